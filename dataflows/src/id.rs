@@ -1,0 +1,165 @@
+//! Names of users and orders: short ones inline, long ones shared.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::sync::Arc;
+
+use differential_dataflow::Hashable;
+
+/// The longest text that is held inline, in bytes.
+pub const INLINE_MAX: usize = 15;
+
+/// The last byte of `words` where the text is shared; where it is inline, that byte is its length.
+const SHARED: u64 = 0xff;
+
+/// A user's or an order's name: UTF-8 text of any length, ordered bytewise.
+///
+/// Up to [`INLINE_MAX`] bytes live in the value itself: comparing, hashing and cloning them touches
+/// no other memory. Longer text is behind a reference count.
+#[derive(Clone)]
+pub struct Id {
+    /// Inline: the bytes, big-endian and zero-padded, then the length.
+    /// Shared: the first eight bytes, 56 bits of a hash of all of them, then [`SHARED`].
+    words: [u64; 2],
+    shared: Option<Arc<String>>,
+}
+
+impl Id {
+    /// The id that a text spells. One allocation where it is longer than [`INLINE_MAX`] bytes.
+    pub fn new(text: &str) -> Id {
+        let bytes = text.as_bytes();
+        if bytes.len() <= INLINE_MAX {
+            let mut padded = [0; 16];
+            padded[..bytes.len()].copy_from_slice(bytes);
+            return Id::inline(u128::from_be_bytes(padded), bytes.len());
+        }
+        let mut first = [0; 8];
+        first.copy_from_slice(&bytes[..8]);
+        let words = [u64::from_be_bytes(first), text.hashed() << 8 | SHARED];
+        Id { words, shared: Some(Arc::new(text.to_owned())) }
+    }
+
+    /// The id in the first `length` bytes of a window, or `None` unless they are at most
+    /// [`INLINE_MAX`] and all ASCII. What follows them in the window is ignored. No branch but the check.
+    #[inline]
+    pub fn from_ascii_window(window: &[u8; 16], length: usize) -> Option<Id> {
+        if length > INLINE_MAX {
+            return None;
+        }
+        // Shifting in two steps makes an empty id a shift by 128 in all.
+        let keep = u128::MAX << 1 << (127 - 8 * length);
+        let text = u128::from_be_bytes(*window) & keep;
+        const HIGH_BITS: u128 = u128::from_ne_bytes([0x80; 16]);
+        (text & HIGH_BITS == 0).then(|| Id::inline(text, length))
+    }
+
+    #[inline]
+    fn inline(text: u128, length: usize) -> Id {
+        Id { words: [(text >> 64) as u64, text as u64 | length as u64], shared: None }
+    }
+
+    /// Calls `logic` with the text's bytes.
+    #[inline]
+    pub fn with_bytes<R>(&self, logic: impl FnOnce(&[u8]) -> R) -> R {
+        match &self.shared {
+            Some(text) => logic(text.as_bytes()),
+            None => {
+                let bytes = self.inline_bytes();
+                logic(&bytes[..self.len()])
+            }
+        }
+    }
+
+    #[inline]
+    fn inline_bytes(&self) -> [u8; 16] {
+        (u128::from(self.words[0]) << 64 | u128::from(self.words[1])).to_be_bytes()
+    }
+
+    /// Length of the text in bytes.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.shared.as_ref().map_or((self.words[1] & 0xff) as usize, |text| text.len())
+    }
+
+    /// Whether the text is empty.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The two words that tell this id from others: all of an inline id, a digest of a shared one.
+    #[inline]
+    pub(crate) fn words(&self) -> [u64; 2] {
+        self.words
+    }
+
+    /// The text of an id that is not inline.
+    #[inline]
+    pub(crate) fn shared(&self) -> Option<&str> {
+        self.shared.as_ref().map(|text| text.as_str())
+    }
+
+    /// The inline id with these [`words`](Id::words), or `None` where they are not those of one.
+    pub(crate) fn from_words(words: [u64; 2]) -> Option<Id> {
+        let id = Id { words, shared: None };
+        let length = (words[1] & 0xff) as usize;
+        if length > INLINE_MAX {
+            return None;
+        }
+        let bytes = id.inline_bytes();
+        let padded = bytes[length..INLINE_MAX].iter().all(|byte| *byte == 0);
+        (padded && std::str::from_utf8(&bytes[..length]).is_ok()).then_some(id)
+    }
+}
+
+impl PartialEq for Id {
+    #[inline]
+    fn eq(&self, other: &Id) -> bool {
+        self.words == other.words && self.shared == other.shared
+    }
+}
+
+impl Eq for Id {}
+
+impl Ord for Id {
+    #[inline]
+    fn cmp(&self, other: &Id) -> Ordering {
+        match (&self.shared, &other.shared) {
+            // Zero padding sorts first and the length breaks the tie, as bytewise order does.
+            (None, None) => self.words.cmp(&other.words),
+            _ => self.with_bytes(|a| other.with_bytes(|b| a.cmp(b))),
+        }
+    }
+}
+
+impl PartialOrd for Id {
+    #[inline]
+    fn partial_cmp(&self, other: &Id) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl std::hash::Hash for Id {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.words.hash(state);
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Every way to make an id checks that it is UTF-8, so nothing is replaced here.
+        self.with_bytes(|bytes| f.write_str(&String::from_utf8_lossy(bytes)))
+    }
+}
+
+impl fmt::Debug for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.to_string(), f)
+    }
+}
+
+impl From<&str> for Id {
+    fn from(text: &str) -> Id {
+        Id::new(text)
+    }
+}

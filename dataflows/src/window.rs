@@ -1,0 +1,43 @@
+//! Tumbling windows of event time.
+
+use std::num::NonZeroU32;
+
+/// The default width of a window of event time, in milliseconds.
+pub const WINDOW_MS_DEFAULT: u32 = 30_000;
+
+/// The width of all windows of a run, in milliseconds.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct WindowWidth(NonZeroU32);
+
+impl WindowWidth {
+    /// A width of so many milliseconds, or `None` for 0.
+    pub fn from_ms(width_ms: u32) -> Option<WindowWidth> {
+        NonZeroU32::new(width_ms).map(WindowWidth)
+    }
+
+    /// This width in milliseconds.
+    pub fn ms(self) -> i64 {
+        i64::from(self.0.get())
+    }
+
+    /// The window `[start_ms, start_ms + width)` that contains `at_ms`.
+    ///
+    /// Floor division, so times before 1970 work. The first window of all time is cut where `i64` ends.
+    #[inline]
+    pub fn containing(self, at_ms: i64) -> Window {
+        Window { start_ms: at_ms.saturating_sub(at_ms.rem_euclid(self.ms())) }
+    }
+}
+
+impl Default for WindowWidth {
+    fn default() -> WindowWidth {
+        WindowWidth(NonZeroU32::new(WINDOW_MS_DEFAULT).expect("the default width is not zero"))
+    }
+}
+
+/// A window of event time, named by its start. Its width is the run's [`WindowWidth`].
+#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Window {
+    /// First millisecond of the window.
+    pub start_ms: i64,
+}

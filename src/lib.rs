@@ -1,0 +1,3 @@
+//! orderflow: real-time and batch totals of e-commerce orders.
+
+pub mod ingest;
