@@ -41,7 +41,11 @@ fn order(at: u64) -> Order {
 }
 
 /// Builds the three results by an engine and probes them.
-fn dataflow<'scope>(engine: Engine, scope: Scope<'scope, Epoch>, input: &mut OrdersInput) -> ProbeHandle<Epoch> {
+fn dataflow<'scope>(
+    engine: Engine,
+    scope: Scope<'scope, Epoch>,
+    input: &mut OrdersInput,
+) -> ProbeHandle<Epoch> {
     let orders = scope.input_from(input).as_collection();
     let probe = ProbeHandle::new();
     match engine {
@@ -74,7 +78,9 @@ fn counted<'scope, K: differential_dataflow::ExchangeData + std::hash::Hash>(
         .unary::<Keyed<K>, _, _, _>(Pipeline, "Key", |_, _| {
             move |input, output| {
                 input.for_each(|capability, batch| {
-                    let keyed = batch.iter().map(|(order, at, times)| (key(order), *at, Totals::of(order.price, *times)));
+                    let keyed = batch
+                        .iter()
+                        .map(|(order, at, times)| (key(order), *at, Totals::of(order.price, *times)));
                     output.session(&capability).give_iterator(keyed);
                 });
             }
@@ -91,7 +97,9 @@ fn throughput(engine: Engine, workers: usize, orders: u64, epoch_orders: u64) ->
             .filter(|batch| batch % peers == index)
             .map(|batch| {
                 let first = batch * FEED_ORDERS as u64;
-                Rc::new((first..first + FEED_ORDERS as u64).map(|at| (order(at), at / epoch_orders, 1)).collect())
+                Rc::new(
+                    (first..first + FEED_ORDERS as u64).map(|at| (order(at), at / epoch_orders, 1)).collect(),
+                )
             })
             .collect();
         let mut input = OrdersInput::new_with_builder();
@@ -153,7 +161,9 @@ fn main() {
     let mut numbers = std::env::args().skip(1).filter_map(|word| word.parse::<u64>().ok());
     let orders = numbers.next().unwrap_or(1_000_000).next_multiple_of(FEED_ORDERS as u64);
     let rounds = numbers.next().unwrap_or(5);
-    println!("| graph alone, {orders} orders | workers | ours, M orders/s | `count_total`, M orders/s | ratio |");
+    println!(
+        "| graph alone, {orders} orders | workers | ours, M orders/s | `count_total`, M orders/s | ratio |"
+    );
     println!("|---|---|---|---|---|");
     for (epoch_orders, name) in
         [(1_000, "1,000 orders an epoch"), (10_000, "10,000"), (100_000, "100,000"), (u64::MAX, "one epoch")]

@@ -156,7 +156,11 @@ impl<R: Packed<W>, const W: usize> Parcel<R, W> {
         if padded != Some(rest.len()) {
             return Err("its lengths do not add up");
         }
-        let text = rest[record_bytes..][..text_bytes].to_vec();
+        let (text, padding) = rest[record_bytes..].split_at(text_bytes);
+        if padding.iter().any(|byte| *byte != 0) {
+            return Err("its padding is not zero");
+        }
+        let text = text.to_vec();
         let mut text = &text[..];
         let mut parcel = Parcel { records: Vec::with_capacity(records as usize) };
         for _ in 0..records {

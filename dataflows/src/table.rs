@@ -45,11 +45,6 @@ impl<K: Key> TotalsTable<K> {
         self.seed
     }
 
-    #[cfg(test)]
-    pub(crate) fn len(&self) -> usize {
-        self.entries.len()
-    }
-
     pub(crate) fn entries(&self) -> &[Entry<K>] {
         &self.entries
     }

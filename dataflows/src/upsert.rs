@@ -77,7 +77,7 @@ impl Packed<UPSERT_WORDS> for Upsert {
         let position = Position { round: (place >> 32) as u32, input: place as u32, offset };
         let price = Amount::from_units(i128::from(high as i64) << 64 | i128::from(low));
         let after = match live {
-            0 => None,
+            0 if (at_ms, high, low) == (0, 0, 0) => None,
             1 => Some(OrderState { at_ms: at_ms as i64, price }),
             _ => return None,
         };
