@@ -3,7 +3,7 @@
 mod harness;
 
 use dataflows::{Amount, Diff, Id, Order, OrderKey, OrderState, WindowWidth};
-use harness::{Log, Shape, expected, run};
+use harness::{Log, Shape, differs_from_count_total, expected, run};
 
 /// A small generator with a printed seed (Steele, Lea and Flood's SplitMix64).
 struct Random(u64);
@@ -118,4 +118,20 @@ fn every_epoch_of_a_thousand_lines_equals_the_reference() {
 #[test]
 fn one_epoch_of_all_lines_equals_the_reference() {
     every_shape(200_000, usize::MAX);
+}
+
+/// What differential itself computes from every single order is what the views give, at every epoch.
+#[test]
+fn every_epoch_equals_count_total() {
+    let seed = 7;
+    let log = updates(&upserts(seed, 20_000));
+    for (workers, epoch_lines) in [(1, 1), (2, 7), (4, 1000), (8, 100), (3, log.len())] {
+        let shape = Shape { workers, processes: 1, epoch_lines, feed_lines: 2_000 };
+        let differences = differs_from_count_total(&log, WindowWidth::default(), shape);
+        assert!(
+            differences.is_empty(),
+            "seed {seed}, {shape:?}: {:?}",
+            &differences[..differences.len().min(5)]
+        );
+    }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use dataflows::{Change, Diff, Epoch, Order, OrderKey, OrderState, Position, Reference, RowKey, Totals};
 use dataflows::{Upsert, UpsertReference, WindowWidth, build, deliver, upsert};
-use differential_dataflow::{AsCollection, Collection};
+use differential_dataflow::AsCollection;
 use timely::WorkerConfig;
 use timely::communication::AllocatorBuilder;
 use timely::communication::Hooks;
@@ -182,10 +182,75 @@ fn row(reference: &Reference, key: &RowKey) -> Option<Totals> {
     }
 }
 
-/// Orders as a collection, for a dataflow of the test's own.
-pub fn orders_input<'scope>(
-    scope: timely::dataflow::Scope<'scope, Epoch>,
-    orders: &mut OrdersInput,
-) -> dataflows::Orders<'scope> {
-    Collection::new(scope.input_from(orders))
+/// Rows by which the views differ from differential's own `count_total` over the same orders, at any epoch.
+pub fn differs_from_count_total(log: &[(Order, Diff)], width: WindowWidth, shape: Shape) -> Vec<String> {
+    let (found, log) = (Arc::new(Mutex::new(Vec::new())), Arc::new(log.to_vec()));
+    let collected = Arc::clone(&found);
+    timely::execute(timely::Config::process(shape.workers), move |worker| {
+        let mut input = OrdersInput::new_with_builder();
+        let found = Arc::clone(&collected);
+        worker.dataflow::<Epoch, _, _>(|scope| {
+            let orders = scope.input_from(&mut input).as_collection();
+            let views = build(orders.clone(), width);
+            differ(
+                views.users,
+                counted(&orders, |order| order.user_id.to_string()),
+                |id| id.to_string(),
+                &found,
+            );
+            differ(views.total, counted(&orders, |_| 0), |()| 0, &found);
+            let start_ms = move |order: &Order| width.containing(order.at_ms).start_ms;
+            differ(views.windows, counted(&orders, start_ms), |window| window.start_ms, &found);
+        });
+        let (index, peers) = (worker.index(), worker.peers());
+        for start in (0..log.len()).step_by(shape.feed_lines) {
+            let lines = start..(start + shape.feed_lines).min(log.len());
+            let mine = lines.clone().filter(|line| line % peers == index);
+            let batch = mine.map(|at| (log[at].0.clone(), epoch_of(at, shape), log[at].1)).collect();
+            input.send_batch(&mut Rc::new(batch));
+            input.advance_to(epoch_of(lines.end, shape));
+            worker.step();
+        }
+    })
+    .expect("workers start")
+    .join()
+    .into_iter()
+    .for_each(|worker| worker.expect("a worker runs to its end"));
+    Arc::into_inner(found).expect("all workers ended").into_inner().expect("no worker panicked")
+}
+
+type Rows<'scope, K> = differential_dataflow::VecCollection<'scope, Epoch, (K, Totals), Diff>;
+
+/// The plain form of a view: differential arranges every order and counts.
+fn counted<'scope, K: differential_dataflow::ExchangeData + std::hash::Hash>(
+    orders: &dataflows::Orders<'scope>,
+    key: impl Fn(&Order) -> K + 'static,
+) -> Rows<'scope, K> {
+    use differential_dataflow::operators::CountTotal;
+    use timely::dataflow::channels::pact::Pipeline;
+    use timely::dataflow::operators::Operator;
+    type Keyed<K> = timely::container::CapacityContainerBuilder<Vec<(K, Epoch, Totals)>>;
+    let keyed = orders.inner.clone().unary::<Keyed<K>, _, _, _>(Pipeline, "Key", |_, _| {
+        move |input, output| {
+            input.for_each(|capability, batch| {
+                let keyed =
+                    batch.iter().map(|(order, at, times)| (key(order), *at, Totals::of(order.price, *times)));
+                output.session(&capability).give_iterator(keyed);
+            });
+        }
+    });
+    keyed.as_collection().count_total_core()
+}
+
+fn differ<'scope, K: Clone + 'static, L: differential_dataflow::ExchangeData + std::hash::Hash>(
+    ours: Rows<'scope, K>,
+    theirs: Rows<'scope, L>,
+    key: impl Fn(K) -> L + 'static,
+    found: &Arc<Mutex<Vec<String>>>,
+) {
+    let found = Arc::clone(found);
+    ours.map(move |(group, totals)| (key(group), totals))
+        .concat(theirs.negate())
+        .consolidate()
+        .inspect(move |row| found.lock().expect("no panic").push(format!("{row:?}")));
 }
