@@ -1,6 +1,7 @@
 //! Orders from files and streams: every worker reads its own part of every input, a block at a time.
 
 pub mod csv;
+pub mod jsonl;
 pub mod row;
 
 use dataflows::{Diff, Epoch, Order, OrderKey, Position};
@@ -11,6 +12,9 @@ pub const BUFFER_PADDING: usize = 64;
 /// Longest record of text, in bytes, its line break included (a missing last one counts); a longer
 /// one is a reject.
 pub const RECORD_BYTES_MAX: usize = 1 << 20;
+
+/// The byte order mark that some programs put before UTF-8 text.
+pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Turns complete records of one part of an input into orders.
 pub trait Parser {
