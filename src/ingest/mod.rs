@@ -3,6 +3,8 @@
 pub mod csv;
 pub mod jsonl;
 pub mod row;
+#[cfg(test)]
+mod testing;
 
 use dataflows::{Diff, Epoch, Order, OrderKey, Position};
 

@@ -16,6 +16,8 @@ mod header;
 mod plain;
 mod record;
 mod structure;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 
