@@ -1,6 +1,51 @@
 //! Orders from files and streams: every worker reads its own part of every input, a block at a time.
 
+mod error;
+
 use dataflows::{Diff, Epoch, Order, OrderKey, Position};
+
+pub use error::InputError;
+
+/// What the records of an input look like.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// A header line, then one order a line.
+    Csv,
+    /// One JSON object a line.
+    Jsonl,
+    /// Apache Parquet.
+    Parquet,
+}
+
+/// How the bytes of an input are stored.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Compression {
+    /// As they are.
+    None,
+    /// One or more gzip members.
+    Gzip,
+    /// One or more Zstandard frames.
+    Zstd,
+}
+
+impl std::fmt::Display for Compression {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Compression::None => "uncompressed",
+            Compression::Gzip => "gzip",
+            Compression::Zstd => "zstd",
+        })
+    }
+}
+
+/// Reads the records of one part of an input.
+pub trait Reader {
+    /// Reads the next block of input, some 64 KiB of it, and appends what it holds to `block`.
+    ///
+    /// Returns `false`, having appended nothing, once the part is at its end.
+    fn read_block(&mut self, epoch: Epoch, block: &mut Block) -> Result<bool, InputError>;
+}
 
 /// Whether the lines of the inputs are orders, or the latest states of orders.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, serde::Serialize)]
