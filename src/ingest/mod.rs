@@ -1,42 +1,51 @@
 //! Orders from files and streams: every worker reads its own part of every input, a block at a time.
 
 mod error;
+mod format;
+pub mod row;
 
 use dataflows::{Diff, Epoch, Order, OrderKey, Position};
 
 pub use error::InputError;
+pub use format::{Compression, Format};
 
-/// What the records of an input look like.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Format {
-    /// A header line, then one order a line.
-    Csv,
-    /// One JSON object a line.
-    Jsonl,
-    /// Apache Parquet.
-    Parquet,
-}
+/// Bytes that must be readable behind the valid bytes of a buffer handed to a [`Parser`].
+pub const BUFFER_PADDING: usize = 64;
 
-/// How the bytes of an input are stored.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub enum Compression {
-    /// As they are.
-    None,
-    /// One or more gzip members.
-    Gzip,
-    /// One or more Zstandard frames.
-    Zstd,
-}
+/// Longest record of text, in bytes, its line break included (a missing last one counts); a longer
+/// one is a reject.
+pub const RECORD_BYTES_MAX: usize = 1 << 20;
 
-impl std::fmt::Display for Compression {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Compression::None => "uncompressed",
-            Compression::Gzip => "gzip",
-            Compression::Zstd => "zstd",
-        })
-    }
+/// Turns complete records of one part of an input into orders.
+pub trait Parser {
+    /// Parses the records of `buffer[..valid]`, which starts where a record starts (or, after a
+    /// call that consumed the start of a record that is too long, where that call stopped).
+    ///
+    /// `offset` is where `buffer[0]` stands in its input; `at_end` says that no bytes follow, so
+    /// the last record may lack its line break. Appends to `block`: orders at `epoch` with
+    /// difference 1 ([`Envelope::Append`]) or upserts, rejects, and the number of lines; the
+    /// block's `bytes` are the caller's to count.
+    ///
+    /// Returns how many bytes were consumed: up to the start of the first record that is not
+    /// complete, all of them if `at_end`, and never 0 where `valid` is at least
+    /// [`RECORD_BYTES_MAX`]. However an input is cut into calls, the result is the same.
+    ///
+    /// Panics unless `buffer.len() >= valid + BUFFER_PADDING`.
+    fn parse(
+        &mut self,
+        buffer: &[u8],
+        valid: usize,
+        offset: u64,
+        at_end: bool,
+        epoch: Epoch,
+        block: &mut Block,
+    ) -> usize;
+
+    /// Sets the round of the positions of all records from here on.
+    fn set_round(&mut self, round: u32);
+
+    /// Counts lines of the part that are not passed to [`parse`](Parser::parse), such as a header.
+    fn skip_lines(&mut self, lines: u64);
 }
 
 /// Reads the records of one part of an input.
@@ -45,6 +54,36 @@ pub trait Reader {
     ///
     /// Returns `false`, having appended nothing, once the part is at its end.
     fn read_block(&mut self, epoch: Epoch, block: &mut Block) -> Result<bool, InputError>;
+}
+
+/// What a [`Parser`] is told about the part of an input that it reads.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct ParserContext {
+    /// Whether lines are orders or latest states of orders.
+    pub envelope: Envelope,
+    /// Ordinal of the input.
+    pub input: u32,
+    /// Ordinal of the part of the input.
+    pub part: u32,
+    /// Round of the positions of the records.
+    pub round: u32,
+}
+
+/// The names of the columns (CSV, Parquet) or members (JSON lines) that make an order.
+///
+/// `Some` is exactly that name; `None` is either of the default spellings.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ColumnNames {
+    /// Who ordered; by default `user_id` or `UserId`.
+    pub user_id: Option<String>,
+    /// Which order of theirs; by default `order_id` or `OrderId`.
+    pub order_id: Option<String>,
+    /// How much; by default `price`.
+    pub price: Option<String>,
+    /// When, in epoch milliseconds; by default `timestamp`.
+    pub timestamp: Option<String>,
+    /// `put` or `delete`; by default `op`. The only one that inputs may lack.
+    pub op: Option<String>,
 }
 
 /// Whether the lines of the inputs are orders, or the latest states of orders.
