@@ -32,3 +32,27 @@ impl std::fmt::Display for Compression {
         })
     }
 }
+
+impl Format {
+    /// What the extensions of a file name tell: its format, where they name one, and its compression.
+    ///
+    /// `orders.csv.gz` is `(Some(Csv), Gzip)`, `orders.gz` is `(None, Gzip)`. Upper case counts as lower.
+    /// Parquet compresses within: `orders.parquet.gz` has no known format.
+    pub fn of_name(name: &str) -> (Option<Format>, Compression) {
+        let name = name.to_ascii_lowercase();
+        let (stem, compression) = if let Some(stem) = name.strip_suffix(".gz") {
+            (stem, Compression::Gzip)
+        } else if let Some(stem) = name.strip_suffix(".zst") {
+            (stem, Compression::Zstd)
+        } else {
+            (name.as_str(), Compression::None)
+        };
+        let format = match (stem.rsplit_once('.').map(|(_, extension)| extension), compression) {
+            (Some("csv"), _) => Some(Format::Csv),
+            (Some("jsonl" | "ndjson" | "json"), _) => Some(Format::Jsonl),
+            (Some("parquet" | "pq"), Compression::None) => Some(Format::Parquet),
+            _ => None,
+        };
+        (format, compression)
+    }
+}
