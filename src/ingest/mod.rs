@@ -1,5 +1,6 @@
 //! Orders from files and streams: every worker reads its own part of every input, a block at a time.
 
+pub mod parquet;
 pub mod row;
 
 use dataflows::{Diff, Epoch, Order, OrderKey, Position};
