@@ -3,6 +3,7 @@
 mod discover;
 mod error;
 mod format;
+pub mod parquet;
 pub mod row;
 
 use dataflows::{Diff, Epoch, Order, OrderKey, Position};
