@@ -99,6 +99,16 @@ impl Amount {
         Ok(Amount::from_units(units))
     }
 
+    /// The price `mantissa × 10^-fraction_digits`, which is never too large and never too fine.
+    ///
+    /// Panics if there are more than [`FRACTION_DIGITS_MAX`] fraction digits.
+    #[inline]
+    pub fn from_short_decimal(mantissa: u32, fraction_digits: u32) -> Amount {
+        let unit = POWERS_OF_TEN[(FRACTION_DIGITS_MAX - fraction_digits) as usize];
+        // At most 2^32 × 10^18: a product of two words, and below the largest price.
+        Amount::from_units((u128::from(mantissa) * unit as u128) as i128)
+    }
+
     /// The price that a text spells: digits with an optional sign, point and exponent.
     ///
     /// Spaces around it are not part of it and must be gone.

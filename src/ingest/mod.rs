@@ -1,5 +1,6 @@
 //! Orders from files and streams: every worker reads its own part of every input, a block at a time.
 
+pub mod csv;
 mod discover;
 mod error;
 mod format;

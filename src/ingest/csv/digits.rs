@@ -1,0 +1,146 @@
+//! Short decimal numbers, eight digits at a time in one word, with every byte checked.
+//!
+//! Only the usual shapes are read here; `None` means "read it the general way", never "refused".
+
+use dataflows::Amount;
+
+/// The character `0` in each byte.
+const ZEROS: u64 = u64::from_ne_bytes([b'0'; 8]);
+const LOW_BITS: u64 = u64::from_ne_bytes([0x01; 8]);
+const HIGH_BITS: u64 = u64::from_ne_bytes([0x80; 8]);
+
+/// What a point becomes where `0` becomes 0.
+const POINT: u64 = u64::from_ne_bytes([b'.' ^ b'0'; 8]);
+
+/// Longest price that is read here, in bytes.
+const SHORT_PRICE_BYTES_MAX: usize = 8;
+
+/// Bytes of a timestamp of the years 2001 to 2286.
+const USUAL_TIMESTAMP_BYTES: usize = 13;
+
+/// The price in the first `length` bytes of `window`, if they are 1 to 8: digits, perhaps with a point.
+#[inline]
+pub(super) fn short_price(window: &[u8; 8], length: usize) -> Option<Amount> {
+    if length.wrapping_sub(1) >= SHORT_PRICE_BYTES_MAX {
+        return None;
+    }
+    // The last character in the highest byte, zeros below the first: leading zeros are harmless.
+    let unused_bits = 8 * (SHORT_PRICE_BYTES_MAX - length) as u32;
+    let text = (u64::from_le_bytes(*window) ^ ZEROS) << unused_bits;
+    // The high bit of the lowest byte that is a point, if any (and perhaps others above it).
+    let difference = text ^ POINT;
+    let points = difference.wrapping_sub(LOW_BITS) & !difference & HIGH_BITS;
+    let point = points & points.wrapping_neg();
+    // Bytes below the point move up over it; without one, all of them stay.
+    let below = (point >> 7).wrapping_sub(1);
+    let above = !(point << 1).wrapping_sub(1);
+    let has_point = point != 0;
+    let digits = if has_point { text & above | (text & below) << 8 } else { text };
+    let fraction_digits = point.leading_zeros() / 8 % 8;
+    let no_digit = length == 1 && has_point;
+    if !are_digits(digits) || no_digit {
+        return None;
+    }
+    Some(Amount::from_short_decimal(number(digits) as u32, fraction_digits))
+}
+
+/// The timestamp in the first `length` bytes of `window`, if they are 13 digits.
+#[inline]
+pub(super) fn usual_timestamp(window: &[u8; 16], length: usize) -> Option<i64> {
+    if length != USUAL_TIMESTAMP_BYTES {
+        return None;
+    }
+    let word = u128::from_le_bytes(*window);
+    let first_five = (word as u64 ^ ZEROS) << 24;
+    let last_eight = (word >> 40) as u64 ^ ZEROS;
+    if !are_digits(first_five) || !are_digits(last_eight) {
+        return None;
+    }
+    Some((number(first_five) * 100_000_000 + number(last_eight)) as i64)
+}
+
+/// Whether each byte is 0 to 9.
+#[inline]
+fn are_digits(bytes: u64) -> bool {
+    // A byte above 9 gets its high bit from the sum, or had it; a carry comes only from one that had it.
+    const TO_HIGH_BIT: u64 = u64::from_ne_bytes([0x80 - 10; 8]);
+    (bytes.wrapping_add(TO_HIGH_BIT) | bytes) & HIGH_BITS == 0
+}
+
+/// The number of eight digits, one a byte, the last in the highest byte.
+#[inline]
+fn number(digits: u64) -> u64 {
+    const LANES: u64 = 0x0000_00ff_0000_00ff;
+    // Each even byte becomes a number of two digits.
+    let pairs = digits * 10 + (digits >> 8);
+    let high = (pairs & LANES).wrapping_mul(100 + (1_000_000 << 32));
+    let low = (pairs >> 16 & LANES).wrapping_mul(1 + (10_000 << 32));
+    high.wrapping_add(low) >> 32
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn window<const N: usize>(text: &[u8], padding: u8) -> [u8; N] {
+        let mut window = [padding; N];
+        let length = text.len().min(N);
+        window[..length].copy_from_slice(&text[..length]);
+        window
+    }
+
+    #[test]
+    fn all_short_texts_of_digits_and_points_agree_with_the_general_way() {
+        // Every text of up to 5 of these characters, at every padding that may follow a field.
+        let alphabet = *b"0159.-e,/:";
+        for length in 1..=5_u32 {
+            for mut number in 0..alphabet.len().pow(length) {
+                let mut text = Vec::new();
+                for _ in 0..length {
+                    text.push(alphabet[number % alphabet.len()]);
+                    number /= alphabet.len();
+                }
+                let general = Amount::parse(&text).ok();
+                for padding in *b",\n.9" {
+                    let short = short_price(&window(&text, padding), text.len());
+                    let plain = text.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.');
+                    let expected = general.filter(|_| plain);
+                    assert_eq!(short, expected, "{:?}", String::from_utf8_lossy(&text));
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn prices_agree_with_the_general_way(text in "[0-9]{0,8}[.]?[0-9]{0,8}", padding: u8) {
+            let short = short_price(&window(text.as_bytes(), padding), text.len());
+            let readable = (1..=8).contains(&text.len());
+            prop_assert_eq!(short, Amount::parse(text.as_bytes()).ok().filter(|_| readable));
+        }
+
+        #[test]
+        fn bytes_that_are_no_price_are_left_to_the_general_way(bytes: [u8; 8], length in 0_usize..12) {
+            if let Some(price) = short_price(&bytes, length) {
+                prop_assert_eq!(Ok(price), Amount::parse(&bytes[..length]));
+            }
+        }
+
+        #[test]
+        fn timestamps_agree_with_the_general_way(at_ms in 1_000_000_000_000..10_000_000_000_000_i64, padding: u8) {
+            let text = at_ms.to_string();
+            prop_assert_eq!(usual_timestamp(&window(text.as_bytes(), padding), text.len()), Some(at_ms));
+            prop_assert_eq!(usual_timestamp(&window(text.as_bytes(), padding), 12), None);
+            prop_assert_eq!(usual_timestamp(&window(text.as_bytes(), padding), 14), None);
+        }
+
+        #[test]
+        fn one_wrong_byte_is_no_timestamp(at in 0_usize..13, byte: u8) {
+            let mut text = *b"1700000000000,\n,";
+            text[at] = byte;
+            prop_assert_eq!(usual_timestamp(&text, 13).is_some(), byte.is_ascii_digit());
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! Which column is which: the header of a CSV file.
+
+use std::fmt;
+
+use super::record::{Scan, scan, without_line_break};
+use super::unescape;
+use crate::ingest::ColumnNames;
+use crate::ingest::row::{Cut, Quoted, Role};
+
+/// The byte order mark that some programs put before UTF-8 text.
+pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Delimiters that other dialects use, with their names.
+const OTHER_DELIMITERS: [u8; 3] = [b';', b'\t', b'|'];
+
+/// Where the columns of an order stand in every record of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Fields of every record.
+    pub(super) columns: usize,
+    pub(super) user_id: usize,
+    pub(super) order_id: usize,
+    pub(super) price: usize,
+    pub(super) timestamp: usize,
+    pub(super) op: Option<usize>,
+}
+
+/// Why a file's header was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HeaderError {
+    /// The first line is empty.
+    Empty,
+    /// The first line is not text.
+    NotUtf8 {
+        /// It.
+        header: Vec<u8>,
+    },
+    /// The quoting of the first line is broken.
+    Broken {
+        /// It.
+        header: Vec<u8>,
+        /// In what way.
+        reason: String,
+    },
+    /// The columns seem to be delimited by something else than commas.
+    Delimiter {
+        /// The first column that is missing.
+        missing: String,
+        /// The first line.
+        header: String,
+    },
+    /// Columns are missing.
+    Missing {
+        /// Their names, each with the option that gives another one.
+        missing: Vec<(String, &'static str)>,
+        /// The first line.
+        header: String,
+    },
+    /// Two columns have one role.
+    Twice {
+        /// The name of the role.
+        role: &'static str,
+        /// The first line.
+        header: String,
+    },
+}
+
+impl fmt::Display for HeaderError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            HeaderError::Empty => {
+                write!(f, "the header is empty: user_id,order_id,price,timestamp is expected")
+            }
+            HeaderError::NotUtf8 { header } => write!(f, "the header {} is not UTF-8 text", Quoted(header)),
+            HeaderError::Broken { header, reason } => {
+                write!(f, "the header {} is not CSV: {reason}", Quoted(header))
+            }
+            HeaderError::Delimiter { missing, header } => write!(
+                f,
+                "no column {} in the header {}: the delimiter must be a comma",
+                Quoted(missing.as_bytes()),
+                Quoted(header.as_bytes())
+            ),
+            HeaderError::Missing { missing, header } => {
+                let names: Vec<_> =
+                    missing.iter().map(|(name, _)| Quoted(name.as_bytes()).to_string()).collect();
+                let options: Vec<_> = missing.iter().map(|(_, option)| format!("{option} NAME")).collect();
+                let plural = if names.len() == 1 { "" } else { "s" };
+                write!(
+                    f,
+                    "no column{plural} {} in the header {}: say what it is called with {}",
+                    names.join(", "),
+                    Cut(header.as_bytes()),
+                    options.join(", ")
+                )
+            }
+            HeaderError::Twice { role, header } => {
+                write!(f, "more than one column {role} in the header {}", Cut(header.as_bytes()))
+            }
+        }
+    }
+}
+
+impl std::error::Error for HeaderError {}
+
+impl Header {
+    /// Reads the first record of a file: `user_id,order_id,price,timestamp` in any order, with any
+    /// other columns between them, and perhaps `op`.
+    ///
+    /// Names are compared exactly, without the spaces around them. A byte order mark before them
+    /// and a line break behind them are ignored.
+    ///
+    /// # Errors
+    /// A [`HeaderError`] where the record is not a header of orders.
+    pub fn parse(record: &[u8], names: &ColumnNames) -> Result<Header, HeaderError> {
+        let record = without_line_break(record.strip_prefix(BYTE_ORDER_MARK).unwrap_or(record));
+        if record.trim_ascii().is_empty() {
+            return Err(HeaderError::Empty);
+        }
+        let Ok(header) = std::str::from_utf8(record) else {
+            return Err(HeaderError::NotUtf8 { header: record.to_vec() });
+        };
+        let mut fields = Vec::new();
+        match scan(record, true, |field| fields.push(field)) {
+            Scan::Record { end } if end == record.len() => {}
+            Scan::Broken { reason, .. } => {
+                return Err(HeaderError::Broken { header: record.to_vec(), reason: reason.reason() });
+            }
+            _ => {
+                let reason = "it is not one record".to_owned();
+                return Err(HeaderError::Broken { header: record.to_vec(), reason });
+            }
+        }
+        let mut columns = [None; Role::ALL.len()];
+        for (at, field) in fields.iter().enumerate() {
+            let name = unescape(record, field);
+            let name = String::from_utf8_lossy(&name);
+            if let Some(role) = names.role_of(name.trim_ascii())
+                && columns[role as usize].replace(at).is_some()
+            {
+                return Err(HeaderError::Twice { role: role.name(), header: header.to_owned() });
+            }
+        }
+        let [Some(user_id), Some(order_id), Some(price), Some(timestamp), op] = columns else {
+            return Err(missing(names, &columns, fields.len(), header));
+        };
+        if op.is_none() && names.requires(Role::Op) {
+            return Err(missing(names, &columns, fields.len(), header));
+        }
+        Ok(Header { columns: fields.len(), user_id, order_id, price, timestamp, op })
+    }
+}
+
+fn missing(names: &ColumnNames, columns: &[Option<usize>], fields: usize, header: &str) -> HeaderError {
+    let missing: Vec<_> = Role::ALL
+        .into_iter()
+        .filter(|role| columns[*role as usize].is_none() && names.requires(*role))
+        .map(|role| (names.wanted(role).to_owned(), role.option()))
+        .collect();
+    let header = header.to_owned();
+    if fields == 1 && header.bytes().any(|byte| OTHER_DELIMITERS.contains(&byte)) {
+        let missing = missing.into_iter().next().map(|(name, _)| name).unwrap_or_default();
+        return HeaderError::Delimiter { missing, header };
+    }
+    HeaderError::Missing { missing, header }
+}

@@ -1,0 +1,256 @@
+//! CSV files of orders: RFC 4180, with the plain rows on a fast path.
+//!
+//! ```text
+//! bytes ──► structure: marks of , \n " ──► plain: the usual row, by fixed-width loads ──► orders
+//!                                      └─► record + row: any other row, by the rules ──► orders, rejects
+//! ```
+//!
+//! A block of [`INDEX_BYTES`] at a time is marked while it is in the cache. The fast path is only
+//! ever a shortcut: where it takes a row, the general way would give the very same order, and
+//! every reject comes from the general way. Fields are delimited by commas, lines end in LF or
+//! CRLF, a quoted field may hold commas, line breaks and doubled quotes; empty lines are skipped.
+//! Other dialects (delimiters, comments, backslashes) are absent on purpose.
+
+mod digits;
+mod header;
+mod plain;
+mod record;
+mod structure;
+
+use std::borrow::Cow;
+
+use dataflows::{Epoch, OrderKey};
+use memchr::{memchr, memchr_iter};
+
+pub use self::header::{Header, HeaderError};
+use self::plain::{Canonical, Columns, PlainRow, plain_row};
+use self::record::{Broken, Field, Scan, scan, without_line_break};
+pub use self::record::{RecordEnd, record_end};
+use self::structure::Structure;
+use super::row::Cells;
+use super::{BUFFER_PADDING, Block, Envelope, Parser, ParserContext, RECORD_BYTES_MAX, Upsert};
+
+/// Bytes that are marked at a time: they, their marks and their orders fit in the cache together.
+const INDEX_BYTES: usize = 16 << 10;
+
+/// Parses the records behind the header of a CSV file.
+pub struct CsvParser {
+    header: Header,
+    context: ParserContext,
+    /// The line that the next record starts in, counted from 0 at the start of the part.
+    line: u64,
+    /// Whether the bytes up to the next line break are the rest of a line that is too long.
+    skipping: bool,
+    structure: Structure,
+    /// The first fields of the record at hand, as many as there are columns at most.
+    fields: Vec<Field>,
+}
+
+impl CsvParser {
+    /// A parser of the records of a part of a file with this header.
+    pub fn new(header: &Header, context: ParserContext) -> CsvParser {
+        CsvParser {
+            header: header.clone(),
+            context,
+            line: 0,
+            skipping: false,
+            structure: Structure::default(),
+            fields: Vec::new(),
+        }
+    }
+}
+
+/// What every record of one call of [`Parser::parse`] needs.
+struct Call<'a> {
+    buffer: &'a [u8],
+    valid: usize,
+    offset: u64,
+    at_end: bool,
+    epoch: Epoch,
+    block: &'a mut Block,
+}
+
+impl Parser for CsvParser {
+    fn parse(
+        &mut self,
+        buffer: &[u8],
+        valid: usize,
+        offset: u64,
+        at_end: bool,
+        epoch: Epoch,
+        block: &mut Block,
+    ) -> usize {
+        assert!(buffer.len() >= valid + BUFFER_PADDING, "the buffer is padded");
+        let first_line = self.line;
+        let mut call = Call { buffer, valid, offset, at_end, epoch, block };
+        let mut at = 0;
+        while at < valid {
+            let consumed = if self.skipping {
+                self.skip_line(&buffer[at..valid])
+            } else if self.header == Canonical::HEADER {
+                self.parse_block(&mut call, at, &Canonical)
+            } else {
+                let header = self.header.clone();
+                self.parse_block(&mut call, at, &header)
+            };
+            if consumed == 0 {
+                break;
+            }
+            at += consumed;
+        }
+        call.block.lines += self.line - first_line;
+        at
+    }
+
+    fn set_round(&mut self, round: u32) {
+        self.context.round = round;
+    }
+
+    fn skip_lines(&mut self, lines: u64) {
+        self.line += lines;
+    }
+}
+
+impl CsvParser {
+    /// Parses the records that start in the next [`INDEX_BYTES`], the last ones perhaps not, and
+    /// returns how many bytes they have.
+    fn parse_block(&mut self, call: &mut Call<'_>, start: usize, columns: &impl Columns) -> usize {
+        let length = (call.valid - start).min(INDEX_BYTES);
+        self.structure.index(&call.buffer[start..], length);
+        let mut mark = 0;
+        loop {
+            let rows = self.plain_rows(call, start, &self.structure.marks()[mark..], columns);
+            mark += rows * columns.count();
+            self.line += rows as u64;
+            let marks = self.structure.marks();
+            let at = marks[mark].wrapping_add(1) as usize;
+            let may_be_cut = mark + columns.count() >= marks.len() && start + length < call.valid;
+            if at == length || (may_be_cut && at > 0) {
+                return at;
+            }
+            let consumed = self.any_record(call, start + at);
+            let next = at + consumed;
+            if consumed == 0 || next >= length {
+                return next;
+            }
+            // The record's line break is a mark: the one before the next record.
+            mark += self.structure.marks()[mark + 1..].partition_point(|mark| (*mark as usize) < next);
+        }
+    }
+
+    /// Appends the plain rows from `marks[0]` on, up to the first that is not plain or not there
+    /// in full, and returns how many they are.
+    #[inline]
+    fn plain_rows(&self, call: &mut Call<'_>, start: usize, marks: &[u32], columns: &impl Columns) -> usize {
+        let bytes = &call.buffer[start..];
+        let is_ascii = self.structure.is_ascii();
+        let offset = call.offset + start as u64;
+        let mut rows = 0;
+        while let Some(row) =
+            marks.get(rows * columns.count()..).and_then(|marks| marks.get(..=columns.count()))
+        {
+            let Some(PlainRow { order, order_id }) = plain_row(bytes, is_ascii, row, columns) else { break };
+            match self.context.envelope {
+                Envelope::Append => call.block.orders.push((order, call.epoch, 1)),
+                Envelope::Upsert => {
+                    let key = OrderKey { user_id: order.user_id.clone(), order_id: order_id.id() };
+                    let position = self.context.position(offset + u64::from(row[0].wrapping_add(1)));
+                    call.block.upserts.push(Upsert { key, position, after: Some(order) });
+                }
+            }
+            rows += 1;
+        }
+        rows
+    }
+
+    /// Parses the record at `start` by all the rules, and returns how many bytes were consumed: 0
+    /// if the record is not complete.
+    #[cold]
+    fn any_record(&mut self, call: &mut Call<'_>, start: usize) -> usize {
+        let bytes = &call.buffer[start..call.valid];
+        let (columns, mut count) = (self.header.columns, 0);
+        self.fields.clear();
+        let fields = &mut self.fields;
+        let found = scan(bytes, call.at_end, |field| {
+            count += 1;
+            if count <= columns {
+                fields.push(field);
+            }
+        });
+        let line = self.line;
+        let (consumed, outcome) = match found {
+            Scan::Incomplete => return 0,
+            Scan::Record { end } => {
+                let record = &bytes[..end];
+                self.line += memchr_iter(b'\n', record).count() as u64;
+                self.line += u64::from(record.last() != Some(&b'\n'));
+                let offset = call.offset + start as u64;
+                (end, self.push_record(call.block, call.epoch, offset, record, count))
+            }
+            Scan::Broken { end, reason } => {
+                self.line += 1;
+                (end, Err(reason.reason()))
+            }
+            Scan::TooLong => {
+                self.line += 1;
+                self.skipping = true;
+                (RECORD_BYTES_MAX, Err(Broken::TooLong.reason()))
+            }
+        };
+        if let Err(reason) = outcome {
+            self.context.push_reject(call.block, line, reason, without_line_break(&bytes[..consumed]));
+        }
+        consumed
+    }
+
+    /// Appends the order of a record of `count` fields.
+    fn push_record(
+        &self,
+        block: &mut Block,
+        epoch: Epoch,
+        offset: u64,
+        record: &[u8],
+        count: usize,
+    ) -> Result<(), String> {
+        if without_line_break(record).is_empty() {
+            return Ok(());
+        }
+        let header = &self.header;
+        if count != header.columns {
+            let plural = if count == 1 { "" } else { "s" };
+            return Err(format!("{count} field{plural} instead of {}", header.columns));
+        }
+        let text = |column: usize| unescape(record, &self.fields[column]);
+        let cells = Cells {
+            user_id: &text(header.user_id),
+            order_id: &text(header.order_id),
+            price: &text(header.price),
+            timestamp: &text(header.timestamp),
+            op: &header.op.map_or(Cow::Borrowed(&b""[..]), text),
+        };
+        self.context.push_cells(block, epoch, offset, &cells)
+    }
+
+    /// Skips to the next line break, and returns how many bytes that are.
+    fn skip_line(&mut self, bytes: &[u8]) -> usize {
+        let line_break = memchr(b'\n', bytes);
+        self.skipping = line_break.is_none();
+        line_break.map_or(bytes.len(), |at| at + 1)
+    }
+}
+
+/// The text of a field of a record.
+fn unescape<'a>(record: &'a [u8], field: &Field) -> Cow<'a, [u8]> {
+    let text = &record[field.span.clone()];
+    if !field.escaped {
+        return Cow::Borrowed(text);
+    }
+    let mut unescaped = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(quote) = memchr(b'"', rest) {
+        unescaped.extend_from_slice(&rest[..=quote]);
+        rest = &rest[quote + 2..];
+    }
+    unescaped.extend_from_slice(rest);
+    Cow::Owned(unescaped)
+}

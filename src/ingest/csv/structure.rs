@@ -1,0 +1,170 @@
+//! Where the structural bytes of a block of CSV stand: commas, line breaks and quotes.
+//!
+//! 64 bytes at a time become a word of bits, and the bits become positions, so what follows need
+//! not search for the ends of fields. Quotes are marked but not interpreted.
+
+/// Bytes that become one mask.
+const CHUNK_BYTES: usize = 64;
+
+/// Bytes of a vector.
+const LANES: usize = 16;
+
+/// The bit by which each byte of a chunk is known, vector by vector: byte `8 * r + c` sets bit `r`
+/// of byte `c`.
+const WEIGHTS: [[u8; LANES]; CHUNK_BYTES / LANES] = {
+    let mut weights = [[0; LANES]; CHUNK_BYTES / LANES];
+    let mut at = 0;
+    while at < CHUNK_BYTES {
+        weights[at / LANES][at % LANES] = 1 << (at / 8);
+        at += 1;
+    }
+    weights
+};
+
+/// Marks written for every chunk, needed or not: fewer branches than writing just those there are.
+const MARKS_AT_ONCE: usize = 8;
+
+/// The positions of the structural bytes of one block.
+#[derive(Default)]
+pub(super) struct Structure {
+    /// The slot of the sentinel, then the positions in order, then room for spare writes.
+    slots: Vec<u32>,
+    count: usize,
+    /// Whether all bytes of the block (or any just behind it) are ASCII.
+    ascii: bool,
+}
+
+/// What the position before the first byte is, plus one wrapping to that byte.
+const BEFORE_BLOCK: u32 = u32::MAX;
+
+impl Structure {
+    /// Marks the structural bytes of `bytes[..length]`.
+    ///
+    /// Panics unless `bytes` has [`BUFFER_PADDING`](crate::ingest::BUFFER_PADDING) more.
+    pub(super) fn index(&mut self, bytes: &[u8], length: usize) {
+        let chunks = length.div_ceil(CHUNK_BYTES);
+        let slots_needed = 1 + (chunks + 1) * CHUNK_BYTES;
+        if self.slots.len() < slots_needed {
+            self.slots.resize(slots_needed, 0);
+        }
+        self.slots[0] = BEFORE_BLOCK;
+        let mut count = 1;
+        let mut seen = [0; LANES];
+        let (whole, _) = bytes[..chunks * CHUNK_BYTES].as_chunks::<CHUNK_BYTES>();
+        for (at, chunk) in whole.iter().enumerate() {
+            let start = at * CHUNK_BYTES;
+            let mut structural = structural_bits(chunk, &mut seen);
+            if length - start < CHUNK_BYTES {
+                structural &= (1 << (length - start)) - 1;
+            }
+            count += self.write_marks(count, start as u32, structural);
+        }
+        self.count = count;
+        self.ascii = seen.is_ascii();
+    }
+
+    /// Writes the positions of the bits of `structural`, and returns how many they are.
+    #[inline]
+    fn write_marks(&mut self, at: usize, start: u32, mut structural: u64) -> usize {
+        let marks = structural.count_ones() as usize;
+        let Some(slots) = self.slots[at..].first_chunk_mut::<CHUNK_BYTES>() else {
+            unreachable!("there are as many slots as bytes");
+        };
+        for slot in &mut slots[..MARKS_AT_ONCE] {
+            *slot = start + structural.trailing_zeros();
+            structural &= structural.wrapping_sub(1);
+        }
+        if marks > MARKS_AT_ONCE {
+            for slot in &mut slots[MARKS_AT_ONCE..marks] {
+                *slot = start + structural.trailing_zeros();
+                structural &= structural.wrapping_sub(1);
+            }
+        }
+        marks
+    }
+
+    /// The position before the block (as [`u32::MAX`]), then those of all structural bytes.
+    #[inline]
+    pub(super) fn marks(&self) -> &[u32] {
+        &self.slots[..self.count]
+    }
+
+    /// Whether all bytes of the block are ASCII. It may say `false` where only bytes behind it are not.
+    #[inline]
+    pub(super) fn is_ascii(&self) -> bool {
+        self.ascii
+    }
+}
+
+/// A bit for each structural byte of the chunk, in order. The bytes seen are added to `seen`.
+///
+/// Written so that compilers make vector instructions of it: there is no gather of a bit from each
+/// byte of a vector without naming an instruction set, so bytes that stand 8 apart share a byte of
+/// bits, and the square of 8 × 8 bits is turned over at the end.
+#[inline]
+fn structural_bits(chunk: &[u8; CHUNK_BYTES], seen: &mut [u8; LANES]) -> u64 {
+    let (vectors, _) = chunk.as_chunks::<LANES>();
+    let mut bits = [0; LANES];
+    for (vector, weights) in vectors.iter().zip(&WEIGHTS) {
+        for lane in 0..LANES {
+            let byte = vector[lane];
+            let structural = (byte == b',') | (byte == b'\n') | (byte == b'"');
+            bits[lane] |= if structural { weights[lane] } else { 0 };
+            seen[lane] |= byte;
+        }
+    }
+    let bits = u128::from_le_bytes(bits);
+    transposed(bits as u64 | (bits >> 64) as u64)
+}
+
+/// The square of bits whose rows are the columns of `square`; a row is a byte, the lowest first.
+#[inline]
+fn transposed(mut square: u64) -> u64 {
+    let mut swap = |distance: u32, mask: u64| {
+        let differing = (square ^ (square >> distance)) & mask;
+        square ^= differing | differing << distance;
+    };
+    swap(7, 0x00aa_00aa_00aa_00aa);
+    swap(14, 0x0000_cccc_0000_cccc);
+    swap(28, 0x0000_0000_f0f0_f0f0);
+    square
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn marks_of(bytes: &[u8]) -> (Vec<u32>, bool) {
+        let mut padded = bytes.to_vec();
+        // What stands behind the block must not be marked.
+        padded.resize(bytes.len() + CHUNK_BYTES, b',');
+        let mut structure = Structure::default();
+        structure.index(&padded, bytes.len());
+        assert_eq!(structure.marks()[0], BEFORE_BLOCK);
+        (structure.marks()[1..].to_vec(), structure.is_ascii())
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn marks_are_the_structural_bytes(
+            bytes in proptest::collection::vec(
+                proptest::prop_oneof![proptest::prelude::any::<u8>(), proptest::sample::select(b",\n\"a".to_vec())],
+                0..300,
+            )
+        ) {
+            let expected: Vec<u32> =
+                (0..bytes.len()).filter(|at| matches!(bytes[*at], b',' | b'\n' | b'"')).map(|at| at as u32).collect();
+            let (marks, ascii) = marks_of(&bytes);
+            proptest::prop_assert_eq!(marks, expected);
+            proptest::prop_assert_eq!(ascii, bytes.is_ascii());
+        }
+    }
+
+    #[test]
+    fn every_byte_may_be_structural() {
+        for length in [1, 63, 64, 65, 4096] {
+            let expected: Vec<u32> = (0..length as u32).collect();
+            assert_eq!(marks_of(&vec![b','; length]), (expected, true));
+        }
+    }
+}
