@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 
 use super::Compression;
+use super::parquet::ParquetError;
 
 /// Why an input cannot be read. Each is one sentence that names the input; all of them end the run.
 #[derive(Debug)]
@@ -107,12 +108,13 @@ pub enum InputError {
         to: u64,
     },
     /// A Parquet file that cannot be read.
-    Parquet {
-        /// The path as shown.
-        name: String,
-        /// What is wrong with it.
-        reason: String,
-    },
+    Parquet(ParquetError),
+}
+
+impl From<ParquetError> for InputError {
+    fn from(error: ParquetError) -> InputError {
+        InputError::Parquet(error)
+    }
 }
 
 impl fmt::Display for InputError {
@@ -159,7 +161,7 @@ impl fmt::Display for InputError {
                 "{name} shrank from {from} to {to} bytes while it was being read: run again when nothing \
                  writes to it"
             ),
-            InputError::Parquet { name, reason } => write!(f, "{name}: {reason}"),
+            InputError::Parquet(error) => error.fmt(f),
         }
     }
 }

@@ -1,16 +1,24 @@
 //! Orders from files and streams: every worker reads its own part of every input, a block at a time.
 
+mod boundary;
 pub mod csv;
 mod discover;
 mod error;
 mod format;
+mod inputs;
+pub mod jsonl;
 pub mod parquet;
+mod reader;
 pub mod row;
+mod tail;
 
 use dataflows::{Diff, Epoch, Order, OrderKey, Position};
 
 pub use error::InputError;
 pub use format::{Compression, Format};
+pub use inputs::{Input, InputOptions, Part, Plan, SPLIT_BYTES_MIN};
+pub use reader::BLOCK_BYTES;
+pub use tail::{TAIL_PART, Tail, TailState};
 
 /// Bytes that must be readable behind the valid bytes of a buffer handed to a [`Parser`].
 pub const BUFFER_PADDING: usize = 64;
@@ -117,7 +125,8 @@ pub struct Reject {
     pub input: u32,
     /// Ordinal of the part of the input that the row was read in.
     pub part: u32,
-    /// Line of the row, counted from 0 at the start of the part.
+    /// Line of the row, counted from 0 at the start of the part; where the part is [`TAIL_PART`], from
+    /// where the tail began to read the input, which is its start only for what came later or anew.
     pub line: u64,
     /// Why, in a clear sentence that names the column and the value.
     pub reason: String,
