@@ -27,6 +27,9 @@ pub const BUFFER_PADDING: usize = 64;
 /// one is a reject.
 pub const RECORD_BYTES_MAX: usize = 1 << 20;
 
+/// The byte order mark that some programs put before UTF-8 text.
+pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// Turns complete records of one part of an input into orders.
 pub trait Parser {
     /// Parses the records of `buffer[..valid]`, which starts where a record starts (or, after a

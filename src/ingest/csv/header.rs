@@ -4,13 +4,10 @@ use std::fmt;
 
 use super::record::{Scan, scan, without_line_break};
 use super::unescape;
-use crate::ingest::ColumnNames;
 use crate::ingest::row::{Cut, Quoted, Role};
+use crate::ingest::{BYTE_ORDER_MARK, ColumnNames};
 
-/// The byte order mark that some programs put before UTF-8 text.
-pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-
-/// Delimiters that other dialects use, with their names.
+/// Delimiters that other dialects use.
 const OTHER_DELIMITERS: [u8; 3] = [b';', b'\t', b'|'];
 
 /// Where the columns of an order stand in every record of a file.

@@ -6,21 +6,6 @@
 /// Bytes that become one mask.
 const CHUNK_BYTES: usize = 64;
 
-/// Bytes of a vector.
-const LANES: usize = 16;
-
-/// The bit by which each byte of a chunk is known, vector by vector: byte `8 * r + c` sets bit `r`
-/// of byte `c`.
-const WEIGHTS: [[u8; LANES]; CHUNK_BYTES / LANES] = {
-    let mut weights = [[0; LANES]; CHUNK_BYTES / LANES];
-    let mut at = 0;
-    while at < CHUNK_BYTES {
-        weights[at / LANES][at % LANES] = 1 << (at / 8);
-        at += 1;
-    }
-    weights
-};
-
 /// Marks written for every chunk, needed or not: fewer branches than writing just those there are.
 const MARKS_AT_ONCE: usize = 8;
 
@@ -30,7 +15,7 @@ pub(super) struct Structure {
     /// The slot of the sentinel, then the positions in order, then room for spare writes.
     slots: Vec<u32>,
     count: usize,
-    /// Whether all bytes of the block (or any just behind it) are ASCII.
+    /// Whether all bytes of the block are ASCII.
     ascii: bool,
 }
 
@@ -49,18 +34,17 @@ impl Structure {
         }
         self.slots[0] = BEFORE_BLOCK;
         let mut count = 1;
-        let mut seen = [0; LANES];
         let (whole, _) = bytes[..chunks * CHUNK_BYTES].as_chunks::<CHUNK_BYTES>();
         for (at, chunk) in whole.iter().enumerate() {
             let start = at * CHUNK_BYTES;
-            let mut structural = structural_bits(chunk, &mut seen);
+            let mut structural = structural_bits(chunk);
             if length - start < CHUNK_BYTES {
                 structural &= (1 << (length - start)) - 1;
             }
             count += self.write_marks(count, start as u32, structural);
         }
         self.count = count;
-        self.ascii = seen.is_ascii();
+        self.ascii = bytes[..length].is_ascii();
     }
 
     /// Writes the positions of the bits of `structural`, and returns how many they are.
@@ -89,32 +73,27 @@ impl Structure {
         &self.slots[..self.count]
     }
 
-    /// Whether all bytes of the block are ASCII. It may say `false` where only bytes behind it are not.
+    /// Whether all bytes of the block are ASCII.
     #[inline]
     pub(super) fn is_ascii(&self) -> bool {
         self.ascii
     }
 }
 
-/// A bit for each structural byte of the chunk, in order. The bytes seen are added to `seen`.
+/// A bit for each structural byte of the chunk, in order.
 ///
-/// Written so that compilers make vector instructions of it: there is no gather of a bit from each
-/// byte of a vector without naming an instruction set, so bytes that stand 8 apart share a byte of
-/// bits, and the square of 8 × 8 bits is turned over at the end.
+/// Compilers make vector instructions of the loop, whatever the instruction set; no portable one
+/// gathers a bit from each byte, so bytes that stand eight apart share a byte of bits, and the
+/// square of 8 × 8 bits is turned over at the end.
 #[inline]
-fn structural_bits(chunk: &[u8; CHUNK_BYTES], seen: &mut [u8; LANES]) -> u64 {
-    let (vectors, _) = chunk.as_chunks::<LANES>();
-    let mut bits = [0; LANES];
-    for (vector, weights) in vectors.iter().zip(&WEIGHTS) {
-        for lane in 0..LANES {
-            let byte = vector[lane];
-            let structural = (byte == b',') | (byte == b'\n') | (byte == b'"');
-            bits[lane] |= if structural { weights[lane] } else { 0 };
-            seen[lane] |= byte;
-        }
+fn structural_bits(chunk: &[u8; CHUNK_BYTES]) -> u64 {
+    let mut bits = [0; CHUNK_BYTES];
+    for (at, byte) in chunk.iter().enumerate() {
+        let structural = (*byte == b',') | (*byte == b'\n') | (*byte == b'"');
+        bits[at] = if structural { 1 << (at / 8) } else { 0 };
     }
-    let bits = u128::from_le_bytes(bits);
-    transposed(bits as u64 | (bits >> 64) as u64)
+    let (words, _) = bits.as_chunks::<8>();
+    transposed(words.iter().fold(0, |square, word| square | u64::from_le_bytes(*word)))
 }
 
 /// The square of bits whose rows are the columns of `square`; a row is a byte, the lowest first.
