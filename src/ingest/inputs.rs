@@ -337,3 +337,6 @@ impl Reader for parquet::ParquetReader {
         Ok(parquet::ParquetReader::read_block(self, epoch, block)?)
     }
 }
+
+#[cfg(test)]
+mod tests;
