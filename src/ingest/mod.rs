@@ -1,12 +1,26 @@
 //! Orders from files and streams: every worker reads its own part of every input, a block at a time.
 
+mod boundary;
 pub mod csv;
+mod discover;
+mod error;
+mod format;
+mod inputs;
 pub mod jsonl;
+pub mod parquet;
+mod reader;
 pub mod row;
+mod tail;
 #[cfg(test)]
 mod testing;
 
 use dataflows::{Diff, Epoch, Order, OrderKey, Position};
+
+pub use error::InputError;
+pub use format::{Compression, Format};
+pub use inputs::{Input, InputOptions, Part, Plan, SPLIT_BYTES_MIN};
+pub use reader::BLOCK_BYTES;
+pub use tail::{TAIL_PART, Tail, TailState};
 
 /// Bytes that must be readable behind the valid bytes of a buffer handed to a [`Parser`].
 pub const BUFFER_PADDING: usize = 64;
@@ -48,6 +62,14 @@ pub trait Parser {
 
     /// Counts lines of the part that are not passed to [`parse`](Parser::parse), such as a header.
     fn skip_lines(&mut self, lines: u64);
+}
+
+/// Reads the records of one part of an input.
+pub trait Reader {
+    /// Reads the next block of input, some 64 KiB of it, and appends what it holds to `block`.
+    ///
+    /// Returns `false`, having appended nothing, once the part is at its end.
+    fn read_block(&mut self, epoch: Epoch, block: &mut Block) -> Result<bool, InputError>;
 }
 
 /// What a [`Parser`] is told about the part of an input that it reads.
@@ -108,7 +130,8 @@ pub struct Reject {
     pub input: u32,
     /// Ordinal of the part of the input that the row was read in.
     pub part: u32,
-    /// Line of the row, counted from 0 at the start of the part.
+    /// Line of the row, counted from 0 at the start of the part; where the part is [`TAIL_PART`], from
+    /// where the tail began to read the input, which is its start only for what came later or anew.
     pub line: u64,
     /// Why, in a clear sentence that names the column and the value.
     pub reason: String,
