@@ -1,4 +1,6 @@
 //! orderflow: real-time and batch totals of e-commerce orders.
 
+pub mod commands;
+pub mod generate;
 pub mod ingest;
 pub mod parquet_write;

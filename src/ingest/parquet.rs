@@ -17,13 +17,14 @@ mod hybrid;
 mod kind;
 mod source;
 
+use std::cell::Cell;
 use std::fmt;
 use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 use dataflows::{Amount, Epoch, Id, Order, OrderKey};
 use parquet::errors::ParquetError as DecodeError;
@@ -174,7 +175,23 @@ fn check_marks(source: &Source) -> Result<(), String> {
 
 /// What the decoder gives, its errors and panics as text.
 fn guarded<T>(decode: impl FnOnce() -> Result<T, DecodeError>) -> Result<T, String> {
-    match catch_unwind(AssertUnwindSafe(decode)) {
+    thread_local! {
+        static GUARDED: Cell<bool> = const { Cell::new(false) };
+    }
+    static QUIET: Once = Once::new();
+    QUIET.call_once(|| {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            // A panic that is caught below is told as an error; only others are news.
+            if !GUARDED.get() {
+                before(panic);
+            }
+        }));
+    });
+    GUARDED.set(true);
+    let outcome = catch_unwind(AssertUnwindSafe(decode));
+    GUARDED.set(false);
+    match outcome {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(match error {
             DecodeError::General(reason) | DecodeError::EOF(reason) | DecodeError::NYI(reason) => reason,
