@@ -2,3 +2,6 @@
 
 pub mod ingest;
 pub mod parquet_write;
+pub mod progress;
+pub mod sinks;
+pub mod summary;
