@@ -4,3 +4,6 @@ pub mod commands;
 pub mod generate;
 pub mod ingest;
 pub mod parquet_write;
+pub mod progress;
+pub mod sinks;
+pub mod summary;
