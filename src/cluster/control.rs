@@ -93,6 +93,8 @@ impl ProgressCell {
 struct Standing {
     /// By process: whether it has said that its part went well.
     done: Vec<bool>,
+    /// The workers of this process have ended.
+    workers_ended: bool,
     /// The one sentence that says why the run failed.
     failure: Option<String>,
     /// The control thread has done all it will do.
@@ -194,6 +196,16 @@ impl Shared {
     pub(super) fn set_over(&self) {
         lock(&self.standing).over = true;
         self.changed.notify_all();
+    }
+
+    pub(super) fn set_workers_ended(&self) {
+        lock(&self.standing).workers_ended = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits until the workers of this process have ended, or the run has.
+    pub(super) fn wait_workers(&self) -> Result<(), ClusterError> {
+        self.wait(|standing| standing.workers_ended)
     }
 
     /// Waits until `enough` of the run is over, or all of it.

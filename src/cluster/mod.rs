@@ -98,9 +98,6 @@ pub fn connect(config: &ClusterConfig, job: &[(String, String)]) -> Result<Clust
     let (events, incoming) = unbounded_channel();
     let indices = (config.process, config.processes);
     let shared = Arc::new(Shared::new(indices, config.silence_max, Arc::clone(&config.on_loss), events));
-    if config.processes > 1 {
-        wire::install_panic_hook();
-    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -190,9 +187,7 @@ async fn start(
             .map_err(|source| ClusterError::System { doing: "cannot handle signals", source })?;
     }
     coordinator.meet(deadline).await?;
-    let copy = |peer: &meet::Peer| peer.data.as_ref().map(TcpStream::try_clone).transpose();
-    let sockets: io::Result<Vec<Option<TcpStream>>> = coordinator.peers.iter().map(copy).collect();
-    sockets.map_err(|source| ClusterError::System { doing: "cannot copy a socket", source })
+    Ok(coordinator.peers.iter_mut().map(|peer| peer.data.take()).collect())
 }
 
 impl Cluster {
@@ -204,7 +199,8 @@ impl Cluster {
     /// Runs `func` on each worker of this process, then the dataflows it built until they are complete.
     ///
     /// Errors: [`ClusterError::Lost`] when a peer was lost or a worker panicked, though with the default `on_loss` the
-    /// process ends before this returns; [`ClusterError::System`] when threads cannot be started.
+    /// process ends before this returns; where it does not, threads that wait for the lost peer are left behind.
+    /// [`ClusterError::System`] when threads cannot be started.
     pub fn execute<T, F>(self, func: F) -> Result<Finished<T>, ClusterError>
     where
         T: Send + 'static,
@@ -226,17 +222,39 @@ impl Cluster {
             doing: "cannot start the workers",
             source: io::Error::other(error),
         })?;
-        let results: Result<Vec<T>, String> = guards.join().into_iter().collect();
-        let sent = guard.is_none_or(flush);
-        match results {
-            Ok(results) if sent => Ok(Finished { results, control }),
-            // Whatever it was that broke, the control thread ends the run with the best reason it gets.
+        let (joined, results) = mpsc::channel();
+        let shared = control.shared();
+        let ended = Ended(Arc::clone(shared));
+        // On a thread of its own: workers that wait for a lost peer, or for a worker that panicked, never end.
+        thread::Builder::new()
+            .name("orderflow:join".to_owned())
+            .spawn(move || {
+                let results: Result<Vec<T>, String> = guards.join().into_iter().collect();
+                // Dropping timely's guard waits until all is sent and received.
+                drop(guard);
+                let _ = joined.send(results);
+                drop(ended);
+            })
+            .map_err(|source| ClusterError::System { doing: "cannot wait for the workers", source })?;
+        shared.wait_workers()?;
+        match results.try_recv() {
+            Ok(Ok(results)) => Ok(Finished { results, control }),
+            // A worker panicked: the control thread ends the run with the best reason it gets.
             _ => {
-                control.shared().tell(Event::WorkerPanicked);
-                control.shared().wait_over()?;
-                Err(ClusterError::Lost("a worker ended early".to_owned()))
+                shared.tell(Event::WorkerPanicked);
+                shared.wait_over()?;
+                Err(ClusterError::Lost(format!("a worker of process {process} panicked")))
             }
         }
+    }
+}
+
+/// Says that all workers have ended, however they did.
+struct Ended(Arc<Shared>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.set_workers_ended();
     }
 }
 
@@ -273,14 +291,6 @@ fn build(
     let (builders, guard) = initialize_networking_from_sockets(local, wires, process, workers, hooks)
         .map_err(|source| ClusterError::System { doing: "cannot start the network threads", source })?;
     Ok((builders.into_iter().map(AllocatorBuilder::Tcp).collect(), Some(guard)))
-}
-
-/// Waits until timely has sent and received all; false if a connection broke instead.
-///
-/// timely's guard panics in that case, so it gets a thread whose panics are known for what they are.
-fn flush(guard: CommsGuard) -> bool {
-    let flushing = thread::Builder::new().name("timely:flush".to_owned()).spawn(move || drop(guard));
-    flushing.is_ok_and(|thread| thread.join().is_ok())
 }
 
 #[cfg(test)]

@@ -96,8 +96,7 @@ fn exchange(worker: &mut Worker) -> u64 {
     while !probe.done() {
         worker.step_or_park(None);
     }
-    let sum = *sum.lock().unwrap();
-    sum
+    *sum.lock().unwrap()
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! The control thread during the run: who is alive, who wants to stop, who is done, and what ends it all.
 
 use std::io;
-use std::net::Shutdown;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -56,10 +55,6 @@ impl Coordinator {
                 std::process::exit(EXIT_INTERRUPTED);
             }
             End::Abandoned => {}
-        }
-        // Where this process lives on, workers that wait for a peer must not wait for ever.
-        for stream in self.peers.iter().filter_map(|peer| peer.data.as_ref()) {
-            let _ = stream.shutdown(Shutdown::Both);
         }
     }
 

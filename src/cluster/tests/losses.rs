@@ -33,7 +33,7 @@ fn lost(silence_max: Duration, misbehave: impl FnOnce(Fake) -> Option<Fake> + Se
         drop(rest);
         sentence
     });
-    assert_eq!(*losses.lock().unwrap(), [sentence.clone()], "reported once, and the same");
+    assert_eq!(*losses.lock().unwrap(), std::slice::from_ref(&sentence), "reported once, and the same");
     assert_eq!(cleaned.load(Ordering::SeqCst), 1, "cleaned up once");
     sentence.replace(&addresses[1], "ADDRESS")
 }

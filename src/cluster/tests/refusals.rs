@@ -58,8 +58,9 @@ fn two_processes_that_differ_both_say_in_what() {
 
 #[test]
 fn facts_that_differ_are_named_with_both_values() {
+    type Facts<'a> = &'a [(&'a str, &'a str)];
     let base = [("--window", "30s"), ("a.csv bytes", "468")];
-    let cases: [(&[(&str, &str)], &str, &str); 4] = [
+    let cases: [(Facts<'_>, &str, &str); 4] = [
         (
             &[("--window", "60s"), ("a.csv bytes", "468")],
             "process 1 has --window 60s, this one has 30s",
