@@ -6,7 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::demo::DemoArgs;
 use crate::commands::generate::GenerateArgs;
-use crate::ingest::Format;
+use crate::format::Format;
+use crate::ingest::Envelope;
 
 /// Real-time and batch totals of e-commerce orders: per user, in all, and per window of event time.
 #[derive(Parser, Debug)]
@@ -65,13 +66,13 @@ pub struct RunArgs {
     pub output: Option<PathBuf>,
     /// Form of the result files.
     #[arg(long, env = "ORDERFLOW_OUTPUT_FORMAT", default_value = "csv", value_name = "FORMAT")]
-    pub output_format: OutputFormat,
+    pub output_format: Format,
     /// Form of the inputs, where their names do not tell.
     #[arg(long, env = "ORDERFLOW_FORMAT", value_name = "FORMAT")]
     pub format: Option<Format>,
     /// Width of the windows of event time, such as 30s, 500ms, 5m or 1h.
-    #[arg(long, env = "ORDERFLOW_WINDOW", default_value = "30s", value_name = "WIDTH")]
-    pub window: String,
+    #[arg(long, env = "ORDERFLOW_WINDOW", default_value = "30s", value_name = "WIDTH", value_parser = parse_duration_ms)]
+    pub window: u64,
     /// Time zone that windows are printed in.
     #[arg(long, env = "ORDERFLOW_TIMEZONE", default_value = "UTC", value_name = "ZONE")]
     pub timezone: String,
@@ -94,8 +95,8 @@ pub struct RunArgs {
     #[arg(long, env = "ORDERFLOW_FOLLOW")]
     pub follow: bool,
     /// How often an epoch is closed with --follow, such as 100ms.
-    #[arg(long, env = "ORDERFLOW_TICK", default_value = "100ms", value_name = "TIME")]
-    pub tick: String,
+    #[arg(long, env = "ORDERFLOW_TICK", default_value = "100ms", value_name = "TIME", value_parser = parse_duration_ms)]
+    pub tick: u64,
     /// Each process reads files of its own, instead of its share of the same files.
     #[arg(long, env = "ORDERFLOW_LOCAL_INPUT")]
     pub local_input: bool,
@@ -130,26 +131,6 @@ pub struct ColumnArgs {
     pub column_op: Option<String>,
 }
 
-/// See [`crate::sinks::Format`].
-#[derive(Copy, Clone, Debug, PartialEq, Eq, ValueEnum)]
-pub enum OutputFormat {
-    /// Comma-separated values with a header line.
-    Csv,
-    /// One JSON object a line.
-    Jsonl,
-    /// Apache Parquet.
-    Parquet,
-}
-
-/// See [`crate::ingest::Envelope`].
-#[derive(Copy, Clone, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Envelope {
-    /// Each line is one order.
-    Append,
-    /// The last line of a key wins; a line may delete its key.
-    Upsert,
-}
-
 /// What happens to bad rows.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, ValueEnum)]
 pub enum OnReject {
@@ -157,4 +138,47 @@ pub enum OnReject {
     Keep,
     /// The run ends and writes nothing.
     Fail,
+}
+
+/// A length of time as people type it, in milliseconds: a whole number of ms, s, m, h or d.
+///
+/// # Errors
+/// What to type instead.
+pub fn parse_duration_ms(text: &str) -> Result<u64, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let unit_ms = match unit {
+        "ms" => Some(1),
+        "s" => Some(1_000),
+        "m" => Some(60_000),
+        "h" => Some(3_600_000),
+        "d" => Some(86_400_000),
+        _ => None,
+    };
+    let ms =
+        number.parse::<u64>().ok().zip(unit_ms).and_then(|(number, unit_ms)| number.checked_mul(unit_ms));
+    ms.ok_or_else(|| "expected a whole number and a unit, such as 500ms, 30s, 10m, 12h or 30d".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_of_time() {
+        for (text, ms) in [("0s", 0), ("500ms", 500), ("30s", 30_000), ("5m", 300_000), ("2d", 172_800_000)] {
+            assert_eq!(parse_duration_ms(text), Ok(ms), "{text}");
+        }
+        for text in
+            ["", "s", "30", "-1s", "1.5s", "30 s", "99999999999999999999s", "30w", "99999999999999999d"]
+        {
+            assert!(parse_duration_ms(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_flags_do_not_contradict_each_other() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
 }

@@ -9,7 +9,7 @@
 
 mod format;
 
-pub use format::{Format, WriteError, write};
+pub use format::{WriteError, write};
 
 /// The longest user id in digits, without its letter; more users make longer ids.
 const USER_DIGITS: usize = 7;

@@ -16,12 +16,14 @@
 //! | [`sinks`] | result files, update stream, what was set aside |
 //! | [`cluster`] | how processes find, check and watch each other |
 //! | [`generate`] | made-up orders |
+//! | [`format`](mod@format) | what files look like |
 
 pub mod cli;
 pub mod cluster;
 pub mod commands;
 pub mod config;
 pub mod driver;
+pub mod format;
 pub mod generate;
 pub mod ingest;
 pub mod parquet_write;

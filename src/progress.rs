@@ -5,7 +5,6 @@
 //! nothing.
 
 use std::io::IsTerminal;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::JoinHandle;
@@ -13,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+pub use crate::cluster::Progress as Read;
 use crate::summary::Thousands;
 
 /// How often the bar looks at the counters.
@@ -30,6 +30,12 @@ pub struct ProgressCounters {
 }
 
 impl ProgressCounters {
+    /// What was counted so far.
+    pub fn load(&self) -> Read {
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Read { bytes: load(&self.bytes), orders: load(&self.orders), rejected: load(&self.rejected) }
+    }
+
     /// Counts what a block of input held.
     pub fn add(&self, bytes: u64, orders: u64, rejected: u64) {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
@@ -49,16 +55,20 @@ impl Progress {
     /// Shows a bar on standard error if that is a terminal and `quiet` is not set.
     ///
     /// `bytes_total` is the size of all inputs; without it (standard input) there is no end to show.
-    pub fn start(counters: Arc<ProgressCounters>, bytes_total: Option<u64>, quiet: bool) -> Progress {
+    pub fn start(
+        read: impl Fn() -> Read + Send + 'static,
+        bytes_total: Option<u64>,
+        quiet: bool,
+    ) -> Progress {
         if quiet || !std::io::stderr().is_terminal() {
             return Progress { bar: ProgressBar::hidden(), ticker: None };
         }
-        Progress::start_on(ProgressDrawTarget::stderr(), counters, bytes_total)
+        Progress::start_on(ProgressDrawTarget::stderr(), read, bytes_total)
     }
 
     fn start_on(
         target: ProgressDrawTarget,
-        counters: Arc<ProgressCounters>,
+        read: impl Fn() -> Read + Send + 'static,
         bytes_total: Option<u64>,
     ) -> Progress {
         let bar = ProgressBar::with_draw_target(bytes_total, target);
@@ -72,7 +82,7 @@ impl Progress {
         let ticker = std::thread::Builder::new().name("progress".to_owned()).spawn(move || {
             let started = Instant::now();
             loop {
-                show(&ticking, &counters, started.elapsed());
+                show(&ticking, read(), started.elapsed());
                 match stopped.recv_timeout(Duration::from_millis(TICK_MS)) {
                     Err(RecvTimeoutError::Timeout) => {}
                     Ok(()) | Err(RecvTimeoutError::Disconnected) => break,
@@ -103,11 +113,9 @@ impl Drop for Progress {
     }
 }
 
-fn show(bar: &ProgressBar, counters: &ProgressCounters, elapsed: Duration) {
-    let orders = counters.orders.load(Ordering::Relaxed);
-    let rejected = counters.rejected.load(Ordering::Relaxed);
-    bar.set_position(counters.bytes.load(Ordering::Relaxed));
-    bar.set_message(message(orders, rejected, elapsed));
+fn show(bar: &ProgressBar, read: Read, elapsed: Duration) {
+    bar.set_position(read.bytes);
+    bar.set_message(message(read.orders, read.rejected, elapsed));
     bar.tick();
 }
 
@@ -121,6 +129,7 @@ fn message(orders: u64, rejected: u64, elapsed: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use std::io;
+    use std::sync::Arc;
     use std::sync::mpsc::Sender;
 
     use indicatif::TermLike;
@@ -167,7 +176,8 @@ mod tests {
         let (sender, screen) = mpsc::channel();
         let counters = Arc::new(ProgressCounters::default());
         let target = ProgressDrawTarget::term_like(Box::new(Screen(sender)));
-        let progress = Progress::start_on(target, Arc::clone(&counters), bytes_total);
+        let reading = Arc::clone(&counters);
+        let progress = Progress::start_on(target, move || reading.load(), bytes_total);
         counters.add(512, 1234, 0);
         counters.add(512, 1, 7);
         let line = screen.iter().find(|line| line.contains(wanted)).expect("the bar shows the counters");
@@ -191,7 +201,7 @@ mod tests {
 
     #[test]
     fn quiet_shows_nothing_and_starts_no_thread() {
-        let progress = Progress::start(Arc::default(), Some(1), true);
+        let progress = Progress::start(Read::default, Some(1), true);
         assert!(progress.ticker.is_none() && progress.bar.is_hidden());
     }
 

@@ -1,5 +1,7 @@
 //! Brings the three results together on one worker, an epoch at a time.
 
+use std::fmt;
+
 use differential_dataflow::VecCollection;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::ProbeHandle;
@@ -22,6 +24,16 @@ pub enum RowKey {
     User(Id),
     /// A window's row.
     Window(Window),
+}
+
+impl fmt::Display for RowKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RowKey::Total => write!(f, "the total"),
+            RowKey::User(user) => write!(f, "user {user:?}"),
+            RowKey::Window(window) => write!(f, "the window from {} ms", window.start_ms),
+        }
+    }
 }
 
 /// A row that an epoch changed; `None` where it is not there.

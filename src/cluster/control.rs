@@ -21,18 +21,18 @@ pub struct Progress {
     /// Orders fed into the graph.
     pub orders: u64,
     /// Lines of input seen, bad ones included.
-    pub lines: u64,
+    pub rejected: u64,
 }
 
 impl From<Progress> for Heartbeat {
-    fn from(Progress { bytes, orders, lines }: Progress) -> Heartbeat {
-        Heartbeat { bytes, orders, lines }
+    fn from(Progress { bytes, orders, rejected }: Progress) -> Heartbeat {
+        Heartbeat { bytes, orders, rejected }
     }
 }
 
 impl From<Heartbeat> for Progress {
-    fn from(Heartbeat { bytes, orders, lines }: Heartbeat) -> Progress {
-        Progress { bytes, orders, lines }
+    fn from(Heartbeat { bytes, orders, rejected }: Heartbeat) -> Progress {
+        Progress { bytes, orders, rejected }
     }
 }
 
@@ -69,21 +69,21 @@ pub(super) enum Event {
 struct ProgressCell {
     bytes: AtomicU64,
     orders: AtomicU64,
-    lines: AtomicU64,
+    rejected: AtomicU64,
 }
 
 impl ProgressCell {
     fn set(&self, progress: Progress) {
         self.bytes.store(progress.bytes, Ordering::Relaxed);
         self.orders.store(progress.orders, Ordering::Relaxed);
-        self.lines.store(progress.lines, Ordering::Relaxed);
+        self.rejected.store(progress.rejected, Ordering::Relaxed);
     }
 
     fn get(&self) -> Progress {
         Progress {
             bytes: self.bytes.load(Ordering::Relaxed),
             orders: self.orders.load(Ordering::Relaxed),
-            lines: self.lines.load(Ordering::Relaxed),
+            rejected: self.rejected.load(Ordering::Relaxed),
         }
     }
 }

@@ -101,7 +101,7 @@ pub(super) struct Heartbeat {
     #[prost(uint64, tag = "2")]
     pub(super) orders: u64,
     #[prost(uint64, tag = "3")]
-    pub(super) lines: u64,
+    pub(super) rejected: u64,
 }
 
 /// That the sender's part of the run is over: `failed` is empty if all went well.

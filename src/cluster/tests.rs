@@ -120,7 +120,7 @@ fn workers_of_all_processes_exchange() {
 fn progress_and_stop_reach_everyone() {
     let (mut configs, losses) = configs(3, 1);
     configs.iter_mut().for_each(|config| config.silence_max = Duration::from_secs(4));
-    let of = |process: u64| Progress { bytes: 10 * process, orders: 20 + process, lines: 30 + process };
+    let of = |process: u64| Progress { bytes: 10 * process, orders: 20 + process, rejected: 30 + process };
     at_once(&configs, |config| {
         let control = connect(config, &[]).unwrap().control();
         control.report(of(config.process as u64));

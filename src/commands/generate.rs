@@ -4,10 +4,15 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use clap::Args;
 
-use crate::generate::{Format, Spec, WriteError, write};
+use super::Failure;
+use crate::cli::parse_duration_ms;
+use crate::format::{Compression, Format};
+use crate::generate::{Spec, WriteError, write};
+use crate::summary::Thousands;
 
 /// Level of gzip and Zstandard: quick, since the orders are made to be read soon.
 const COMPRESSION_LEVEL: i32 = 1;
@@ -76,24 +81,6 @@ impl GenerateArgs {
     }
 }
 
-/// A whole number of ms, s, m, h or d, in milliseconds.
-fn parse_duration_ms(text: &str) -> Result<u64, String> {
-    let digits = text.len() - text.trim_start_matches(|char: char| char.is_ascii_digit()).len();
-    let unit_ms = match &text[digits..] {
-        "ms" => Some(1),
-        "s" => Some(1_000),
-        "m" => Some(60_000),
-        "h" => Some(3_600_000),
-        "d" => Some(86_400_000),
-        _ => None,
-    };
-    let number = text[..digits].parse::<u64>().ok();
-    number
-        .zip(unit_ms)
-        .and_then(|(number, unit_ms)| number.checked_mul(unit_ms))
-        .ok_or_else(|| "expected a whole number and a unit, such as 90s, 10m, 12h or 30d".to_owned())
-}
-
 /// Why no orders were written.
 #[derive(Debug)]
 pub enum GenerateError {
@@ -145,12 +132,20 @@ impl fmt::Display for GenerateError {
 
 impl std::error::Error for GenerateError {}
 
-/// How a file is compressed as a whole.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-enum Compression {
-    None,
-    Gzip,
-    Zstd,
+/// Writes the orders that the flags describe and says how many on standard error.
+///
+/// # Errors
+/// [`Failure`], of [`GenerateError`].
+pub fn generate(args: &GenerateArgs) -> Result<(), Failure> {
+    let started = Instant::now();
+    let bytes = write_args(args).map_err(|error| Failure::new(error.exit_code(), error))?;
+    let (orders, megabytes) = (Thousands(args.orders), Thousands(bytes / 1_000_000));
+    eprintln!("{orders} lines, {megabytes} MB in {:.1} s", started.elapsed().as_secs_f64());
+    Ok(())
+}
+
+fn write_args(args: &GenerateArgs) -> Result<u64, GenerateError> {
+    write_file(&args.to, args.format, args.force, &args.spec(), |_| {})
 }
 
 /// Writes the orders, beside the file at first and renamed at the end; gives the bytes written.
@@ -159,31 +154,35 @@ enum Compression {
 ///
 /// # Errors
 /// [`GenerateError`]; a file that was there is untouched then.
-pub fn run(args: &GenerateArgs, on_progress: impl FnMut(u64)) -> Result<u64, GenerateError> {
-    let spec = args.spec();
+pub fn write_file(
+    path: &Path,
+    format: Option<Format>,
+    force: bool,
+    spec: &Spec,
+    on_progress: impl FnMut(u64),
+) -> Result<u64, GenerateError> {
     spec.check().map_err(GenerateError::Spec)?;
-    let path = &args.to;
-    let (format, compression) = target(path, args.format)?;
-    let failed = |cause: WriteError| GenerateError::Write { path: path.clone(), cause };
+    let (format, compression) = target(path, format)?;
+    let failed = |cause: WriteError| GenerateError::Write { path: path.to_owned(), cause };
     if path.as_os_str() == "-" {
         let out = Counted { out: io::stdout(), bytes: 0 };
-        return write_compressed(&spec, format, compression, out, on_progress)
+        return write_compressed(spec, format, compression, out, on_progress)
             .map(|out| out.bytes)
             .map_err(failed);
     }
-    if !args.force && path.symlink_metadata().is_ok() {
-        return Err(GenerateError::Exists(path.clone()));
+    if !force && path.symlink_metadata().is_ok() {
+        return Err(GenerateError::Exists(path.to_owned()));
     }
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let beside = named_beside(directory).map_err(|cause| failed(cause.into()))?;
     let (file, beside) = beside.into_parts();
     let out = Counted { out: file, bytes: 0 };
-    let out = write_compressed(&spec, format, compression, out, on_progress).map_err(failed)?;
-    let renamed = if args.force { beside.persist(path) } else { beside.persist_noclobber(path) };
+    let out = write_compressed(spec, format, compression, out, on_progress).map_err(failed)?;
+    let renamed = if force { beside.persist(path) } else { beside.persist_noclobber(path) };
     match renamed {
         Ok(()) => Ok(out.bytes),
         Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {
-            Err(GenerateError::Exists(path.clone()))
+            Err(GenerateError::Exists(path.to_owned()))
         }
         Err(error) => Err(failed(error.error.into())),
     }
@@ -202,19 +201,7 @@ fn named_beside(directory: &Path) -> io::Result<tempfile::NamedTempFile<File>> {
 
 /// The format and compression that the file's name and the flag ask for.
 fn target(path: &Path, flag: Option<Format>) -> Result<(Format, Compression), GenerateError> {
-    let extension = |path: &Path| path.extension().map(|text| text.to_string_lossy().to_lowercase());
-    let compression = match extension(path).as_deref() {
-        Some("gz") => Compression::Gzip,
-        Some("zst") => Compression::Zstd,
-        _ => Compression::None,
-    };
-    let inner = if compression == Compression::None { path.to_owned() } else { path.with_extension("") };
-    let by_name = match extension(&inner).as_deref() {
-        Some("csv") => Some(Format::Csv),
-        Some("jsonl" | "ndjson" | "json") => Some(Format::Jsonl),
-        Some("parquet") => Some(Format::Parquet),
-        _ => None,
-    };
+    let (by_name, compression) = Format::of_name(&path.to_string_lossy());
     let format = flag.or(by_name).ok_or_else(|| GenerateError::UnknownFormat(path.to_owned()))?;
     if format == Format::Parquet && compression != Compression::None {
         return Err(GenerateError::CompressedParquet(path.to_owned()));
@@ -317,17 +304,17 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("orders.csv");
         std::fs::write(&path, "mine").unwrap();
-        let error = run(&args(&path, &[]), |_| {}).unwrap_err();
+        let error = write_args(&args(&path, &[])).unwrap_err();
         assert_eq!(error.to_string(), format!("{} exists already; replace it with --force", path.display()));
         assert_eq!((error.exit_code(), std::fs::read(&path).unwrap()), (2, b"mine".to_vec()));
-        run(&args(&path, &["--force"]), |_| {}).unwrap();
+        write_args(&args(&path, &["--force"])).unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 1_001);
     }
 
     #[test]
     fn what_cannot_be_written_is_said() {
         let refused = |to: &str, more: &[&str]| {
-            let error = run(&args(Path::new(to), more), |_| {}).unwrap_err();
+            let error = write_args(&args(Path::new(to), more)).unwrap_err();
             (error.to_string(), error.exit_code())
         };
         assert_eq!(
@@ -349,14 +336,5 @@ mod tests {
             "{message}"
         );
         assert_eq!(code, 3);
-    }
-
-    #[test]
-    fn durations_have_a_unit() {
-        assert_eq!(parse_duration_ms("30d"), Ok(30 * 86_400_000));
-        assert_eq!(parse_duration_ms("250ms"), Ok(250));
-        for text in ["", "10", "m", "-1s", "1.5h", "10 m", "99999999999999999999s", "999999999999999999d"] {
-            assert!(parse_duration_ms(text).is_err(), "{text:?}");
-        }
     }
 }

@@ -12,11 +12,10 @@ use timely::dataflow::operators::{Input, Operator, Probe};
 use timely::dataflow::{InputHandle, ProbeHandle};
 use timely::worker::Worker;
 
+use super::Job;
 use super::error::RunError;
 use super::report::Report;
 use super::sink::Sink;
-use super::Job;
-use crate::cluster::Progress;
 use crate::ingest::{Block, Envelope, Tail};
 
 /// Epochs that a worker may be ahead of the results: bounds what is in flight.
@@ -39,7 +38,7 @@ struct Feed<'a> {
 }
 
 /// Runs one worker from its first block to the end of the input. Gives the sink back on the first worker.
-pub fn work(worker: &mut Worker, job: &Job) -> Option<Sink> {
+pub(super) fn work(worker: &mut Worker, job: &Job) -> Option<Sink> {
     let sink = Rc::new(RefCell::new((worker.index() == 0).then(|| job.take_sink())));
     let mut feed = Feed::new(worker, job, &sink);
     feed.name_inputs(worker);
@@ -79,15 +78,19 @@ impl<'a> Feed<'a> {
             });
             scope
                 .input_from(&mut reports)
-                .unary::<CapacityContainerBuilder<Vec<()>>, _, _, _>(Exchange::new(|_| 0), "Reports", |_, _| {
-                    move |input, _output| {
-                        input.for_each(|_, reports| {
-                            if let Some(sink) = read.borrow_mut().as_mut() {
-                                reports.drain(..).for_each(|report| sink.report(report));
-                            }
-                        });
-                    }
-                })
+                .unary::<CapacityContainerBuilder<Vec<()>>, _, _, _>(
+                    Exchange::new(|_| 0),
+                    "Reports",
+                    |_, _| {
+                        move |input, _output| {
+                            input.for_each(|_, reports| {
+                                if let Some(sink) = read.borrow_mut().as_mut() {
+                                    reports.drain(..).for_each(|report| sink.report(report));
+                                }
+                            });
+                        }
+                    },
+                )
                 .probe_with(&probe);
             probe
         });
@@ -113,14 +116,22 @@ impl<'a> Feed<'a> {
             let mut lines = 0;
             while reader.read_block(self.epoch, &mut self.block).map_err(RunError::Input)? {
                 if job.abort().control.stop_requested() {
-                    return if job.config.follow_tick.is_some() { Ok(()) } else { Err(RunError::Interrupted) };
+                    return if job.config.follow_tick.is_some() {
+                        Ok(())
+                    } else {
+                        Err(RunError::Interrupted)
+                    };
                 }
                 lines += self.block.lines;
                 self.send();
                 worker.step();
                 self.close_full_epoch(worker);
             }
-            self.reports.send(Report::PartDone { input: part.input, part: part.part, lines });
+            self.reports.send(Report::PartDone {
+                input: job.plan.inputs[part.input].ordinal,
+                part: part.ordinal,
+                lines,
+            });
         }
         Ok(())
     }
@@ -167,7 +178,12 @@ impl<'a> Feed<'a> {
     }
 
     /// Reads what comes, an epoch a tick, until it is asked to stop or nothing can come any more.
-    fn follow(&mut self, worker: &mut Worker, tick: Duration, sink: &RefCell<Option<Sink>>) -> Result<(), RunError> {
+    fn follow(
+        &mut self,
+        worker: &mut Worker,
+        tick: Duration,
+        sink: &RefCell<Option<Sink>>,
+    ) -> Result<(), RunError> {
         let job = self.job;
         let (index, peers) = job.share(worker);
         let mut tail = Tail::new(&job.plan, &job.config.inputs, index, peers).map_err(RunError::Input)?;
@@ -204,7 +220,6 @@ impl Job {
     /// Counts what a block held, for whoever shows progress.
     fn count(&self, bytes: u64, orders: u64, rejected: u64) {
         self.counters.add(bytes, orders, rejected);
-        let [bytes, orders, lines] = self.counters.load();
-        self.abort().control.report(Progress { bytes, orders, lines });
+        self.abort().control.report(self.counters.load());
     }
 }

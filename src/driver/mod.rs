@@ -27,7 +27,7 @@ pub use sink::Sink;
 use crate::cluster;
 use crate::config::RunConfig;
 use crate::ingest::Plan;
-use crate::progress::{Progress, ProgressCounters};
+use crate::progress::{Progress, ProgressCounters, Read};
 use crate::sinks::{Output, Results, UpdateWriter};
 use crate::summary::{Summary, seconds_warning};
 
@@ -59,8 +59,7 @@ impl Job {
     fn take_sink(&self) -> Sink {
         let output = self.output.lock().unwrap_or_else(PoisonError::into_inner).take();
         let config = &self.config;
-        let updates =
-            config.follow_tick.map(|_| UpdateWriter::new(std::io::stdout(), config.layout.clone()));
+        let updates = config.follow_tick.map(|_| UpdateWriter::new(std::io::stdout(), config.layout.clone()));
         Sink::new(output, updates, config.fail_on_reject, self.abort.clone())
             .unwrap_or_else(|error| self.abort.fail(&error))
     }
@@ -98,8 +97,17 @@ pub fn run(config: RunConfig) -> Result<Option<Outcome>, RunError> {
     }
     let counters = Arc::new(ProgressCounters::default());
     let bytes_total = plan.total_bytes().filter(|_| !config.local_input);
-    let quiet = config.summary != crate::summary::SummaryForm::Text || !writes || config.follow_tick.is_some();
-    let progress = Progress::start(Arc::clone(&counters), control.clone(), bytes_total, quiet);
+    let quiet =
+        config.summary != crate::summary::SummaryForm::Text || !writes || config.follow_tick.is_some();
+    let watched = control.clone();
+    let read = move || {
+        watched.peers_progress().into_iter().fold(Read::default(), |sum, read| Read {
+            bytes: sum.bytes + read.bytes,
+            orders: sum.orders + read.orders,
+            rejected: sum.rejected + read.rejected,
+        })
+    };
+    let progress = Progress::start(read, bytes_total, quiet);
     let job = Arc::new(Job { config, plan, counters, abort: abort.clone(), output: Mutex::new(output) });
     let working = Arc::clone(&job);
     let finished = cluster.execute(move |worker| feed::work(worker, &working)).map_err(RunError::Cluster)?;
@@ -142,7 +150,10 @@ fn facts(config: &RunConfig, plan: &Plan) -> Vec<(String, String)> {
     if !config.local_input {
         facts.push(fact("number of inputs", plan.inputs.len().to_string()));
         for (name, size) in plan.manifest() {
-            facts.push((format!("size of {name}"), size.map_or("unknown".to_owned(), |bytes| format!("{bytes} bytes"))));
+            facts.push((
+                format!("size of {name}"),
+                size.map_or("unknown".to_owned(), |bytes| format!("{bytes} bytes")),
+            ));
         }
     }
     facts

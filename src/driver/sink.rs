@@ -71,7 +71,7 @@ impl Sink {
         self.changed = true;
         if let Some(updates) = &mut self.updates {
             match updates.write_epoch(epoch, &mut changes) {
-                Ok(Readers::Listening) => {}
+                Ok(Readers::Reading) => {}
                 // Nobody reads on: end as Ctrl-C does.
                 Ok(Readers::Gone) => {
                     self.updates = None;
@@ -133,7 +133,7 @@ impl Sink {
         // Lines are counted within parts; those before the reject's own must all have been read.
         let before: Option<u64> =
             (0..first.part).map(|part| self.part_lines.get(&(first.input, part)).copied()).sum();
-        let known = first.part != crate::sinks::rejects::PART_UNKNOWN;
+        let known = first.part != crate::ingest::TAIL_PART;
         self.abort.fail(&RunError::Rejected {
             count: self.rejected,
             file: self.name_of(first.input),

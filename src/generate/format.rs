@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::{self, Write};
 
 use super::{GeneratedOrder, Op, Orders, Spec, push_digits, push_order_id, push_user_id};
+use crate::format::Format;
 use crate::parquet_write::{Column, ColumnType, GROUP_ROWS, ParquetWriteError, ParquetWriter, TextColumn};
 
 /// Lines between two calls of `on_progress`.
@@ -11,17 +12,6 @@ const PROGRESS_LINES: usize = 65_536;
 
 /// The most bytes that a line takes, to reserve for.
 const LINE_BYTES: usize = 128;
-
-/// How orders are written.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
-    /// A header line, then one order a line.
-    Csv,
-    /// One JSON object a line.
-    Jsonl,
-    /// Apache Parquet.
-    Parquet,
-}
 
 /// Why orders could not be written.
 #[derive(Debug)]

@@ -79,7 +79,7 @@ pub(super) enum Layout {
 pub struct Part {
     /// Index of the input in [`Plan::inputs`].
     pub input: usize,
-    /// Its place among the parts of the input: they follow each other in this order, with gaps perhaps.
+    /// Its place among the parts of the input: they follow each other in this order.
     pub ordinal: u32,
     span: Span,
 }
@@ -167,9 +167,7 @@ impl Plan {
                     // Turned by the index, so that small files do not all go to one worker.
                     let share = (worker + peers - index % peers) % peers;
                     let groups = row_group_share(rows, share, peers);
-                    if !groups.is_empty() {
-                        push(share as u32, Span::RowGroups(groups));
-                    }
+                    push(share as u32, Span::RowGroups(groups));
                 }
             }
         }

@@ -26,7 +26,7 @@ use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Once};
 
-use dataflows::{Amount, Epoch, Id, Order, OrderKey};
+use dataflows::{Amount, Epoch, Id, Order, OrderKey, OrderState, Upsert};
 use parquet::errors::ParquetError as DecodeError;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
 use parquet::file::reader::ChunkReader;
@@ -35,7 +35,7 @@ use self::column::{Batch, Column, is_decoded_here};
 use self::kind::{Kind, Opened, json_string, kind_of};
 use self::source::Source;
 use super::row::{Op, Role};
-use super::{Block, ColumnNames, Envelope, ParserContext, Upsert};
+use super::{Block, ColumnNames, Envelope, ParserContext};
 
 /// Rows of one block. Their columns and orders stay within a core's own cache.
 const BATCH_ROWS: usize = 2048;
@@ -461,8 +461,9 @@ impl ParquetReader {
             return;
         }
         let key = OrderKey { user_id: order.user_id.clone(), order_id: rows.order_ids.values[at].clone() };
-        let after = (rows.op_at(at) == Op::Put).then_some(order);
-        block.upserts.push(Upsert { key, position: self.context.position(offset), after });
+        let after = OrderState { at_ms: order.at_ms, price: order.price };
+        let after = (rows.op_at(at) == Op::Put).then_some(after);
+        block.upserts.push(Upsert { key, position: self.context.position(offset), after, epoch });
     }
 }
 

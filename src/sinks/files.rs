@@ -16,6 +16,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
+use crate::format::Format;
 use dataflows::{Epoch, Totals, WindowWidth};
 use serde::{Deserialize, Serialize};
 
@@ -31,33 +32,6 @@ pub const REJECTS: &str = "rejects.jsonl";
 
 /// The largest [`MARK`] that is looked at, in bytes: far more than any list of inputs needs.
 const MARK_BYTES_MAX: u64 = 64 << 20;
-
-/// The form of the result files.
-#[derive(Copy, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Format {
-    /// RFC 4180 with a header line.
-    #[default]
-    Csv,
-    /// One JSON object a line.
-    Jsonl,
-    /// Parquet: one row group after the other.
-    Parquet,
-}
-
-impl Format {
-    /// Every form.
-    pub const ALL: [Format; 3] = [Format::Csv, Format::Jsonl, Format::Parquet];
-
-    /// The form's name, which is also the extension of its files.
-    pub fn name(self) -> &'static str {
-        match self {
-            Format::Csv => "csv",
-            Format::Jsonl => "jsonl",
-            Format::Parquet => "parquet",
-        }
-    }
-}
 
 /// One of the three results.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]

@@ -20,10 +20,10 @@ pub mod text;
 pub mod updates;
 pub mod zone;
 
-pub use files::{Format, Layout, OutputFacts};
+pub use files::{Layout, OutputFacts};
 pub use output::{Abandon, Output, OutputError};
 pub use rejects::Rejects;
-pub use results::{Change, Disagreement, Mismatch, ResultKey, Results};
+pub use results::{Disagreement, Mismatch, Results};
 pub use updates::{Readers, UpdateWriter};
 pub use zone::{Zone, ZoneError};
 

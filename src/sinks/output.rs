@@ -20,6 +20,7 @@
 //! Nothing of the user's is deleted: entries that are not ours move to the new folder right after
 //! the exchange. Only with `force` does a file of the same name as one of ours give way.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -32,10 +33,11 @@ mod staging;
 
 pub use self::error::OutputError;
 use self::staging::{Place, Staging};
-use super::files::{Format, Layout, MARK, OutputFacts, REJECTS, Table, write_synced, write_table};
+use super::files::{Layout, MARK, OutputFacts, REJECTS, Table, write_synced, write_table};
 use super::rejects::Rejects;
 use super::results::Results;
 use super::text::io_cause;
+use crate::format::Format;
 
 /// The output folder of a run. Dropping it removes what is not yet part of the folder.
 #[derive(Debug)]
@@ -116,7 +118,7 @@ impl Output {
         results: &Results,
         rejects: &mut Rejects,
         orders: u64,
-        inputs: &[String],
+        inputs: &BTreeMap<u32, String>,
     ) -> Result<(), OutputError> {
         let mut state = self.shared.lock();
         let set = Set { results, rejects, orders, inputs };
@@ -170,7 +172,7 @@ struct Set<'a> {
     results: &'a Results,
     rejects: &'a mut Rejects,
     orders: u64,
-    inputs: &'a [String],
+    inputs: &'a BTreeMap<u32, String>,
 }
 
 impl State {
@@ -270,7 +272,7 @@ impl State {
             epoch: set.results.epoch,
             orders: set.orders,
             rejected: set.rejects.count(),
-            inputs: set.inputs.to_vec(),
+            inputs: set.inputs.values().cloned().collect(),
         }
     }
 

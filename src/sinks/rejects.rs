@@ -11,13 +11,10 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::files::push_reject;
-use crate::ingest::Reject;
+use crate::ingest::{Reject, TAIL_PART};
 
 /// What a reject keeps in memory, in bytes.
 pub const ENTRY_BYTES: usize = size_of::<Entry>();
-
-/// The part of a reject whose line is not known.
-pub const PART_UNKNOWN: u32 = u32::MAX;
 
 /// Bytes read from the temporary file at once.
 const READ_BYTES: usize = 64 << 10;
@@ -89,13 +86,13 @@ impl Rejects {
     /// Writes all rejects as JSON lines, sorted by input and line, and returns nothing else changed:
     /// more may come and be written again.
     ///
-    /// A line is counted from 1 in its input. It is `null` where its part is [`PART_UNKNOWN`], or
+    /// A line is counted from 1 in its input. It is `null` where its part is [`TAIL_PART`], or
     /// where a part before it was not read to its end (yet). Cost: one sort, and a read of what was
     /// spilled.
     ///
     /// # Errors
     /// The operating system's, from either file.
-    pub fn write(&mut self, inputs: &[String], out: &mut impl Write) -> io::Result<()> {
+    pub fn write(&mut self, inputs: &BTreeMap<u32, String>, out: &mut impl Write) -> io::Result<()> {
         self.spill.flush()?;
         // Sorted but for what came since the last time.
         self.entries.sort();
@@ -106,7 +103,7 @@ impl Rejects {
             let (reason, raw) = spill.read(entry.spilled_at)?;
             let before = lines_before.get(&(entry.input, entry.part));
             let line = before.map(|before| before + entry.line + 1);
-            let file = inputs.get(entry.input as usize).map(String::as_str);
+            let file = inputs.get(&entry.input).map(String::as_str);
             push_reject(&mut text, file, line, &String::from_utf8_lossy(reason), raw);
             if text.len() >= WRITE_BYTES {
                 out.write_all(&text)?;
@@ -122,7 +119,7 @@ impl Rejects {
         let inputs = self.entries.iter().map(|entry| entry.input);
         for input in inputs.collect::<std::collections::BTreeSet<_>>() {
             let mut sum = 0;
-            for part in 0..PART_UNKNOWN {
+            for part in 0..TAIL_PART {
                 before.insert((input, part), sum);
                 match self.part_lines.get(&(input, part)) {
                     Some(lines) => sum += lines,

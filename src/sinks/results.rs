@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use dataflows::{Amount, Epoch, Id, Totals, Window};
+use dataflows::{Amount, Change, Epoch, Id, RowKey, Totals, Window};
 
 /// The three results as of one epoch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,43 +22,11 @@ pub struct Results {
     pub epoch: Epoch,
 }
 
-/// A row of one of the three results.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ResultKey {
-    /// The only row of the global total.
-    Total,
-    /// A user's row.
-    User(Id),
-    /// A window's row.
-    Window(Window),
-}
-
-impl fmt::Display for ResultKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ResultKey::Total => write!(f, "the total"),
-            ResultKey::User(user) => write!(f, "user {user:?}"),
-            ResultKey::Window(window) => write!(f, "the window from {} ms", window.start_ms),
-        }
-    }
-}
-
-/// One changed row. `None` is the absent row.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
-    /// Which row.
-    pub key: ResultKey,
-    /// What it was.
-    pub before: Option<Totals>,
-    /// What it is now.
-    pub after: Option<Totals>,
-}
-
 /// A change does not follow from the results it was applied to, which is a bug in the graph.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mismatch {
     /// Which row.
-    pub key: ResultKey,
+    pub key: RowKey,
     /// What the row is.
     pub found: Option<Totals>,
     /// What the change takes it to be.
@@ -78,7 +46,7 @@ impl std::error::Error for Mismatch {}
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Disagreement {
     /// A row counts no orders, or fewer than none.
-    NoOrders(ResultKey, Totals),
+    NoOrders(RowKey, Totals),
     /// The rows of one result do not sum up to the total.
     Sum {
         /// Which rows: `users` or `windows`.
@@ -91,7 +59,7 @@ pub enum Disagreement {
     /// The rows of one result sum up to more than an amount can hold.
     Overflow(&'static str),
     /// A row is given twice.
-    Twice(ResultKey),
+    Twice(RowKey),
 }
 
 impl fmt::Display for Disagreement {
@@ -146,8 +114,8 @@ impl Results {
         windows: Vec<(Window, Totals)>,
     ) -> Result<Results, Disagreement> {
         let windows = windows.into_iter().map(|(window, totals)| (window.start_ms, totals)).collect();
-        let users = distinct(users, |user| ResultKey::User(user.clone()))?;
-        let windows = distinct(windows, |start_ms| ResultKey::Window(Window { start_ms: *start_ms }))?;
+        let users = distinct(users, |user| RowKey::User(user.clone()))?;
+        let windows = distinct(windows, |start_ms| RowKey::Window(Window { start_ms: *start_ms }))?;
         let results = Results { users, total, windows, epoch };
         results.check()?;
         Ok(results)
@@ -158,6 +126,41 @@ impl Results {
         (self.total != Totals::ZERO).then_some(self.total)
     }
 
+    /// Makes the changes of one epoch. Cost: a look-up a row; without rows so far, as good as nothing.
+    ///
+    /// # Errors
+    /// The first [`Mismatch`]; then some changes may have been made.
+    pub fn apply_epoch(&mut self, epoch: Epoch, changes: &[Change]) -> Result<(), Mismatch> {
+        self.epoch = epoch;
+        if self.total == Totals::ZERO && changes.is_sorted_by(|a, b| a.key < b.key) {
+            return self.fill(changes);
+        }
+        changes.iter().try_for_each(|change| self.apply(change))
+    }
+
+    /// Makes changes that are sorted by key, while there is no row.
+    fn fill(&mut self, changes: &[Change]) -> Result<(), Mismatch> {
+        if let Some(change) = changes.iter().find(|change| change.before.is_some()) {
+            return Err(Mismatch { key: change.key.clone(), found: None, before: change.before });
+        }
+        let rows = || changes.iter().filter_map(|change| Some((&change.key, change.after?)));
+        self.total = rows().find(|(key, _)| **key == RowKey::Total).map_or(Totals::ZERO, |(_, row)| row);
+        // Collecting what is sorted already builds a map from below, without a search.
+        self.users = rows()
+            .filter_map(|(key, row)| match key {
+                RowKey::User(user) => Some((user.clone(), row)),
+                _ => None,
+            })
+            .collect();
+        self.windows = rows()
+            .filter_map(|(key, row)| match key {
+                RowKey::Window(window) => Some((window.start_ms, row)),
+                _ => None,
+            })
+            .collect();
+        Ok(())
+    }
+
     /// Makes one change. Cost: one look-up by key.
     ///
     /// # Errors
@@ -165,17 +168,17 @@ impl Results {
     pub fn apply(&mut self, change: &Change) -> Result<(), Mismatch> {
         let Change { key, before, after } = change;
         let found = match key {
-            ResultKey::Total => self.total_row(),
-            ResultKey::User(user) => self.users.get(user).copied(),
-            ResultKey::Window(window) => self.windows.get(&window.start_ms).copied(),
+            RowKey::Total => self.total_row(),
+            RowKey::User(user) => self.users.get(user).copied(),
+            RowKey::Window(window) => self.windows.get(&window.start_ms).copied(),
         };
         if found != *before {
             return Err(Mismatch { key: key.clone(), found, before: *before });
         }
         match key {
-            ResultKey::Total => self.total = after.unwrap_or(Totals::ZERO),
-            ResultKey::User(user) => set(&mut self.users, user.clone(), *after),
-            ResultKey::Window(window) => set(&mut self.windows, window.start_ms, *after),
+            RowKey::Total => self.total = after.unwrap_or(Totals::ZERO),
+            RowKey::User(user) => set(&mut self.users, user.clone(), *after),
+            RowKey::Window(window) => set(&mut self.windows, window.start_ms, *after),
         }
         Ok(())
     }
@@ -187,11 +190,11 @@ impl Results {
     /// The first [`Disagreement`] found.
     pub fn check(&self) -> Result<(), Disagreement> {
         if self.total.orders < 0 || (self.total.orders == 0 && self.total != Totals::ZERO) {
-            return Err(Disagreement::NoOrders(ResultKey::Total, self.total));
+            return Err(Disagreement::NoOrders(RowKey::Total, self.total));
         }
-        let users = sum("users", &self.users, |user| ResultKey::User(user.clone()))?;
+        let users = sum("users", &self.users, |user| RowKey::User(user.clone()))?;
         let windows =
-            sum("windows", &self.windows, |start_ms| ResultKey::Window(Window { start_ms: *start_ms }))?;
+            sum("windows", &self.windows, |start_ms| RowKey::Window(Window { start_ms: *start_ms }))?;
         for (rows, sum) in [("users", users), ("windows", windows)] {
             if sum != self.total {
                 return Err(Disagreement::Sum { rows, sum, total: self.total });
@@ -210,7 +213,7 @@ fn set<K: Ord>(rows: &mut BTreeMap<K, Totals>, key: K, row: Option<Totals>) {
 
 fn distinct<K: Ord>(
     mut rows: Vec<(K, Totals)>,
-    key: impl Fn(&K) -> ResultKey,
+    key: impl Fn(&K) -> RowKey,
 ) -> Result<BTreeMap<K, Totals>, Disagreement> {
     rows.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
     if let Some(pair) = rows.windows(2).find(|pair| pair[0].0 == pair[1].0) {
@@ -223,7 +226,7 @@ fn distinct<K: Ord>(
 fn sum<K>(
     name: &'static str,
     rows: &BTreeMap<K, Totals>,
-    key: impl Fn(&K) -> ResultKey,
+    key: impl Fn(&K) -> RowKey,
 ) -> Result<Totals, Disagreement> {
     let (mut orders, mut amount) = (0_i64, Amount::ZERO);
     for (at, totals) in rows {

@@ -13,10 +13,9 @@
 
 use std::io::{self, Write};
 
-use dataflows::{Epoch, Totals};
+use dataflows::{Change, Epoch, RowKey, Totals};
 
 use super::files::{Layout, push_json_window};
-use super::results::{Change, ResultKey};
 use super::text::{push_amount, push_integer, push_json_id};
 
 /// Bytes of updates written at once.
@@ -76,9 +75,9 @@ impl<W: Write> UpdateWriter<W> {
 
 fn push_update(out: &mut Vec<u8>, epoch: Epoch, change: &Change, layout: &Layout) {
     let result = match &change.key {
-        ResultKey::Total => "total",
-        ResultKey::User(_) => "users",
-        ResultKey::Window(_) => "windows",
+        RowKey::Total => "total",
+        RowKey::User(_) => "users",
+        RowKey::Window(_) => "windows",
     };
     out.extend_from_slice(b"{\"result\":\"");
     out.extend_from_slice(result.as_bytes());
@@ -86,12 +85,12 @@ fn push_update(out: &mut Vec<u8>, epoch: Epoch, change: &Change, layout: &Layout
     out.extend_from_slice(epoch.to_string().as_bytes());
     out.extend_from_slice(b",\"key\":{");
     match &change.key {
-        ResultKey::Total => {}
-        ResultKey::User(user) => {
+        RowKey::Total => {}
+        RowKey::User(user) => {
             out.extend_from_slice(b"\"UserId\":");
             push_json_id(out, user);
         }
-        ResultKey::Window(window) => push_json_window(out, window.start_ms, layout),
+        RowKey::Window(window) => push_json_window(out, window.start_ms, layout),
     }
     out.extend_from_slice(b"},\"before\":");
     push_row(out, change.before);

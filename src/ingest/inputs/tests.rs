@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
-use crate::ingest::{Block, Reject, Upsert};
+use crate::ingest::{Block, Reject};
 
 const HEADER: &str = "user_id,order_id,price,timestamp\n";
 

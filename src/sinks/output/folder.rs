@@ -1,5 +1,6 @@
 //! The steps on folders that a set of files takes: each is one change that others see, or none.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -67,7 +68,11 @@ pub(super) fn sync(dir: &Path) -> io::Result<()> {
 }
 
 /// Writes the rejects to `path` and syncs the file.
-pub(super) fn write_rejects(path: &Path, rejects: &mut Rejects, inputs: &[String]) -> io::Result<()> {
+pub(super) fn write_rejects(
+    path: &Path,
+    rejects: &mut Rejects,
+    inputs: &BTreeMap<u32, String>,
+) -> io::Result<()> {
     let file = File::create(path)?;
     let mut out = BufWriter::new(&file);
     rejects.write(inputs, &mut out)?;

@@ -101,7 +101,7 @@ fn rejects_are_written_only_where_there_are_any() {
     let reject =
         Reject { input: 0, part: 0, line: 2, reason: "price \"x\" is not".into(), raw: b"u,1,x".to_vec() };
     rejects.push(&reject).unwrap();
-    let inputs = ["a.csv".to_owned()];
+    let inputs = BTreeMap::from([(0, "a.csv".to_owned())]);
     output.write(&small(), &mut rejects, 4, &inputs).unwrap();
     let line = "{\"file\":\"a.csv\",\"line\":3,\"reason\":\"price \\\"x\\\" is not\",\"raw\":\"u,1,x\"}\n";
     assert_eq!(contents(&out)[REJECTS].as_deref(), Some(line));

@@ -3,8 +3,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::sinks::test_results::{small, totals};
 
-fn user(name: &str) -> ResultKey {
-    ResultKey::User(Id::new(name))
+fn user(name: &str) -> RowKey {
+    RowKey::User(Id::new(name))
 }
 
 #[test]
@@ -80,12 +80,12 @@ fn a_change_must_start_from_what_is_there() {
             "internal: a change of user \"u2\" starts from 1 orders of 1.00, but it is absent",
         ),
         (
-            ResultKey::Window(Window { start_ms: 0 }),
+            RowKey::Window(Window { start_ms: 0 }),
             Some(totals(2, "1")),
             "internal: a change of the window from 0 ms starts from 2 orders of 1.00, but it is 2 orders of 0.00",
         ),
         (
-            ResultKey::Total,
+            RowKey::Total,
             None,
             "internal: a change of the total starts from absent, but it is 4 orders of 12.339999999999999999",
         ),
@@ -98,16 +98,16 @@ fn a_change_must_start_from_what_is_there() {
 
 /// All changes that lead from one state of the results to another.
 fn changes_between(from: &Results, to: &Results) -> Vec<Change> {
-    let mut changes = vec![Change { key: ResultKey::Total, before: from.total_row(), after: to.total_row() }];
+    let mut changes = vec![Change { key: RowKey::Total, before: from.total_row(), after: to.total_row() }];
     let users: std::collections::BTreeSet<_> = from.users.keys().chain(to.users.keys()).collect();
     changes.extend(users.into_iter().map(|user| Change {
-        key: ResultKey::User(user.clone()),
+        key: RowKey::User(user.clone()),
         before: from.users.get(user).copied(),
         after: to.users.get(user).copied(),
     }));
     let windows: std::collections::BTreeSet<_> = from.windows.keys().chain(to.windows.keys()).collect();
     changes.extend(windows.into_iter().map(|start_ms| Change {
-        key: ResultKey::Window(Window { start_ms: *start_ms }),
+        key: RowKey::Window(Window { start_ms: *start_ms }),
         before: from.windows.get(start_ms).copied(),
         after: to.windows.get(start_ms).copied(),
     }));

@@ -4,7 +4,7 @@ use super::*;
 use crate::sinks::files::Format;
 use crate::sinks::test_results::{layout, totals};
 
-fn change(key: ResultKey, before: Option<Totals>, after: Option<Totals>) -> Change {
+fn change(key: RowKey, before: Option<Totals>, after: Option<Totals>) -> Change {
     Change { key, before, after }
 }
 
@@ -13,12 +13,12 @@ fn an_epoch_is_sorted_and_exact() {
     let mut writer = UpdateWriter::new(Vec::new(), layout(Format::Csv, "UTC", 30_000));
     let one = Some(totals(1, "5"));
     let mut changes = [
-        change(ResultKey::Window(Window { start_ms: 30_000 }), None, one),
-        change(ResultKey::Window(Window { start_ms: -30_000 }), one, None),
-        change(ResultKey::User(Id::new("u\"2")), None, one),
-        change(ResultKey::User(Id::new("u1")), one, Some(totals(2, "0.000000000000000001"))),
-        change(ResultKey::User(Id::new("u3")), one, one),
-        change(ResultKey::Total, one, Some(totals(2, "10.5"))),
+        change(RowKey::Window(Window { start_ms: 30_000 }), None, one),
+        change(RowKey::Window(Window { start_ms: -30_000 }), one, None),
+        change(RowKey::User(Id::new("u\"2")), None, one),
+        change(RowKey::User(Id::new("u1")), one, Some(totals(2, "0.000000000000000001"))),
+        change(RowKey::User(Id::new("u3")), one, one),
+        change(RowKey::Total, one, Some(totals(2, "10.5"))),
     ];
     assert_eq!(writer.write_epoch(7, &mut changes).unwrap(), Readers::Reading);
     let first = String::from_utf8(writer.out.clone()).unwrap();
@@ -56,7 +56,7 @@ impl Write for Limited {
 #[test]
 fn a_reader_that_has_gone_is_an_end_not_an_error() {
     for bytes in [0, 10, 100_000] {
-        let users = (0..2_000).map(|user| ResultKey::User(Id::new(&format!("u{user}"))));
+        let users = (0..2_000).map(|user| RowKey::User(Id::new(&format!("u{user}"))));
         let mut changes: Vec<Change> = users.map(|key| change(key, None, Some(totals(1, "1")))).collect();
         let layout = layout(Format::Csv, "UTC", 30_000);
         let mut gone = UpdateWriter::new(Limited(bytes, io::ErrorKind::BrokenPipe), layout.clone());
