@@ -7,10 +7,10 @@
 //! ```
 //!
 //! A set is written beside, synced, and exchanged with the folder in one step (`renameat2`,
-//! `RENAME_EXCHANGE`; a plain rename where there is no folder yet). So a reader that opens files
-//! through the folder's path sees the old set or the new one, and a failure before that step leaves
-//! the old set as it was. Whoever holds the old folder open, as a shell whose current directory it
-//! is, keeps the old set and must enter the folder again.
+//! `RENAME_EXCHANGE`; a plain rename where there is no folder yet). So at any instant the folder's
+//! path leads to the whole of the old set or of the new one, and a failure before that step leaves
+//! the old set as it was. A file that is open stays what it was; a shell whose current directory is
+//! the old folder finds it empty and must enter the folder again.
 //!
 //! Where a folder cannot be exchanged (a mount point, as a container's volume is; a file system
 //! without the call; a parent that may not be written to), the next set is written to
@@ -112,7 +112,7 @@ impl Output {
     ///
     /// # Errors
     /// [`OutputError::Write`] and [`OutputError::Abandoned`]: the folder is as it was.
-    /// [`OutputError::Replace`]: the new set is there, or file by file in part.
+    /// [`OutputError::Replace`]: the new set is there, or file by file in part, and this is given up.
     pub fn write(
         &self,
         results: &Results,
@@ -187,11 +187,16 @@ impl State {
     fn write(&mut self, mut set: Set<'_>, abandoned: &AtomicBool) -> Result<(), OutputError> {
         let Some(mut staging) = self.staging.take() else { return Err(self.abandoned()) };
         let result = self.write_from(&mut staging, &mut set, abandoned);
-        if matches!(result, Err(OutputError::Write { .. })) {
-            // A full disk gets its room back at once, not when the process ends.
-            staging.empty_next();
+        match result {
+            // What is stuck there may be the user's: nothing is written over it.
+            Err(OutputError::Replace { .. }) => staging.remove(&self.target),
+            Err(OutputError::Write { .. }) => {
+                // A full disk gets its room back at once, not when the process ends.
+                staging.empty_next();
+                self.staging = Some(staging);
+            }
+            _ => self.staging = Some(staging),
         }
-        self.staging = Some(staging);
         result
     }
 
@@ -319,7 +324,8 @@ fn prepare(
         ours = found.is_some();
         refuse(dir, &target, force, &layout, found)?;
     }
-    let staging = match Staging::create(&target, Place::Beside) {
+    let place = if exists && folder::is_other_disk(&target) { Place::Inside } else { Place::Beside };
+    let staging = match Staging::create(&target, place) {
         // A folder may be ours to write although its parent is not.
         Err(_) if exists => Staging::create(&target, Place::Inside),
         staging => staging,

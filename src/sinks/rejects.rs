@@ -83,8 +83,8 @@ impl Rejects {
         self.entries.len() as u64
     }
 
-    /// Writes all rejects as JSON lines, sorted by input and line, and returns nothing else changed:
-    /// more may come and be written again.
+    /// Writes all rejects as JSON lines, sorted by input and line. More may come after, and all be
+    /// written again.
     ///
     /// A line is counted from 1 in its input. It is `null` where its part is [`TAIL_PART`], or
     /// where a part before it was not read to its end (yet). Cost: one sort, and a read of what was

@@ -108,8 +108,9 @@ impl Zone {
         };
         push_local(out, local);
         if with_ms {
-            out.push(b'.');
-            push_digits(out, at_ms.rem_euclid(1000) as u32, 3);
+            let millisecond = at_ms.rem_euclid(1000);
+            let [m2, m3] = two_digits((millisecond % 100) as u8);
+            out.extend_from_slice(&[b'.', b'0' + (millisecond / 100) as u8, m2, m3]);
         }
         if self.fixed.is_none() && !self.is_first(local, offset) {
             push_offset(out, offset);
@@ -138,17 +139,17 @@ fn parse_offset_seconds(text: &[u8]) -> Option<i32> {
 }
 
 fn push_local(out: &mut Vec<u8>, local: DateTime) {
-    push_digits(out, local.year().unsigned_abs().into(), 4);
-    for (separator, value) in [
-        (b'-', local.month()),
-        (b'-', local.day()),
-        (b' ', local.hour()),
-        (b':', local.minute()),
-        (b':', local.second()),
-    ] {
-        out.push(separator);
-        push_digits(out, value.unsigned_abs().into(), 2);
-    }
+    let year = local.year().unsigned_abs();
+    let [c1, c2] = two_digits((year / 100) as u8);
+    let [y1, y2] = two_digits((year % 100) as u8);
+    let [n1, n2] = two_digits(local.month().unsigned_abs());
+    let [d1, d2] = two_digits(local.day().unsigned_abs());
+    let [h1, h2] = two_digits(local.hour().unsigned_abs());
+    let [m1, m2] = two_digits(local.minute().unsigned_abs());
+    let [s1, s2] = two_digits(local.second().unsigned_abs());
+    out.extend_from_slice(&[
+        c1, c2, y1, y2, b'-', n1, n2, b'-', d1, d2, b' ', h1, h2, b':', m1, m2, b':', s1, s2,
+    ]);
 }
 
 /// `+HH:MM`, and `:SS` for the offsets of old that have seconds.
@@ -156,18 +157,18 @@ fn push_offset(out: &mut Vec<u8>, offset: Offset) {
     let seconds = offset.seconds();
     out.push(if seconds < 0 { b'-' } else { b'+' });
     let seconds = seconds.unsigned_abs();
-    push_digits(out, seconds / 3600, 2);
+    out.extend_from_slice(&two_digits((seconds / 3600) as u8));
     out.push(b':');
-    push_digits(out, seconds / 60 % 60, 2);
+    out.extend_from_slice(&two_digits((seconds / 60 % 60) as u8));
     if !seconds.is_multiple_of(60) {
         out.push(b':');
-        push_digits(out, seconds % 60, 2);
+        out.extend_from_slice(&two_digits((seconds % 60) as u8));
     }
 }
 
-/// Appends exactly `width` digits of `value`.
-fn push_digits(out: &mut Vec<u8>, value: u32, width: u32) {
-    out.extend((0..width).rev().map(|at| b'0' + (value / 10_u32.pow(at) % 10) as u8));
+/// The digits of a number below 100.
+fn two_digits(value: u8) -> [u8; 2] {
+    [b'0' + value / 10, b'0' + value % 10]
 }
 
 #[cfg(test)]

@@ -61,7 +61,7 @@ pub enum OutputError {
         /// Why, as the end of a sentence.
         cause: String,
     },
-    /// [`Abandon::abandon`] was called.
+    /// [`Abandon::abandon`](super::Abandon::abandon) was called.
     Abandoned(PathBuf),
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
@@ -55,6 +56,12 @@ fn make_all(dir: &Path, made: &mut Vec<PathBuf>) -> io::Result<()> {
         Err(error) => return Err(error),
     }
     Ok(())
+}
+
+/// Whether a folder is on another file system than the one that holds it: then it cannot be moved.
+pub(super) fn is_other_disk(dir: &Path) -> bool {
+    let device = |dir: &Path| fs::metadata(dir).ok().map(|metadata| metadata.dev());
+    dir.parent().is_some_and(|parent| device(parent) != device(dir))
 }
 
 /// The names in a folder.

@@ -217,6 +217,21 @@ fn a_link_to_a_folder_stays_a_link() {
 }
 
 #[test]
+fn unusual_names_are_names() {
+    let root = tempdir();
+    let long = "x".repeat(250);
+    for name in [long.as_str(), "trailing/", "./dots/./here", ".hidden", "größe and space"] {
+        let out = root.path().join(name);
+        run(&out, false, csv()).unwrap();
+        run(&out, false, csv()).unwrap();
+        assert_eq!(names(&out), CSV_NAMES, "{name}");
+    }
+    assert_eq!(names(root.path()).len(), 5);
+    let error = run(&root.path().join("missing/.."), false, csv()).unwrap_err();
+    assert!(error.to_string().ends_with("no such folder, and its name ends in `..`"), "{error}");
+}
+
+#[test]
 fn a_folder_where_nothing_can_be_made_is_an_environment_failure() {
     let error = run(Path::new("/proc/orderflow"), false, csv()).unwrap_err();
     assert_eq!(error.to_string(), "cannot write to /proc/orderflow: no such file or directory");
