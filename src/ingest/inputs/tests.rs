@@ -86,7 +86,7 @@ struct Everything {
 /// Reads all parts of `peers` workers; each part's rejects are told by the lines of the parts before it.
 fn read_all(plan: &Plan, peers: usize) -> Result<Everything, InputError> {
     let mut parts: Vec<Part> = (0..peers).flat_map(|worker| plan.parts(worker, peers)).collect();
-    parts.sort_by_key(|part| (part.input, part.ordinal));
+    parts.sort_by_key(|part| (part.input, part.part));
     let mut all = Everything::default();
     let mut first_line = (0, 0);
     for part in parts {
@@ -98,7 +98,7 @@ fn read_all(plan: &Plan, peers: usize) -> Result<Everything, InputError> {
             first_line = (part.input, 0);
         }
         for mut reject in block.rejects {
-            assert_eq!((reject.input, reject.part), (plan.inputs[part.input].ordinal, part.ordinal));
+            assert_eq!((reject.input, reject.part), (part.input, part.part));
             reject.line += first_line.1;
             reject.part = 0;
             all.rejects.push(reject);
@@ -251,7 +251,7 @@ fn bad_inputs_are_one_sentence_each() {
 #[test]
 fn an_unreadable_file_is_named() {
     let files = Files::new(&[("secret.jsonl", b"")]);
-    fs::set_permissions(files.path("secret.jsonl"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(files.path("secret.jsonl"), fs::Permissions::from_mode(0o0)).unwrap();
     // Whoever may read everything, such as root, reads this too.
     if File::open(files.path("secret.jsonl")).is_err() {
         let error = files.error(&files.options(&["secret.jsonl"]));
