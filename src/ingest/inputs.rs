@@ -77,10 +77,10 @@ pub(super) enum Layout {
 /// What one worker reads of one input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
-    /// Ordinal of the input.
-    pub input: u32,
-    /// Its place among the parts of the input, which follow each other in this order, counted from 0.
-    pub part: u32,
+    /// Index of the input in [`Plan::inputs`].
+    pub input: usize,
+    /// Its place among the parts of the input: they follow each other in this order, counted from 0.
+    pub ordinal: u32,
     span: Span,
 }
 
@@ -140,7 +140,7 @@ impl Plan {
         let mut parts = Vec::new();
         let mut compressed = 0;
         for (index, input) in self.inputs.iter().enumerate() {
-            let mut push = |part, span| parts.push(Part { input: input.ordinal, part, span });
+            let mut push = |ordinal, span| parts.push(Part { input: index, ordinal, span });
             match (&input.layout, input.size_bytes) {
                 (Layout::Text { .. }, Some(size)) if size >= SPLIT_BYTES_MIN => {
                     let cut = |part: usize| (size as u128 * part as u128 / peers as u128) as u64;
@@ -179,9 +179,9 @@ impl Plan {
     /// # Errors
     /// The input is gone, unreadable or changed, or the header of a pipe is bad; a pipe is waited for.
     pub fn open(&self, part: &Part) -> Result<Box<dyn Reader>, InputError> {
-        let input = &self.inputs[(part.input - self.options.first_input) as usize];
+        let input = &self.inputs[part.input];
         let envelope = self.options.envelope;
-        let context = ParserContext { envelope, input: input.ordinal, part: part.part, round: 0 };
+        let context = ParserContext { envelope, input: input.ordinal, part: part.ordinal, round: 0 };
         match (&input.layout, &part.span, &input.path) {
             (Layout::Text { header, boundaries }, Span::Bytes(range), Some(path)) => {
                 let file = open_file(path)?;

@@ -4,18 +4,19 @@ mod boundary;
 pub mod csv;
 mod discover;
 mod error;
-mod format;
 mod inputs;
 pub mod jsonl;
 pub mod parquet;
 mod reader;
 pub mod row;
 mod tail;
+#[cfg(test)]
+mod testing;
 
-use dataflows::{Diff, Epoch, Order, OrderKey, Position};
+use dataflows::{Diff, Epoch, Order, Upsert};
 
+pub use crate::format::{Compression, Format};
 pub use error::InputError;
-pub use format::{Compression, Format};
 pub use inputs::{Input, InputOptions, Part, Plan, SPLIT_BYTES_MIN};
 pub use reader::BLOCK_BYTES;
 pub use tail::{TAIL_PART, Tail, TailState};
@@ -101,24 +102,12 @@ pub struct ColumnNames {
 }
 
 /// Whether the lines of the inputs are orders, or the latest states of orders.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Copy, Clone, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Envelope {
     /// Each line is one order.
     Append,
     /// The last line of a key wins; a line may delete its key.
     Upsert,
-}
-
-/// What one line of an upsert log says of its order: the new state, or `None` to delete it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Upsert {
-    /// Which order.
-    pub key: OrderKey,
-    /// Where the line stands: the greatest position of a key wins.
-    pub position: Position,
-    /// When and how much, or nothing if the line deletes the order.
-    pub after: Option<Order>,
 }
 
 /// A bad row, set aside.
@@ -142,7 +131,7 @@ pub struct Reject {
 pub struct Block {
     /// Envelope append: the orders, each at the block's epoch with difference 1.
     pub orders: Vec<(Order, Epoch, Diff)>,
-    /// Envelope upsert: the lines.
+    /// Envelope upsert: the lines, each at the block's epoch.
     pub upserts: Vec<Upsert>,
     /// What was set aside.
     pub rejects: Vec<Reject>,

@@ -17,15 +17,16 @@ mod hybrid;
 mod kind;
 mod source;
 
+use std::cell::Cell;
 use std::fmt;
 use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
-use dataflows::{Amount, Epoch, Id, Order, OrderKey};
+use dataflows::{Amount, Epoch, Id, Order, OrderKey, OrderState, Upsert};
 use parquet::errors::ParquetError as DecodeError;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
 use parquet::file::reader::ChunkReader;
@@ -34,7 +35,7 @@ use self::column::{Batch, Column, is_decoded_here};
 use self::kind::{Kind, Opened, json_string, kind_of};
 use self::source::Source;
 use super::row::{Op, Role};
-use super::{Block, ColumnNames, Envelope, ParserContext, Upsert};
+use super::{Block, ColumnNames, Envelope, ParserContext};
 
 /// Rows of one block. Their columns and orders stay within a core's own cache.
 const BATCH_ROWS: usize = 2048;
@@ -174,7 +175,23 @@ fn check_marks(source: &Source) -> Result<(), String> {
 
 /// What the decoder gives, its errors and panics as text.
 fn guarded<T>(decode: impl FnOnce() -> Result<T, DecodeError>) -> Result<T, String> {
-    match catch_unwind(AssertUnwindSafe(decode)) {
+    thread_local! {
+        static GUARDED: Cell<bool> = const { Cell::new(false) };
+    }
+    static QUIET: Once = Once::new();
+    QUIET.call_once(|| {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            // A panic that is caught below is told as an error; only others are news.
+            if !GUARDED.get() {
+                before(panic);
+            }
+        }));
+    });
+    GUARDED.set(true);
+    let outcome = catch_unwind(AssertUnwindSafe(decode));
+    GUARDED.set(false);
+    match outcome {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(match error {
             DecodeError::General(reason) | DecodeError::EOF(reason) | DecodeError::NYI(reason) => reason,
@@ -444,8 +461,9 @@ impl ParquetReader {
             return;
         }
         let key = OrderKey { user_id: order.user_id.clone(), order_id: rows.order_ids.values[at].clone() };
-        let after = (rows.op_at(at) == Op::Put).then_some(order);
-        block.upserts.push(Upsert { key, position: self.context.position(offset), after });
+        let after = OrderState { at_ms: order.at_ms, price: order.price };
+        let after = (rows.op_at(at) == Op::Put).then_some(after);
+        block.upserts.push(Upsert { key, position: self.context.position(offset), after, epoch });
     }
 }
 

@@ -82,10 +82,10 @@ impl fmt::Display for HeaderError {
                 let names: Vec<_> =
                     missing.iter().map(|(name, _)| Quoted(name.as_bytes()).to_string()).collect();
                 let options: Vec<_> = missing.iter().map(|(_, option)| format!("{option} NAME")).collect();
-                let plural = if names.len() == 1 { "" } else { "s" };
+                let (plural, they_are) = if names.len() == 1 { ("", "it is") } else { ("s", "they are") };
                 write!(
                     f,
-                    "no column{plural} {} in the header {}: say what it is called with {}",
+                    "no column{plural} {} in the header {}: say what {they_are} called with {}",
                     names.join(", "),
                     Cut(header.as_bytes()),
                     options.join(", ")

@@ -16,10 +16,12 @@ mod header;
 mod plain;
 mod record;
 mod structure;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 
-use dataflows::{Epoch, OrderKey};
+use dataflows::{Epoch, OrderKey, OrderState, Upsert};
 use memchr::{memchr, memchr_iter};
 
 pub use self::header::{Header, HeaderError};
@@ -28,7 +30,7 @@ use self::record::{Broken, Field, Scan, scan, without_line_break};
 pub use self::record::{RecordEnd, record_end};
 use self::structure::Structure;
 use super::row::Cells;
-use super::{BUFFER_PADDING, Block, Envelope, Parser, ParserContext, RECORD_BYTES_MAX, Upsert};
+use super::{BUFFER_PADDING, Block, Envelope, Parser, ParserContext, RECORD_BYTES_MAX};
 
 /// Bytes that are marked at a time: they, their marks and their orders fit in the cache together.
 const INDEX_BYTES: usize = 16 << 10;
@@ -155,7 +157,8 @@ impl CsvParser {
                 Envelope::Upsert => {
                     let key = OrderKey { user_id: order.user_id.clone(), order_id: order_id.id() };
                     let position = self.context.position(offset + u64::from(row[0].wrapping_add(1)));
-                    call.block.upserts.push(Upsert { key, position, after: Some(order) });
+                    let after = Some(OrderState { at_ms: order.at_ms, price: order.price });
+                    call.block.upserts.push(Upsert { key, position, after, epoch: call.epoch });
                 }
             }
             rows += 1;

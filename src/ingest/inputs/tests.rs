@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
-use crate::ingest::{Block, Reject, Upsert};
+use crate::ingest::{Block, Reject};
 
 const HEADER: &str = "user_id,order_id,price,timestamp\n";
 
@@ -86,7 +86,7 @@ struct Everything {
 /// Reads all parts of `peers` workers; each part's rejects are told by the lines of the parts before it.
 fn read_all(plan: &Plan, peers: usize) -> Result<Everything, InputError> {
     let mut parts: Vec<Part> = (0..peers).flat_map(|worker| plan.parts(worker, peers)).collect();
-    parts.sort_by_key(|part| (part.input, part.part));
+    parts.sort_by_key(|part| (part.input, part.ordinal));
     let mut all = Everything::default();
     let mut first_line = (0, 0);
     for part in parts {
@@ -98,7 +98,8 @@ fn read_all(plan: &Plan, peers: usize) -> Result<Everything, InputError> {
             first_line = (part.input, 0);
         }
         for mut reject in block.rejects {
-            assert_eq!((reject.input, reject.part), (part.input, part.part));
+            let ordinal = plan.inputs[part.input].ordinal;
+            assert_eq!((reject.input, reject.part), (ordinal, part.ordinal));
             reject.line += first_line.1;
             reject.part = 0;
             all.rejects.push(reject);

@@ -29,10 +29,10 @@ impl Hybrid {
 
     /// Whether the next `count` values are all `value`, if one run says so; if so, they are read.
     pub(super) fn skip_repeated(&mut self, value: u32, count: usize) -> bool {
-        if let Run::Repeated { left: 0, .. } | Run::Packed { left: 0, .. } = self.run {
-            if self.next_run().is_none() {
-                return false;
-            }
+        if let Run::Repeated { left: 0, .. } | Run::Packed { left: 0, .. } = self.run
+            && self.next_run().is_none()
+        {
+            return false;
         }
         match &mut self.run {
             Run::Repeated { value: repeated, left } if *repeated == value && *left >= count => {

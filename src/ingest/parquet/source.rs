@@ -141,11 +141,11 @@ impl PageReader for CheckedPages {
     fn get_next_page(&mut self) -> Result<Option<Page>> {
         let page = self.pages.get_next_page()?;
         // A data page may repeat one value for ever; a dictionary spells each of its values out.
-        if let Some(Page::DictionaryPage { buf, num_values, .. }) = &page {
-            if *num_values as usize > buf.len() {
-                let reason = format!("a dictionary of {num_values} values in {} bytes", buf.len());
-                return Err(ParquetError::General(reason));
-            }
+        if let Some(Page::DictionaryPage { buf, num_values, .. }) = &page
+            && *num_values as usize > buf.len()
+        {
+            let reason = format!("a dictionary of {num_values} values in {} bytes", buf.len());
+            return Err(ParquetError::General(reason));
         }
         Ok(page)
     }

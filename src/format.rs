@@ -1,10 +1,14 @@
-//! What inputs look like, told by their names.
+//! What files of orders and of results look like, told by their names.
 
-/// What the records of an input look like.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
+/// What the records of a file look like.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
-    /// A header line, then one order a line.
+    /// RFC 4180: a header line, then one record a line.
+    #[default]
     Csv,
     /// One JSON object a line.
     Jsonl,
@@ -12,7 +16,7 @@ pub enum Format {
     Parquet,
 }
 
-/// How the bytes of an input are stored.
+/// How the bytes of a file are stored.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub enum Compression {
     /// As they are.
@@ -34,6 +38,18 @@ impl std::fmt::Display for Compression {
 }
 
 impl Format {
+    /// Every format.
+    pub const ALL: [Format; 3] = [Format::Csv, Format::Jsonl, Format::Parquet];
+
+    /// The format's name, which is also the extension of files that we write.
+    pub fn name(self) -> &'static str {
+        match self {
+            Format::Csv => "csv",
+            Format::Jsonl => "jsonl",
+            Format::Parquet => "parquet",
+        }
+    }
+
     /// What the extensions of a file name tell: its format, where they name one, and its compression.
     ///
     /// `orders.csv.gz` is `(Some(Csv), Gzip)`, `orders.gz` is `(None, Gzip)`. Upper case counts as lower.
