@@ -97,7 +97,11 @@ fn expand_glob(pattern: &str, format: Option<Format>) -> Result<Vec<Found>, Inpu
     let options = glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::new() };
     let mut paths = Vec::new();
     for path in glob::glob_with(pattern, options).map_err(bad)? {
-        paths.push(path.map_err(|error| open_error(&error.path().to_owned(), error.into()))?);
+        let path = path.map_err(|error| {
+            let path = error.path().to_owned();
+            open_error(&path, error.into())
+        });
+        paths.push(path?);
     }
     paths.sort();
     let mut found = Vec::new();

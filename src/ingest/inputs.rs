@@ -79,7 +79,7 @@ pub(super) enum Layout {
 pub struct Part {
     /// Index of the input in [`Plan::inputs`].
     pub input: usize,
-    /// Its place among the parts of the input: they follow each other in this order.
+    /// Its place among the parts of the input: they follow each other in this order, counted from 0.
     pub ordinal: u32,
     span: Span,
 }
@@ -174,7 +174,7 @@ impl Plan {
         parts
     }
 
-    /// Opens a part of this plan.
+    /// Opens a part of this plan. Panics if it is of another plan.
     ///
     /// # Errors
     /// The input is gone, unreadable or changed, or the header of a pipe is bad; a pipe is waited for.

@@ -30,7 +30,7 @@ pub(super) enum Source {
     /// Bytes that come once: standard input or a pipe.
     Stream { stream: Box<dyn Read + Send>, read_bytes: u64 },
     /// A compressed file.
-    Gzip(MultiGzDecoder<BufReader<Counted>>),
+    Gzip(Box<MultiGzDecoder<BufReader<Counted>>>),
     /// A compressed file.
     Zstd(zstd::stream::read::Decoder<'static, BufReader<Counted>>),
 }
@@ -63,7 +63,7 @@ impl Source {
         let counted = |file| BufReader::with_capacity(COMPRESSED_READ_BYTES, Counted { file, read_bytes: 0 });
         Ok(match compression {
             Compression::None => Source::Stream { stream, read_bytes: 0 },
-            Compression::Gzip => Source::Gzip(MultiGzDecoder::new(counted(stream))),
+            Compression::Gzip => Source::Gzip(Box::new(MultiGzDecoder::new(counted(stream)))),
             Compression::Zstd => Source::Zstd(
                 zstd::stream::read::Decoder::with_buffer(counted(stream))
                     .map_err(|cause| InputError::Open { name: name.to_owned(), cause })?,

@@ -53,6 +53,8 @@ pub struct TailState {
     pub read_anything: bool,
     /// What the user should know: rotation, truncation, a new file. Sentences that name the file.
     pub notes: Vec<String>,
+    /// Ordinals and names of inputs that came since.
+    pub new_inputs: Vec<(u32, String)>,
     /// Whether none of this worker's inputs can give anything more.
     pub ended: bool,
 }
@@ -70,7 +72,6 @@ pub struct Tail {
     known_paths: HashSet<PathBuf>,
     /// Files, by device and number, that a known name has led to.
     known_files: HashSet<FileId>,
-    names: Vec<(u32, String)>,
     rescanned: Option<Instant>,
     rescan_interval: Duration,
     rescan_trouble: Option<String>,
@@ -110,7 +111,6 @@ impl Tail {
             pipes: Vec::new(),
             known_paths: HashSet::new(),
             known_files: HashSet::new(),
-            names: Vec::new(),
             rescanned: None,
             rescan_interval: RESCAN_INTERVAL,
             rescan_trouble: None,
@@ -157,11 +157,6 @@ impl Tail {
         Ok(state)
     }
 
-    /// What the input with this ordinal is called, if it came after the plan and is this worker's.
-    pub fn new_input_name(&self, ordinal: u32) -> Option<&str> {
-        self.names.iter().find(|(of, _)| *of == ordinal).map(|(_, name)| name.as_str())
-    }
-
     /// Looks for files that came to directories and globs, if it is time to.
     fn rescan(&mut self, state: &mut TailState) -> Result<(), InputError> {
         if self.rescanned.is_some_and(|at| at.elapsed() < self.rescan_interval) {
@@ -181,7 +176,7 @@ impl Tail {
                 // Such as a directory that is being replaced: said once, tried again.
                 Err(trouble) => {
                     let trouble = trouble.to_string();
-                    if self.rescan_trouble.as_ref() != Some(&trouble) {
+                    if self.worker == 0 && self.rescan_trouble.as_ref() != Some(&trouble) {
                         state.notes.push(format!("looking for new files: {trouble}"));
                         self.rescan_trouble = Some(trouble);
                     }
@@ -209,9 +204,12 @@ impl Tail {
             return Ok(());
         }
         // Different for each worker, and for each file of a worker.
-        let ordinal = NEW_INPUTS_FROM + self.new_files * self.peers as u32 + self.worker as u32;
+        let ordinal = NEW_INPUTS_FROM
+            + self.options.first_input
+            + self.new_files * self.peers as u32
+            + self.worker as u32;
         self.new_files += 1;
-        self.names.push((ordinal, found.name.clone()));
+        state.new_inputs.push((ordinal, found.name.clone()));
         state.notes.push(format!("{} is new and read from its start", found.name));
         self.files.push(TailedFile::from_start(&found.name, path, found.format, ordinal)?);
         Ok(())

@@ -98,7 +98,8 @@ fn read_all(plan: &Plan, peers: usize) -> Result<Everything, InputError> {
             first_line = (part.input, 0);
         }
         for mut reject in block.rejects {
-            assert_eq!((reject.input, reject.part), (plan.inputs[part.input].ordinal, part.ordinal));
+            let ordinal = plan.inputs[part.input].ordinal;
+            assert_eq!((reject.input, reject.part), (ordinal, part.ordinal));
             reject.line += first_line.1;
             reject.part = 0;
             all.rejects.push(reject);
@@ -251,7 +252,7 @@ fn bad_inputs_are_one_sentence_each() {
 #[test]
 fn an_unreadable_file_is_named() {
     let files = Files::new(&[("secret.jsonl", b"")]);
-    fs::set_permissions(files.path("secret.jsonl"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(files.path("secret.jsonl"), fs::Permissions::from_mode(0o0)).unwrap();
     // Whoever may read everything, such as root, reads this too.
     if File::open(files.path("secret.jsonl")).is_err() {
         let error = files.error(&files.options(&["secret.jsonl"]));
