@@ -35,7 +35,7 @@ pub(super) fn short_price(window: &[u8; 8], length: usize) -> Option<Amount> {
     let below = (point >> 7).wrapping_sub(1);
     let above = !(point << 1).wrapping_sub(1);
     let has_point = point != 0;
-    let digits = if has_point { text & above | (text & below) << 8 } else { text };
+    let digits = text & above | (text & below) << (8 * u32::from(has_point));
     let fraction_digits = point.leading_zeros() / 8 % 8;
     let no_digit = length == 1 && has_point;
     if !are_digits(digits) || no_digit {

@@ -118,7 +118,7 @@ impl CsvParser {
     /// returns how many bytes they have.
     fn parse_block(&mut self, call: &mut Call<'_>, start: usize, columns: &impl Columns) -> usize {
         let length = (call.valid - start).min(INDEX_BYTES);
-        self.structure.index(&call.buffer[start..], length);
+        self.structure.index(&call.buffer[start..start + length]);
         let mut mark = 0;
         loop {
             let rows = self.plain_rows(call, start, &self.structure.marks()[mark..], columns);
@@ -147,10 +147,9 @@ impl CsvParser {
         let bytes = &call.buffer[start..];
         let is_ascii = self.structure.is_ascii();
         let offset = call.offset + start as u64;
-        let mut rows = 0;
-        while let Some(row) =
-            marks.get(rows * columns.count()..).and_then(|marks| marks.get(..=columns.count()))
-        {
+        let mut rest = marks;
+        while rest.len() > columns.count() {
+            let row = &rest[..=columns.count()];
             let Some(PlainRow { order, order_id }) = plain_row(bytes, is_ascii, row, columns) else { break };
             match self.context.envelope {
                 Envelope::Append => call.block.orders.push((order, call.epoch, 1)),
@@ -160,9 +159,9 @@ impl CsvParser {
                     call.block.upserts.push(Upsert { key, position, after: Some(order) });
                 }
             }
-            rows += 1;
+            rest = &rest[columns.count()..];
         }
-        rows
+        (marks.len() - rest.len()) / columns.count()
     }
 
     /// Parses the record at `start` by all the rules, and returns how many bytes were consumed: 0
