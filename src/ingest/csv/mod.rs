@@ -21,16 +21,16 @@ mod tests;
 
 use std::borrow::Cow;
 
-use dataflows::{Epoch, OrderKey};
+use dataflows::Epoch;
 use memchr::{memchr, memchr_iter};
 
 pub use self::header::{Header, HeaderError};
-use self::plain::{Canonical, Columns, PlainRow, plain_row};
+use self::plain::{Canonical, Columns, PlainRows, ShortIds};
 use self::record::{Broken, Field, Scan, scan, without_line_break};
 pub use self::record::{RecordEnd, record_end};
 use self::structure::Structure;
 use super::row::Cells;
-use super::{BUFFER_PADDING, Block, Envelope, Parser, ParserContext, RECORD_BYTES_MAX, Upsert};
+use super::{BUFFER_PADDING, Block, Parser, ParserContext, RECORD_BYTES_MAX};
 
 /// Bytes that are marked at a time: they, their marks and their orders fit in the cache together.
 const INDEX_BYTES: usize = 16 << 10;
@@ -144,20 +144,20 @@ impl CsvParser {
     /// in full, and returns how many they are.
     #[inline]
     fn plain_rows(&self, call: &mut Call<'_>, start: usize, marks: &[u32], columns: &impl Columns) -> usize {
-        let bytes = &call.buffer[start..];
-        let is_ascii = self.structure.is_ascii();
-        let offset = call.offset + start as u64;
+        let mut rows = PlainRows {
+            bytes: &call.buffer[start..],
+            is_ascii: self.structure.is_ascii(),
+            offset: call.offset + start as u64,
+            context: &self.context,
+            epoch: call.epoch,
+            columns,
+            block: call.block,
+        };
         let mut rest = marks;
         while rest.len() > columns.count() {
             let row = &rest[..=columns.count()];
-            let Some(PlainRow { order, order_id }) = plain_row(bytes, is_ascii, row, columns) else { break };
-            match self.context.envelope {
-                Envelope::Append => call.block.orders.push((order, call.epoch, 1)),
-                Envelope::Upsert => {
-                    let key = OrderKey { user_id: order.user_id.clone(), order_id: order_id.id() };
-                    let position = self.context.position(offset + u64::from(row[0].wrapping_add(1)));
-                    call.block.upserts.push(Upsert { key, position, after: Some(order) });
-                }
+            if !rows.push::<ShortIds>(row) && !rows.push_any(row) {
+                break;
             }
             rest = &rest[columns.count()..];
         }

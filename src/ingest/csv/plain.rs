@@ -5,11 +5,12 @@
 //! depends on the data. What it does not recognise it leaves, untouched, to the general way;
 //! it refuses nothing by itself.
 
-use dataflows::{Id, Order};
+use dataflows::{Epoch, Id, Order, OrderKey};
 
 use super::digits::{short_price, usual_timestamp};
 use super::header::Header;
 use crate::ingest::row::ID_BYTES_MAX;
+use crate::ingest::{Block, Envelope, ParserContext, Upsert};
 
 /// Where the columns of an order stand, known to the compiler or not.
 pub(super) trait Columns {
@@ -83,61 +84,115 @@ impl Columns for Header {
     }
 }
 
-/// A plain row: its order, and the id of the order.
-pub(super) struct PlainRow<'a> {
-    pub(super) order: Order,
-    pub(super) order_id: PlainId<'a>,
-}
-
 /// A valid id, not made yet.
 #[derive(Copy, Clone)]
-pub(super) struct PlainId<'a> {
+struct PlainId<'a> {
     /// The id, and all that follows it.
     bytes: &'a [u8],
     length: usize,
 }
 
-/// The row between `marks[0]` and `marks[columns.count()]`; `None` if it is not plain.
-///
-/// `is_ascii` tells that `bytes` are, as far as they are marked.
-#[inline(always)]
-pub(super) fn plain_row<'a>(
-    bytes: &'a [u8],
-    is_ascii: bool,
-    marks: &[u32],
-    columns: &impl Columns,
-) -> Option<PlainRow<'a>> {
-    let count = columns.count();
-    let line_break = marks[count] as usize;
-    let mut strange = bytes[line_break] ^ b'\n';
-    for mark in &marks[1..count] {
-        strange |= bytes[*mark as usize] ^ b',';
-    }
-    if strange != 0 {
-        return None;
-    }
-    // The row has a comma at least, so there is a byte before its line break.
-    let line_end = line_break - usize::from(bytes[line_break - 1] == b'\r');
-    let field = |column: usize| {
-        let start = marks[column].wrapping_add(1) as usize;
-        let end = if column + 1 == count { line_end } else { marks[column + 1] as usize };
-        (&bytes[start..], end - start)
-    };
-    let (price, length) = field(columns.price());
-    let price = short_price(price.first_chunk()?, length)?;
-    let (timestamp, length) = field(columns.timestamp());
-    let at_ms = usual_timestamp(timestamp.first_chunk()?, length)?;
-    if let Some(op) = columns.op() {
-        let (op, length) = field(op);
-        if !matches!(&op[..length], b"" | b"put") {
+/// How the user ids of rows are made.
+pub(super) trait UserIds {
+    /// The id, or `None` if it is not made this way.
+    fn id(bytes: &[u8], length: usize, is_ascii: bool) -> Option<Id>;
+}
+
+/// Short ASCII: no allocation, no branch.
+pub(super) struct ShortIds;
+
+impl UserIds for ShortIds {
+    #[inline(always)]
+    fn id(bytes: &[u8], length: usize, _is_ascii: bool) -> Option<Id> {
+        if length == 0 {
             return None;
         }
+        Id::from_ascii_window(bytes.first_chunk()?, length)
     }
-    let (order_id, length) = field(columns.order_id());
-    let order_id = PlainId::checked(order_id, length, is_ascii)?;
-    let (user_id, length) = field(columns.user_id());
-    let user_id = PlainId::checked(user_id, length, is_ascii)?.id();
-    Some(PlainRow { order: Order { user_id, at_ms, price }, order_id })
+}
+
+/// Any valid id.
+struct AnyIds;
+
+impl UserIds for AnyIds {
+    fn id(bytes: &[u8], length: usize, is_ascii: bool) -> Option<Id> {
+        Some(PlainId::checked(bytes, length, is_ascii)?.id())
+    }
+}
+
+/// What the rows of a block share.
+pub(super) struct PlainRows<'a, C> {
+    /// The block, and all that follows it.
+    pub(super) bytes: &'a [u8],
+    /// Whether the block is ASCII.
+    pub(super) is_ascii: bool,
+    /// Where the block stands in the input.
+    pub(super) offset: u64,
+    pub(super) context: &'a ParserContext,
+    pub(super) epoch: Epoch,
+    pub(super) columns: &'a C,
+    /// Where orders go.
+    pub(super) block: &'a mut Block,
+}
+
+impl<'a, C: Columns> PlainRows<'a, C> {
+    /// [`push`](PlainRows::push), with any ids.
+    #[inline(never)]
+    pub(super) fn push_any(&mut self, marks: &[u32]) -> bool {
+        self.push::<AnyIds>(marks)
+    }
+
+    /// Appends the order of the row between `marks[0]` and `marks[columns.count()]`, or tells that
+    /// it is not plain.
+    #[inline(always)]
+    pub(super) fn push<U: UserIds>(&mut self, marks: &[u32]) -> bool {
+        let Some((order, order_id)) = self.row::<U>(marks) else { return false };
+        match self.context.envelope {
+            Envelope::Append => self.block.orders.push((order, self.epoch, 1)),
+            Envelope::Upsert => {
+                let key = OrderKey { user_id: order.user_id.clone(), order_id: order_id.id() };
+                let position = self.context.position(self.offset + u64::from(marks[0].wrapping_add(1)));
+                self.block.upserts.push(Upsert { key, position, after: Some(order) });
+            }
+        }
+        true
+    }
+
+    #[inline(always)]
+    fn row<U: UserIds>(&self, marks: &[u32]) -> Option<(Order, PlainId<'a>)> {
+        let (bytes, columns) = (self.bytes, self.columns);
+        let count = columns.count();
+        let line_break = marks[count] as usize;
+        let mut strange = bytes[line_break] ^ b'\n';
+        for mark in &marks[1..count] {
+            strange |= bytes[*mark as usize] ^ b',';
+        }
+        if strange != 0 {
+            return None;
+        }
+        // The row has a comma at least, so there is a byte before its line break.
+        let line_end = line_break - usize::from(bytes[line_break - 1] == b'\r');
+        let field = |column: usize| {
+            let start = marks[column].wrapping_add(1) as usize;
+            let end = if column + 1 == count { line_end } else { marks[column + 1] as usize };
+            (&bytes[start..], end - start)
+        };
+        let (price, length) = field(columns.price());
+        let price = short_price(price.first_chunk()?, length)?;
+        let (timestamp, length) = field(columns.timestamp());
+        let at_ms = usual_timestamp(timestamp.first_chunk()?, length)?;
+        if let Some(op) = columns.op() {
+            let (op, length) = field(op);
+            if !matches!(&op[..length], b"" | b"put") {
+                return None;
+            }
+        }
+        let (order_id, length) = field(columns.order_id());
+        let order_id = PlainId::checked(order_id, length, self.is_ascii)?;
+        let (user_id, length) = field(columns.user_id());
+        let user_id = U::id(user_id, length, self.is_ascii)?;
+        Some((Order { user_id, at_ms, price }, order_id))
+    }
 }
 
 impl<'a> PlainId<'a> {
@@ -149,7 +204,7 @@ impl<'a> PlainId<'a> {
     }
 
     #[inline]
-    pub(super) fn id(self) -> Id {
+    fn id(self) -> Id {
         let window = self.bytes.first_chunk();
         match window.and_then(|window| Id::from_ascii_window(window, self.length)) {
             Some(id) => id,
