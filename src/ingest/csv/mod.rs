@@ -25,7 +25,7 @@ use dataflows::Epoch;
 use memchr::{memchr, memchr_iter};
 
 pub use self::header::{Header, HeaderError};
-use self::plain::{Canonical, Columns, PlainRows, ShortIds};
+use self::plain::{Canonical, Columns, PlainRows, UsualValues};
 use self::record::{Broken, Field, Scan, scan, without_line_break};
 pub use self::record::{RecordEnd, record_end};
 use self::structure::Structure;
@@ -121,9 +121,7 @@ impl CsvParser {
         self.structure.index(&call.buffer[start..start + length]);
         let mut mark = 0;
         loop {
-            let rows = self.plain_rows(call, start, &self.structure.marks()[mark..], columns);
-            mark += rows * columns.count();
-            self.line += rows as u64;
+            mark = self.plain_rows(call, start, mark, columns);
             let marks = self.structure.marks();
             let at = marks[mark].wrapping_add(1) as usize;
             let may_be_cut = mark + columns.count() >= marks.len() && start + length < call.valid;
@@ -140,10 +138,16 @@ impl CsvParser {
         }
     }
 
-    /// Appends the plain rows from `marks[0]` on, up to the first that is not plain or not there
-    /// in full, and returns how many they are.
+    /// Appends the plain rows behind a mark, up to the first that is not plain or not there in
+    /// full, and returns the mark before that.
     #[inline]
-    fn plain_rows(&self, call: &mut Call<'_>, start: usize, marks: &[u32], columns: &impl Columns) -> usize {
+    fn plain_rows(
+        &mut self,
+        call: &mut Call<'_>,
+        start: usize,
+        first_mark: usize,
+        columns: &impl Columns,
+    ) -> usize {
         let mut rows = PlainRows {
             bytes: &call.buffer[start..],
             is_ascii: self.structure.is_ascii(),
@@ -152,16 +156,24 @@ impl CsvParser {
             epoch: call.epoch,
             columns,
             block: call.block,
+            fields: &mut self.fields,
         };
-        let mut rest = marks;
-        while rest.len() > columns.count() {
-            let row = &rest[..=columns.count()];
-            if !rows.push::<ShortIds>(row) && !rows.push_any(row) {
+        let marks = &self.structure.marks()[first_mark..];
+        let (mut passed, mut count) = (0, 0);
+        loop {
+            let consumed = if rows.push::<UsualValues>(&marks[passed..]) {
+                columns.count()
+            } else {
+                rows.push_any(&marks[passed..])
+            };
+            if consumed == 0 {
                 break;
             }
-            rest = &rest[columns.count()..];
+            passed += consumed;
+            count += 1;
         }
-        (marks.len() - rest.len()) / columns.count()
+        self.line += count;
+        first_mark + passed
     }
 
     /// Parses the record at `start` by all the rules, and returns how many bytes were consumed: 0

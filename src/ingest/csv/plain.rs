@@ -1,15 +1,18 @@
-//! Plain rows: no quotes, as many fields as columns, values of the usual shapes.
+//! Plain rows: as many fields as columns, good values, and no more than quotes around fields.
 //!
 //! Almost every row of almost every file is one, so this is the loop that decides the speed. It
 //! reads fields with loads of fixed width at the marked positions and has hardly a branch that
 //! depends on the data. What it does not recognise it leaves, untouched, to the general way;
 //! it refuses nothing by itself.
 
-use dataflows::{Epoch, Id, Order, OrderKey};
+use std::mem;
+
+use dataflows::{Amount, Epoch, Id, Order, OrderKey};
 
 use super::digits::{short_price, usual_timestamp};
 use super::header::Header;
-use crate::ingest::row::ID_BYTES_MAX;
+use super::record::Field;
+use crate::ingest::row::{ID_BYTES_MAX, parse_at_ms, parse_price};
 use crate::ingest::{Block, Envelope, ParserContext, Upsert};
 
 /// Where the columns of an order stand, known to the compiler or not.
@@ -92,31 +95,49 @@ struct PlainId<'a> {
     length: usize,
 }
 
-/// How the user ids of rows are made.
-pub(super) trait UserIds {
-    /// The id, or `None` if it is not made this way.
-    fn id(bytes: &[u8], length: usize, is_ascii: bool) -> Option<Id>;
+/// How the values of rows are read. `None` leaves the row to somebody else.
+pub(super) trait Values {
+    /// The user id in the first `length` bytes.
+    fn user_id(bytes: &[u8], length: usize, is_ascii: bool) -> Option<Id>;
+    /// The price in the first `length` bytes.
+    fn price(bytes: &[u8], length: usize) -> Option<Amount>;
+    /// The time in the first `length` bytes.
+    fn at_ms(bytes: &[u8], length: usize) -> Option<i64>;
 }
 
-/// Short ASCII: no allocation, no branch.
-pub(super) struct ShortIds;
+/// Short values of the usual shapes: no allocation, hardly a branch.
+pub(super) struct UsualValues;
 
-impl UserIds for ShortIds {
+impl Values for UsualValues {
     #[inline(always)]
-    fn id(bytes: &[u8], length: usize, _is_ascii: bool) -> Option<Id> {
+    fn user_id(bytes: &[u8], length: usize, _is_ascii: bool) -> Option<Id> {
         if length == 0 {
             return None;
         }
         Id::from_ascii_window(bytes.first_chunk()?, length)
     }
+    #[inline(always)]
+    fn price(bytes: &[u8], length: usize) -> Option<Amount> {
+        short_price(bytes.first_chunk()?, length)
+    }
+    #[inline(always)]
+    fn at_ms(bytes: &[u8], length: usize) -> Option<i64> {
+        usual_timestamp(bytes.first_chunk()?, length)
+    }
 }
 
-/// Any valid id.
-struct AnyIds;
+/// Any good values.
+struct AnyValues;
 
-impl UserIds for AnyIds {
-    fn id(bytes: &[u8], length: usize, is_ascii: bool) -> Option<Id> {
+impl Values for AnyValues {
+    fn user_id(bytes: &[u8], length: usize, is_ascii: bool) -> Option<Id> {
         Some(PlainId::checked(bytes, length, is_ascii)?.id())
+    }
+    fn price(bytes: &[u8], length: usize) -> Option<Amount> {
+        UsualValues::price(bytes, length).or_else(|| parse_price(&bytes[..length]).ok())
+    }
+    fn at_ms(bytes: &[u8], length: usize) -> Option<i64> {
+        UsualValues::at_ms(bytes, length).or_else(|| parse_at_ms(&bytes[..length]).ok())
     }
 }
 
@@ -133,65 +154,126 @@ pub(super) struct PlainRows<'a, C> {
     pub(super) columns: &'a C,
     /// Where orders go.
     pub(super) block: &'a mut Block,
+    /// Room for the fields of a row with quotes.
+    pub(super) fields: &'a mut Vec<Field>,
 }
 
 impl<'a, C: Columns> PlainRows<'a, C> {
-    /// [`push`](PlainRows::push), with any ids.
-    #[inline(never)]
-    pub(super) fn push_any(&mut self, marks: &[u32]) -> bool {
-        self.push::<AnyIds>(marks)
-    }
-
     /// Appends the order of the row between `marks[0]` and `marks[columns.count()]`, or tells that
     /// it is not plain.
     #[inline(always)]
-    pub(super) fn push<U: UserIds>(&mut self, marks: &[u32]) -> bool {
-        let Some((order, order_id)) = self.row::<U>(marks) else { return false };
+    pub(super) fn push<V: Values>(&mut self, marks: &[u32]) -> bool {
+        let count = self.columns.count();
+        let Some(line_break) = marks.get(count) else { return false };
+        let line_break = *line_break as usize;
+        let mut strange = self.bytes[line_break] ^ b'\n';
+        for mark in &marks[1..count] {
+            strange |= self.bytes[*mark as usize] ^ b',';
+        }
+        if strange != 0 {
+            return false;
+        }
+        // The row has a comma at least, so there is a byte before its line break.
+        let line_end = line_break - usize::from(self.bytes[line_break - 1] == b'\r');
+        let bytes = self.bytes;
+        self.push_fields::<V>(marks[0], |column| {
+            let start = marks[column].wrapping_add(1) as usize;
+            let end = if column + 1 == count { line_end } else { marks[column + 1] as usize };
+            (&bytes[start..], end - start)
+        })
+    }
+
+    /// Appends the order of the row behind `marks[0]` if it has any good values and no more than
+    /// quotes around fields, and returns how many marks it has, or 0.
+    #[inline(never)]
+    pub(super) fn push_any(&mut self, marks: &[u32]) -> usize {
+        if self.push::<AnyValues>(marks) {
+            return self.columns.count();
+        }
+        let mut fields = mem::take(self.fields);
+        let bytes = self.bytes;
+        let mut consumed = quoted_fields(bytes, marks, &mut fields).unwrap_or(0);
+        let pushed = consumed > 0
+            && fields.len() == self.columns.count()
+            && self.push_fields::<AnyValues>(marks[0], |column| {
+                let span = &fields[column].span;
+                (&bytes[span.start..], span.len())
+            });
+        if !pushed {
+            consumed = 0;
+        }
+        *self.fields = fields;
+        consumed
+    }
+
+    #[inline(always)]
+    fn push_fields<V: Values>(&mut self, before: u32, field: impl Fn(usize) -> (&'a [u8], usize)) -> bool {
+        let Some((order, order_id)) = self.order::<V>(field) else { return false };
         match self.context.envelope {
             Envelope::Append => self.block.orders.push((order, self.epoch, 1)),
             Envelope::Upsert => {
                 let key = OrderKey { user_id: order.user_id.clone(), order_id: order_id.id() };
-                let position = self.context.position(self.offset + u64::from(marks[0].wrapping_add(1)));
+                let position = self.context.position(self.offset + u64::from(before.wrapping_add(1)));
                 self.block.upserts.push(Upsert { key, position, after: Some(order) });
             }
         }
         true
     }
 
+    /// The order of a row, and the id of the order. `field` gives a column's text, with all that
+    /// follows it, and its length.
     #[inline(always)]
-    fn row<U: UserIds>(&self, marks: &[u32]) -> Option<(Order, PlainId<'a>)> {
-        let (bytes, columns) = (self.bytes, self.columns);
-        let count = columns.count();
-        let line_break = marks[count] as usize;
-        let mut strange = bytes[line_break] ^ b'\n';
-        for mark in &marks[1..count] {
-            strange |= bytes[*mark as usize] ^ b',';
-        }
-        if strange != 0 {
-            return None;
-        }
-        // The row has a comma at least, so there is a byte before its line break.
-        let line_end = line_break - usize::from(bytes[line_break - 1] == b'\r');
-        let field = |column: usize| {
-            let start = marks[column].wrapping_add(1) as usize;
-            let end = if column + 1 == count { line_end } else { marks[column + 1] as usize };
-            (&bytes[start..], end - start)
-        };
-        let (price, length) = field(columns.price());
-        let price = short_price(price.first_chunk()?, length)?;
-        let (timestamp, length) = field(columns.timestamp());
-        let at_ms = usual_timestamp(timestamp.first_chunk()?, length)?;
-        if let Some(op) = columns.op() {
+    fn order<V: Values>(&self, field: impl Fn(usize) -> (&'a [u8], usize)) -> Option<(Order, PlainId<'a>)> {
+        let (price, length) = field(self.columns.price());
+        let price = V::price(price, length)?;
+        let (timestamp, length) = field(self.columns.timestamp());
+        let at_ms = V::at_ms(timestamp, length)?;
+        if let Some(op) = self.columns.op() {
             let (op, length) = field(op);
             if !matches!(&op[..length], b"" | b"put") {
                 return None;
             }
         }
-        let (order_id, length) = field(columns.order_id());
+        let (order_id, length) = field(self.columns.order_id());
         let order_id = PlainId::checked(order_id, length, self.is_ascii)?;
-        let (user_id, length) = field(columns.user_id());
-        let user_id = U::id(user_id, length, self.is_ascii)?;
+        let (user_id, length) = field(self.columns.user_id());
+        let user_id = V::user_id(user_id, length, self.is_ascii)?;
         Some((Order { user_id, at_ms, price }, order_id))
+    }
+}
+
+/// Finds the fields of the row behind `marks[0]`, of which some have quotes around them, and
+/// returns how many marks the row has. `None` if it is more than that: it has doubled quotes, line
+/// breaks in quotes, broken quotes, or no end.
+fn quoted_fields(bytes: &[u8], marks: &[u32], fields: &mut Vec<Field>) -> Option<usize> {
+    fields.clear();
+    let mut marks_passed = 0;
+    loop {
+        let start = marks[marks_passed].wrapping_add(1) as usize;
+        marks_passed += 1;
+        let mut end = *marks.get(marks_passed)? as usize;
+        if end == start && bytes[start] == b'"' {
+            let inner = marks[marks_passed + 1..].iter().position(|mark| bytes[*mark as usize] != b',')?;
+            marks_passed += 1 + inner;
+            let close = marks[marks_passed] as usize;
+            marks_passed += 1;
+            end = *marks.get(marks_passed)? as usize;
+            if bytes[close] != b'"' || !matches!(&bytes[close + 1..end], b"" | b"\r") {
+                return None;
+            }
+            if end > close + 1 && bytes[end] != b'\n' {
+                return None;
+            }
+            fields.push(Field { span: start + 1..close, escaped: false });
+        } else {
+            let returns = usize::from(bytes[end] == b'\n' && bytes[start..end].ends_with(b"\r"));
+            fields.push(Field { span: start..end - returns, escaped: false });
+        }
+        match bytes[end] {
+            b',' => {}
+            b'\n' => return Some(marks_passed),
+            _ => return None,
+        }
     }
 }
 
