@@ -159,21 +159,20 @@ impl CsvParser {
             fields: &mut self.fields,
         };
         let marks = &self.structure.marks()[first_mark..];
-        let (mut passed, mut count) = (0, 0);
+        let count = columns.count();
+        let mut rest = marks;
         loop {
-            let consumed = if rows.push::<UsualValues>(&marks[passed..]) {
-                columns.count()
-            } else {
-                rows.push_any(&marks[passed..])
-            };
-            if consumed == 0 {
-                break;
+            while rest.len() > count && rows.push::<UsualValues>(&rest[..=count]) {
+                rest = &rest[count..];
+                self.line += 1;
             }
-            passed += consumed;
-            count += 1;
+            let consumed = rows.push_any(rest);
+            if consumed == 0 {
+                return first_mark + (marks.len() - rest.len());
+            }
+            rest = &rest[consumed..];
+            self.line += 1;
         }
-        self.line += count;
-        first_mark + passed
     }
 
     /// Parses the record at `start` by all the rules, and returns how many bytes were consumed: 0

@@ -87,14 +87,6 @@ impl Columns for Header {
     }
 }
 
-/// A valid id, not made yet.
-#[derive(Copy, Clone)]
-struct PlainId<'a> {
-    /// The id, and all that follows it.
-    bytes: &'a [u8],
-    length: usize,
-}
-
 /// How the values of rows are read. `None` leaves the row to somebody else.
 pub(super) trait Values {
     /// The user id in the first `length` bytes.
@@ -131,7 +123,7 @@ struct AnyValues;
 
 impl Values for AnyValues {
     fn user_id(bytes: &[u8], length: usize, is_ascii: bool) -> Option<Id> {
-        Some(PlainId::checked(bytes, length, is_ascii)?.id())
+        is_id(bytes, length, is_ascii).then(|| any_id(bytes, length))
     }
     fn price(bytes: &[u8], length: usize) -> Option<Amount> {
         UsualValues::price(bytes, length).or_else(|| parse_price(&bytes[..length]).ok())
@@ -159,13 +151,12 @@ pub(super) struct PlainRows<'a, C> {
 }
 
 impl<'a, C: Columns> PlainRows<'a, C> {
-    /// Appends the order of the row between `marks[0]` and `marks[columns.count()]`, or tells that
-    /// it is not plain.
+    /// Appends the order of the row between the first and the last of as many marks as there are
+    /// columns and one, or tells that it is left.
     #[inline(always)]
     pub(super) fn push<V: Values>(&mut self, marks: &[u32]) -> bool {
         let count = self.columns.count();
-        let Some(line_break) = marks.get(count) else { return false };
-        let line_break = *line_break as usize;
+        let line_break = marks[count] as usize;
         let mut strange = self.bytes[line_break] ^ b'\n';
         for mark in &marks[1..count] {
             strange |= self.bytes[*mark as usize] ^ b',';
@@ -187,14 +178,15 @@ impl<'a, C: Columns> PlainRows<'a, C> {
     /// quotes around fields, and returns how many marks it has, or 0.
     #[inline(never)]
     pub(super) fn push_any(&mut self, marks: &[u32]) -> usize {
-        if self.push::<AnyValues>(marks) {
-            return self.columns.count();
+        let count = self.columns.count();
+        if marks.len() > count && self.push::<AnyValues>(&marks[..=count]) {
+            return count;
         }
         let mut fields = mem::take(self.fields);
         let bytes = self.bytes;
         let mut consumed = quoted_fields(bytes, marks, &mut fields).unwrap_or(0);
         let pushed = consumed > 0
-            && fields.len() == self.columns.count()
+            && fields.len() == count
             && self.push_fields::<AnyValues>(marks[0], |column| {
                 let span = &fields[column].span;
                 (&bytes[span.start..], span.len())
@@ -206,13 +198,16 @@ impl<'a, C: Columns> PlainRows<'a, C> {
         consumed
     }
 
+    /// Appends the order of a row, or tells that it is left. `field` gives a column's text, with
+    /// all that follows it, and its length.
     #[inline(always)]
     fn push_fields<V: Values>(&mut self, before: u32, field: impl Fn(usize) -> (&'a [u8], usize)) -> bool {
-        let Some((order, order_id)) = self.order::<V>(field) else { return false };
+        let Some(order) = self.order::<V>(&field) else { return false };
         match self.context.envelope {
             Envelope::Append => self.block.orders.push((order, self.epoch, 1)),
             Envelope::Upsert => {
-                let key = OrderKey { user_id: order.user_id.clone(), order_id: order_id.id() };
+                let (order_id, length) = field(self.columns.order_id());
+                let key = OrderKey { user_id: order.user_id.clone(), order_id: any_id(order_id, length) };
                 let position = self.context.position(self.offset + u64::from(before.wrapping_add(1)));
                 self.block.upserts.push(Upsert { key, position, after: Some(order) });
             }
@@ -220,10 +215,9 @@ impl<'a, C: Columns> PlainRows<'a, C> {
         true
     }
 
-    /// The order of a row, and the id of the order. `field` gives a column's text, with all that
-    /// follows it, and its length.
+    /// The order of a row whose order id and operation are good, too.
     #[inline(always)]
-    fn order<V: Values>(&self, field: impl Fn(usize) -> (&'a [u8], usize)) -> Option<(Order, PlainId<'a>)> {
+    fn order<V: Values>(&self, field: impl Fn(usize) -> (&'a [u8], usize)) -> Option<Order> {
         let (price, length) = field(self.columns.price());
         let price = V::price(price, length)?;
         let (timestamp, length) = field(self.columns.timestamp());
@@ -235,11 +229,35 @@ impl<'a, C: Columns> PlainRows<'a, C> {
             }
         }
         let (order_id, length) = field(self.columns.order_id());
-        let order_id = PlainId::checked(order_id, length, self.is_ascii)?;
-        let (user_id, length) = field(self.columns.user_id());
-        let user_id = V::user_id(user_id, length, self.is_ascii)?;
-        Some((Order { user_id, at_ms, price }, order_id))
+        let (user_id, user_id_length) = field(self.columns.user_id());
+        if !is_id(order_id, length, self.is_ascii) {
+            return None;
+        }
+        let user_id = V::user_id(user_id, user_id_length, self.is_ascii)?;
+        Some(Order { user_id, at_ms, price })
     }
+}
+
+/// Whether the first `length` bytes are a good id.
+#[inline]
+fn is_id(bytes: &[u8], length: usize, is_ascii: bool) -> bool {
+    let is_long_enough = length.wrapping_sub(1) < ID_BYTES_MAX;
+    is_long_enough && (is_ascii || std::str::from_utf8(&bytes[..length]).is_ok())
+}
+
+/// The good id in the first `length` bytes.
+#[inline]
+fn any_id(bytes: &[u8], length: usize) -> Id {
+    match bytes.first_chunk().and_then(|window| Id::from_ascii_window(window, length)) {
+        Some(id) => id,
+        None => long_id(&bytes[..length]),
+    }
+}
+
+#[inline(never)]
+fn long_id(text: &[u8]) -> Id {
+    // Checked to be UTF-8, so nothing is replaced.
+    Id::new(&String::from_utf8_lossy(text))
 }
 
 /// Finds the fields of the row behind `marks[0]`, of which some have quotes around them, and
@@ -274,27 +292,5 @@ fn quoted_fields(bytes: &[u8], marks: &[u32], fields: &mut Vec<Field>) -> Option
             b'\n' => return Some(marks_passed),
             _ => return None,
         }
-    }
-}
-
-impl<'a> PlainId<'a> {
-    #[inline]
-    fn checked(bytes: &'a [u8], length: usize, is_ascii: bool) -> Option<PlainId<'a>> {
-        let is_long_enough = length.wrapping_sub(1) < ID_BYTES_MAX;
-        let is_valid = is_long_enough && (is_ascii || std::str::from_utf8(&bytes[..length]).is_ok());
-        is_valid.then_some(PlainId { bytes, length })
-    }
-
-    #[inline]
-    fn id(self) -> Id {
-        let window = self.bytes.first_chunk();
-        match window.and_then(|window| Id::from_ascii_window(window, self.length)) {
-            Some(id) => id,
-            None => self.long_id(),
-        }
-    }
-
-    fn long_id(self) -> Id {
-        Id::new(&String::from_utf8_lossy(&self.bytes[..self.length]))
     }
 }
