@@ -10,6 +10,17 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// The longest text that is held inline, in bytes.
 pub const INLINE_MAX: usize = 15;
 
+/// At each length, the bits of that many first bytes of a big-endian word.
+const KEEP_FIRST: [u128; INLINE_MAX + 1] = {
+    let mut keep = [0; INLINE_MAX + 1];
+    let mut length = 1;
+    while length <= INLINE_MAX {
+        keep[length] = u128::MAX << (128 - 8 * length);
+        length += 1;
+    }
+    keep
+};
+
 /// The last byte of `words` where the text is shared; where it is inline, that byte is its length.
 const SHARED: u64 = 0xff;
 
@@ -44,12 +55,7 @@ impl Id {
     /// [`INLINE_MAX`] and all ASCII. What follows them in the window is ignored. No branch but the check.
     #[inline]
     pub fn from_ascii_window(window: &[u8; 16], length: usize) -> Option<Id> {
-        if length > INLINE_MAX {
-            return None;
-        }
-        // Shifting in two steps makes an empty id a shift by 128 in all.
-        let keep = u128::MAX << 1 << (127 - 8 * length);
-        let text = u128::from_be_bytes(*window) & keep;
+        let text = u128::from_be_bytes(*window) & KEEP_FIRST.get(length)?;
         const HIGH_BITS: u128 = u128::from_ne_bytes([0x80; 16]);
         (text & HIGH_BITS == 0).then(|| Id::inline(text, length))
     }

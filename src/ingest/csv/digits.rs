@@ -27,6 +27,25 @@ pub(super) fn short_price(window: &[u8; 8], length: usize) -> Option<Amount> {
     // The last character in the highest byte, zeros below the first: leading zeros are harmless.
     let unused_bits = 8 * (SHORT_PRICE_BYTES_MAX - length) as u32;
     let text = (u64::from_le_bytes(*window) ^ ZEROS) << unused_bits;
+    // Most prices end in a point and two digits.
+    const FRACTION: u64 = 0xffff << 48;
+    const BEFORE_POINT: u64 = (1 << 40) - 1;
+    let (digits, fraction_digits) = if (text >> 40) as u8 == POINT as u8 {
+        (text & FRACTION | (text & BEFORE_POINT) << 8, 2)
+    } else {
+        without_point(text)
+    };
+    let no_digit = length == 1 && text == POINT << 56;
+    if !are_digits(digits) || no_digit {
+        return None;
+    }
+    Some(Amount::from_short_decimal(number(digits) as u32, fraction_digits))
+}
+
+/// The characters of `text` (0 for `0`) moved together over the first point, if there is one, and
+/// how many follow it.
+#[inline]
+fn without_point(text: u64) -> (u64, u32) {
     // The high bit of the lowest byte that is a point, if any (and perhaps others above it).
     let difference = text ^ POINT;
     let points = difference.wrapping_sub(LOW_BITS) & !difference & HIGH_BITS;
@@ -34,14 +53,8 @@ pub(super) fn short_price(window: &[u8; 8], length: usize) -> Option<Amount> {
     // Bytes below the point move up over it; without one, all of them stay.
     let below = (point >> 7).wrapping_sub(1);
     let above = !(point << 1).wrapping_sub(1);
-    let has_point = point != 0;
-    let digits = if has_point { text & above | (text & below) << 8 } else { text };
-    let fraction_digits = point.leading_zeros() / 8 % 8;
-    let no_digit = length == 1 && has_point;
-    if !are_digits(digits) || no_digit {
-        return None;
-    }
-    Some(Amount::from_short_decimal(number(digits) as u32, fraction_digits))
+    let digits = text & above | (text & below) << (8 * u32::from(point != 0));
+    (digits, point.leading_zeros() / 8 % 8)
 }
 
 /// The timestamp in the first `length` bytes of `window`, if they are 13 digits.
@@ -53,7 +66,7 @@ pub(super) fn usual_timestamp(window: &[u8; 16], length: usize) -> Option<i64> {
     let word = u128::from_le_bytes(*window);
     let first_five = (word as u64 ^ ZEROS) << 24;
     let last_eight = (word >> 40) as u64 ^ ZEROS;
-    if !are_digits(first_five) || !are_digits(last_eight) {
+    if not_digits(first_five) | not_digits(last_eight) != 0 {
         return None;
     }
     Some((number(first_five) * 100_000_000 + number(last_eight)) as i64)
@@ -62,9 +75,15 @@ pub(super) fn usual_timestamp(window: &[u8; 16], length: usize) -> Option<i64> {
 /// Whether each byte is 0 to 9.
 #[inline]
 fn are_digits(bytes: u64) -> bool {
+    not_digits(bytes) == 0
+}
+
+/// The high bit of some bytes, among them the lowest that is not 0 to 9, if any is.
+#[inline]
+fn not_digits(bytes: u64) -> u64 {
     // A byte above 9 gets its high bit from the sum, or had it; a carry comes only from one that had it.
     const TO_HIGH_BIT: u64 = u64::from_ne_bytes([0x80 - 10; 8]);
-    (bytes.wrapping_add(TO_HIGH_BIT) | bytes) & HIGH_BITS == 0
+    (bytes.wrapping_add(TO_HIGH_BIT) | bytes) & HIGH_BITS
 }
 
 /// The number of eight digits, one a byte, the last in the highest byte.

@@ -21,16 +21,16 @@ mod tests;
 
 use std::borrow::Cow;
 
-use dataflows::{Epoch, OrderKey, OrderState, Upsert};
+use dataflows::Epoch;
 use memchr::{memchr, memchr_iter};
 
 pub use self::header::{Header, HeaderError};
-use self::plain::{Canonical, Columns, PlainRow, plain_row};
+use self::plain::{Canonical, Columns, PlainRows, UsualValues};
 use self::record::{Broken, Field, Scan, scan, without_line_break};
 pub use self::record::{RecordEnd, record_end};
 use self::structure::Structure;
 use super::row::Cells;
-use super::{BUFFER_PADDING, Block, Envelope, Parser, ParserContext, RECORD_BYTES_MAX};
+use super::{BUFFER_PADDING, Block, Parser, ParserContext, RECORD_BYTES_MAX};
 
 /// Bytes that are marked at a time: they, their marks and their orders fit in the cache together.
 const INDEX_BYTES: usize = 16 << 10;
@@ -118,12 +118,10 @@ impl CsvParser {
     /// returns how many bytes they have.
     fn parse_block(&mut self, call: &mut Call<'_>, start: usize, columns: &impl Columns) -> usize {
         let length = (call.valid - start).min(INDEX_BYTES);
-        self.structure.index(&call.buffer[start..], length);
+        self.structure.index(&call.buffer[start..start + length]);
         let mut mark = 0;
         loop {
-            let rows = self.plain_rows(call, start, &self.structure.marks()[mark..], columns);
-            mark += rows * columns.count();
-            self.line += rows as u64;
+            mark = self.plain_rows(call, start, mark, columns);
             let marks = self.structure.marks();
             let at = marks[mark].wrapping_add(1) as usize;
             let may_be_cut = mark + columns.count() >= marks.len() && start + length < call.valid;
@@ -140,30 +138,41 @@ impl CsvParser {
         }
     }
 
-    /// Appends the plain rows from `marks[0]` on, up to the first that is not plain or not there
-    /// in full, and returns how many they are.
+    /// Appends the plain rows behind a mark, up to the first that is not plain or not there in
+    /// full, and returns the mark before that.
     #[inline]
-    fn plain_rows(&self, call: &mut Call<'_>, start: usize, marks: &[u32], columns: &impl Columns) -> usize {
-        let bytes = &call.buffer[start..];
-        let is_ascii = self.structure.is_ascii();
-        let offset = call.offset + start as u64;
-        let mut rows = 0;
-        while let Some(row) =
-            marks.get(rows * columns.count()..).and_then(|marks| marks.get(..=columns.count()))
-        {
-            let Some(PlainRow { order, order_id }) = plain_row(bytes, is_ascii, row, columns) else { break };
-            match self.context.envelope {
-                Envelope::Append => call.block.orders.push((order, call.epoch, 1)),
-                Envelope::Upsert => {
-                    let key = OrderKey { user_id: order.user_id.clone(), order_id: order_id.id() };
-                    let position = self.context.position(offset + u64::from(row[0].wrapping_add(1)));
-                    let after = Some(OrderState { at_ms: order.at_ms, price: order.price });
-                    call.block.upserts.push(Upsert { key, position, after, epoch: call.epoch });
-                }
+    fn plain_rows(
+        &mut self,
+        call: &mut Call<'_>,
+        start: usize,
+        first_mark: usize,
+        columns: &impl Columns,
+    ) -> usize {
+        let mut rows = PlainRows {
+            bytes: &call.buffer[start..],
+            is_ascii: self.structure.is_ascii(),
+            offset: call.offset + start as u64,
+            context: &self.context,
+            epoch: call.epoch,
+            columns,
+            block: call.block,
+            fields: &mut self.fields,
+        };
+        let marks = &self.structure.marks()[first_mark..];
+        let count = columns.count();
+        let mut rest = marks;
+        loop {
+            while rest.len() > count && rows.push::<UsualValues>(&rest[..=count]) {
+                rest = &rest[count..];
+                self.line += 1;
             }
-            rows += 1;
+            let consumed = rows.push_any(rest);
+            if consumed == 0 {
+                return first_mark + (marks.len() - rest.len());
+            }
+            rest = &rest[consumed..];
+            self.line += 1;
         }
-        rows
     }
 
     /// Parses the record at `start` by all the rules, and returns how many bytes were consumed: 0

@@ -1,15 +1,19 @@
-//! Plain rows: no quotes, as many fields as columns, values of the usual shapes.
+//! Plain rows: as many fields as columns, good values, and no more than quotes around fields.
 //!
 //! Almost every row of almost every file is one, so this is the loop that decides the speed. It
 //! reads fields with loads of fixed width at the marked positions and has hardly a branch that
 //! depends on the data. What it does not recognise it leaves, untouched, to the general way;
 //! it refuses nothing by itself.
 
-use dataflows::{Id, Order};
+use std::mem;
+
+use dataflows::{Amount, Epoch, Id, Order, OrderKey, OrderState, Upsert};
 
 use super::digits::{short_price, usual_timestamp};
 use super::header::Header;
-use crate::ingest::row::ID_BYTES_MAX;
+use super::record::Field;
+use crate::ingest::row::{ID_BYTES_MAX, parse_at_ms, parse_price};
+use crate::ingest::{Block, Envelope, ParserContext};
 
 /// Where the columns of an order stand, known to the compiler or not.
 pub(super) trait Columns {
@@ -83,81 +87,211 @@ impl Columns for Header {
     }
 }
 
-/// A plain row: its order, and the id of the order.
-pub(super) struct PlainRow<'a> {
-    pub(super) order: Order,
-    pub(super) order_id: PlainId<'a>,
+/// How the values of rows are read. `None` leaves the row to somebody else.
+pub(super) trait Values {
+    /// The user id in the first `length` bytes.
+    fn user_id(bytes: &[u8], length: usize, is_ascii: bool) -> Option<Id>;
+    /// The price in the first `length` bytes.
+    fn price(bytes: &[u8], length: usize) -> Option<Amount>;
+    /// The time in the first `length` bytes.
+    fn at_ms(bytes: &[u8], length: usize) -> Option<i64>;
 }
 
-/// A valid id, not made yet.
-#[derive(Copy, Clone)]
-pub(super) struct PlainId<'a> {
-    /// The id, and all that follows it.
-    bytes: &'a [u8],
-    length: usize,
-}
+/// Short values of the usual shapes: no allocation, hardly a branch.
+pub(super) struct UsualValues;
 
-/// The row between `marks[0]` and `marks[columns.count()]`; `None` if it is not plain.
-///
-/// `is_ascii` tells that `bytes` are, as far as they are marked.
-#[inline(always)]
-pub(super) fn plain_row<'a>(
-    bytes: &'a [u8],
-    is_ascii: bool,
-    marks: &[u32],
-    columns: &impl Columns,
-) -> Option<PlainRow<'a>> {
-    let count = columns.count();
-    let line_break = marks[count] as usize;
-    let mut strange = bytes[line_break] ^ b'\n';
-    for mark in &marks[1..count] {
-        strange |= bytes[*mark as usize] ^ b',';
-    }
-    if strange != 0 {
-        return None;
-    }
-    // The row has a comma at least, so there is a byte before its line break.
-    let line_end = line_break - usize::from(bytes[line_break - 1] == b'\r');
-    let field = |column: usize| {
-        let start = marks[column].wrapping_add(1) as usize;
-        let end = if column + 1 == count { line_end } else { marks[column + 1] as usize };
-        (&bytes[start..], end - start)
-    };
-    let (price, length) = field(columns.price());
-    let price = short_price(price.first_chunk()?, length)?;
-    let (timestamp, length) = field(columns.timestamp());
-    let at_ms = usual_timestamp(timestamp.first_chunk()?, length)?;
-    if let Some(op) = columns.op() {
-        let (op, length) = field(op);
-        if !matches!(&op[..length], b"" | b"put") {
+impl Values for UsualValues {
+    #[inline(always)]
+    fn user_id(bytes: &[u8], length: usize, _is_ascii: bool) -> Option<Id> {
+        if length == 0 {
             return None;
         }
+        Id::from_ascii_window(bytes.first_chunk()?, length)
     }
-    let (order_id, length) = field(columns.order_id());
-    let order_id = PlainId::checked(order_id, length, is_ascii)?;
-    let (user_id, length) = field(columns.user_id());
-    let user_id = PlainId::checked(user_id, length, is_ascii)?.id();
-    Some(PlainRow { order: Order { user_id, at_ms, price }, order_id })
+    #[inline(always)]
+    fn price(bytes: &[u8], length: usize) -> Option<Amount> {
+        short_price(bytes.first_chunk()?, length)
+    }
+    #[inline(always)]
+    fn at_ms(bytes: &[u8], length: usize) -> Option<i64> {
+        usual_timestamp(bytes.first_chunk()?, length)
+    }
 }
 
-impl<'a> PlainId<'a> {
-    #[inline]
-    fn checked(bytes: &'a [u8], length: usize, is_ascii: bool) -> Option<PlainId<'a>> {
-        let is_long_enough = length.wrapping_sub(1) < ID_BYTES_MAX;
-        let is_valid = is_long_enough && (is_ascii || std::str::from_utf8(&bytes[..length]).is_ok());
-        is_valid.then_some(PlainId { bytes, length })
-    }
+/// Any good values.
+struct AnyValues;
 
-    #[inline]
-    pub(super) fn id(self) -> Id {
-        let window = self.bytes.first_chunk();
-        match window.and_then(|window| Id::from_ascii_window(window, self.length)) {
-            Some(id) => id,
-            None => self.long_id(),
+impl Values for AnyValues {
+    fn user_id(bytes: &[u8], length: usize, is_ascii: bool) -> Option<Id> {
+        is_id(bytes, length, is_ascii).then(|| any_id(bytes, length))
+    }
+    fn price(bytes: &[u8], length: usize) -> Option<Amount> {
+        UsualValues::price(bytes, length).or_else(|| parse_price(&bytes[..length]).ok())
+    }
+    fn at_ms(bytes: &[u8], length: usize) -> Option<i64> {
+        UsualValues::at_ms(bytes, length).or_else(|| parse_at_ms(&bytes[..length]).ok())
+    }
+}
+
+/// What the rows of a block share.
+pub(super) struct PlainRows<'a, C> {
+    /// The block, and all that follows it.
+    pub(super) bytes: &'a [u8],
+    /// Whether the block is ASCII.
+    pub(super) is_ascii: bool,
+    /// Where the block stands in the input.
+    pub(super) offset: u64,
+    pub(super) context: &'a ParserContext,
+    pub(super) epoch: Epoch,
+    pub(super) columns: &'a C,
+    /// Where orders go.
+    pub(super) block: &'a mut Block,
+    /// Room for the fields of a row with quotes.
+    pub(super) fields: &'a mut Vec<Field>,
+}
+
+impl<'a, C: Columns> PlainRows<'a, C> {
+    /// Appends the order of the row between the first and the last of as many marks as there are
+    /// columns and one, or tells that it is left.
+    #[inline(always)]
+    pub(super) fn push<V: Values>(&mut self, marks: &[u32]) -> bool {
+        let count = self.columns.count();
+        let line_break = marks[count] as usize;
+        let mut strange = self.bytes[line_break] ^ b'\n';
+        for mark in &marks[1..count] {
+            strange |= self.bytes[*mark as usize] ^ b',';
         }
+        if strange != 0 {
+            return false;
+        }
+        // The row has a comma at least, so there is a byte before its line break.
+        let line_end = line_break - usize::from(self.bytes[line_break - 1] == b'\r');
+        let bytes = self.bytes;
+        self.push_fields::<V>(marks[0], |column| {
+            let start = marks[column].wrapping_add(1) as usize;
+            let end = if column + 1 == count { line_end } else { marks[column + 1] as usize };
+            (&bytes[start..], end - start)
+        })
     }
 
-    fn long_id(self) -> Id {
-        Id::new(&String::from_utf8_lossy(&self.bytes[..self.length]))
+    /// Appends the order of the row behind `marks[0]` if it has any good values and no more than
+    /// quotes around fields, and returns how many marks it has, or 0.
+    #[inline(never)]
+    pub(super) fn push_any(&mut self, marks: &[u32]) -> usize {
+        let count = self.columns.count();
+        if marks.len() > count && self.push::<AnyValues>(&marks[..=count]) {
+            return count;
+        }
+        let mut fields = mem::take(self.fields);
+        let bytes = self.bytes;
+        let mut consumed = quoted_fields(bytes, marks, &mut fields).unwrap_or(0);
+        let pushed = consumed > 0
+            && fields.len() == count
+            && self.push_fields::<AnyValues>(marks[0], |column| {
+                let span = &fields[column].span;
+                (&bytes[span.start..], span.len())
+            });
+        if !pushed {
+            consumed = 0;
+        }
+        *self.fields = fields;
+        consumed
+    }
+
+    /// Appends the order of a row, or tells that it is left. `field` gives a column's text, with
+    /// all that follows it, and its length.
+    #[inline(always)]
+    fn push_fields<V: Values>(&mut self, before: u32, field: impl Fn(usize) -> (&'a [u8], usize)) -> bool {
+        let Some(order) = self.order::<V>(&field) else { return false };
+        match self.context.envelope {
+            Envelope::Append => self.block.orders.push((order, self.epoch, 1)),
+            Envelope::Upsert => {
+                let (order_id, length) = field(self.columns.order_id());
+                let key = OrderKey { user_id: order.user_id.clone(), order_id: any_id(order_id, length) };
+                let position = self.context.position(self.offset + u64::from(before.wrapping_add(1)));
+                let after = Some(OrderState { at_ms: order.at_ms, price: order.price });
+                self.block.upserts.push(Upsert { key, position, after, epoch: self.epoch });
+            }
+        }
+        true
+    }
+
+    /// The order of a row whose order id and operation are good, too.
+    #[inline(always)]
+    fn order<V: Values>(&self, field: impl Fn(usize) -> (&'a [u8], usize)) -> Option<Order> {
+        let (price, length) = field(self.columns.price());
+        let price = V::price(price, length)?;
+        let (timestamp, length) = field(self.columns.timestamp());
+        let at_ms = V::at_ms(timestamp, length)?;
+        if let Some(op) = self.columns.op() {
+            let (op, length) = field(op);
+            if !matches!(&op[..length], b"" | b"put") {
+                return None;
+            }
+        }
+        let (order_id, length) = field(self.columns.order_id());
+        let (user_id, user_id_length) = field(self.columns.user_id());
+        if !is_id(order_id, length, self.is_ascii) {
+            return None;
+        }
+        let user_id = V::user_id(user_id, user_id_length, self.is_ascii)?;
+        Some(Order { user_id, at_ms, price })
+    }
+}
+
+/// Whether the first `length` bytes are a good id.
+#[inline]
+fn is_id(bytes: &[u8], length: usize, is_ascii: bool) -> bool {
+    let is_long_enough = length.wrapping_sub(1) < ID_BYTES_MAX;
+    is_long_enough && (is_ascii || std::str::from_utf8(&bytes[..length]).is_ok())
+}
+
+/// The good id in the first `length` bytes.
+#[inline]
+fn any_id(bytes: &[u8], length: usize) -> Id {
+    match bytes.first_chunk().and_then(|window| Id::from_ascii_window(window, length)) {
+        Some(id) => id,
+        None => long_id(&bytes[..length]),
+    }
+}
+
+#[inline(never)]
+fn long_id(text: &[u8]) -> Id {
+    // Checked to be UTF-8, so nothing is replaced.
+    Id::new(&String::from_utf8_lossy(text))
+}
+
+/// Finds the fields of the row behind `marks[0]`, of which some have quotes around them, and
+/// returns how many marks the row has. `None` if it is more than that: it has doubled quotes, line
+/// breaks in quotes, broken quotes, or no end.
+fn quoted_fields(bytes: &[u8], marks: &[u32], fields: &mut Vec<Field>) -> Option<usize> {
+    fields.clear();
+    let mut marks_passed = 0;
+    loop {
+        let start = marks[marks_passed].wrapping_add(1) as usize;
+        marks_passed += 1;
+        let mut end = *marks.get(marks_passed)? as usize;
+        if end == start && bytes[start] == b'"' {
+            let inner = marks[marks_passed + 1..].iter().position(|mark| bytes[*mark as usize] != b',')?;
+            marks_passed += 1 + inner;
+            let close = marks[marks_passed] as usize;
+            marks_passed += 1;
+            end = *marks.get(marks_passed)? as usize;
+            if bytes[close] != b'"' || !matches!(&bytes[close + 1..end], b"" | b"\r") {
+                return None;
+            }
+            if end > close + 1 && bytes[end] != b'\n' {
+                return None;
+            }
+            fields.push(Field { span: start + 1..close, escaped: false });
+        } else {
+            let returns = usize::from(bytes[end] == b'\n' && bytes[start..end].ends_with(b"\r"));
+            fields.push(Field { span: start..end - returns, escaped: false });
+        }
+        match bytes[end] {
+            b',' => {}
+            b'\n' => return Some(marks_passed),
+            _ => return None,
+        }
     }
 }

@@ -23,28 +23,24 @@ pub(super) struct Structure {
 const BEFORE_BLOCK: u32 = u32::MAX;
 
 impl Structure {
-    /// Marks the structural bytes of `bytes[..length]`.
-    ///
-    /// Panics unless `bytes` has [`BUFFER_PADDING`](crate::ingest::BUFFER_PADDING) more.
-    pub(super) fn index(&mut self, bytes: &[u8], length: usize) {
-        let chunks = length.div_ceil(CHUNK_BYTES);
-        let slots_needed = 1 + (chunks + 1) * CHUNK_BYTES;
+    /// Marks the structural bytes of a block.
+    pub(super) fn index(&mut self, bytes: &[u8]) {
+        let length = bytes.len();
+        let slots_needed = 1 + (length / CHUNK_BYTES + 2) * CHUNK_BYTES;
         if self.slots.len() < slots_needed {
             self.slots.resize(slots_needed, 0);
         }
         self.slots[0] = BEFORE_BLOCK;
         let mut count = 1;
-        let (whole, _) = bytes[..chunks * CHUNK_BYTES].as_chunks::<CHUNK_BYTES>();
+        let (whole, rest) = bytes.as_chunks::<CHUNK_BYTES>();
         for (at, chunk) in whole.iter().enumerate() {
-            let start = at * CHUNK_BYTES;
-            let mut structural = structural_bits(chunk);
-            if length - start < CHUNK_BYTES {
-                structural &= (1 << (length - start)) - 1;
-            }
-            count += self.write_marks(count, start as u32, structural);
+            count += self.write_marks(count, (at * CHUNK_BYTES) as u32, structural_bits(chunk));
         }
+        let mut last = [0; CHUNK_BYTES];
+        last[..rest.len()].copy_from_slice(rest);
+        count += self.write_marks(count, (length - rest.len()) as u32, structural_bits(&last));
         self.count = count;
-        self.ascii = bytes[..length].is_ascii();
+        self.ascii = bytes.is_ascii();
     }
 
     /// Writes the positions of the bits of `structural`, and returns how many they are.
@@ -92,8 +88,9 @@ fn structural_bits(chunk: &[u8; CHUNK_BYTES]) -> u64 {
         let structural = (*byte == b',') | (*byte == b'\n') | (*byte == b'"');
         bits[at] = if structural { 1 << (at / 8) } else { 0 };
     }
-    let (words, _) = bits.as_chunks::<8>();
-    transposed(words.iter().fold(0, |square, word| square | u64::from_le_bytes(*word)))
+    let (vectors, _) = bits.as_chunks::<16>();
+    let bits = vectors.iter().fold(0, |bits, vector| bits | u128::from_le_bytes(*vector));
+    transposed(bits as u64 | (bits >> 64) as u64)
 }
 
 /// The square of bits whose rows are the columns of `square`; a row is a byte, the lowest first.
@@ -114,11 +111,8 @@ mod tests {
     use super::*;
 
     fn marks_of(bytes: &[u8]) -> (Vec<u32>, bool) {
-        let mut padded = bytes.to_vec();
-        // What stands behind the block must not be marked.
-        padded.resize(bytes.len() + CHUNK_BYTES, b',');
         let mut structure = Structure::default();
-        structure.index(&padded, bytes.len());
+        structure.index(bytes);
         assert_eq!(structure.marks()[0], BEFORE_BLOCK);
         (structure.marks()[1..].to_vec(), structure.is_ascii())
     }

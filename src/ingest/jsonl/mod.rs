@@ -4,6 +4,9 @@
 //! resynchronise. Prices never become doubles: the text of the number is what counts, so `0.1` is
 //! exactly that. Members that are not asked for are checked to be JSON and ignored.
 
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
 use std::fmt;
 
@@ -12,7 +15,7 @@ use memchr::memchr;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::row::{Cells, Cut, Role, parse_op};
+use super::row::{Cells, Cut, Op, Quoted, Role, parse_op};
 use super::{BUFFER_PADDING, BYTE_ORDER_MARK, Block, ColumnNames, Parser, ParserContext, RECORD_BYTES_MAX};
 
 /// Parses the lines of a file of JSON lines.
@@ -85,9 +88,9 @@ impl Parser for JsonlParser {
                 None if at_end => window,
                 None => break,
             };
-            if let Err(reason) = self.push_line(block, epoch, offset + at as u64, line) {
-                let raw = line.strip_suffix(b"\r").unwrap_or(line);
-                self.context.push_reject(block, self.line, reason, raw);
+            let text = line.strip_suffix(b"\r").unwrap_or(line);
+            if let Err(reason) = self.push_line(block, epoch, offset + at as u64, text) {
+                self.context.push_reject(block, self.line, reason, text);
             }
             self.line += 1;
             at = valid.min(at + line.len() + 1);
@@ -190,12 +193,11 @@ impl<'a> CellTexts<'a> {
                 texts.0[role as usize] = cell_text(role, value.get())?;
             }
         }
-        let deletes =
-            parse_op(texts.0[Role::Op as usize].as_bytes(), context.envelope)? == super::row::Op::Delete;
+        let deletes = parse_op(texts.0[Role::Op as usize].as_bytes(), context.envelope)? == Op::Delete;
         for role in Role::ALL {
             let may_miss = role == Role::Op || (deletes && matches!(role, Role::Price | Role::Timestamp));
             if members.values[role as usize].is_none() && !may_miss {
-                return Err(format!("no member {}", super::row::Quoted(names.wanted(role).as_bytes())));
+                return Err(format!("no member {}", Quoted(names.wanted(role).as_bytes())));
             }
         }
         Ok(texts)
