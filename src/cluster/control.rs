@@ -266,7 +266,9 @@ impl Control {
         shared.set_progress(shared.process, progress);
     }
 
-    /// How far each process is, by index, this one included. Peers are at most a heartbeat behind.
+    /// How far each process is, by index, this one included.
+    ///
+    /// Peers are at most a heartbeat behind, and exact once they have finished (see [`Control::await_peers`]).
     pub fn peers_progress(&self) -> Vec<Progress> {
         self.shared().progress.iter().map(ProgressCell::get).collect()
     }

@@ -141,8 +141,10 @@ fn process_0_waits_for_its_peers_and_they_for_it() {
     let order = Mutex::new(Vec::new());
     at_once(&configs, |config| {
         let control = connect(config, &[]).unwrap().control();
+        control.report(Progress { orders: 7, ..Progress::default() });
         if config.process == 0 {
             control.await_peers().unwrap();
+            assert!(control.peers_progress().iter().all(|progress| progress.orders == 7));
             order.lock().unwrap().push("results in place");
         } else {
             order.lock().unwrap().push("share done");

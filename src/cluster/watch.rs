@@ -87,6 +87,8 @@ impl Coordinator {
             Event::Stop => self.say_to_all(&Body::Stop(Mark {})),
             Event::Finish(Ok(())) => {
                 self.finished = true;
+                // The last word on progress comes before the goodbye, so that sums over all processes are exact then.
+                self.say_to_all(&Body::Heartbeat(self.shared.own_progress().into()));
                 self.say_to_all(&Body::Goodbye(Goodbye::default()));
                 return self.if_all_done();
             }
