@@ -52,7 +52,7 @@ pub(super) enum Event {
     DataLost { peer: usize, cause: String },
     /// A worker thread of this process panicked.
     WorkerPanicked,
-    /// Something broke here, and no peer has given a better reason since.
+    /// A data connection broke, and no peer has given a better reason since.
     Suspected(String),
     /// SIGINT or SIGTERM.
     Signal,
@@ -289,8 +289,9 @@ impl Control {
 
     /// Registers what must be undone if the run fails, such as removing half-written output.
     ///
-    /// Runs on the control thread, at most once, just before the process ends. It must be quick, and must bear
-    /// that the other threads go on meanwhile.
+    /// Runs on the control thread, at most once, just before the process ends because a peer was lost, a worker
+    /// panicked or a second signal came. It must be quick, and must bear that the other threads go on meanwhile.
+    /// After [`Control::finish`] with an error it does not run: who reports that error also cleans up.
     pub fn on_failure(&self, cleanup: Box<dyn Fn() + Send>) {
         lock(&self.shared().cleanups).push(cleanup);
     }
@@ -306,7 +307,8 @@ impl Control {
     /// Ends this process's part of the run: `Ok` once its share is done, for process 0 once the results are in place.
     ///
     /// With `Ok`, waits until every other process has finished too. With `Err(reason)`, tells the others, who
-    /// end with `process N failed: reason`. Call it once, last. Errors as [`Control::await_peers`].
+    /// end with `process N failed: reason`. Call it once, last: signals are no longer handled after it. Errors as
+    /// [`Control::await_peers`].
     pub fn finish(&self, outcome: Result<(), String>) -> Result<(), ClusterError> {
         self.shared().tell(Event::Finish(outcome));
         self.shared().wait_over()

@@ -190,3 +190,19 @@ fn a_worker_that_panics_ends_the_run() {
     assert_eq!(*losses.lock().unwrap(), ["a worker of process 0 panicked"]);
     assert_eq!(cleaned.load(Ordering::SeqCst), 1);
 }
+
+#[test]
+fn a_worker_that_panics_is_named_everywhere() {
+    let (configs, losses) = configs(2, 2);
+    let outcomes = at_once(&configs, |config| {
+        let panics = config.process == 1;
+        let cluster = connect(config, &[]).unwrap();
+        let outcome = cluster.execute(move |worker| {
+            assert!(!panics || worker.index() == 2, "this panic is part of a test");
+            exchange(worker)
+        });
+        outcome.err().unwrap().to_string()
+    });
+    assert_eq!(outcomes, ["a worker of process 1 panicked"; 2]);
+    assert_eq!(*losses.lock().unwrap(), ["a worker of process 1 panicked"; 2]);
+}
