@@ -101,6 +101,12 @@ struct Standing {
     over: bool,
 }
 
+impl Standing {
+    fn all_done(&self) -> bool {
+        self.done.iter().all(|done| *done)
+    }
+}
+
 type Cleanup = Box<dyn Fn() + Send>;
 
 /// The state behind [`Control`].
@@ -176,7 +182,7 @@ impl Shared {
     }
 
     pub(super) fn all_done(&self) -> bool {
-        lock(&self.standing).done.iter().all(|done| *done)
+        lock(&self.standing).all_done()
     }
 
     /// Undoes what is half written. A cleanup that panics does not keep the others from running.
@@ -203,32 +209,39 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// Waits until the workers of this process have ended, or the run has.
+    /// Waits until the workers of this process have ended. Errors where the run has failed before they could.
+    ///
+    /// Where a worker has said itself that this process failed ([`Control::finish`]), it is that worker's to report it
+    /// and to end the process: nobody else gets ahead of it.
     pub(super) fn wait_workers(&self) -> Result<(), ClusterError> {
         self.wait(|standing| standing.workers_ended)
     }
 
-    /// Waits until `enough` of the run is over, or all of it.
+    /// Waits until `enough` of the run is over. Errors: the sentence of a failure, once that is dealt with.
     fn wait(&self, enough: impl Fn(&Standing) -> bool) -> Result<(), ClusterError> {
-        let standing = lock(&self.standing);
-        let standing = self
-            .changed
-            .wait_while(standing, |standing| !standing.over && !enough(standing))
-            .unwrap_or_else(PoisonError::into_inner);
-        match &standing.failure {
+        let waiting = |standing: &mut Standing| match standing.failure {
             // Until the failure is dealt with, it is not for anyone else to report it.
-            Some(_) if !standing.over => {
-                let over = self.changed.wait_while(standing, |standing| !standing.over);
-                let standing = over.unwrap_or_else(PoisonError::into_inner);
-                Err(ClusterError::Lost(standing.failure.clone().unwrap_or_default()))
-            }
+            Some(_) => !standing.over,
+            None => !enough(standing),
+        };
+        let standing = self.changed.wait_while(lock(&self.standing), waiting);
+        match &standing.unwrap_or_else(PoisonError::into_inner).failure {
             Some(sentence) => Err(ClusterError::Lost(sentence.clone())),
             None => Ok(()),
         }
     }
 
+    /// Waits until the control thread has done all it will do.
     pub(super) fn wait_over(&self) -> Result<(), ClusterError> {
-        self.wait(|_| false)
+        self.wait(|standing| standing.over)
+    }
+
+    fn wait_peers(&self) -> Result<(), ClusterError> {
+        self.wait(|standing| standing.over || standing.all_done())?;
+        if lock(&self.standing).all_done() {
+            return Ok(());
+        }
+        Err(ClusterError::Lost("the run was given up before its peers were done".to_owned()))
     }
 }
 
@@ -299,9 +312,9 @@ impl Control {
     /// Waits until all peers have finished well. Process 0 calls this before it puts results in place.
     ///
     /// Bounded only by the silence of a peer. Errors: [`ClusterError::Lost`], though with the default `on_loss`
-    /// the process ends before this returns.
+    /// the process ends before this returns; also where another thread has finished this process with an error.
     pub fn await_peers(&self) -> Result<(), ClusterError> {
-        self.shared().wait(|standing| standing.failure.is_some() || standing.done.iter().all(|done| *done))
+        self.shared().wait_peers()
     }
 
     /// Ends this process's part of the run: `Ok` once its share is done, for process 0 once the results are in place.

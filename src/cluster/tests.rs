@@ -206,3 +206,21 @@ fn a_worker_that_panics_is_named_everywhere() {
     assert_eq!(outcomes, ["a worker of process 1 panicked"; 2]);
     assert_eq!(*losses.lock().unwrap(), ["a worker of process 1 panicked"; 2]);
 }
+
+#[test]
+fn whoever_says_that_a_process_failed_also_reports_it() {
+    let (configs, losses) = configs(1, 1);
+    let cluster = connect(&configs[0], &[]).unwrap();
+    let control = cluster.control();
+    let reported = Arc::new(AtomicU32::new(0));
+    let reports = Arc::clone(&reported);
+    let finished = cluster.execute(move |_| {
+        control.finish(Err("disk full".to_owned())).unwrap();
+        // Room for a main thread that would get ahead.
+        (0..10_000).for_each(|_| thread::yield_now());
+        reports.fetch_add(1, Ordering::SeqCst);
+    });
+    assert_eq!(reported.load(Ordering::SeqCst), 1, "the main thread went on before the worker had reported");
+    assert_eq!(finished.unwrap().results.len(), 1);
+    assert_eq!(*losses.lock().unwrap(), [""; 0]);
+}
