@@ -52,7 +52,7 @@ pub(super) enum Event {
     DataLost { peer: usize, cause: String },
     /// A worker thread of this process panicked.
     WorkerPanicked,
-    /// Something broke here, and no peer has given a better reason since.
+    /// A data connection broke, and no peer has given a better reason since.
     Suspected(String),
     /// SIGINT or SIGTERM.
     Signal,
@@ -99,6 +99,12 @@ struct Standing {
     failure: Option<String>,
     /// The control thread has done all it will do.
     over: bool,
+}
+
+impl Standing {
+    fn all_done(&self) -> bool {
+        self.done.iter().all(|done| *done)
+    }
 }
 
 type Cleanup = Box<dyn Fn() + Send>;
@@ -176,7 +182,7 @@ impl Shared {
     }
 
     pub(super) fn all_done(&self) -> bool {
-        lock(&self.standing).done.iter().all(|done| *done)
+        lock(&self.standing).all_done()
     }
 
     /// Undoes what is half written. A cleanup that panics does not keep the others from running.
@@ -203,32 +209,39 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// Waits until the workers of this process have ended, or the run has.
+    /// Waits until the workers of this process have ended. Errors where the run has failed before they could.
+    ///
+    /// Where a worker has said itself that this process failed ([`Control::finish`]), it is that worker's to report it
+    /// and to end the process: nobody else gets ahead of it.
     pub(super) fn wait_workers(&self) -> Result<(), ClusterError> {
         self.wait(|standing| standing.workers_ended)
     }
 
-    /// Waits until `enough` of the run is over, or all of it.
+    /// Waits until `enough` of the run is over. Errors: the sentence of a failure, once that is dealt with.
     fn wait(&self, enough: impl Fn(&Standing) -> bool) -> Result<(), ClusterError> {
-        let standing = lock(&self.standing);
-        let standing = self
-            .changed
-            .wait_while(standing, |standing| !standing.over && !enough(standing))
-            .unwrap_or_else(PoisonError::into_inner);
-        match &standing.failure {
+        let waiting = |standing: &mut Standing| match standing.failure {
             // Until the failure is dealt with, it is not for anyone else to report it.
-            Some(_) if !standing.over => {
-                let over = self.changed.wait_while(standing, |standing| !standing.over);
-                let standing = over.unwrap_or_else(PoisonError::into_inner);
-                Err(ClusterError::Lost(standing.failure.clone().unwrap_or_default()))
-            }
+            Some(_) => !standing.over,
+            None => !enough(standing),
+        };
+        let standing = self.changed.wait_while(lock(&self.standing), waiting);
+        match &standing.unwrap_or_else(PoisonError::into_inner).failure {
             Some(sentence) => Err(ClusterError::Lost(sentence.clone())),
             None => Ok(()),
         }
     }
 
+    /// Waits until the control thread has done all it will do.
     pub(super) fn wait_over(&self) -> Result<(), ClusterError> {
-        self.wait(|_| false)
+        self.wait(|standing| standing.over)
+    }
+
+    fn wait_peers(&self) -> Result<(), ClusterError> {
+        self.wait(|standing| standing.over || standing.all_done())?;
+        if lock(&self.standing).all_done() {
+            return Ok(());
+        }
+        Err(ClusterError::Lost("the run was given up before its peers were done".to_owned()))
     }
 }
 
@@ -266,7 +279,9 @@ impl Control {
         shared.set_progress(shared.process, progress);
     }
 
-    /// How far each process is, by index, this one included. Peers are at most a heartbeat behind.
+    /// How far each process is, by index, this one included.
+    ///
+    /// Peers are at most a heartbeat behind, and exact once they have finished (see [`Control::await_peers`]).
     pub fn peers_progress(&self) -> Vec<Progress> {
         self.shared().progress.iter().map(ProgressCell::get).collect()
     }
@@ -287,8 +302,9 @@ impl Control {
 
     /// Registers what must be undone if the run fails, such as removing half-written output.
     ///
-    /// Runs on the control thread, at most once, just before the process ends. It must be quick, and must bear
-    /// that the other threads go on meanwhile.
+    /// Runs on the control thread, at most once, just before the process ends because a peer was lost, a worker
+    /// panicked or a second signal came. It must be quick, and must bear that the other threads go on meanwhile.
+    /// After [`Control::finish`] with an error it does not run: who reports that error also cleans up.
     pub fn on_failure(&self, cleanup: Box<dyn Fn() + Send>) {
         lock(&self.shared().cleanups).push(cleanup);
     }
@@ -296,15 +312,16 @@ impl Control {
     /// Waits until all peers have finished well. Process 0 calls this before it puts results in place.
     ///
     /// Bounded only by the silence of a peer. Errors: [`ClusterError::Lost`], though with the default `on_loss`
-    /// the process ends before this returns.
+    /// the process ends before this returns; also where another thread has finished this process with an error.
     pub fn await_peers(&self) -> Result<(), ClusterError> {
-        self.shared().wait(|standing| standing.failure.is_some() || standing.done.iter().all(|done| *done))
+        self.shared().wait_peers()
     }
 
     /// Ends this process's part of the run: `Ok` once its share is done, for process 0 once the results are in place.
     ///
     /// With `Ok`, waits until every other process has finished too. With `Err(reason)`, tells the others, who
-    /// end with `process N failed: reason`. Call it once, last. Errors as [`Control::await_peers`].
+    /// end with `process N failed: reason`. Call it once, last: signals are no longer handled after it. Errors as
+    /// [`Control::await_peers`].
     pub fn finish(&self, outcome: Result<(), String>) -> Result<(), ClusterError> {
         self.shared().tell(Event::Finish(outcome));
         self.shared().wait_over()

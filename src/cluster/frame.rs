@@ -12,6 +12,9 @@ use std::io;
 use prost::Message;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
+/// Bytes of the length before the body of a frame.
+pub(super) const PREFIX_BYTES: usize = 4;
+
 /// Most bytes in the body of a frame other than [`Job`].
 pub(super) const FRAME_BYTES_MAX: usize = 64 << 10;
 
@@ -164,7 +167,7 @@ pub(super) fn encode(body: Body) -> Vec<u8> {
     let body = Envelope { body: Some(body) }.encode_to_vec();
     // Bodies are bounded where they are made; a longer one would be refused by every reader.
     let length = u32::try_from(body.len()).unwrap_or(u32::MAX);
-    let mut frame = Vec::with_capacity(4 + body.len());
+    let mut frame = Vec::with_capacity(PREFIX_BYTES + body.len());
     frame.extend_from_slice(&length.to_be_bytes());
     frame.extend_from_slice(&body);
     frame
@@ -183,7 +186,7 @@ pub(super) async fn read_bytes(
     stream: &mut (impl AsyncRead + Unpin),
     bytes_max: usize,
 ) -> Result<Vec<u8>, FrameError> {
-    let mut prefix = [0; 4];
+    let mut prefix = [0; PREFIX_BYTES];
     stream.read_exact(&mut prefix).await?;
     let length = u32::from_be_bytes(prefix);
     if length as usize > bytes_max {

@@ -23,10 +23,11 @@
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use super::frame::{self, Body, Fact, Hello, Job, Proof, Purpose, Refusal};
-use super::frame::{FRAME_BYTES_MAX, JOB_BYTES_MAX, MAGIC, PROTOCOL};
+use super::frame::{self, Body, Fact, FrameError, Hello, Job, Proof, Purpose, Refusal};
+use super::frame::{FRAME_BYTES_MAX, JOB_BYTES_MAX, MAGIC, PREFIX_BYTES, PROTOCOL};
 
 /// Most characters of a peer's text that are printed.
 const SHOWN_CHARS_MAX: usize = 400;
@@ -93,6 +94,19 @@ impl Identity {
             Some(address) => format!("process {index} at {address}"),
             None => format!("process {index}"),
         }
+    }
+
+    fn other_key(&self, index: usize) -> Failed {
+        let name = self.name_of(index);
+        let problem =
+            format!("{name} has another cluster key: give every process the same --cluster-key-file");
+        Failed::stranger(index, problem)
+    }
+
+    fn foreign(&self, index: usize) -> Failed {
+        let address = self.addresses.get(index).map_or("", String::as_str);
+        let problem = format!("what listens at {address}, for process {index}, is not an orderflow process");
+        Failed::stranger(index, problem)
     }
 
     fn hello(&self, to: usize, purpose: Purpose) -> Result<Hello, getrandom::Error> {
@@ -199,8 +213,20 @@ pub(super) fn new_instance() -> Result<Vec<u8>, getrandom::Error> {
     random(INSTANCE_BYTES)
 }
 
-fn stranger(index: Option<usize>, problem: Option<String>) -> Failed {
-    Failed::Stranger { index, problem }
+impl Failed {
+    /// Somebody who said too little to be counted as anyone.
+    fn nobody() -> Failed {
+        Failed::Stranger { index: None, problem: None }
+    }
+
+    /// Where process `index` should be, nobody said anything of use.
+    fn silent(index: usize) -> Failed {
+        Failed::Stranger { index: Some(index), problem: None }
+    }
+
+    fn stranger(index: usize, problem: String) -> Failed {
+        Failed::Stranger { index: Some(index), problem: Some(problem) }
+    }
 }
 
 /// Speaks first, to process `to`.
@@ -210,68 +236,52 @@ pub(super) async fn dial(
     to: usize,
     purpose: Purpose,
 ) -> Result<Met, Failed> {
-    let name = identity.name_of(to);
-    let foreign = || stranger(Some(to), Some(format!("what listens at {name} is not an orderflow process")));
-    let gone = |_| stranger(Some(to), None);
-    let mine = identity.hello(to, purpose).map_err(|_| stranger(None, None))?;
-    let dialer = frame::encode(Body::Hello(mine.clone()));
-    write_bytes(stream, &dialer).await.map_err(gone)?;
-    let acceptor = match frame::read_bytes(stream, FRAME_BYTES_MAX).await {
-        Ok(bytes) => bytes,
-        Err(frame::FrameError::Closed) => return Err(stranger(Some(to), None)),
-        Err(frame::FrameError::Garbled) => return Err(foreign()),
+    let unheard = |_| Failed::silent(to);
+    let unread = |error| match error {
+        FrameError::Closed => Failed::silent(to),
+        FrameError::Garbled => identity.foreign(to),
     };
-    let theirs = hello(&acceptor).ok_or_else(foreign)?;
-    // The length is no part of what is proved.
-    let dialer = &dialer[4..];
+    let mine = identity.hello(to, purpose).map_err(|_| Failed::nobody())?;
+    let dialer = frame::encode(Body::Hello(mine.clone()));
+    stream.write_all(&dialer).await.map_err(unheard)?;
+    let dialer = &dialer[PREFIX_BYTES..];
+    let acceptor = frame::read_bytes(stream, FRAME_BYTES_MAX).await.map_err(unread)?;
+    let theirs = hello(&acceptor).ok_or_else(|| identity.foreign(to))?;
 
     let mac = identity.mac(Role::Dialer, dialer, &acceptor).finalize().into_bytes().to_vec();
-    frame::write(stream, Body::Proof(Proof { mac })).await.map_err(gone)?;
-    let same_key = "give every process the same --cluster-key-file";
-    match frame::read(stream, FRAME_BYTES_MAX).await {
-        Ok(Body::Proof(proof)) => {
+    frame::write(stream, Body::Proof(Proof { mac })).await.map_err(unheard)?;
+    match frame::read(stream, FRAME_BYTES_MAX).await.map_err(unread)? {
+        Body::Proof(proof) => {
             let mac = identity.mac(Role::Acceptor, dialer, &acceptor);
-            if mac.verify_slice(&proof.mac).is_err() {
-                let problem = format!("{name} has another cluster key: {same_key}");
-                return Err(stranger(Some(to), Some(problem)));
-            }
+            mac.verify_slice(&proof.mac).map_err(|_| identity.other_key(to))?;
         }
-        // Not believed yet, so its own words are not repeated.
-        Ok(Body::Refusal(_)) => {
-            return Err(stranger(Some(to), Some(format!("{name} has another cluster key: {same_key}"))));
-        }
-        Ok(_) | Err(frame::FrameError::Garbled) => return Err(foreign()),
-        Err(frame::FrameError::Closed) => return Err(stranger(Some(to), None)),
+        // Who refuses here has not proved anything, so its own words are not repeated.
+        Body::Refusal(_) => return Err(identity.other_key(to)),
+        _ => return Err(identity.foreign(to)),
     }
     agree(stream, identity, &mine, &theirs, Role::Dialer).await
 }
 
 /// Answers whoever has connected.
 pub(super) async fn answer(stream: &mut TcpStream, identity: &Identity) -> Result<Met, Failed> {
-    let nobody = |_| stranger(None, None);
-    let dialer = frame::read_bytes(stream, FRAME_BYTES_MAX).await.map_err(|_| stranger(None, None))?;
-    let theirs = hello(&dialer).ok_or_else(|| stranger(None, None))?;
-    let claimed = usize::try_from(theirs.index).ok();
-    let purpose = Purpose::try_from(theirs.purpose).map_err(|_| stranger(None, None))?;
-    let mine = identity.hello(claimed.unwrap_or(usize::MAX), purpose).map_err(|_| stranger(None, None))?;
+    let dialer = frame::read_bytes(stream, FRAME_BYTES_MAX).await.map_err(|_| Failed::nobody())?;
+    let theirs = hello(&dialer).ok_or_else(Failed::nobody)?;
+    let claimed = usize::try_from(theirs.index).map_err(|_| Failed::nobody())?;
+    let purpose = Purpose::try_from(theirs.purpose).map_err(|_| Failed::nobody())?;
+    let mine = identity.hello(claimed, purpose).map_err(|_| Failed::nobody())?;
     let acceptor = frame::encode(Body::Hello(mine.clone()));
-    write_bytes(stream, &acceptor).await.map_err(nobody)?;
-    let acceptor = &acceptor[4..];
+    stream.write_all(&acceptor).await.map_err(|_| Failed::silent(claimed))?;
+    let acceptor = &acceptor[PREFIX_BYTES..];
 
-    let proof = match frame::read(stream, FRAME_BYTES_MAX).await {
-        Ok(Body::Proof(proof)) => proof,
-        _ => return Err(stranger(claimed, None)),
+    let Ok(Body::Proof(proof)) = frame::read(stream, FRAME_BYTES_MAX).await else {
+        return Err(Failed::silent(claimed));
     };
     if identity.mac(Role::Dialer, &dialer, acceptor).verify_slice(&proof.mac).is_err() {
         refuse(stream, "another cluster key").await;
-        let problem = claimed.filter(|index| *index < identity.processes).map(|index| {
-            let name = identity.name_of(index);
-            format!("{name} has another cluster key: give every process the same --cluster-key-file")
-        });
-        return Err(stranger(claimed, problem));
+        return Err(identity.other_key(claimed));
     }
     let mac = identity.mac(Role::Acceptor, &dialer, acceptor).finalize().into_bytes().to_vec();
-    frame::write(stream, Body::Proof(Proof { mac })).await.map_err(nobody)?;
+    frame::write(stream, Body::Proof(Proof { mac })).await.map_err(|_| Failed::silent(claimed))?;
     agree(stream, identity, &mine, &theirs, Role::Acceptor).await
 }
 
@@ -296,12 +306,12 @@ async fn agree(
         Role::Acceptor => index > identity.index && index < identity.processes,
     };
     if !in_order || theirs.purpose != mine.purpose {
-        return Err(stranger(None, None));
+        return Err(Failed::nobody());
     }
     if mine.purpose() == Purpose::Control {
-        let gone = |_| stranger(Some(index), None);
+        let unheard = |_| Failed::silent(index);
         if matches!(role, Role::Dialer) {
-            frame::write(stream, identity.facts_frame()).await.map_err(gone)?;
+            frame::write(stream, identity.facts_frame()).await.map_err(unheard)?;
         }
         let facts = match frame::read(stream, JOB_BYTES_MAX).await {
             Ok(Body::Job(job)) => job.facts,
@@ -309,10 +319,10 @@ async fn agree(
                 let reason = frame::printable(&refusal.reason, SHOWN_CHARS_MAX);
                 return Err(Failed::Differs { index, fault: Fault::plain(reason) });
             }
-            _ => return Err(stranger(Some(index), None)),
+            _ => return Err(Failed::silent(index)),
         };
         if matches!(role, Role::Acceptor) {
-            frame::write(stream, identity.facts_frame()).await.map_err(gone)?;
+            frame::write(stream, identity.facts_frame()).await.map_err(unheard)?;
         }
         if let Some(fault) = identity.compare_facts(index, &facts) {
             return differs(stream, fault).await;
@@ -335,8 +345,4 @@ fn hello(bytes: &[u8]) -> Option<Hello> {
         Ok(Body::Hello(hello)) if hello.magic == MAGIC && hello.nonce.len() == NONCE_BYTES => Some(hello),
         _ => None,
     }
-}
-
-async fn write_bytes(stream: &mut TcpStream, bytes: &[u8]) -> std::io::Result<()> {
-    tokio::io::AsyncWriteExt::write_all(stream, bytes).await
 }

@@ -1,5 +1,6 @@
 //! A control connection after its handshake: one task writes, one reads, and silence is noticed.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ use super::frame::{self, Body, FRAME_BYTES_MAX};
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// Heartbeats that may be late or lost before a peer counts as silent.
 const HEARTBEATS_PER_SILENCE: u32 = 4;
+/// Time to find what a peer said while this process stood still.
+const SECOND_LOOK: Duration = Duration::from_millis(100);
 /// Time that a peer is given to read the last words said to it.
 pub(super) const TELL_MAX: Duration = Duration::from_millis(500);
 
@@ -78,9 +81,14 @@ async fn write(mut stream: OwnedWriteHalf, mut said: UnboundedReceiver<Body>, sh
 }
 
 async fn read(peer: usize, mut stream: OwnedReadHalf, shared: Arc<Shared>) {
-    let silence_max: Duration = shared.silence_max;
     let end = loop {
-        match timeout(silence_max, frame::read(&mut stream, FRAME_BYTES_MAX)).await {
+        let mut next = pin!(frame::read(&mut stream, FRAME_BYTES_MAX));
+        let mut heard = timeout(shared.silence_max, &mut next).await;
+        if heard.is_err() {
+            // If it was this process that stood still, the peer's words are there and only have to be read.
+            heard = timeout(SECOND_LOOK, next).await;
+        }
+        match heard {
             Ok(Ok(Body::Heartbeat(beat))) => shared.set_progress(peer, beat.into()),
             Ok(Ok(body)) => shared.tell(Event::Said(peer, body)),
             Ok(Err(_)) => break Event::Closed(peer),

@@ -26,8 +26,10 @@ use super::handshake::{self, Failed, Fault, Identity, Met};
 use super::link::Link;
 use super::wire;
 
-/// Time between two attempts to reach a peer.
-const RETRY: Duration = Duration::from_millis(200);
+/// Time between the first attempts to reach a peer; it doubles each time.
+const RETRY_MIN: Duration = Duration::from_millis(10);
+/// Most time between two attempts.
+const RETRY_MAX: Duration = Duration::from_millis(200);
 /// Time for one attempt, from the first byte to the last of its handshake.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(3);
 /// Accepted connections whose handshake is not done; for one more, the oldest is dropped.
@@ -109,12 +111,17 @@ impl Coordinator {
             },
         };
         let index = self.identity.index;
-        let (error, elsewhere) = match verdict {
-            Verdict::Refused(fault) => (ClusterError::Refused(fault.here), fault.elsewhere),
-            Verdict::Unreached(sentence) => (ClusterError::Unreached(sentence.clone()), sentence),
-            Verdict::Interrupted => (ClusterError::Interrupted, format!("process {index} was interrupted")),
+        let (error, elsewhere, linger) = match verdict {
+            Verdict::Refused(fault) => (ClusterError::Refused(fault.here), fault.elsewhere, LINGER_MAX),
+            // Who did not come in all that time will not come in a moment.
+            Verdict::Unreached(sentence) => {
+                (ClusterError::Unreached(sentence.clone()), sentence, Duration::ZERO)
+            }
+            Verdict::Interrupted => {
+                (ClusterError::Interrupted, format!("process {index} was interrupted"), Duration::ZERO)
+            }
         };
-        self.give_up(elsewhere).await;
+        self.give_up(elsewhere, linger).await;
         Err(error)
     }
 
@@ -237,7 +244,7 @@ impl Coordinator {
     }
 
     /// Says why, to everyone that is there and for a moment to everyone that comes.
-    async fn give_up(&mut self, reason: String) {
+    async fn give_up(&mut self, reason: String, linger: Duration) {
         let refusal = || Body::Refusal(Refusal { reason: reason.clone() });
         let me = self.identity.index;
         self.peers[me].told = true;
@@ -252,7 +259,7 @@ impl Coordinator {
                 tell(link);
             }
         }
-        let until = Instant::now() + LINGER_MAX;
+        let until = Instant::now() + linger;
         while self.peers.iter().any(|peer| !peer.told) {
             match timeout_at(until, self.events.recv()).await {
                 Ok(Some(Event::Met(met, stream))) if met.purpose == Purpose::Control => {
@@ -313,7 +320,7 @@ async fn accept(
     loop {
         let Ok((mut stream, _)) = listener.accept().await else {
             // Out of descriptors, most likely: some come back as handshakes end.
-            sleep(RETRY).await;
+            sleep(RETRY_MAX).await;
             continue;
         };
         while answers.try_join_next().is_some() {}
@@ -343,6 +350,7 @@ async fn accept(
 /// Tries until both connections to process `index` stand, or it differs.
 async fn dial(index: usize, identity: Arc<Identity>, events: UnboundedSender<Event>, limit: Duration) {
     for purpose in [Purpose::Control, Purpose::Data] {
+        let mut retry = RETRY_MIN;
         loop {
             let failed = match timeout(HANDSHAKE_MAX.min(limit), attempt(index, &identity, purpose)).await {
                 Ok(Ok((met, stream))) => {
@@ -357,7 +365,8 @@ async fn dial(index: usize, identity: Arc<Identity>, events: UnboundedSender<Eve
             if differs {
                 return;
             }
-            sleep(RETRY).await;
+            sleep(retry).await;
+            retry = RETRY_MAX.min(retry * 2);
         }
     }
 }

@@ -123,10 +123,9 @@ pub fn connect(config: &ClusterConfig, job: &[(String, String)]) -> Result<Clust
         .name("orderflow:control".to_owned())
         .spawn(thread)
         .map_err(|source| ClusterError::System { doing: "cannot start the control thread", source })?;
-    let gone = || io::Error::other("the control thread ended");
-    let sockets = meeting.recv().map_err(|_| ClusterError::System {
+    let sockets = meeting.recv().map_err(|error| ClusterError::System {
         doing: "cannot connect to the other processes",
-        source: gone(),
+        source: io::Error::other(error),
     })??;
     Ok(Cluster {
         workers: config.workers,

@@ -141,8 +141,10 @@ fn process_0_waits_for_its_peers_and_they_for_it() {
     let order = Mutex::new(Vec::new());
     at_once(&configs, |config| {
         let control = connect(config, &[]).unwrap().control();
+        control.report(Progress { orders: 7, ..Progress::default() });
         if config.process == 0 {
             control.await_peers().unwrap();
+            assert!(control.peers_progress().iter().all(|progress| progress.orders == 7));
             order.lock().unwrap().push("results in place");
         } else {
             order.lock().unwrap().push("share done");
@@ -187,4 +189,38 @@ fn a_worker_that_panics_ends_the_run() {
     assert_eq!(outcome.err().unwrap().to_string(), "a worker of process 0 panicked");
     assert_eq!(*losses.lock().unwrap(), ["a worker of process 0 panicked"]);
     assert_eq!(cleaned.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn a_worker_that_panics_is_named_everywhere() {
+    let (configs, losses) = configs(2, 2);
+    let outcomes = at_once(&configs, |config| {
+        let panics = config.process == 1;
+        let cluster = connect(config, &[]).unwrap();
+        let outcome = cluster.execute(move |worker| {
+            assert!(!panics || worker.index() == 2, "this panic is part of a test");
+            exchange(worker)
+        });
+        outcome.err().unwrap().to_string()
+    });
+    assert_eq!(outcomes, ["a worker of process 1 panicked"; 2]);
+    assert_eq!(*losses.lock().unwrap(), ["a worker of process 1 panicked"; 2]);
+}
+
+#[test]
+fn whoever_says_that_a_process_failed_also_reports_it() {
+    let (configs, losses) = configs(1, 1);
+    let cluster = connect(&configs[0], &[]).unwrap();
+    let control = cluster.control();
+    let reported = Arc::new(AtomicU32::new(0));
+    let reports = Arc::clone(&reported);
+    let finished = cluster.execute(move |_| {
+        control.finish(Err("disk full".to_owned())).unwrap();
+        // Room for a main thread that would get ahead.
+        (0..10_000).for_each(|_| thread::yield_now());
+        reports.fetch_add(1, Ordering::SeqCst);
+    });
+    assert_eq!(reported.load(Ordering::SeqCst), 1, "the main thread went on before the worker had reported");
+    assert_eq!(finished.unwrap().results.len(), 1);
+    assert_eq!(*losses.lock().unwrap(), [""; 0]);
 }

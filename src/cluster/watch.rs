@@ -12,7 +12,7 @@ use super::control::{Event, Shared};
 use super::frame::{self, Body, Goodbye, Mark, Refusal};
 use super::meet::{Coordinator, REASON_CHARS_MAX, seconds};
 
-/// Time in which a peer may give a better reason than that something broke here.
+/// Time in which a peer may give a better reason than that a data connection broke.
 const GRACE: Duration = Duration::from_secs(1);
 /// The exit code after a second SIGINT or SIGTERM.
 const EXIT_INTERRUPTED: i32 = 130;
@@ -75,7 +75,8 @@ impl Coordinator {
                 self.suspect(format!("lost the data connection to {name}: {cause}"));
             }
             Event::WorkerPanicked => {
-                self.suspect(format!("a worker of process {} panicked", self.identity.index));
+                // Its own message is on stderr; timely's queues fall apart next, so there is no time to lose.
+                return Some(End::Failed(format!("a worker of process {} panicked", self.identity.index)));
             }
             Event::Suspected(sentence) => return Some(End::Failed(sentence)),
             Event::Signal if self.signalled => return Some(End::Interrupted),
@@ -87,6 +88,8 @@ impl Coordinator {
             Event::Stop => self.say_to_all(&Body::Stop(Mark {})),
             Event::Finish(Ok(())) => {
                 self.finished = true;
+                // The last word on progress comes before the goodbye, so that sums over all processes are exact then.
+                self.say_to_all(&Body::Heartbeat(self.shared.own_progress().into()));
                 self.say_to_all(&Body::Goodbye(Goodbye::default()));
                 return self.if_all_done();
             }
@@ -126,10 +129,9 @@ impl Coordinator {
 
     /// Ends the run with this sentence, unless a peer gives a better one first.
     fn suspect(&self, sentence: String) {
-        let grace = if self.peers.len() > 1 { GRACE } else { Duration::ZERO };
         let shared = Arc::clone(&self.shared);
         tokio::spawn(async move {
-            sleep(grace).await;
+            sleep(GRACE).await;
             shared.tell(Event::Suspected(sentence));
         });
     }

@@ -12,7 +12,7 @@ fn examples() -> Vec<Body> {
         Body::Refusal(Refusal { reason: "two processes are started with -p 1".to_owned() }),
         Body::Job(Job { facts: vec![fact; 5] }),
         Body::Ready(Mark {}),
-        Body::Heartbeat(Heartbeat { bytes: u64::MAX, orders: 1, lines: 300 }),
+        Body::Heartbeat(Heartbeat { bytes: u64::MAX, orders: 1, rejected: 300 }),
         Body::Stop(Mark {}),
         Body::Goodbye(Goodbye { failed: "disk full".to_owned() }),
     ]

@@ -133,6 +133,21 @@ fn two_processes_with_one_index_and_one_address() {
 }
 
 #[test]
+fn what_is_no_orderflow_process_is_named() {
+    let (mut configs, _) = configs(2, 1);
+    configs[1].deadline = Duration::from_secs(1);
+    let other = TcpListener::bind(&configs[1].addresses[0]).unwrap();
+    let server = thread::spawn(move || {
+        let (mut stream, _) = other.accept().unwrap();
+        io::Write::write_all(&mut stream, b"SSH-2.0-OpenSSH_10.0\r\n").unwrap();
+        stream
+    });
+    let said = refusals(&configs[1..], same);
+    assert_eq!(said, ["what listens at ADDRESS0, for process 0, is not an orderflow process"]);
+    server.join().unwrap();
+}
+
+#[test]
 fn an_address_of_another_machine_cannot_be_listened_on() {
     let (mut configs, _) = configs(2, 1);
     configs[0].addresses[0] = "198.51.100.1:2101".to_owned();
