@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use dataflows::{Amount, Id, Order, OrderKey, OrderState, Position, Reference, Upsert, UpsertReference};
 use dataflows::WindowWidth;
+use dataflows::{Amount, Id, Order, OrderKey, OrderState, Position, Reference, Upsert, UpsertReference};
 
 use crate::support::{Files, Process, hosts_file, orderflow, run};
 
@@ -14,7 +14,8 @@ const LINES: usize = 200_000;
 fn log(dir: &Path, name: &str, upserts: bool) -> String {
     let path = dir.join(name).display().to_string();
     let lines = LINES.to_string();
-    let mut args = vec!["generate", "--to", &path, "--orders", &lines, "--users", "3000", "--seed", "20261122"];
+    let mut args =
+        vec!["generate", "--to", &path, "--orders", &lines, "--users", "3000", "--seed", "20261122"];
     args.extend(["--late", "10", "--late-max", "30d"]);
     if upserts {
         args.extend(["--corrections", "20", "--cancels", "10"]);
@@ -90,7 +91,10 @@ fn every_shape(upserts: bool) {
                     more.extend(["--epoch-size", epoch_size]);
                 }
                 let files = results(dir.path(), &log, &more, workers, processes);
-                assert!(files == expected, "-w {workers} -n {processes} --epoch-size {epoch_size}: other bytes");
+                assert!(
+                    files == expected,
+                    "-w {workers} -n {processes} --epoch-size {epoch_size}: other bytes"
+                );
             }
         }
     }
@@ -184,7 +188,8 @@ fn every_form_of_output_holds_the_same_rows() {
     let output = dir.path().join("jsonl").display().to_string();
     let done = run(&["run", "--input", &log, "--output", &output, "--quiet", "--output-format", "jsonl"]);
     assert_eq!(done.code, Some(0), "{}", done.stderr);
-    let text = std::fs::read_to_string(Path::new(&output).join("OrderBatchSink.jsonl")).expect("the file is there");
+    let text =
+        std::fs::read_to_string(Path::new(&output).join("OrderBatchSink.jsonl")).expect("the file is there");
     let rows: BTreeMap<String, String> = text
         .lines()
         .map(|line| {
@@ -208,10 +213,13 @@ fn every_form_of_output_holds_the_same_rows() {
     let table = Path::new(&output).join("OrderBatchSink.parquet").display().to_string();
     let again = dir.path().join("again");
     let output = again.display().to_string();
-    let columns = ["--column-order-id", "UserId", "--column-price", "totalPriceExact", "--column-timestamp", "count"];
+    let columns =
+        ["--column-order-id", "UserId", "--column-price", "totalPriceExact", "--column-timestamp", "count"];
     let done = run(&[&["run", "--input", &table, "--output", &output, "--quiet"], &columns[..]].concat());
     assert_eq!(done.code, Some(0), "{}", done.stderr);
-    let total = |files: &Files| files.total.lines().nth(1).and_then(|row| row.split_once(',')).map(|row| row.1.to_owned());
+    let total = |files: &Files| {
+        files.total.lines().nth(1).and_then(|row| row.split_once(',')).map(|row| row.1.to_owned())
+    };
     assert_eq!(total(&Files::read(&again)), total(&expected));
     assert_eq!(Files::read(&again).users.lines().count(), users.len() + 1);
 }

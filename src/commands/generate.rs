@@ -282,10 +282,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = |name| directory.path().join(name);
         for (plain, packed) in [("a.csv", "b.csv.gz"), ("a.jsonl", "b.jsonl.zst")] {
-            let bytes = run(&args(&path(plain), &[]), |_| {}).unwrap();
+            let bytes = write_args(&args(&path(plain), &[])).unwrap();
             let expected = std::fs::read(path(plain)).unwrap();
             assert_eq!(bytes, expected.len() as u64);
-            let bytes = run(&args(&path(packed), &[]), |_| {}).unwrap();
+            let bytes = write_args(&args(&path(packed), &[])).unwrap();
             let file = File::open(path(packed)).unwrap();
             assert_eq!(bytes, file.metadata().unwrap().len());
             let mut unpacked = Vec::new();

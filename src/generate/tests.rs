@@ -1,9 +1,10 @@
 use std::collections::HashMap;
 use std::io::Write;
 
-use dataflows::{Amount, Id};
+use dataflows::{Amount, Id, Order, OrderState};
 
 use super::*;
+use crate::format::Format;
 use crate::ingest::parquet::{ParquetReader, row_groups};
 use crate::ingest::{Block, ColumnNames, Envelope, ParserContext};
 
@@ -160,19 +161,21 @@ fn parquet_reads_back_as_the_orders() {
         let mut block = Block::default();
         while reader.read_block(0, &mut block).unwrap() {}
         assert_eq!((block.rejects.len(), block.lines), (0, spec.orders));
-        let mut rows = block.orders.iter().map(|(order, ..)| (None, Some(order.clone()))).collect::<Vec<_>>();
-        rows.extend(block.upserts.into_iter().map(|upsert| (Some(upsert.key), upsert.after)));
+        let put =
+            |order: Order| (order.user_id, None, Some(OrderState { at_ms: order.at_ms, price: order.price }));
+        let mut rows = block.orders.into_iter().map(|(order, ..)| put(order)).collect::<Vec<_>>();
+        let upserts = block.upserts.into_iter();
+        rows.extend(upserts.map(|upsert| (upsert.key.user_id, Some(upsert.key.order_id), upsert.after)));
         assert_eq!(rows.len(), spec.orders as usize);
-        for (order, (key, after)) in Orders::new(spec).zip(rows) {
-            let user_id = Id::new(&format!("u{:07}", order.user));
-            if let Some(key) = key {
-                assert_eq!(key.user_id, user_id);
-                assert_eq!(key.order_id, Id::new(&format!("o{:08}", order.order + 1)));
+        for (order, (user_id, order_id, after)) in Orders::new(spec).zip(rows) {
+            assert_eq!(user_id, Id::new(&format!("u{:07}", order.user)));
+            if let Some(order_id) = order_id {
+                assert_eq!(order_id, Id::new(&format!("o{:08}", order.order + 1)));
             }
             assert_eq!(after.is_none(), order.op == Op::Delete);
             if let Some(after) = after {
                 let price = Amount::from_decimal(order.price_cents, 2).unwrap();
-                assert_eq!((after.user_id, after.price, after.at_ms), (user_id, price, order.at_ms));
+                assert_eq!((after.price, after.at_ms), (price, order.at_ms));
             }
         }
     }

@@ -1,6 +1,6 @@
 //! What the tests of the text formats share: a driver that cuts inputs into calls, and a generator.
 
-use dataflows::{Diff, Epoch, Order, PRICE_MAX, Totals, Upsert};
+use dataflows::{Diff, Epoch, Order, OrderState, PRICE_MAX, Totals, Upsert};
 
 use super::row::{AT_MS_MAX, AT_MS_MIN, ID_BYTES_MAX};
 use super::{BUFFER_PADDING, Block, Envelope, Parser, ParserContext, RECORD_BYTES_MAX, Reject};
@@ -38,8 +38,11 @@ impl Parsed {
 
     /// Panics unless all that was accepted is within the limits.
     pub(crate) fn check_limits(&self) {
-        let upserted = self.upserts.iter().filter_map(|upsert| upsert.after.as_ref());
-        for order in self.orders.iter().map(|(order, _, _)| order).chain(upserted) {
+        let upserted = self.upserts.iter().filter_map(|upsert| {
+            let OrderState { at_ms, price } = upsert.after?;
+            Some(Order { user_id: upsert.key.user_id.clone(), at_ms, price })
+        });
+        for order in self.orders.iter().map(|(order, _, _)| order.clone()).chain(upserted) {
             assert!((1..=ID_BYTES_MAX).contains(&order.user_id.len()), "{order:?}");
             order.user_id.with_bytes(|bytes| assert!(std::str::from_utf8(bytes).is_ok(), "{order:?}"));
             assert!((AT_MS_MIN..=AT_MS_MAX).contains(&order.at_ms), "{order:?}");

@@ -2,9 +2,10 @@
 
 use dataflows::{Id, Totals, Window, WindowWidth};
 
-use super::files::{Format, Layout};
+use super::files::Layout;
 use super::results::Results;
 use super::zone::Zone;
+use crate::format::Format;
 
 /// The totals of so many orders of this amount in all.
 pub(crate) fn totals(orders: i64, amount: &str) -> Totals {

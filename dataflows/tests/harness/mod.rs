@@ -19,7 +19,7 @@ use timely::worker::Worker;
 
 /// A log of changes, as either kind of source gives it; the epoch of a line is said by its place.
 #[derive(Clone)]
-pub enum Log {
+pub(crate) enum Log {
     /// Orders that come and go: what a source gives that knows the row before a change.
     Updates(Vec<(Order, Diff)>),
     /// Latest states by key.
@@ -27,7 +27,7 @@ pub enum Log {
 }
 
 impl Log {
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         match self {
             Log::Updates(lines) => lines.len(),
             Log::Upserts(lines) => lines.len(),
@@ -37,20 +37,20 @@ impl Log {
 
 /// How to run: which of it must make no difference is what the tests are about.
 #[derive(Copy, Clone, Debug)]
-pub struct Shape {
-    pub workers: usize,
-    pub processes: usize,
+pub(crate) struct Shape {
+    pub(crate) workers: usize,
+    pub(crate) processes: usize,
     /// Lines an epoch.
-    pub epoch_lines: usize,
+    pub(crate) epoch_lines: usize,
     /// Lines a worker feeds before it lets the graph run.
-    pub feed_lines: usize,
+    pub(crate) feed_lines: usize,
 }
 
 /// Each epoch that changed a row, with the rows, in the order of delivery.
-pub type Delivered = Vec<(Epoch, Vec<Change>)>;
+pub(crate) type Delivered = Vec<(Epoch, Vec<Change>)>;
 
 /// Runs the log through the graph, the lines dealt out to all workers in turn.
-pub fn run(log: &Log, width: WindowWidth, shape: Shape) -> Delivered {
+pub(crate) fn run(log: &Log, width: WindowWidth, shape: Shape) -> Delivered {
     let delivered = Arc::new(Mutex::new(Vec::new()));
     let guards: Vec<_> = allocators(shape)
         .into_iter()
@@ -130,7 +130,7 @@ fn feed(worker: &mut Worker, log: &Log, width: WindowWidth, shape: Shape, delive
     }
 }
 
-pub fn epoch_of(line: usize, shape: Shape) -> Epoch {
+pub(crate) fn epoch_of(line: usize, shape: Shape) -> Epoch {
     (line / shape.epoch_lines) as Epoch
 }
 
@@ -140,7 +140,7 @@ fn upsert_line(log: &[(OrderKey, Option<OrderState>)], at: usize, shape: Shape) 
 }
 
 /// What must be delivered: the rows by which the reference fold differs from epoch to epoch.
-pub fn expected(log: &Log, width: WindowWidth, shape: Shape) -> Delivered {
+pub(crate) fn expected(log: &Log, width: WindowWidth, shape: Shape) -> Delivered {
     let mut reference = Reference::new(width);
     let mut upserts = UpsertReference::default();
     let mut delivered = Vec::new();
@@ -183,7 +183,11 @@ fn row(reference: &Reference, key: &RowKey) -> Option<Totals> {
 }
 
 /// Rows by which the views differ from differential's own `count_total` over the same orders, at any epoch.
-pub fn differs_from_count_total(log: &[(Order, Diff)], width: WindowWidth, shape: Shape) -> Vec<String> {
+pub(crate) fn differs_from_count_total(
+    log: &[(Order, Diff)],
+    width: WindowWidth,
+    shape: Shape,
+) -> Vec<String> {
     let (found, log) = (Arc::new(Mutex::new(Vec::new())), Arc::new(log.to_vec()));
     let collected = Arc::clone(&found);
     timely::execute(timely::Config::process(shape.workers), move |worker| {

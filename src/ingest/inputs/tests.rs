@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
-use dataflows::{Diff, Epoch, Order};
+use dataflows::{Diff, Epoch, Order, Upsert};
 use flate2::write::GzEncoder;
 use proptest::prelude::*;
 use tempfile::TempDir;

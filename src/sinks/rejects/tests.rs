@@ -9,7 +9,7 @@ fn rejects() -> Rejects {
 }
 
 fn written(rejects: &mut Rejects, inputs: &[&str]) -> String {
-    let inputs: Vec<String> = inputs.iter().map(|input| (*input).to_owned()).collect();
+    let inputs = (0..).zip(inputs.iter().map(|input| (*input).to_owned())).collect();
     let mut out = Vec::new();
     rejects.write(&inputs, &mut out).unwrap();
     String::from_utf8(out).unwrap()
@@ -41,7 +41,7 @@ fn lines_count_on_over_the_parts_of_an_input() {
 fn lines_after_an_unread_part_are_unknown_until_it_is_read() {
     let mut rejects = rejects();
     rejects.push(&reject(0, 1, 0, b"later")).unwrap();
-    rejects.push(&reject(0, PART_UNKNOWN, 0, b"nowhere")).unwrap();
+    rejects.push(&reject(0, TAIL_PART, 0, b"nowhere")).unwrap();
     let line_of = |text: &str| text.split("\"line\":").nth(1).unwrap().split(',').next().unwrap().to_owned();
     assert_eq!(line_of(&written(&mut rejects, &["a"])), "null");
     rejects.part_done(0, 0, 6);
@@ -50,7 +50,7 @@ fn lines_after_an_unread_part_are_unknown_until_it_is_read() {
     let last = text.lines().last().unwrap();
     assert_eq!(
         last,
-        format!(r#"{{"file":"a","line":null,"reason":"line 0 of part {PART_UNKNOWN}","raw":"nowhere"}}"#)
+        format!(r#"{{"file":"a","line":null,"reason":"line 0 of part {TAIL_PART}","raw":"nowhere"}}"#)
     );
 }
 

@@ -1,7 +1,7 @@
 use dataflows::{Id, Window};
 
 use super::*;
-use crate::sinks::files::Format;
+use crate::format::Format;
 use crate::sinks::test_results::{layout, totals};
 
 fn change(key: RowKey, before: Option<Totals>, after: Option<Totals>) -> Change {
