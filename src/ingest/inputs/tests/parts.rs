@@ -154,9 +154,13 @@ fn parquet_file(groups: &[usize]) -> Vec<u8> {
             row += 1;
         }
         let times = (first..row).collect();
-        let prices = vec![f64::NAN; 1].into_iter().chain(vec![0.1; rows - 1]).collect();
-        let columns =
-            vec![Column::Text(user_ids), Column::Text(order_ids), Column::Double(prices), Column::Int64(times)];
+        let prices = std::iter::once(f64::NAN).chain(std::iter::repeat_n(0.1, rows - 1)).collect();
+        let columns = vec![
+            Column::Text(user_ids),
+            Column::Text(order_ids),
+            Column::Double(prices),
+            Column::Int64(times),
+        ];
         writer.write_group(columns).unwrap();
     }
     writer.finish().unwrap();
@@ -173,15 +177,20 @@ fn row_groups_of_any_number_of_workers_are_the_whole() {
     for envelope in [Envelope::Append, Envelope::Upsert] {
         let plan = Plan::new(&InputOptions { envelope, ..files.options(&["."]) }).unwrap();
         let whole = read_all(&plan, 1).unwrap();
-        assert_eq!((whole.lines, whole.orders.len() + whole.upserts.len() + whole.rejects.len()), (5764, 5764));
+        assert_eq!(
+            (whole.lines, whole.orders.len() + whole.upserts.len() + whole.rejects.len()),
+            (5764, 5764)
+        );
         for peers in [2, 3, 8] {
             assert!(read_all(&plan, peers).unwrap() == whole, "{peers} workers, {envelope:?}");
         }
         // Small files go to different workers.
         let owner = |input: usize| {
-            let rows = |part: &Part| part.input == input && part.span != Span::RowGroups(0..0) && {
-                let mut block = Block::default();
-                plan.open(part).unwrap().read_block(0, &mut block).unwrap()
+            let rows = |part: &Part| {
+                part.input == input && part.span != Span::RowGroups(0..0) && {
+                    let mut block = Block::default();
+                    plan.open(part).unwrap().read_block(0, &mut block).unwrap()
+                }
             };
             (0..3).find(|worker| plan.parts(*worker, 3).iter().any(rows))
         };
