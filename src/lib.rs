@@ -1,3 +1,32 @@
-//! orderflow: real-time and batch totals of e-commerce orders.
+//! orderflow: real-time and batch totals of e-commerce orders, in one binary.
+//!
+//! ```text
+//!  cli ─► config ─► commands ─► driver ─► dataflows (the graph)
+//!                                 │ ▲
+//!             ingest (orders in) ─┘ └─ sinks (results out)
+//!                     cluster (the processes of one run)
+//! ```
+//!
+//! | here | is |
+//! |---|---|
+//! | [`cli`], [`config`] | flags as typed, and as meant |
+//! | [`commands`] | one file a subcommand |
+//! | [`driver`] | feeds blocks of orders to the graph, and its results to the sinks |
+//! | [`ingest`] | files and streams of orders, read in parts, a block at a time |
+//! | [`sinks`] | result files, update stream, what was set aside |
+//! | [`cluster`] | how processes find, check and watch each other |
+//! | [`generate`] | made-up orders |
+//! | [`format`](mod@format) | what files look like |
 
+pub mod cli;
+pub mod cluster;
+pub mod commands;
+pub mod config;
+pub mod driver;
+pub mod format;
+pub mod generate;
 pub mod ingest;
+pub mod parquet_write;
+pub mod progress;
+pub mod sinks;
+pub mod summary;

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use differential_dataflow::Hashable;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The longest text that is held inline, in bytes.
 pub const INLINE_MAX: usize = 15;
@@ -167,5 +168,18 @@ impl fmt::Debug for Id {
 impl From<&str> for Id {
     fn from(text: &str) -> Id {
         Id::new(text)
+    }
+}
+
+/// As text.
+impl Serialize for Id {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Id {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Id, D::Error> {
+        String::deserialize(deserializer).map(|text| Id::new(&text))
     }
 }

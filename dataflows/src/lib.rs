@@ -1,15 +1,51 @@
-//! The orderflow graph: orders in, three results out.
+//! The orderflow graph: orders in, three results out. No I/O, no clock, no thread of its own.
+//!
+//! ```text
+//!  append  orders ───────────────┐          ┌─ user_totals ───┐
+//!                                ├─► build ─┼─ global_total ──┼─► deliver: (epoch, changed rows)
+//!  upserts ──► upsert ──► orders ┘          └─ window_totals ─┘
+//! ```
+//!
+//! The graph is the same on each worker. What it computes at an epoch depends on the orders up to that
+//! epoch alone: not on the number of workers or processes, nor on the order in which orders arrive.
+//!
+//! | here | is |
+//! |---|---|
+//! | [`Order`], [`Amount`], [`Totals`], [`Window`] | what is summed, exactly |
+//! | [`views`], [`build()`] | the three results |
+//! | [`upsert()`] | from "the last line of a key wins" to orders that come and go |
+//! | [`deliver()`] | the results together, an epoch at a time |
+//! | [`Reference`] | the same answers by a plain fold |
+//! | [`exchange`] | the container and bytes of records between workers and processes |
 
 mod amount;
+mod build;
+mod deliver;
+pub mod exchange;
 mod id;
+pub mod key;
 mod order;
+mod reference;
+mod table;
 mod totals;
+mod totals_by;
+mod upsert;
+pub mod views;
 mod window;
 
+use std::rc::Rc;
+
+use differential_dataflow::Collection;
+
 pub use amount::{Amount, AmountError, FRACTION_DIGITS_MAX, PRICE_MAX};
+pub use build::{Views, build};
+pub use deliver::{Change, RowKey, deliver};
 pub use id::{INLINE_MAX, Id};
 pub use order::{Order, OrderKey, Position};
+pub use reference::{Reference, UpsertReference};
 pub use totals::Totals;
+pub use totals_by::totals_by;
+pub use upsert::{OrderState, UPSERT_WORDS, Upsert, Upserts, upsert};
 pub use window::{WINDOW_MS_DEFAULT, Window, WindowWidth};
 
 /// Logical time of the graph: a commit number (store) or a batch number (files), totally ordered.
@@ -17,3 +53,6 @@ pub type Epoch = u64;
 
 /// How many times a record is added; negative retracts.
 pub type Diff = i64;
+
+/// Orders that come and go. Batches are behind a reference count: all views read the same one.
+pub type Orders<'scope> = Collection<'scope, Epoch, Rc<Vec<(Order, Epoch, Diff)>>>;

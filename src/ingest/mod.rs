@@ -1,12 +1,25 @@
 //! Orders from files and streams: every worker reads its own part of every input, a block at a time.
 
+mod boundary;
 pub mod csv;
+mod discover;
+mod error;
+mod inputs;
 pub mod jsonl;
+pub mod parquet;
+mod reader;
 pub mod row;
+mod tail;
 #[cfg(test)]
 mod testing;
 
-use dataflows::{Diff, Epoch, Order, OrderKey, Position};
+use dataflows::{Diff, Epoch, Order, Upsert};
+
+pub use crate::format::{Compression, Format};
+pub use error::InputError;
+pub use inputs::{Input, InputOptions, Part, Plan, SPLIT_BYTES_MIN};
+pub use reader::BLOCK_BYTES;
+pub use tail::{TAIL_PART, Tail, TailState};
 
 /// Bytes that must be readable behind the valid bytes of a buffer handed to a [`Parser`].
 pub const BUFFER_PADDING: usize = 64;
@@ -50,6 +63,14 @@ pub trait Parser {
     fn skip_lines(&mut self, lines: u64);
 }
 
+/// Reads the records of one part of an input.
+pub trait Reader {
+    /// Reads the next block of input, some 64 KiB of it, and appends what it holds to `block`.
+    ///
+    /// Returns `false`, having appended nothing, once the part is at its end.
+    fn read_block(&mut self, epoch: Epoch, block: &mut Block) -> Result<bool, InputError>;
+}
+
 /// What a [`Parser`] is told about the part of an input that it reads.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub struct ParserContext {
@@ -81,24 +102,12 @@ pub struct ColumnNames {
 }
 
 /// Whether the lines of the inputs are orders, or the latest states of orders.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Copy, Clone, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Envelope {
     /// Each line is one order.
     Append,
     /// The last line of a key wins; a line may delete its key.
     Upsert,
-}
-
-/// What one line of an upsert log says of its order: the new state, or `None` to delete it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Upsert {
-    /// Which order.
-    pub key: OrderKey,
-    /// Where the line stands: the greatest position of a key wins.
-    pub position: Position,
-    /// When and how much, or nothing if the line deletes the order.
-    pub after: Option<Order>,
 }
 
 /// A bad row, set aside.
@@ -108,7 +117,8 @@ pub struct Reject {
     pub input: u32,
     /// Ordinal of the part of the input that the row was read in.
     pub part: u32,
-    /// Line of the row, counted from 0 at the start of the part.
+    /// Line of the row, counted from 0 at the start of the part; where the part is [`TAIL_PART`], from
+    /// where the tail began to read the input, which is its start only for what came later or anew.
     pub line: u64,
     /// Why, in a clear sentence that names the column and the value.
     pub reason: String,
@@ -121,7 +131,7 @@ pub struct Reject {
 pub struct Block {
     /// Envelope append: the orders, each at the block's epoch with difference 1.
     pub orders: Vec<(Order, Epoch, Diff)>,
-    /// Envelope upsert: the lines.
+    /// Envelope upsert: the lines, each at the block's epoch.
     pub upserts: Vec<Upsert>,
     /// What was set aside.
     pub rejects: Vec<Reject>,

@@ -7,9 +7,9 @@
 
 use std::fmt;
 
-use dataflows::{Amount, AmountError, Epoch, Id, Order, OrderKey, Position};
+use dataflows::{Amount, AmountError, Epoch, Id, Order, OrderKey, OrderState, Position, Upsert};
 
-use super::{Block, ColumnNames, Envelope, ParserContext, Reject, Upsert};
+use super::{Block, ColumnNames, Envelope, ParserContext, Reject};
 
 /// Longest user id or order id, in bytes.
 pub const ID_BYTES_MAX: usize = 1024;
@@ -229,7 +229,7 @@ impl ParserContext {
         let user_id = check_id(Role::UserId, cells.user_id)?;
         let order_id = check_id(Role::OrderId, cells.order_id)?;
         if op == Op::Delete {
-            self.push_delete(block, offset, user_id, order_id);
+            self.push_delete(block, epoch, offset, user_id, order_id);
             return Ok(());
         }
         let price = parse_price(cells.price)?;
@@ -246,15 +246,16 @@ impl ParserContext {
             Envelope::Append => block.orders.push((order, epoch, 1)),
             Envelope::Upsert => {
                 let key = OrderKey { user_id: order.user_id.clone(), order_id: Id::new(order_id) };
-                block.upserts.push(Upsert { key, position: self.position(offset), after: Some(order) });
+                let after = Some(OrderState { at_ms: order.at_ms, price: order.price });
+                block.upserts.push(Upsert { key, position: self.position(offset), after, epoch });
             }
         }
     }
 
     /// Appends the upsert that deletes an order. `offset` is where its record starts.
-    pub fn push_delete(&self, block: &mut Block, offset: u64, user_id: &str, order_id: &str) {
+    pub fn push_delete(&self, block: &mut Block, epoch: Epoch, offset: u64, user_id: &str, order_id: &str) {
         let key = OrderKey { user_id: Id::new(user_id), order_id: Id::new(order_id) };
-        block.upserts.push(Upsert { key, position: self.position(offset), after: None });
+        block.upserts.push(Upsert { key, position: self.position(offset), after: None, epoch });
     }
 
     /// Sets a row aside. `line` counts from 0 at the start of the part.

@@ -1,9 +1,9 @@
 //! What the tests of the text formats share: a driver that cuts inputs into calls, and a generator.
 
-use dataflows::{Diff, Epoch, Order, PRICE_MAX, Totals};
+use dataflows::{Diff, Epoch, Order, PRICE_MAX, Totals, Upsert};
 
 use super::row::{AT_MS_MAX, AT_MS_MIN, ID_BYTES_MAX};
-use super::{BUFFER_PADDING, Block, Envelope, Parser, ParserContext, RECORD_BYTES_MAX, Reject, Upsert};
+use super::{BUFFER_PADDING, Block, Envelope, Parser, ParserContext, RECORD_BYTES_MAX, Reject};
 
 /// The epoch of all orders of tests.
 pub(crate) const EPOCH: Epoch = 7;

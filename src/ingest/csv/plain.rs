@@ -7,13 +7,13 @@
 
 use std::mem;
 
-use dataflows::{Amount, Epoch, Id, Order, OrderKey};
+use dataflows::{Amount, Epoch, Id, Order, OrderKey, OrderState, Upsert};
 
 use super::digits::{short_price, usual_timestamp};
 use super::header::Header;
 use super::record::Field;
 use crate::ingest::row::{ID_BYTES_MAX, parse_at_ms, parse_price};
-use crate::ingest::{Block, Envelope, ParserContext, Upsert};
+use crate::ingest::{Block, Envelope, ParserContext};
 
 /// Where the columns of an order stand, known to the compiler or not.
 pub(super) trait Columns {
@@ -164,7 +164,8 @@ impl<'a, C: Columns> PlainRows<'a, C> {
                 let (order_id, length) = field(self.columns.header().order_id);
                 let key = OrderKey { user_id: order.user_id.clone(), order_id: any_id(order_id, length) };
                 let position = self.context.position(self.offset + u64::from(before.wrapping_add(1)));
-                self.block.upserts.push(Upsert { key, position, after: Some(order) });
+                let after = Some(OrderState { at_ms: order.at_ms, price: order.price });
+                self.block.upserts.push(Upsert { key, position, after, epoch: self.epoch });
             }
         }
         true

@@ -1,0 +1,135 @@
+//! Brings the three results together on one worker, an epoch at a time.
+
+use std::fmt;
+
+use differential_dataflow::VecCollection;
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::ProbeHandle;
+use timely::dataflow::Stream;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::{Capability, Concatenate, Operator, Probe};
+
+use crate::build::Views;
+use crate::exchange::{Parcel, exchange};
+use crate::key::{Key, ROW_UPDATE_WORDS, RowUpdate};
+use crate::totals_by::least;
+use crate::{Diff, Epoch, Id, Totals, Window};
+
+/// Which row of which result, in the order that results are told in.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RowKey {
+    /// The row of all orders.
+    Total,
+    /// A user's row.
+    User(Id),
+    /// A window's row.
+    Window(Window),
+}
+
+impl fmt::Display for RowKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RowKey::Total => write!(f, "the total"),
+            RowKey::User(user) => write!(f, "user {user:?}"),
+            RowKey::Window(window) => write!(f, "the window from {} ms", window.start_ms),
+        }
+    }
+}
+
+/// A row that an epoch changed; `None` where it is not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Which row.
+    pub key: RowKey,
+    /// What it said before the epoch.
+    pub before: Option<Totals>,
+    /// What it says from the epoch on.
+    pub after: Option<Totals>,
+}
+
+/// Gives each epoch's changes of all three results to `logic`, once all of the epoch is known.
+///
+/// `logic` runs on the first worker only. It is called once per epoch that changed a row, epochs ascending,
+/// the rows of an epoch sorted by key, each row at most once. When the probe has passed an epoch, `logic`
+/// has seen it.
+///
+/// Work: the changed rows cross to one worker and are sorted there.
+pub fn deliver(views: Views<'_>, mut logic: impl FnMut(Epoch, Vec<Change>) + 'static) -> ProbeHandle<Epoch> {
+    let probe = ProbeHandle::new();
+    let scope = views.users.inner.scope();
+    let users = gather(views.users, "users", RowKey::User);
+    let total = gather(views.total, "total", |()| RowKey::Total);
+    let windows = gather(views.windows, "windows", RowKey::Window);
+    scope
+        .concatenate([users, total, windows])
+        .unary_frontier::<CapacityContainerBuilder<Vec<()>>, _, _, _>(Pipeline, "Deliver", move |_, _| {
+            let mut pending: Vec<Update> = Vec::new();
+            // Held so that the probe does not pass an epoch before `logic` has seen it.
+            let mut held: Option<Capability<Epoch>> = None;
+            move |(input, frontier), _output| {
+                input.for_each(|capability, updates| {
+                    held = least(held.take(), capability.retain_least(0));
+                    pending.append(updates);
+                });
+                let Some(at) = held.take_if(|held| !frontier.less_equal(held.time())) else { return };
+                let mut complete: Vec<Update> =
+                    pending.extract_if(.., |update| !frontier.less_equal(&update.epoch)).collect();
+                complete.sort_unstable_by(|a, b| (a.epoch, &a.key, a.diff).cmp(&(b.epoch, &b.key, b.diff)));
+                for epoch in complete.chunk_by(|a, b| a.epoch == b.epoch) {
+                    logic(epoch[0].epoch, epoch.chunk_by(|a, b| a.key == b.key).map(change).collect());
+                }
+                held = pending.iter().map(|update| update.epoch).min().map(|next| at.delayed(&next));
+            }
+        })
+        .probe_with(&probe);
+    probe
+}
+
+struct Update {
+    epoch: Epoch,
+    key: RowKey,
+    diff: Diff,
+    totals: Totals,
+}
+
+/// What the updates of one row in one epoch amount to.
+fn change(updates: &[Update]) -> Change {
+    let row = |diff| updates.iter().find(|update| update.diff == diff).map(|update| update.totals);
+    debug_assert!(updates.len() <= 2, "a view takes a row back once and gives it once an epoch");
+    Change { key: updates[0].key.clone(), before: row(-1), after: row(1) }
+}
+
+/// Moves a view's updates to the first worker.
+fn gather<'scope, K: Key>(
+    rows: VecCollection<'scope, Epoch, (K, Totals), Diff>,
+    name: &str,
+    row_key: impl Fn(K) -> RowKey + 'static,
+) -> Stream<'scope, Epoch, Vec<Update>> {
+    type Packed<K> = CapacityContainerBuilder<Parcel<RowUpdate<K>, ROW_UPDATE_WORDS>>;
+    rows.inner
+        .unary::<Packed<K>, _, _, _>(Pipeline, &format!("Pack: {name}"), |_, _| {
+            |input, output| {
+                input.for_each(|capability, rows| {
+                    let rows = rows.drain(..);
+                    let rows =
+                        rows.map(|((key, totals), epoch, diff)| RowUpdate { key, totals, epoch, diff });
+                    output.session(&capability).give_iterator(rows);
+                });
+            }
+        })
+        .unary::<CapacityContainerBuilder<Vec<Update>>, _, _, _>(
+            exchange(|_: &RowUpdate<K>| 0),
+            &format!("Gather: {name}"),
+            |_, _| {
+                move |input, output| {
+                    input.for_each(|capability, rows| {
+                        let updates = rows.records.drain(..).map(|row| {
+                            let RowUpdate { key, totals, epoch, diff } = row;
+                            Update { epoch, key: row_key(key), diff, totals }
+                        });
+                        output.session(&capability).give_iterator(updates);
+                    });
+                }
+            },
+        )
+}

@@ -1,0 +1,23 @@
+use differential_dataflow::VecCollection;
+
+use crate::key::Grouping;
+use crate::totals_by::totals_by;
+use crate::{Diff, Epoch, Order, Orders, Totals};
+
+/// How many orders are there, and for how much in all?
+///
+/// `SELECT COUNT(*), SUM(price) FROM orders`, without a row where there are no orders.
+///
+/// State: one entry. Work per epoch: constant.
+pub fn global_total<'scope>(orders: Orders<'scope>) -> VecCollection<'scope, Epoch, ((), Totals), Diff> {
+    totals_by(orders, "total", Together)
+}
+
+struct Together;
+
+impl Grouping for Together {
+    type Key = ();
+
+    #[inline]
+    fn key(&self, _order: &Order) {}
+}

@@ -1,0 +1,256 @@
+//! Runs the graph over a log with any number of workers and processes, and says what was delivered.
+
+use std::os::unix::net::UnixStream;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+
+use dataflows::{Change, Diff, Epoch, Order, OrderKey, OrderState, Position, Reference, RowKey, Totals};
+use dataflows::{Upsert, UpsertReference, WindowWidth, build, deliver, upsert};
+use differential_dataflow::AsCollection;
+use timely::WorkerConfig;
+use timely::communication::AllocatorBuilder;
+use timely::communication::Hooks;
+use timely::communication::allocator::ProcessBuilder;
+use timely::communication::allocator::zero_copy::initialize::initialize_networking_from_sockets;
+use timely::container::NoopBuilder;
+use timely::dataflow::InputHandle;
+use timely::dataflow::operators::Input;
+use timely::worker::Worker;
+
+/// A log of changes, as either kind of source gives it; the epoch of a line is said by its place.
+#[derive(Clone)]
+pub enum Log {
+    /// Orders that come and go: what a source gives that knows the row before a change.
+    Updates(Vec<(Order, Diff)>),
+    /// Latest states by key.
+    Upserts(Vec<(OrderKey, Option<OrderState>)>),
+}
+
+impl Log {
+    pub fn len(&self) -> usize {
+        match self {
+            Log::Updates(lines) => lines.len(),
+            Log::Upserts(lines) => lines.len(),
+        }
+    }
+}
+
+/// How to run: which of it must make no difference is what the tests are about.
+#[derive(Copy, Clone, Debug)]
+pub struct Shape {
+    pub workers: usize,
+    pub processes: usize,
+    /// Lines an epoch.
+    pub epoch_lines: usize,
+    /// Lines a worker feeds before it lets the graph run.
+    pub feed_lines: usize,
+}
+
+/// Each epoch that changed a row, with the rows, in the order of delivery.
+pub type Delivered = Vec<(Epoch, Vec<Change>)>;
+
+/// Runs the log through the graph, the lines dealt out to all workers in turn.
+pub fn run(log: &Log, width: WindowWidth, shape: Shape) -> Delivered {
+    let delivered = Arc::new(Mutex::new(Vec::new()));
+    let guards: Vec<_> = allocators(shape)
+        .into_iter()
+        .map(|(builders, guard)| {
+            let (log, delivered) = (Arc::new(log.clone()), Arc::clone(&delivered));
+            timely::execute::execute_from(builders, guard, WorkerConfig::default(), move |worker| {
+                feed(worker, &log, width, shape, &delivered);
+            })
+            .expect("workers start")
+        })
+        .collect();
+    for guard in guards {
+        guard.join().into_iter().for_each(|worker| worker.expect("a worker runs to its end"));
+    }
+    Arc::into_inner(delivered).expect("all workers ended").into_inner().expect("no worker panicked")
+}
+
+type Process = (Vec<AllocatorBuilder>, Box<dyn std::any::Any + Send>);
+
+/// The workers of each process; processes are connected by sockets, so parcels cross as bytes.
+fn allocators(shape: Shape) -> Vec<Process> {
+    if shape.processes == 1 {
+        return vec![timely::CommunicationConfig::Process(shape.workers).try_build().expect("threads")];
+    }
+    assert_eq!(shape.processes, 2);
+    let (first, second) = UnixStream::pair().expect("a pair of sockets");
+    [vec![None, Some(first)], vec![Some(second), None]]
+        .into_iter()
+        .enumerate()
+        .map(|(index, sockets)| {
+            let hooks = Hooks::default();
+            let threads = ProcessBuilder::new_typed_vector(shape.workers, hooks.refill.clone(), None);
+            let (builders, guard) =
+                initialize_networking_from_sockets(threads, sockets, index, shape.workers, hooks)
+                    .expect("networking starts");
+            let builders = builders.into_iter().map(AllocatorBuilder::Tcp).collect();
+            (builders, Box::new(guard) as Box<dyn std::any::Any + Send>)
+        })
+        .collect()
+}
+
+type OrdersInput = InputHandle<Epoch, NoopBuilder<Rc<Vec<(Order, Epoch, Diff)>>>>;
+type UpsertsInput = InputHandle<Epoch, NoopBuilder<dataflows::Upserts>>;
+
+fn feed(worker: &mut Worker, log: &Log, width: WindowWidth, shape: Shape, delivered: &Arc<Mutex<Delivered>>) {
+    let delivered = Arc::clone(delivered);
+    let (mut orders, mut upserts) = (OrdersInput::new_with_builder(), UpsertsInput::new_with_builder());
+    let probe = worker.dataflow::<Epoch, _, _>(|scope| {
+        let collection = match log {
+            Log::Updates(_) => scope.input_from(&mut orders).as_collection(),
+            Log::Upserts(_) => upsert(scope.input_from(&mut upserts)),
+        };
+        let views = build(collection, width);
+        deliver(views, move |epoch, changes| delivered.lock().expect("no panic").push((epoch, changes)))
+    });
+    let (index, peers) = (worker.index(), worker.peers());
+    for start in (0..log.len()).step_by(shape.feed_lines) {
+        let lines = start..(start + shape.feed_lines).min(log.len());
+        let mine = lines.clone().filter(|line| line % peers == index);
+        match log {
+            Log::Updates(log) => {
+                let batch = mine.map(|at| (log[at].0.clone(), epoch_of(at, shape), log[at].1)).collect();
+                orders.send_batch(&mut Rc::new(batch));
+            }
+            Log::Upserts(log) => {
+                let records = mine.map(|at| upsert_line(log, at, shape)).collect();
+                upserts.send_batch(&mut dataflows::Upserts { records });
+            }
+        }
+        let next = epoch_of(lines.end, shape);
+        orders.advance_to(next);
+        upserts.advance_to(next);
+        worker.step();
+        // Let no worker run ahead without bound, as a driver does.
+        let bound = next.saturating_sub(4 * (shape.feed_lines / shape.epoch_lines + 1) as Epoch);
+        worker.step_while(|| probe.less_than(&bound));
+    }
+}
+
+pub fn epoch_of(line: usize, shape: Shape) -> Epoch {
+    (line / shape.epoch_lines) as Epoch
+}
+
+fn upsert_line(log: &[(OrderKey, Option<OrderState>)], at: usize, shape: Shape) -> Upsert {
+    let position = Position { round: 0, input: 0, offset: at as u64 };
+    Upsert { key: log[at].0.clone(), position, after: log[at].1, epoch: epoch_of(at, shape) }
+}
+
+/// What must be delivered: the rows by which the reference fold differs from epoch to epoch.
+pub fn expected(log: &Log, width: WindowWidth, shape: Shape) -> Delivered {
+    let mut reference = Reference::new(width);
+    let mut upserts = UpsertReference::default();
+    let mut delivered = Vec::new();
+    let lines: Vec<usize> = (0..log.len()).collect();
+    for epoch in lines.chunks(shape.epoch_lines) {
+        let updates: Vec<(Order, Diff)> = match log {
+            Log::Updates(log) => epoch.iter().map(|line| log[*line].clone()).collect(),
+            Log::Upserts(log) => {
+                epoch.iter().flat_map(|line| upserts.update(&upsert_line(log, *line, shape))).collect()
+            }
+        };
+        let touched: std::collections::BTreeSet<RowKey> = updates
+            .iter()
+            .flat_map(|(order, _)| {
+                let window = RowKey::Window(width.containing(order.at_ms));
+                [RowKey::Total, RowKey::User(order.user_id.clone()), window]
+            })
+            .collect();
+        let before: Vec<_> = touched.iter().map(|key| row(&reference, key)).collect();
+        updates.iter().for_each(|(order, times)| reference.update(order, *times));
+        let changes: Vec<Change> = touched
+            .into_iter()
+            .zip(before)
+            .map(|(key, before)| Change { after: row(&reference, &key), key, before })
+            .filter(|change| change.before != change.after)
+            .collect();
+        if !changes.is_empty() {
+            delivered.push((epoch_of(epoch[0], shape), changes));
+        }
+    }
+    delivered
+}
+
+fn row(reference: &Reference, key: &RowKey) -> Option<Totals> {
+    match key {
+        RowKey::Total => Some(reference.total).filter(|total| *total != Totals::ZERO),
+        RowKey::User(user) => reference.users.get(user).copied(),
+        RowKey::Window(window) => reference.windows.get(window).copied(),
+    }
+}
+
+/// Rows by which the views differ from differential's own `count_total` over the same orders, at any epoch.
+pub fn differs_from_count_total(log: &[(Order, Diff)], width: WindowWidth, shape: Shape) -> Vec<String> {
+    let (found, log) = (Arc::new(Mutex::new(Vec::new())), Arc::new(log.to_vec()));
+    let collected = Arc::clone(&found);
+    timely::execute(timely::Config::process(shape.workers), move |worker| {
+        let mut input = OrdersInput::new_with_builder();
+        let found = Arc::clone(&collected);
+        worker.dataflow::<Epoch, _, _>(|scope| {
+            let orders = scope.input_from(&mut input).as_collection();
+            let views = build(orders.clone(), width);
+            differ(
+                views.users,
+                counted(&orders, |order| order.user_id.to_string()),
+                |id| id.to_string(),
+                &found,
+            );
+            differ(views.total, counted(&orders, |_| 0), |()| 0, &found);
+            let start_ms = move |order: &Order| width.containing(order.at_ms).start_ms;
+            differ(views.windows, counted(&orders, start_ms), |window| window.start_ms, &found);
+        });
+        let (index, peers) = (worker.index(), worker.peers());
+        for start in (0..log.len()).step_by(shape.feed_lines) {
+            let lines = start..(start + shape.feed_lines).min(log.len());
+            let mine = lines.clone().filter(|line| line % peers == index);
+            let batch = mine.map(|at| (log[at].0.clone(), epoch_of(at, shape), log[at].1)).collect();
+            input.send_batch(&mut Rc::new(batch));
+            input.advance_to(epoch_of(lines.end, shape));
+            worker.step();
+        }
+    })
+    .expect("workers start")
+    .join()
+    .into_iter()
+    .for_each(|worker| worker.expect("a worker runs to its end"));
+    Arc::into_inner(found).expect("all workers ended").into_inner().expect("no worker panicked")
+}
+
+type Rows<'scope, K> = differential_dataflow::VecCollection<'scope, Epoch, (K, Totals), Diff>;
+
+/// The plain form of a view: differential arranges every order and counts.
+fn counted<'scope, K: differential_dataflow::ExchangeData + std::hash::Hash>(
+    orders: &dataflows::Orders<'scope>,
+    key: impl Fn(&Order) -> K + 'static,
+) -> Rows<'scope, K> {
+    use differential_dataflow::operators::CountTotal;
+    use timely::dataflow::channels::pact::Pipeline;
+    use timely::dataflow::operators::Operator;
+    type Keyed<K> = timely::container::CapacityContainerBuilder<Vec<(K, Epoch, Totals)>>;
+    let keyed = orders.inner.clone().unary::<Keyed<K>, _, _, _>(Pipeline, "Key", |_, _| {
+        move |input, output| {
+            input.for_each(|capability, batch| {
+                let keyed =
+                    batch.iter().map(|(order, at, times)| (key(order), *at, Totals::of(order.price, *times)));
+                output.session(&capability).give_iterator(keyed);
+            });
+        }
+    });
+    keyed.as_collection().count_total_core()
+}
+
+fn differ<'scope, K: Clone + 'static, L: differential_dataflow::ExchangeData + std::hash::Hash>(
+    ours: Rows<'scope, K>,
+    theirs: Rows<'scope, L>,
+    key: impl Fn(K) -> L + 'static,
+    found: &Arc<Mutex<Vec<String>>>,
+) {
+    let found = Arc::clone(found);
+    ours.map(move |(group, totals)| (key(group), totals))
+        .concat(theirs.negate())
+        .consolidate()
+        .inspect(move |row| found.lock().expect("no panic").push(format!("{row:?}")));
+}

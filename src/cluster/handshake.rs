@@ -1,0 +1,348 @@
+//! The first words on a connection: who are you, prove it, do we mean the same run?
+//!
+//! ```text
+//!   dialer (index i)                         acceptor (index j < i)
+//!   Hello { claims, nonce }       ───────►
+//!                                 ◄───────   Hello { claims, nonce }
+//!   Proof(dialer, both hellos)    ───────►   verified, else Refusal
+//!                       verified  ◄───────   Proof(acceptor, both hellos)
+//!   both compare the claims; on a control connection then:
+//!   Job { facts }                 ───────►
+//!                                 ◄───────   Job { facts }
+//!   both compare the facts
+//! ```
+//!
+//! A proof is HMAC-SHA-256 under the cluster key over the role of the sender and both hellos as they
+//! travelled, so no claim can be changed and no proof be replayed or reflected.
+//!
+//! **Invariant:** who has not proved the key can end nothing: it is a [`Failed::Stranger`], dropped, and at
+//! most remembered as the likely reason when the deadline passes. Who has proved it and differs ends the run.
+//!
+//! Deliberately absent: encryption, and authentication of what follows. The network between the hosts of a
+//! run is trusted with the orders; the key keeps processes that do not belong to the run out of it.
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
+use super::frame::{self, Body, Fact, FrameError, Hello, Job, Proof, Purpose, Refusal};
+use super::frame::{FRAME_BYTES_MAX, JOB_BYTES_MAX, MAGIC, PREFIX_BYTES, PROTOCOL};
+
+/// Most characters of a peer's text that are printed.
+const SHOWN_CHARS_MAX: usize = 400;
+const NONCE_BYTES: usize = 32;
+const INSTANCE_BYTES: usize = 16;
+
+/// What this process says of itself, and the key it proves it with.
+pub(super) struct Identity {
+    pub(super) key: Vec<u8>,
+    pub(super) version: String,
+    pub(super) cluster_id: String,
+    pub(super) instance: Vec<u8>,
+    pub(super) index: usize,
+    pub(super) processes: usize,
+    pub(super) workers: usize,
+    pub(super) facts: Vec<Fact>,
+    pub(super) addresses: Vec<String>,
+}
+
+/// A peer that has proved the key and means the same run.
+#[derive(Debug)]
+pub(super) struct Met {
+    pub(super) index: usize,
+    pub(super) instance: Vec<u8>,
+    pub(super) purpose: Purpose,
+}
+
+/// Why two processes cannot run together, worded for the two places where it is read.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Fault {
+    /// On this process, which may be called "this one".
+    pub(super) here: String,
+    /// On any other.
+    pub(super) elsewhere: String,
+}
+
+impl Fault {
+    /// A fault whose sentence is true everywhere as it is.
+    pub(super) fn plain(sentence: String) -> Fault {
+        Fault { here: sentence.clone(), elsewhere: sentence }
+    }
+}
+
+/// How a handshake failed.
+#[derive(Debug)]
+pub(super) enum Failed {
+    /// The other end did not prove the key. `index` is what it is, or at least claims to be.
+    Stranger { index: Option<usize>, problem: Option<String> },
+    /// The other end, process `index` for certain, differs from this one.
+    Differs { index: usize, fault: Fault },
+}
+
+/// The side of a connection, bound into its proof.
+#[derive(Clone, Copy)]
+enum Role {
+    Dialer,
+    Acceptor,
+}
+
+impl Identity {
+    /// How process `index` is named in sentences.
+    pub(super) fn name_of(&self, index: usize) -> String {
+        match self.addresses.get(index) {
+            Some(address) => format!("process {index} at {address}"),
+            None => format!("process {index}"),
+        }
+    }
+
+    fn other_key(&self, index: usize) -> Failed {
+        let name = self.name_of(index);
+        let problem =
+            format!("{name} has another cluster key: give every process the same --cluster-key-file");
+        Failed::stranger(index, problem)
+    }
+
+    fn foreign(&self, index: usize) -> Failed {
+        let address = self.addresses.get(index).map_or("", String::as_str);
+        let problem = format!("what listens at {address}, for process {index}, is not an orderflow process");
+        Failed::stranger(index, problem)
+    }
+
+    fn hello(&self, to: usize, purpose: Purpose) -> Result<Hello, getrandom::Error> {
+        Ok(Hello {
+            magic: MAGIC,
+            protocol: PROTOCOL,
+            version: self.version.clone(),
+            cluster_id: self.cluster_id.clone(),
+            instance: self.instance.clone(),
+            index: self.index as u64,
+            to: to as u64,
+            processes: self.processes as u64,
+            workers: self.workers as u64,
+            purpose: purpose as i32,
+            nonce: random(NONCE_BYTES)?,
+        })
+    }
+
+    fn mac(&self, role: Role, dialer: &[u8], acceptor: &[u8]) -> Hmac<Sha256> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).expect("HMAC takes keys of any length");
+        mac.update(b"orderflow cluster proof\0");
+        mac.update(&[role as u8]);
+        for hello in [dialer, acceptor] {
+            mac.update(&(hello.len() as u64).to_be_bytes());
+            mac.update(hello);
+        }
+        mac
+    }
+
+    /// The first thing in which the other end of a connection differs, if any. Both ends find the same.
+    fn compare(&self, mine: &Hello, theirs: &Hello) -> Option<Fault> {
+        let (me, them) = (mine.index, theirs.index);
+        let shown = |text: &str| frame::printable(text, SHOWN_CHARS_MAX);
+        let differ = |what: &str, a: String, b: String| {
+            let sentence = |me: &str| format!("process {them} runs with {what} {a}, {me} with {what} {b}");
+            Some(Fault { here: sentence("this one"), elsewhere: sentence(&format!("process {me}")) })
+        };
+        let same = |sentence: String| Some(Fault::plain(sentence));
+        if theirs.instance == mine.instance {
+            let meant = if mine.to == me { theirs.to } else { mine.to };
+            let address = self.addresses.get(meant as usize).map_or("", String::as_str);
+            return same(format!("the address {address} of process {meant} leads back to process {me}"));
+        }
+        if theirs.protocol != mine.protocol {
+            return differ("cluster protocol", theirs.protocol.to_string(), mine.protocol.to_string());
+        }
+        if theirs.version != mine.version {
+            return differ("orderflow", shown(&theirs.version), shown(&mine.version));
+        }
+        if theirs.cluster_id != mine.cluster_id {
+            return differ("cluster id", shown(&theirs.cluster_id), shown(&mine.cluster_id));
+        }
+        if theirs.processes != mine.processes {
+            return differ("-n", theirs.processes.to_string(), mine.processes.to_string());
+        }
+        if theirs.workers != mine.workers {
+            return differ("-w", theirs.workers.to_string(), mine.workers.to_string());
+        }
+        if them == me {
+            return same(format!("two processes are started with -p {me}"));
+        }
+        if theirs.to != me || mine.to != them {
+            let (reached, meant) = if theirs.to == me { (them, mine.to) } else { (me, theirs.to) };
+            return same(format!(
+                "the address of process {meant} leads to process {reached}: is the hosts file the same everywhere?"
+            ));
+        }
+        None
+    }
+
+    /// The first fact in which process `index` differs, if any.
+    fn compare_facts(&self, index: usize, theirs: &[Fact]) -> Option<Fault> {
+        let at = (0..theirs.len().max(self.facts.len())).find(|i| theirs.get(*i) != self.facts.get(*i))?;
+        // Where the names differ, one has a fact that the other has not, or not here.
+        let (mine, their) = (self.facts.get(at), theirs.get(at));
+        let name = mine.or(their).map_or("", |fact| fact.name.as_str());
+        let value = |facts: &[Fact]| match facts.iter().find(|fact| fact.name == name) {
+            Some(fact) => frame::printable(&fact.value, SHOWN_CHARS_MAX),
+            None => "none".to_owned(),
+        };
+        let (a, b) = (value(theirs), value(&self.facts));
+        let name = frame::printable(name, SHOWN_CHARS_MAX);
+        let sentence = |me: &str| match a == b {
+            true => format!("process {index} has {name} in another order than {me}"),
+            false => format!("process {index} has {name} {a}, {me} has {b}"),
+        };
+        Some(Fault { here: sentence("this one"), elsewhere: sentence(&format!("process {}", self.index)) })
+    }
+
+    fn facts_frame(&self) -> Body {
+        Body::Job(Job { facts: self.facts.clone() })
+    }
+}
+
+/// So many bytes nobody can guess.
+fn random(bytes: usize) -> Result<Vec<u8>, getrandom::Error> {
+    let mut drawn = vec![0; bytes];
+    getrandom::fill(&mut drawn)?;
+    Ok(drawn)
+}
+
+/// What tells this started process from every other.
+pub(super) fn new_instance() -> Result<Vec<u8>, getrandom::Error> {
+    random(INSTANCE_BYTES)
+}
+
+impl Failed {
+    /// Somebody who said too little to be counted as anyone.
+    fn nobody() -> Failed {
+        Failed::Stranger { index: None, problem: None }
+    }
+
+    /// Where process `index` should be, nobody said anything of use.
+    fn silent(index: usize) -> Failed {
+        Failed::Stranger { index: Some(index), problem: None }
+    }
+
+    fn stranger(index: usize, problem: String) -> Failed {
+        Failed::Stranger { index: Some(index), problem: Some(problem) }
+    }
+}
+
+/// Speaks first, to process `to`.
+pub(super) async fn dial(
+    stream: &mut TcpStream,
+    identity: &Identity,
+    to: usize,
+    purpose: Purpose,
+) -> Result<Met, Failed> {
+    let unheard = |_| Failed::silent(to);
+    let unread = |error| match error {
+        FrameError::Closed => Failed::silent(to),
+        FrameError::Garbled => identity.foreign(to),
+    };
+    let mine = identity.hello(to, purpose).map_err(|_| Failed::nobody())?;
+    let dialer = frame::encode(Body::Hello(mine.clone()));
+    stream.write_all(&dialer).await.map_err(unheard)?;
+    let dialer = &dialer[PREFIX_BYTES..];
+    let acceptor = frame::read_bytes(stream, FRAME_BYTES_MAX).await.map_err(unread)?;
+    let theirs = hello(&acceptor).ok_or_else(|| identity.foreign(to))?;
+
+    let mac = identity.mac(Role::Dialer, dialer, &acceptor).finalize().into_bytes().to_vec();
+    frame::write(stream, Body::Proof(Proof { mac })).await.map_err(unheard)?;
+    match frame::read(stream, FRAME_BYTES_MAX).await.map_err(unread)? {
+        Body::Proof(proof) => {
+            let mac = identity.mac(Role::Acceptor, dialer, &acceptor);
+            mac.verify_slice(&proof.mac).map_err(|_| identity.other_key(to))?;
+        }
+        // Who refuses here has not proved anything, so its own words are not repeated.
+        Body::Refusal(_) => return Err(identity.other_key(to)),
+        _ => return Err(identity.foreign(to)),
+    }
+    agree(stream, identity, &mine, &theirs, Role::Dialer).await
+}
+
+/// Answers whoever has connected.
+pub(super) async fn answer(stream: &mut TcpStream, identity: &Identity) -> Result<Met, Failed> {
+    let dialer = frame::read_bytes(stream, FRAME_BYTES_MAX).await.map_err(|_| Failed::nobody())?;
+    let theirs = hello(&dialer).ok_or_else(Failed::nobody)?;
+    let claimed = usize::try_from(theirs.index).map_err(|_| Failed::nobody())?;
+    let purpose = Purpose::try_from(theirs.purpose).map_err(|_| Failed::nobody())?;
+    let mine = identity.hello(claimed, purpose).map_err(|_| Failed::nobody())?;
+    let acceptor = frame::encode(Body::Hello(mine.clone()));
+    stream.write_all(&acceptor).await.map_err(|_| Failed::silent(claimed))?;
+    let acceptor = &acceptor[PREFIX_BYTES..];
+
+    let Ok(Body::Proof(proof)) = frame::read(stream, FRAME_BYTES_MAX).await else {
+        return Err(Failed::silent(claimed));
+    };
+    if identity.mac(Role::Dialer, &dialer, acceptor).verify_slice(&proof.mac).is_err() {
+        refuse(stream, "another cluster key").await;
+        return Err(identity.other_key(claimed));
+    }
+    let mac = identity.mac(Role::Acceptor, &dialer, acceptor).finalize().into_bytes().to_vec();
+    frame::write(stream, Body::Proof(Proof { mac })).await.map_err(|_| Failed::silent(claimed))?;
+    agree(stream, identity, &mine, &theirs, Role::Acceptor).await
+}
+
+/// Compares claims and facts, once both ends have proved the key.
+async fn agree(
+    stream: &mut TcpStream,
+    identity: &Identity,
+    mine: &Hello,
+    theirs: &Hello,
+    role: Role,
+) -> Result<Met, Failed> {
+    let index = theirs.index as usize;
+    let differs = async |stream: &mut TcpStream, fault: Fault| {
+        refuse(stream, &fault.elsewhere).await;
+        Err(Failed::Differs { index, fault })
+    };
+    if let Some(fault) = identity.compare(mine, theirs) {
+        return differs(stream, fault).await;
+    }
+    let in_order = match role {
+        Role::Dialer => index < identity.index,
+        Role::Acceptor => index > identity.index && index < identity.processes,
+    };
+    if !in_order || theirs.purpose != mine.purpose {
+        return Err(Failed::nobody());
+    }
+    if mine.purpose() == Purpose::Control {
+        let unheard = |_| Failed::silent(index);
+        if matches!(role, Role::Dialer) {
+            frame::write(stream, identity.facts_frame()).await.map_err(unheard)?;
+        }
+        let facts = match frame::read(stream, JOB_BYTES_MAX).await {
+            Ok(Body::Job(job)) => job.facts,
+            Ok(Body::Refusal(refusal)) => {
+                let reason = frame::printable(&refusal.reason, SHOWN_CHARS_MAX);
+                return Err(Failed::Differs { index, fault: Fault::plain(reason) });
+            }
+            _ => return Err(Failed::silent(index)),
+        };
+        if matches!(role, Role::Acceptor) {
+            frame::write(stream, identity.facts_frame()).await.map_err(unheard)?;
+        }
+        if let Some(fault) = identity.compare_facts(index, &facts) {
+            return differs(stream, fault).await;
+        }
+    }
+    Ok(Met { index, instance: theirs.instance.clone(), purpose: mine.purpose() })
+}
+
+/// Says why, and closes. A peer that cannot be told finds out by itself.
+async fn refuse(stream: &mut TcpStream, reason: &str) {
+    let refusal = Refusal { reason: reason.to_owned() };
+    if frame::write(stream, Body::Refusal(refusal)).await.is_ok() {
+        super::link::drain(stream).await;
+    }
+}
+
+/// The claims in the bytes of a frame, if it comes from a process like this one.
+fn hello(bytes: &[u8]) -> Option<Hello> {
+    match frame::decode(bytes) {
+        Ok(Body::Hello(hello)) if hello.magic == MAGIC && hello.nonce.len() == NONCE_BYTES => Some(hello),
+        _ => None,
+    }
+}

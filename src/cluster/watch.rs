@@ -1,0 +1,170 @@
+//! The control thread during the run: who is alive, who wants to stop, who is done, and what ends it all.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use super::control::{Event, Shared};
+use super::frame::{self, Body, Goodbye, Mark, Refusal};
+use super::meet::{Coordinator, REASON_CHARS_MAX, seconds};
+
+/// Time in which a peer may give a better reason than that a data connection broke.
+const GRACE: Duration = Duration::from_secs(1);
+/// The exit code after a second SIGINT or SIGTERM.
+const EXIT_INTERRUPTED: i32 = 130;
+
+/// How a run is over, as seen here.
+enum End {
+    /// All processes are done.
+    Finished,
+    /// A peer is lost or has failed, or a worker here panicked: this process ends with the sentence.
+    Failed(String),
+    /// This process has failed by itself, and whoever said so ends it.
+    FailedHere(String),
+    /// A second signal: this process ends at once.
+    Interrupted,
+    /// Nobody here waits for anything any more.
+    Abandoned,
+}
+
+impl Coordinator {
+    /// Watches over the run until it is over, then does what its end asks for.
+    pub(super) async fn watch(mut self) {
+        let end = loop {
+            // The sender is in `shared`, so there is always a next event.
+            let Some(event) = self.events.recv().await else { break End::Abandoned };
+            if let Some(end) = self.weigh(event) {
+                break end;
+            }
+        };
+        match end {
+            End::Finished => self.close_all(None).await,
+            End::FailedHere(failed) => self.close_all(Some(Body::Goodbye(Goodbye { failed }))).await,
+            End::Failed(reason) => {
+                self.close_all(Some(Body::Refusal(Refusal { reason: reason.clone() }))).await;
+                self.shared.fail(&reason);
+            }
+            End::Interrupted => {
+                let reason = format!("process {} was interrupted", self.identity.index);
+                self.close_all(Some(Body::Refusal(Refusal { reason }))).await;
+                self.shared.clean_up();
+                std::process::exit(EXIT_INTERRUPTED);
+            }
+            End::Abandoned => {}
+        }
+    }
+
+    /// What an event means for the run: its end, or nothing that ends it.
+    fn weigh(&mut self, event: Event) -> Option<End> {
+        match event {
+            Event::Said(peer, body) => return self.weigh_words(peer, body),
+            Event::Closed(peer) if !self.shared.is_done(peer) => {
+                let name = self.identity.name_of(peer);
+                return Some(End::Failed(format!("{name} ended before the run did")));
+            }
+            Event::Silent(peer) if !self.shared.is_done(peer) => {
+                let (name, silence) = (self.identity.name_of(peer), seconds(self.shared.silence_max));
+                return Some(End::Failed(format!("{name} has been silent for {silence}")));
+            }
+            Event::DataLost { peer, cause } => {
+                let name = self.identity.name_of(peer);
+                self.suspect(format!("lost the data connection to {name}: {cause}"));
+            }
+            Event::WorkerPanicked => {
+                // Its own message is on stderr; timely's queues fall apart next, so there is no time to lose.
+                return Some(End::Failed(format!("a worker of process {} panicked", self.identity.index)));
+            }
+            Event::Suspected(sentence) => return Some(End::Failed(sentence)),
+            Event::Signal if self.signalled => return Some(End::Interrupted),
+            Event::Signal => {
+                self.signalled = true;
+                self.shared.set_stop();
+                self.say_to_all(&Body::Stop(Mark {}));
+            }
+            Event::Stop => self.say_to_all(&Body::Stop(Mark {})),
+            Event::Finish(Ok(())) => {
+                self.finished = true;
+                // The last word on progress comes before the goodbye, so that sums over all processes are exact then.
+                self.say_to_all(&Body::Heartbeat(self.shared.own_progress().into()));
+                self.say_to_all(&Body::Goodbye(Goodbye::default()));
+                return self.if_all_done();
+            }
+            Event::Finish(Err(reason)) => {
+                return Some(End::FailedHere(frame::printable(&reason, REASON_CHARS_MAX)));
+            }
+            Event::Abandoned => return Some(End::Abandoned),
+            _ => {}
+        }
+        None
+    }
+
+    fn weigh_words(&mut self, peer: usize, body: Body) -> Option<End> {
+        match body {
+            Body::Stop(_) => {
+                self.shared.set_stop();
+                None
+            }
+            Body::Goodbye(Goodbye { failed }) if failed.is_empty() => {
+                self.shared.set_done(peer);
+                self.if_all_done()
+            }
+            Body::Goodbye(Goodbye { failed }) => Some(End::Failed(format!(
+                "process {peer} failed: {}",
+                frame::printable(&failed, REASON_CHARS_MAX)
+            ))),
+            Body::Refusal(Refusal { reason }) => {
+                Some(End::Failed(frame::printable(&reason, REASON_CHARS_MAX)))
+            }
+            _ => None,
+        }
+    }
+
+    fn if_all_done(&self) -> Option<End> {
+        (self.finished && self.shared.all_done()).then_some(End::Finished)
+    }
+
+    /// Ends the run with this sentence, unless a peer gives a better one first.
+    fn suspect(&self, sentence: String) {
+        let shared = Arc::clone(&self.shared);
+        tokio::spawn(async move {
+            sleep(GRACE).await;
+            shared.tell(Event::Suspected(sentence));
+        });
+    }
+
+    fn say_to_all(&self, body: &Body) {
+        for link in self.peers.iter().filter_map(|peer| peer.link.as_ref()) {
+            link.say(body.clone());
+        }
+    }
+
+    /// Says the last word to all peers and closes their control connections.
+    async fn close_all(&mut self, last: Option<Body>) {
+        let mut closing = JoinSet::new();
+        for link in self.peers.iter_mut().filter_map(|peer| peer.link.take()) {
+            if let Some(body) = &last {
+                link.say(body.clone());
+            }
+            closing.spawn(link.close());
+        }
+        closing.join_all().await;
+    }
+}
+
+/// Turns SIGINT and SIGTERM into events from now on, instead of the end of the process.
+pub(super) fn handle_signals(shared: &Arc<Shared>) -> io::Result<()> {
+    for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
+        let mut signals = signal(kind)?;
+        let shared = Arc::clone(shared);
+        tokio::spawn(async move {
+            while signals.recv().await.is_some() {
+                shared.tell(Event::Signal);
+            }
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,151 @@
+//! The command line as meant: checked once, here. Nothing later reads flags or the environment.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use dataflows::WindowWidth;
+
+use crate::cli::{self, OnReject, RunArgs};
+use crate::cluster::{self, ClusterConfig, ClusterError};
+use crate::ingest::{ColumnNames, InputOptions};
+use crate::sinks::{Layout, Zone, ZoneError};
+use crate::summary::SummaryForm;
+
+/// Inputs that one process may have: with local inputs, process `p` counts its own from `p` times this.
+pub const INPUTS_MAX: u32 = 1 << 20;
+
+/// The widest window, for messages: 2^32 milliseconds.
+const WINDOW_MAX: &str = "49d";
+
+/// A run of the graph over files or streams.
+#[derive(Clone)]
+pub struct RunConfig {
+    /// What to read.
+    pub inputs: InputOptions,
+    /// Each process reads inputs of its own.
+    pub local_input: bool,
+    /// Where results go, and whether over what is there.
+    pub output: Option<OutputConfig>,
+    /// How results are printed.
+    pub layout: Layout,
+    /// A bad row ends the run.
+    pub fail_on_reject: bool,
+    /// Orders that a worker reads before it closes an epoch; `None` for one epoch of all.
+    pub epoch_orders: Option<u64>,
+    /// Keep reading, and close an epoch so often.
+    pub follow_tick: Option<Duration>,
+    /// How the summary is told.
+    pub summary: SummaryForm,
+    /// Where the graph runs.
+    pub cluster: ClusterConfig,
+}
+
+/// Where results go.
+#[derive(Clone, Debug)]
+pub struct OutputConfig {
+    /// The folder.
+    pub dir: PathBuf,
+    /// Also if something else is in it.
+    pub force: bool,
+}
+
+/// A flag that means nothing.
+#[derive(Debug)]
+pub enum ConfigError {
+    /// A number that must not be 0.
+    Zero(&'static str),
+    /// A length of time beyond what is possible.
+    TooLong(&'static str, &'static str),
+    /// See [`ZoneError`].
+    Zone(ZoneError),
+    /// See [`ClusterError`].
+    Cluster(ClusterError),
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ConfigError::Zero(flag) => write!(f, "{flag} must not be 0"),
+            ConfigError::TooLong(flag, max) => write!(f, "{flag} can be at most {max}"),
+            ConfigError::Zone(error) => error.fmt(f),
+            ConfigError::Cluster(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl ConfigError {
+    /// The exit code of a program that ends with this error.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            ConfigError::Cluster(error) => error.exit_code(),
+            _ => 2,
+        }
+    }
+}
+
+impl RunConfig {
+    /// What the flags of `run` mean.
+    ///
+    /// # Errors
+    /// [`ConfigError`], which names the flag. Inputs and output folder are not looked at yet.
+    pub fn new(args: &RunArgs) -> Result<RunConfig, ConfigError> {
+        let width = u32::try_from(args.window).map_err(|_| ConfigError::TooLong("--window", WINDOW_MAX))?;
+        let width = WindowWidth::from_ms(width).ok_or(ConfigError::Zero("--window"))?;
+        if args.tick == 0 {
+            return Err(ConfigError::Zero("--tick"));
+        }
+        if args.epoch_size == Some(0) {
+            return Err(ConfigError::Zero("--epoch-size"));
+        }
+        let graph = &args.graph;
+        let mut cluster = cluster::resolve(
+            graph.workers,
+            graph.processes,
+            graph.process,
+            graph.hostfile.as_deref(),
+            graph.cluster_key_file.as_deref(),
+        )
+        .map_err(ConfigError::Cluster)?;
+        cluster.cluster_id.clone_from(&graph.cluster_id);
+        let first_input = if args.local_input { cluster.process as u32 * INPUTS_MAX } else { 0 };
+        Ok(RunConfig {
+            inputs: InputOptions {
+                inputs: args.input.clone(),
+                format: args.format,
+                envelope: args.envelope,
+                names: names(&args.columns),
+                first_input,
+                follow: args.follow,
+            },
+            local_input: args.local_input,
+            output: args.output.clone().map(|dir| OutputConfig { dir, force: args.force }),
+            layout: Layout {
+                format: args.output_format,
+                zone: Zone::parse(&args.timezone).map_err(ConfigError::Zone)?,
+                width,
+            },
+            fail_on_reject: args.on_reject == OnReject::Fail,
+            epoch_orders: args.epoch_size,
+            follow_tick: args.follow.then_some(Duration::from_millis(args.tick)),
+            summary: match (args.json, args.quiet) {
+                (true, _) => SummaryForm::Json,
+                (_, true) => SummaryForm::Quiet,
+                _ => SummaryForm::Text,
+            },
+            cluster,
+        })
+    }
+}
+
+fn names(columns: &cli::ColumnArgs) -> ColumnNames {
+    ColumnNames {
+        user_id: columns.column_user_id.clone(),
+        order_id: columns.column_order_id.clone(),
+        price: columns.column_price.clone(),
+        timestamp: columns.column_timestamp.clone(),
+        op: columns.column_op.clone(),
+    }
+}

@@ -1,0 +1,264 @@
+//! Made-up orders, the same for the same [`Spec`]: for trying things out, tests and benchmarks.
+//!
+//! Some users order far more than others, prices lean to the cheap side, and lines come mostly in
+//! the order of their event time, with a few that are late. With corrections or cancels the lines
+//! are a log of upserts: a later line of an order replaces or deletes it.
+//!
+//! Every line is a function of the seed and its number alone, so nothing is kept of what was
+//! written before: ten million lines or ten take the same memory.
+
+mod format;
+
+pub use format::{WriteError, write};
+
+/// The longest user id in digits, without its letter; more users make longer ids.
+const USER_DIGITS: usize = 7;
+
+/// The shortest order id in digits, without its letter.
+const ORDER_DIGITS: usize = 8;
+
+/// The least and the greatest price, in cents.
+pub const PRICE_CENTS: std::ops::RangeInclusive<i64> = 50..=50_000;
+
+/// How far lines that are not late are out of order, in milliseconds.
+pub const JITTER_MS: u32 = 2_000;
+
+/// The most that a correction moves an order's event time, in milliseconds.
+pub const CORRECTION_MS: i64 = 3_600_000;
+
+/// What orders to make.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Spec {
+    /// Lines in all: orders placed, corrected and cancelled.
+    pub orders: u64,
+    /// Users that the orders are of, at least 1.
+    pub users: u32,
+    /// Another seed makes other orders.
+    pub seed: u64,
+    /// Event time of the first order, in epoch milliseconds.
+    pub start_ms: i64,
+    /// Event time that the orders are spread over, in milliseconds.
+    pub span_ms: u64,
+    /// Of a hundred orders, how many are late.
+    pub late_percent: u8,
+    /// The most that a late order is late by, in milliseconds.
+    pub late_max_ms: u64,
+    /// Of a hundred lines, how many correct an earlier order.
+    pub corrections_percent: u8,
+    /// Of a hundred lines, how many cancel one.
+    pub cancels_percent: u8,
+}
+
+impl Default for Spec {
+    fn default() -> Spec {
+        Spec {
+            orders: 1_000_000,
+            users: 100_000,
+            seed: 42,
+            start_ms: 1_767_225_600_000, // 2026-01-01 00:00:00 UTC
+            span_ms: 24 * 3_600_000,
+            late_percent: 5,
+            late_max_ms: 10 * 60_000,
+            corrections_percent: 0,
+            cancels_percent: 0,
+        }
+    }
+}
+
+impl Spec {
+    /// Whether the lines are a log of upserts, and have an `op`.
+    pub fn is_upserts(&self) -> bool {
+        self.corrections_percent > 0 || self.cancels_percent > 0
+    }
+
+    /// # Errors
+    /// What makes these orders impossible, as the rest of a sentence that begins with their name.
+    pub fn check(&self) -> Result<(), String> {
+        let corrected = u32::from(self.corrections_percent) + u32::from(self.cancels_percent);
+        if self.users == 0 {
+            return Err("need at least one user".to_owned());
+        }
+        if corrected >= 100 {
+            return Err(format!(
+                "cannot be corrected or cancelled in {corrected} of 100 lines: some must be placed"
+            ));
+        }
+        if self.late_percent > 100 {
+            return Err(format!("cannot be late in {} of 100 lines", self.late_percent));
+        }
+        let reach_ms = i128::from(self.late_max_ms) + i128::from(CORRECTION_MS) + i128::from(JITTER_MS);
+        let first_ms = i128::from(self.start_ms) - reach_ms;
+        let last_ms = i128::from(self.start_ms) + i128::from(self.span_ms) + i128::from(CORRECTION_MS);
+        use crate::ingest::row::{AT_MS_MAX, AT_MS_MIN};
+        if first_ms < i128::from(AT_MS_MIN) || last_ms > i128::from(AT_MS_MAX) {
+            return Err(format!("must be placed between {AT_MS_MIN} and {AT_MS_MAX} ms, late ones too"));
+        }
+        Ok(())
+    }
+}
+
+/// What a line does to its order.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Op {
+    /// Places or corrects it.
+    Put,
+    /// Cancels it.
+    Delete,
+}
+
+/// One line.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct GeneratedOrder {
+    /// Number of the user; [`push_user_id`] spells it.
+    pub user: u32,
+    /// Number of the order, from 0; [`push_order_id`] spells it.
+    pub order: u64,
+    /// What is paid; of a line that deletes, what was paid when the order was placed.
+    pub price_cents: i64,
+    /// Event time in epoch milliseconds; of a line that deletes, when the order was placed.
+    pub at_ms: i64,
+    /// What the line does.
+    pub op: Op,
+}
+
+/// The id of a user: `u` and at least seven digits.
+pub fn push_user_id(user: u32, out: &mut Vec<u8>) {
+    out.push(b'u');
+    push_digits(user.into(), USER_DIGITS, out);
+}
+
+/// The id of an order: `o` and at least eight digits, of which the first order's are 1.
+pub fn push_order_id(order: u64, out: &mut Vec<u8>) {
+    out.push(b'o');
+    push_digits(order + 1, ORDER_DIGITS, out);
+}
+
+/// Appends a number in at least so many digits.
+fn push_digits(mut value: u64, digits_min: usize, out: &mut Vec<u8>) {
+    let mut digits = [b'0'; 20];
+    let mut start = digits.len();
+    while value > 0 || start > digits.len() - digits_min {
+        start -= 1;
+        digits[start] = b'0' + (value % 10) as u8;
+        value /= 10;
+    }
+    out.extend_from_slice(&digits[start..]);
+}
+
+/// The lines of a [`Spec`], one by one.
+#[derive(Clone, Debug)]
+pub struct Orders {
+    spec: Spec,
+    /// Orders placed in all, about: what the span is divided by.
+    placed_expected: u64,
+    line: u64,
+    placed: u64,
+}
+
+impl Orders {
+    /// Panics unless [`Spec::check`] agrees.
+    pub fn new(spec: Spec) -> Orders {
+        assert_eq!(spec.check(), Ok(()), "the orders are possible");
+        let placed_percent = 100 - u64::from(spec.corrections_percent) - u64::from(spec.cancels_percent);
+        let placed_expected = (u128::from(spec.orders) * u128::from(placed_percent) / 100) as u64;
+        Orders { spec, placed_expected: placed_expected.max(1), line: 0, placed: 0 }
+    }
+
+    /// The order of this number as it was placed.
+    fn placed(&self, order: u64) -> GeneratedOrder {
+        let spec = &self.spec;
+        let mut random = Random::new(spec.seed, order << 1);
+        // The square of a number below one leans to zero: the user of rank r is about 1/√r as busy as
+        // the busiest. Multiplying by a prime scatters the busy ones among the names.
+        let rank = random.squared_below(spec.users.into());
+        let user = ((rank * 2_654_435_761 + 40_503) % u64::from(spec.users)) as u32;
+        let (cents_min, cents_max) = (*PRICE_CENTS.start(), *PRICE_CENTS.end());
+        let price_cents = cents_min + random.squared_below((cents_max - cents_min + 1) as u64) as i64;
+        let step = u128::from(order.min(self.placed_expected - 1)) * u128::from(spec.span_ms);
+        let on_time_ms = spec.start_ms + (step / u128::from(self.placed_expected)) as i64;
+        let late = random.below(100) < u64::from(spec.late_percent);
+        let late_ms = if late { spec.late_max_ms } else { spec.late_max_ms.min(JITTER_MS.into()) };
+        let at_ms = on_time_ms - random.below(late_ms + 1) as i64;
+        GeneratedOrder { user, order, price_cents, at_ms, op: Op::Put }
+    }
+
+    /// What a line that places nothing does to an order that an earlier line placed.
+    fn changed(&self, random: &mut Random, op: Op) -> GeneratedOrder {
+        // Recent orders are changed most.
+        let order = self.placed - 1 - random.squared_below(self.placed);
+        let mut changed = GeneratedOrder { op, ..self.placed(order) };
+        if op == Op::Put {
+            changed.price_cents = PRICE_CENTS.start() + random.below(*PRICE_CENTS.end() as u64 - 49) as i64;
+            if random.below(2) == 0 {
+                changed.at_ms += random.below(2 * CORRECTION_MS as u64 + 1) as i64 - CORRECTION_MS;
+            }
+        }
+        changed
+    }
+}
+
+impl Iterator for Orders {
+    type Item = GeneratedOrder;
+
+    fn next(&mut self) -> Option<GeneratedOrder> {
+        if self.line == self.spec.orders {
+            return None;
+        }
+        let line = self.line;
+        self.line += 1;
+        if self.spec.is_upserts() && self.placed > 0 {
+            let mut random = Random::new(self.spec.seed, line << 1 | 1);
+            let corrections = u64::from(self.spec.corrections_percent);
+            let draw = random.below(100);
+            if draw < corrections {
+                return Some(self.changed(&mut random, Op::Put));
+            }
+            if draw < corrections + u64::from(self.spec.cancels_percent) {
+                return Some(self.changed(&mut random, Op::Delete));
+            }
+        }
+        self.placed += 1;
+        Some(self.placed(self.placed - 1))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = usize::try_from(self.spec.orders - self.line).ok();
+        (left.unwrap_or(usize::MAX), left)
+    }
+}
+
+/// SplitMix64: a sequence for every seed and number, good enough to look random and quick to start.
+struct Random {
+    state: u64,
+}
+
+impl Random {
+    fn new(seed: u64, number: u64) -> Random {
+        Random { state: mixed(seed ^ 0x6f72_6465_7273).wrapping_add(mixed(number)) }
+    }
+
+    fn next(&mut self) -> u64 {
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        mixed(self.state)
+    }
+
+    /// A number in `0..bound`, each as likely but for one part in 2^64.
+    fn below(&mut self, bound: u64) -> u64 {
+        ((u128::from(self.next()) * u128::from(bound)) >> 64) as u64
+    }
+
+    /// A number in `0..bound`, small ones likelier: the square of an even one.
+    fn squared_below(&mut self, bound: u64) -> u64 {
+        let part = self.next() >> 32;
+        ((u128::from(part * part) * u128::from(bound)) >> 64) as u64
+    }
+}
+
+fn mixed(value: u64) -> u64 {
+    let value = (value ^ value >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let value = (value ^ value >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    value ^ value >> 31
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,340 @@
+//! From the inputs as typed to a plan: which files there are, what they are, and who reads which part.
+//!
+//! Every worker of every process makes the same plan of the same files and takes its own parts of it;
+//! nothing is handed out at run time. A text file is cut into byte ranges (where exactly is looked up
+//! when a part is opened, see [`boundary`](super::boundary)), a Parquet file into row groups; small,
+//! compressed and piped inputs go to one worker each.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use super::boundary::{Boundaries, Quoted, Rule};
+use super::discover::{Found, discover, nothing_found, open_error};
+use super::reader::{Buffer, CsvHeader, Source, TextReader, open_file, read_error};
+use super::{
+    ColumnNames, Compression, Envelope, Format, InputError, Parser, ParserContext, RECORD_BYTES_MAX, Reader,
+    csv, jsonl, parquet,
+};
+
+/// Text files of fewer bytes than this are read by one worker.
+pub const SPLIT_BYTES_MIN: u64 = 64 << 10;
+
+/// The inputs as asked for.
+#[derive(Clone, Debug)]
+pub struct InputOptions {
+    /// As typed: paths, directories, globs, and `-` for standard input.
+    pub inputs: Vec<String>,
+    /// The format of inputs whose names tell none. Standard input is CSV unless this says otherwise.
+    pub format: Option<Format>,
+    /// Whether lines are orders or latest states of orders.
+    pub envelope: Envelope,
+    /// How the columns are called.
+    pub names: ColumnNames,
+    /// Ordinal of the first input; processes with inputs of their own differ here.
+    pub first_input: u32,
+    /// Whether a [`Tail`](super::Tail) reads on where the parts end. The parts then leave a last line
+    /// without a line break to it, and all of standard input and pipes; a directory or a glob may be
+    /// empty at first, and a CSV file may still lack its header.
+    pub follow: bool,
+}
+
+/// One input.
+pub struct Input {
+    /// The path as shown.
+    pub name: String,
+    /// Where it is; `None` for standard input.
+    pub path: Option<PathBuf>,
+    /// What its records look like.
+    pub format: Format,
+    /// How it is stored.
+    pub compression: Compression,
+    /// Its size as stored; `None` for standard input and pipes.
+    pub size_bytes: Option<u64>,
+    /// Its number among all inputs.
+    pub ordinal: u32,
+    pub(super) layout: Layout,
+}
+
+/// What is known of the inside of an input.
+pub(super) enum Layout {
+    /// A text file that can be read anywhere.
+    Text {
+        /// The header of a CSV file; `None` where there is none, or not yet.
+        header: Option<CsvHeader>,
+        boundaries: Boundaries,
+    },
+    /// Anything that is read from its start to its end.
+    Whole,
+    /// A followed CSV file that does not have its header yet: all of it is the tail's.
+    Unborn,
+    /// Parquet, by the rows of its row groups.
+    RowGroups(Vec<u64>),
+}
+
+/// What one worker reads of one input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Index of the input in [`Plan::inputs`].
+    pub input: usize,
+    /// Its place among the parts of the input: they follow each other in this order, counted from 0.
+    pub ordinal: u32,
+    span: Span,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Span {
+    Whole,
+    /// The records that start in these bytes.
+    Bytes(Range<u64>),
+    RowGroups(Range<usize>),
+}
+
+/// Every input, found and checked.
+pub struct Plan {
+    /// In the order of positions: as typed, with directories and globs expanded in place.
+    pub inputs: Vec<Input>,
+    pub(super) options: InputOptions,
+}
+
+impl Plan {
+    /// Finds every input, opens it and reads its header or footer, except for pipes, which are left alone.
+    ///
+    /// # Errors
+    /// The first input that is missing, unreadable, named twice or not what it should be.
+    pub fn new(options: &InputOptions) -> Result<Plan, InputError> {
+        let mut inputs = Vec::new();
+        let mut seen = HashMap::new();
+        for typed in &options.inputs {
+            let found = discover(typed, options.format)?;
+            if found.is_empty() && !options.follow {
+                return Err(nothing_found(typed));
+            }
+            for found in found {
+                let identity = found.path.as_ref().map(|path| canonical(path));
+                if let Some(before) = seen.insert(identity, found.name.clone()) {
+                    return Err(InputError::Twice { name: found.name, before });
+                }
+                let ordinal = options.first_input + inputs.len() as u32;
+                inputs.push(Input::new(found, ordinal, options)?);
+            }
+        }
+        Ok(Plan { inputs, options: options.clone() })
+    }
+
+    /// Name and size of each input, for the check that all hosts have the same.
+    pub fn manifest(&self) -> Vec<(String, Option<u64>)> {
+        self.inputs.iter().map(|input| (input.name.clone(), input.size_bytes)).collect()
+    }
+
+    /// Bytes of all inputs as stored; `None` if one is a pipe.
+    pub fn total_bytes(&self) -> Option<u64> {
+        self.inputs.iter().map(|input| input.size_bytes).sum()
+    }
+
+    /// The parts that worker `worker` of `peers` reads. Those of all workers hold every record once.
+    pub fn parts(&self, worker: usize, peers: usize) -> Vec<Part> {
+        assert!(worker < peers, "worker {worker} of {peers}");
+        let mut parts = Vec::new();
+        let mut compressed = 0;
+        for (index, input) in self.inputs.iter().enumerate() {
+            let mut push = |ordinal, span| parts.push(Part { input: index, ordinal, span });
+            match (&input.layout, input.size_bytes) {
+                (Layout::Text { .. }, Some(size)) if size >= SPLIT_BYTES_MIN => {
+                    let cut = |part: usize| (size as u128 * part as u128 / peers as u128) as u64;
+                    push(worker as u32, Span::Bytes(cut(worker)..cut(worker + 1)));
+                }
+                (Layout::Text { .. }, size) => {
+                    if index % peers == worker {
+                        push(0, Span::Bytes(0..size.unwrap_or(0)));
+                    }
+                }
+                (Layout::Whole, Some(_)) => {
+                    if compressed % peers == worker {
+                        push(0, Span::Whole);
+                    }
+                    compressed += 1;
+                }
+                (Layout::Whole, None) => {
+                    if !self.options.follow && input.stream_owner(index, peers) == worker {
+                        push(0, Span::Whole);
+                    }
+                }
+                (Layout::Unborn, _) => {}
+                (Layout::RowGroups(rows), _) => {
+                    // Turned by the index, so that small files do not all go to one worker.
+                    let share = (worker + peers - index % peers) % peers;
+                    let groups = row_group_share(rows, share, peers);
+                    push(share as u32, Span::RowGroups(groups));
+                }
+            }
+        }
+        parts
+    }
+
+    /// Opens a part of this plan. Panics if it is of another plan.
+    ///
+    /// # Errors
+    /// The input is gone, unreadable or changed, or the header of a pipe is bad; a pipe is waited for.
+    pub fn open(&self, part: &Part) -> Result<Box<dyn Reader>, InputError> {
+        let input = &self.inputs[part.input];
+        let envelope = self.options.envelope;
+        let context = ParserContext { envelope, input: input.ordinal, part: part.ordinal, round: 0 };
+        match (&input.layout, &part.span, &input.path) {
+            (Layout::Text { header, boundaries }, Span::Bytes(range), Some(path)) => {
+                let file = open_file(path)?;
+                let find =
+                    |at| boundaries.start_from(&file, at).map_err(|cause| input.read_error(&file, at, cause));
+                let (start, end) = (find(range.start)?, find(range.end)?);
+                let parser = parser(input.format, header.as_ref(), &self.options.names, context);
+                let source = Source::Range { file, position: start, end };
+                let header = header.as_ref().filter(|_| range.start == 0);
+                Ok(Box::new(TextReader::new(&input.name, source, Buffer::new(start), parser, header)))
+            }
+            (Layout::RowGroups(_), Span::RowGroups(groups), Some(path)) => {
+                let reader =
+                    parquet::ParquetReader::open(path, &self.options.names, context, groups.clone())?;
+                Ok(Box::new(reader))
+            }
+            _ => {
+                let (mut source, mut buffer) = (input.whole()?, Buffer::new(0));
+                let header = match input.format {
+                    Format::Csv => {
+                        Some(CsvHeader::read(&input.name, &mut source, &mut buffer, &self.options.names)?)
+                    }
+                    _ => None,
+                };
+                let parser = parser(input.format, header.as_ref(), &self.options.names, context);
+                Ok(Box::new(TextReader::new(&input.name, source, buffer, parser, header.as_ref())))
+            }
+        }
+    }
+}
+
+impl Input {
+    fn new(found: Found, ordinal: u32, options: &InputOptions) -> Result<Input, InputError> {
+        let Found { name, path, format, compression } = found;
+        let metadata = match &path {
+            Some(path) => Some(fs::metadata(path).map_err(|cause| open_error(path, cause))?),
+            None => None,
+        };
+        let size_bytes = metadata.filter(fs::Metadata::is_file).map(|metadata| metadata.len());
+        if format == Format::Parquet && (size_bytes.is_none() || compression != Compression::None) {
+            return Err(InputError::ParquetStream { name });
+        }
+        let mut input = Input { name, path, format, compression, size_bytes, ordinal, layout: Layout::Whole };
+        if let (Some(path), Some(size)) = (&input.path, size_bytes) {
+            input.layout = input.look_inside(path, size, options)?;
+        }
+        Ok(input)
+    }
+
+    /// Checks the start or the end of a regular file, where there is something to check.
+    fn look_inside(&self, path: &Path, size: u64, options: &InputOptions) -> Result<Layout, InputError> {
+        if self.format == Format::Parquet {
+            return Ok(Layout::RowGroups(parquet::row_groups(path)?));
+        }
+        if self.compression != Compression::None {
+            if size == 0 {
+                let (name, compression) = (self.name.clone(), self.compression);
+                return Err(InputError::CutShort { name, compression, at: 0 });
+            }
+            let mut source = self.whole()?;
+            if self.format == Format::Csv {
+                CsvHeader::read(&self.name, &mut source, &mut Buffer::new(0), &options.names)?;
+            }
+            return Ok(Layout::Whole);
+        }
+        let file = open_file(path)?;
+        let mut header = None;
+        if self.format == Format::Csv {
+            let mut source = Source::Range { file, position: 0, end: size };
+            let mut buffer = Buffer::new(0);
+            header = if options.follow {
+                CsvHeader::read_complete(&self.name, &mut source, &mut buffer, &options.names)?
+            } else {
+                Some(CsvHeader::read(&self.name, &mut source, &mut buffer, &options.names)?)
+            };
+            if header.is_none() {
+                return Ok(Layout::Unborn);
+            }
+        }
+        let first = header.as_ref().map_or(0, |header| header.bytes);
+        let boundaries = Boundaries::new(rule(self.format), first, size, !options.follow);
+        Ok(Layout::Text { header, boundaries })
+    }
+
+    /// The worker that reads this input, at `index` of the plan, if it is a pipe.
+    pub(super) fn stream_owner(&self, index: usize, peers: usize) -> usize {
+        if self.path.is_none() { 0 } else { index % peers }
+    }
+
+    /// Opens the input to be read from start to end.
+    fn whole(&self) -> Result<Source, InputError> {
+        Source::whole(&self.name, self.path.as_deref(), self.compression)
+    }
+
+    /// The error for a read of the input's file that failed.
+    pub(super) fn read_error(&self, file: &File, at: u64, cause: io::Error) -> InputError {
+        read_error(&self.name, file, self.size_bytes.unwrap_or(0), at, cause)
+    }
+}
+
+/// A parser of the records behind a header.
+///
+/// Panics if the format is CSV and there is no header.
+pub(super) fn parser(
+    format: Format,
+    header: Option<&CsvHeader>,
+    names: &ColumnNames,
+    context: ParserContext,
+) -> Box<dyn Parser> {
+    match (format, header) {
+        (Format::Csv, Some(header)) => Box::new(csv::CsvParser::new(&header.header, context)),
+        (Format::Jsonl, _) => Box::new(jsonl::JsonlParser::new(names, context)),
+        (format, _) => unreachable!("{format:?} without a header is not parsed as text"),
+    }
+}
+
+fn rule(format: Format) -> Rule {
+    match format {
+        Format::Csv => Rule::Quoted(Quoted {
+            record_bytes_max: RECORD_BYTES_MAX,
+            record_end: |bytes, at_end| match csv::record_end(bytes, bytes.len(), at_end) {
+                csv::RecordEnd::Complete(end) => Some(end),
+                csv::RecordEnd::Incomplete => None,
+            },
+        }),
+        _ => Rule::Line,
+    }
+}
+
+/// The row groups whose middle row falls into share `share` of `shares` equal shares of all rows.
+fn row_group_share(rows: &[u64], share: usize, shares: usize) -> Range<usize> {
+    let total = rows.iter().map(|rows| u128::from(*rows)).sum::<u128>().max(1);
+    let mut before = 0;
+    let mut share_of = |rows: &u64| {
+        // In half rows, so that the middle is a whole number and never the end.
+        let middle = 2 * before + u128::from(*rows);
+        before += u128::from(*rows);
+        (middle * shares as u128 / (2 * total)).min(shares as u128 - 1) as usize
+    };
+    let shares_of_groups: Vec<usize> = rows.iter().map(&mut share_of).collect();
+    shares_of_groups.partition_point(|of| *of < share)..shares_of_groups.partition_point(|of| *of <= share)
+}
+
+/// What a path leads to, whatever it is called; pipes have no other name than their own.
+pub(super) fn canonical(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}
+
+impl Reader for parquet::ParquetReader {
+    fn read_block(&mut self, epoch: dataflows::Epoch, block: &mut super::Block) -> Result<bool, InputError> {
+        Ok(parquet::ParquetReader::read_block(self, epoch, block)?)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,443 @@
+//! Plans of real files in temporary directories: what is found, refused, split and read.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::{PermissionsExt, symlink};
+
+use dataflows::{Diff, Epoch, Order};
+use flate2::write::GzEncoder;
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::*;
+use crate::ingest::{Block, Reject};
+
+const HEADER: &str = "user_id,order_id,price,timestamp\n";
+
+fn options(inputs: &[&str]) -> InputOptions {
+    InputOptions {
+        inputs: inputs.iter().map(|input| (*input).to_owned()).collect(),
+        format: None,
+        envelope: Envelope::Append,
+        names: ColumnNames::default(),
+        first_input: 0,
+        follow: false,
+    }
+}
+
+/// A directory with files, whose names as shown are made short in messages.
+struct Files(TempDir);
+
+impl Files {
+    fn new(files: &[(&str, &[u8])]) -> Files {
+        let directory = TempDir::with_prefix("inputs").unwrap();
+        let files_of = Files(directory);
+        for (name, content) in files {
+            files_of.write(name, content);
+        }
+        files_of
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.path().join(name).display().to_string()
+    }
+
+    fn write(&self, name: &str, content: &[u8]) {
+        let path = self.0.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+
+    fn options(&self, names: &[&str]) -> InputOptions {
+        let paths: Vec<String> = names.iter().map(|name| self.path(name)).collect();
+        options(&paths.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    /// The message, without the directory.
+    fn error(&self, options: &InputOptions) -> String {
+        match Plan::new(options).and_then(|plan| read_all(&plan, 1)) {
+            Ok(_) => panic!("{:?} are fine", options.inputs),
+            Err(error) => error.to_string().replace(&self.path(""), ""),
+        }
+    }
+}
+
+fn gzip(content: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(content).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn zstandard(content: &[u8]) -> Vec<u8> {
+    zstd::encode_all(content, 1).unwrap()
+}
+
+/// Everything that was read of a plan, in the order of inputs and parts.
+#[derive(Debug, Default, PartialEq)]
+struct Everything {
+    orders: Vec<(Order, Epoch, Diff)>,
+    upserts: Vec<Upsert>,
+    /// With lines counted from the start of the input.
+    rejects: Vec<Reject>,
+    bytes: u64,
+    lines: u64,
+}
+
+/// Reads all parts of `peers` workers; each part's rejects are told by the lines of the parts before it.
+fn read_all(plan: &Plan, peers: usize) -> Result<Everything, InputError> {
+    let mut parts: Vec<Part> = (0..peers).flat_map(|worker| plan.parts(worker, peers)).collect();
+    parts.sort_by_key(|part| (part.input, part.ordinal));
+    let mut all = Everything::default();
+    let mut first_line = (0, 0);
+    for part in parts {
+        let mut block = Block::default();
+        let mut reader = plan.open(&part)?;
+        while reader.read_block(7, &mut block)? {}
+        assert!(!reader.read_block(7, &mut block)?, "a part at its end stays there");
+        if first_line.0 != part.input {
+            first_line = (part.input, 0);
+        }
+        for mut reject in block.rejects {
+            let ordinal = plan.inputs[part.input].ordinal;
+            assert_eq!((reject.input, reject.part), (ordinal, part.ordinal));
+            reject.line += first_line.1;
+            reject.part = 0;
+            all.rejects.push(reject);
+        }
+        first_line.1 += block.lines;
+        all.orders.extend(block.orders);
+        all.upserts.extend(block.upserts);
+        all.bytes += block.bytes;
+        all.lines += block.lines;
+    }
+    Ok(all)
+}
+
+fn users(all: &Everything) -> Vec<String> {
+    all.orders.iter().map(|(order, ..)| order.user_id.to_string()).collect()
+}
+
+fn names(plan: &Plan) -> Vec<&str> {
+    plan.inputs.iter().map(|input| input.name.rsplit('/').next().unwrap()).collect()
+}
+
+#[test]
+fn directories_and_globs_are_expanded_in_place_and_sorted() {
+    let row = format!("{HEADER}u,o,1,1\n");
+    let csv = row.as_bytes();
+    let files = Files::new(&[
+        ("z.csv", csv),
+        ("in/b.csv", csv),
+        ("in/a/c.CSV", csv),
+        ("in/a.jsonl", b""),
+        ("in/d.json.gz", &gzip(b"")),
+        ("in/e.ndjson.zst", &zstandard(b"")),
+        ("in/.hidden.csv", csv),
+        ("in/.git/x.csv", csv),
+        ("in/README.md", b"# hello"),
+        ("g/1.csv", csv),
+        ("g/10.csv", csv),
+        ("g/2.csv", csv),
+        ("g/[0].csv", csv),
+    ]);
+    symlink(files.path("in"), files.path("in/circle")).unwrap();
+    let plan = Plan::new(&InputOptions {
+        first_input: 5,
+        ..files.options(&["z.csv", "in", "g/[0].csv", "g/?*.csv"])
+    });
+    // The glob finds the file in brackets once more.
+    assert!(plan.is_err());
+    fs::remove_file(files.path("g/[0].csv")).unwrap();
+    let plan =
+        Plan::new(&InputOptions { first_input: 5, ..files.options(&["z.csv", "in", "g/?*.csv"]) }).unwrap();
+    assert_eq!(
+        names(&plan),
+        ["z.csv", "c.CSV", "a.jsonl", "b.csv", "d.json.gz", "e.ndjson.zst", "1.csv", "10.csv", "2.csv"]
+    );
+    assert_eq!(
+        plan.inputs.iter().map(|input| input.ordinal).collect::<Vec<_>>(),
+        (5..14).collect::<Vec<_>>()
+    );
+    let sizes = plan.inputs.iter().map(|input| fs::metadata(&input.name).unwrap().len()).sum::<u64>();
+    assert_eq!(plan.total_bytes(), Some(sizes));
+    assert_eq!(read_all(&plan, 3).unwrap().bytes, sizes);
+}
+
+#[test]
+fn bad_inputs_are_one_sentence_each() {
+    let cut_gzip = &gzip(format!("{HEADER}u,o,1,1\n").as_bytes())[..30];
+    let cut_zstd = &zstandard(b"{}\n{}\n")[..12];
+    let files = Files::new(&[
+        ("empty.csv", b""),
+        ("empty.jsonl.gz", b""),
+        ("header-only.csv", HEADER.as_bytes()),
+        ("no-newline.csv", &b"x".repeat(RECORD_BYTES_MAX + 1)),
+        ("price-missing.csv", b"user_id,order_id,timestamp\n"),
+        ("cut.csv.gz", cut_gzip),
+        ("cut.jsonl.zst", cut_zstd),
+        ("not.jsonl.gz", b"{\"user_id\":\"u\"}\n"),
+        ("what.txt", b""),
+        ("stream.parquet.gz", b""),
+        ("none/README.md", b""),
+        ("good.csv", HEADER.as_bytes()),
+        ("short.parquet", b"PAR1"),
+    ]);
+    symlink(files.path("good.csv"), files.path("same.csv")).unwrap();
+    let cases: &[(&[&str], &str)] = &[
+        (&["missing.csv"], "missing.csv: no such file or directory"),
+        (
+            &["good.csv", "none"],
+            "no orders files in directory \"none\": expected .csv, .jsonl, .ndjson, .json, \
+                                 .parquet, or these with .gz or .zst",
+        ),
+        (&["*.pq"], "no file matches \"*.pq\""),
+        (
+            &["[.csv"],
+            "\"[.csv\" is not a file name pattern: Pattern syntax error near position LENGTH: invalid \
+                      range pattern",
+        ),
+        (
+            &["what.txt"],
+            "what.txt: the extension tells no format; name it with --format csv, jsonl or parquet",
+        ),
+        (
+            &["stream.parquet.gz"],
+            "stream.parquet.gz: the extension tells no format; name it with --format csv, \
+                                  jsonl or parquet",
+        ),
+        (&["good.csv", "good.csv"], "good.csv is given twice: name each file once"),
+        (&["good.csv", "same.csv"], "same.csv is the same file as good.csv: name each file once"),
+        (&["empty.csv"], "empty.csv is empty: expected a header line user_id,order_id,price,timestamp"),
+        (
+            &["no-newline.csv"],
+            "no-newline.csv: no header: the first 1048576 bytes hold no line break, so it is \
+                               not CSV",
+        ),
+        (
+            &["price-missing.csv"],
+            "price-missing.csv: no column \"price\" in the header \
+                                  user_id,order_id,timestamp: say what it is called with --column-price NAME",
+        ),
+        (&["cut.csv.gz"], "cut.csv.gz ends in the middle of its gzip stream at byte 30: it was cut short"),
+        (
+            &["empty.jsonl.gz"],
+            "empty.jsonl.gz ends in the middle of its gzip stream at byte 0: it was cut short",
+        ),
+        (
+            &["cut.jsonl.zst"],
+            "cut.jsonl.zst ends in the middle of its zstd stream at byte 12: it was cut short",
+        ),
+        (
+            &["not.jsonl.gz"],
+            "not.jsonl.gz is damaged: its gzip stream breaks near byte 16: invalid gzip header",
+        ),
+    ];
+    for (names, expected) in cases {
+        let length = files.path("").len();
+        assert_eq!(
+            files.error(&files.options(names)),
+            expected.replace("LENGTH", &length.to_string()),
+            "{names:?}"
+        );
+    }
+    let parquet = InputOptions { format: Some(Format::Parquet), ..options(&["-"]) };
+    assert_eq!(
+        files.error(&parquet),
+        "standard input: parquet cannot be read from a stream; save it to a file first"
+    );
+    let twice = options(&["-", "-"]);
+    assert_eq!(files.error(&twice), "standard input is given twice: name each file once");
+}
+
+#[test]
+fn an_unreadable_file_is_named() {
+    let files = Files::new(&[("secret.jsonl", b"")]);
+    fs::set_permissions(files.path("secret.jsonl"), fs::Permissions::from_mode(0o0)).unwrap();
+    // Whoever may read everything, such as root, reads this too.
+    if File::open(files.path("secret.jsonl")).is_err() {
+        let error = files.error(&files.options(&["secret.jsonl"]));
+        assert_eq!(error, "secret.jsonl: cannot be opened: Permission denied (os error 13)");
+    }
+    let error = open_error(Path::new("x.csv"), io::ErrorKind::PermissionDenied.into());
+    assert_eq!(error.to_string(), "x.csv: cannot be opened: permission denied");
+}
+
+#[test]
+fn files_without_orders_are_fine() {
+    let files = Files::new(&[
+        ("a.csv", HEADER.as_bytes()),
+        ("b.csv", HEADER.trim_end().as_bytes()),
+        ("c.jsonl", b""),
+        ("d.csv.gz", &gzip(HEADER.as_bytes())),
+    ]);
+    for peers in [1, 3] {
+        let all =
+            read_all(&Plan::new(&files.options(&["a.csv", "b.csv", "c.jsonl", "d.csv.gz"])).unwrap(), peers);
+        let all = all.unwrap();
+        assert_eq!((all.orders.len(), all.rejects.len(), all.lines), (0, 0, 3));
+    }
+}
+
+#[test]
+fn a_format_is_for_names_that_tell_none() {
+    let files = Files::new(&[
+        ("orders.txt", format!("{HEADER}a,o,1,1\n").as_bytes()),
+        ("orders.gz", &gzip(format!("{HEADER}b,o,1,1\n").as_bytes())),
+        ("orders.jsonl", br#"{"user_id":"c","order_id":"o","price":1,"timestamp":1}"#),
+    ]);
+    let options = InputOptions {
+        format: Some(Format::Csv),
+        ..files.options(&["orders.txt", "orders.gz", "orders.jsonl"])
+    };
+    assert_eq!(users(&read_all(&Plan::new(&options).unwrap(), 2).unwrap()), ["a", "b", "c"]);
+}
+
+#[test]
+fn a_pipe_is_read_once_and_whole() {
+    let files = Files::new(&[]);
+    let path = files.path("pipe.csv");
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &path,
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
+        0,
+    )
+    .unwrap();
+    let plan = Plan::new(&files.options(&["pipe.csv"])).unwrap();
+    assert_eq!((plan.total_bytes(), plan.inputs[0].size_bytes), (None, None));
+    let content = format!("{HEADER}u,o,1,1\nv,o,1,1");
+    let size = content.len() as u64;
+    let writer = std::thread::spawn(move || fs::write(path, content).unwrap());
+    let all = read_all(&plan, 2).unwrap();
+    writer.join().unwrap();
+    assert_eq!((users(&all), all.bytes, all.lines), (vec!["u".to_owned(), "v".to_owned()], size, 3));
+}
+
+/// Rows of all kinds, some of which are broken.
+fn rows(count: usize, seed: u64) -> String {
+    let mut random = seed;
+    let mut content = String::new();
+    for row in 0..count {
+        random = random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        content += &match (random >> 33) % 11 {
+            0 => format!("\"us\ner{row}\",o{row},1.5,{row}\r\n"),
+            1 => format!("\"u,\"\"{row}\",o,\"2\",{row}\n"),
+            2 => format!("u{row},o\",3,{row}\n"),
+            3 => format!("u{row},o,x,{row}\n"),
+            4 => "\n".to_owned(),
+            5 => format!("u{row},\"o\"x,3,{row}\n"),
+            _ => format!("user-{row},order-{row},{row}.25,{row}000\n"),
+        };
+    }
+    content
+}
+
+#[test]
+fn parts_of_any_number_of_workers_are_the_whole() {
+    let seed = 42;
+    let quoted = rows(20_000, seed);
+    let plain: String = (0..60_000).map(|row| format!("user{row},order{row},{row}.5,{row}\n")).collect();
+    let json: String = (0..5_000)
+        .map(|row| {
+            format!("{{\"user_id\":\"u{row}\",\"order_id\":\"o\",\"price\":{},\"timestamp\":1}}\n", row % 7)
+        })
+        .collect();
+    let files = Files::new(&[
+        ("quoted.csv", [HEADER, &quoted].concat().as_bytes()),
+        ("plain.csv", [HEADER, &plain, "\"last\",\"or\nder\",1,1"].concat().as_bytes()),
+        ("long.csv", [HEADER, "u,o,1,1\n", &"x".repeat(3 << 20), "\nv,o,1,1\n"].concat().as_bytes()),
+        ("lines.jsonl", [&json, "nonsense"].concat().as_bytes()),
+        ("small.csv", [HEADER, "u,o,1,1\nu,o,?,1\n"].concat().as_bytes()),
+        ("packed.csv.gz", &[gzip(HEADER.as_bytes()), gzip(rows(3_000, seed).as_bytes())].concat()),
+        ("packed.csv.zst", &[zstandard(HEADER.as_bytes()), zstandard(plain.as_bytes())].concat()),
+    ]);
+    for envelope in [Envelope::Append, Envelope::Upsert] {
+        let plan = Plan::new(&InputOptions { envelope, ..files.options(&["."]) }).unwrap();
+        let whole = read_all(&plan, 1).unwrap();
+        assert_eq!(whole.bytes, plan.total_bytes().unwrap());
+        assert!(whole.rejects.len() > 1000 && whole.orders.len() + whole.upserts.len() > 100_000);
+        for peers in [2, 3, 8, 61] {
+            assert!(read_all(&plan, peers).unwrap() == whole, "{peers} workers, {envelope:?}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn row_groups_are_shared_out_once(rows in proptest::collection::vec(0_u64..5, 0..20), shares in 1_usize..9) {
+        let ranges: Vec<_> = (0..shares).map(|share| row_group_share(&rows, share, shares)).collect();
+        let mut next = 0;
+        for range in &ranges {
+            prop_assert_eq!(range.start, next);
+            next = range.end;
+        }
+        prop_assert_eq!(next, rows.len());
+        // No share is more than a whole group away from what it should be.
+        let (total, largest) = (rows.iter().sum::<u64>(), rows.iter().copied().max().unwrap_or(0));
+        for range in ranges {
+            let held: u64 = rows[range].iter().sum();
+            prop_assert!(held * shares as u64 <= total + largest * shares as u64);
+        }
+    }
+}
+
+#[test]
+fn a_compressed_file_cut_anywhere_is_never_taken_for_whole() {
+    let json: String = (0..40)
+        .map(|row| format!("{{\"user_id\":\"u{row}\",\"order_id\":\"o\",\"price\":1,\"timestamp\":1}}\n"))
+        .collect();
+    let (first, second) = json.split_at(json.len() / 2);
+    for (name, compress) in [("x.jsonl.gz", gzip as fn(&[u8]) -> Vec<u8>), ("x.jsonl.zst", zstandard)] {
+        let members = [compress(first.as_bytes()), compress(second.as_bytes())];
+        let content = members.concat();
+        for length in 0..=content.len() {
+            let files = Files::new(&[(name, &content[..length])]);
+            let plan = Plan::new(&files.options(&[name]));
+            let lines = plan.and_then(|plan| read_all(&plan, 1)).map(|all| (all.lines, all.bytes));
+            let cut = length as u64;
+            match lines {
+                Ok(read) if length == content.len() => assert_eq!(read, (40, cut)),
+                Ok(read) => assert_eq!((length, read.1), (members[0].len(), cut), "{read:?}"),
+                Err(InputError::CutShort { at, .. }) => assert_eq!(at, cut),
+                Err(error) => panic!("{error} at {length}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_file_that_shrinks_is_an_error() {
+    let content = [HEADER, &"u,o,1,1\n".repeat(50_000)].concat();
+    let files = Files::new(&[("a.csv", content.as_bytes())]);
+    let plan = Plan::new(&files.options(&["a.csv"])).unwrap();
+    File::options().write(true).open(files.path("a.csv")).unwrap().set_len(100_000).unwrap();
+    for peers in [1, 3] {
+        let message = read_all(&plan, peers).unwrap_err().to_string();
+        assert_eq!(
+            message.replace(&files.path(""), ""),
+            "a.csv shrank from 400033 to 100000 bytes while it was being read: run again when nothing writes to it"
+        );
+    }
+}
+
+#[test]
+fn followed_files_leave_what_is_not_complete() {
+    let big = "u,o,1,1\n".repeat(20_000);
+    let files = Files::new(&[
+        ("a.csv", [HEADER, &big, "\"u\n"].concat().as_bytes()),
+        ("b.csv", HEADER.trim_end().as_bytes()),
+        ("c.csv", b""),
+        ("d.jsonl", b"{}\n{}"),
+    ]);
+    let mut options = InputOptions { follow: true, ..files.options(&["*.csv", "d.jsonl", "later"]) };
+    options.inputs.push("-".to_owned());
+    fs::create_dir(files.path("later")).unwrap();
+    let plan = Plan::new(&options).unwrap();
+    for peers in [1, 4] {
+        let all = read_all(&plan, peers).unwrap();
+        assert_eq!((all.orders.len(), all.rejects.len(), all.lines), (20_000, 1, 20_002));
+    }
+}

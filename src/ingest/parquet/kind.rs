@@ -1,0 +1,356 @@
+//! Which columns of a file make an order, how each is stored, and how its values are read.
+
+use dataflows::{Amount, Id};
+use parquet::basic::{ConvertedType, LogicalType, TimeUnit, Type as PhysicalType};
+use parquet::column::page::PageReader;
+use parquet::column::reader::ColumnReaderImpl;
+use parquet::data_type::{
+    ByteArray, ByteArrayType, DataType, DoubleType, FixedLenByteArray, FixedLenByteArrayType, FloatType,
+    Int32Type, Int64Type,
+};
+use parquet::schema::types::{ColumnDescPtr, ColumnDescriptor};
+
+use super::column::{Bad, ByteColumn, Column, Converted, Shape};
+use super::source::CheckedPages;
+use crate::ingest::Envelope;
+use crate::ingest::row::{
+    Op, Quoted, Role, check_at_ms, check_id, parse_at_ms, parse_op, parse_price, price_reason,
+};
+
+/// How the values of a column are stored, where an order can be made of them.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Bytes that spell the value.
+    Text,
+    /// A 32- or 64-bit integer, times 10^-scale.
+    Integer {
+        signed: bool,
+        scale: u32,
+    },
+    /// A big-endian integer of any width, times 10^-scale.
+    WideInteger {
+        scale: u32,
+    },
+    Float,
+    Double,
+    /// An integer of so many to a millisecond.
+    Time {
+        per_ms: i64,
+    },
+}
+
+/// How a flat column is stored, or why no value of this role can be made of it.
+pub(super) fn kind_of(role: Role, column: &ColumnDescriptor) -> Result<Kind, String> {
+    let physical = column.physical_type();
+    let logical = column.logical_type_ref();
+    let converted = column.converted_type();
+    let decimal = matches!(logical, Some(LogicalType::Decimal(_))) || converted == ConvertedType::DECIMAL;
+    let scale = if decimal { u32::try_from(column.type_scale()).map_err(|_| "negative scale")? } else { 0 };
+    let annotated = !matches!(logical, None | Some(LogicalType::Integer(_)))
+        || !matches!(
+            converted,
+            ConvertedType::NONE
+                | ConvertedType::INT_8
+                | ConvertedType::INT_16
+                | ConvertedType::INT_32
+                | ConvertedType::INT_64
+                | ConvertedType::UINT_8
+                | ConvertedType::UINT_16
+                | ConvertedType::UINT_32
+                | ConvertedType::UINT_64
+        );
+    let signed = match logical {
+        Some(LogicalType::Integer(integer)) => integer.is_signed,
+        _ => !matches!(
+            converted,
+            ConvertedType::UINT_8 | ConvertedType::UINT_16 | ConvertedType::UINT_32 | ConvertedType::UINT_64
+        ),
+    };
+    let text = matches!(logical, None | Some(LogicalType::String | LogicalType::Enum | LogicalType::Json))
+        && matches!(
+            converted,
+            ConvertedType::NONE | ConvertedType::UTF8 | ConvertedType::ENUM | ConvertedType::JSON
+        );
+    match (role, physical) {
+        (_, PhysicalType::BYTE_ARRAY) if text => Ok(Kind::Text),
+        (Role::UserId | Role::OrderId, PhysicalType::INT32 | PhysicalType::INT64) if !annotated => {
+            Ok(Kind::Integer { signed, scale: 0 })
+        }
+        (Role::Price, PhysicalType::DOUBLE) => Ok(Kind::Double),
+        (Role::Price, PhysicalType::FLOAT) => Ok(Kind::Float),
+        (Role::Price, PhysicalType::INT32 | PhysicalType::INT64) if decimal || !annotated => {
+            Ok(Kind::Integer { signed, scale })
+        }
+        (Role::Price, PhysicalType::BYTE_ARRAY | PhysicalType::FIXED_LEN_BYTE_ARRAY) if decimal => {
+            Ok(Kind::WideInteger { scale })
+        }
+        (Role::Timestamp, PhysicalType::INT64) => match (logical, converted) {
+            (Some(LogicalType::Timestamp(time)), _) => Ok(Kind::Time {
+                per_ms: match time.unit {
+                    TimeUnit::MILLIS => 1,
+                    TimeUnit::MICROS => 1_000,
+                    TimeUnit::NANOS => 1_000_000,
+                },
+            }),
+            (None, ConvertedType::TIMESTAMP_MILLIS) => Ok(Kind::Time { per_ms: 1 }),
+            (None, ConvertedType::TIMESTAMP_MICROS) => Ok(Kind::Time { per_ms: 1_000 }),
+            _ if !annotated => Ok(Kind::Time { per_ms: 1 }),
+            _ => Err(described(column)),
+        },
+        (Role::Timestamp, PhysicalType::INT96) => {
+            Err("INT96, a retired type; write it as TIMESTAMP or as INT64 of epoch milliseconds".to_owned())
+        }
+        _ => Err(described(column)),
+    }
+}
+
+fn described(column: &ColumnDescriptor) -> String {
+    let physical = column.physical_type();
+    match (column.logical_type_ref(), column.converted_type()) {
+        (Some(logical), _) => format!("{physical} ({logical:?})"),
+        (None, ConvertedType::NONE) => physical.to_string(),
+        (None, converted) => format!("{physical} ({converted})"),
+    }
+}
+
+/// One column of one row group, ready to be read.
+pub(super) struct Opened {
+    pub(super) column: ColumnDescPtr,
+    pub(super) kind: Kind,
+    pub(super) pages: CheckedPages,
+    /// Whether [`ByteColumn`] knows all encodings in it.
+    pub(super) decoded_here: bool,
+}
+
+impl Opened {
+    /// Ids, of the user or of the order.
+    pub(super) fn ids(self, role: Role) -> Box<dyn Column<Id>> {
+        let null = Err(missing(role));
+        let blank = Id::new("");
+        match self.kind {
+            Kind::Integer { signed, .. } => {
+                self.integers(blank, null, signed, |value| Ok(Id::new(&value.to_string())))
+            }
+            _ => self.bytes(blank, null, move |tail, length| id_of(role, tail, length)),
+        }
+    }
+
+    /// Prices.
+    pub(super) fn prices(self) -> Box<dyn Column<Amount>> {
+        let null = Err(missing(Role::Price));
+        let blank = Amount::ZERO;
+        match self.kind {
+            Kind::Double => self.numbers::<DoubleType, _, _>(blank, null, |value| price_of_double(*value)),
+            Kind::Float => self.numbers::<FloatType, _, _>(blank, null, |value| price_of_float(*value)),
+            Kind::Integer { signed, scale } => {
+                self.integers(blank, null, signed, move |value| price_of_integer(value, scale))
+            }
+            Kind::WideInteger { scale } => {
+                self.bytes(blank, null, move |tail, length| price_of_wide_integer(&tail[..length], scale))
+            }
+            Kind::Text | Kind::Time { .. } => self.bytes(blank, null, |tail, length| {
+                let text = &tail[..length];
+                parse_price(text).map_err(|reason| bad_text(reason, text))
+            }),
+        }
+    }
+
+    /// Event times, in epoch milliseconds.
+    pub(super) fn times_ms(self) -> Box<dyn Column<i64>> {
+        let null = Err(missing(Role::Timestamp));
+        match self.kind {
+            Kind::Time { per_ms } => self.numbers::<Int64Type, _, _>(0, null, move |value| {
+                check_at_ms(value.div_euclid(per_ms)).map_err(|reason| Bad { reason, raw: value.to_string() })
+            }),
+            _ => self.bytes(0, null, |tail, length| {
+                let text = &tail[..length];
+                parse_at_ms(text).map_err(|reason| bad_text(reason, text))
+            }),
+        }
+    }
+
+    /// Operations; a null is a put.
+    pub(super) fn ops(self, envelope: Envelope) -> Box<dyn Column<Op>> {
+        self.bytes(Op::Put, Ok(Op::Put), move |tail, length| {
+            let text = &tail[..length];
+            parse_op(text, envelope).map_err(|reason| bad_text(reason, text))
+        })
+    }
+
+    fn numbers<P, T, F>(self, blank: T, null: Result<T, Bad>, convert: F) -> Box<dyn Column<T>>
+    where
+        P: DataType,
+        T: Clone + Send + 'static,
+        F: Fn(&P::T) -> Result<T, Bad> + Send + 'static,
+    {
+        let optional = self.column.max_def_level() > 0;
+        let pages: Box<dyn PageReader> = Box::new(self.pages);
+        Box::new(Converted::<P, T, F> {
+            reader: ColumnReaderImpl::new(self.column, pages),
+            shape: Shape { optional, blank, null },
+            convert,
+            values: Vec::new(),
+            levels: Vec::new(),
+        })
+    }
+
+    fn integers<T, F>(self, blank: T, null: Result<T, Bad>, signed: bool, convert: F) -> Box<dyn Column<T>>
+    where
+        T: Clone + Send + 'static,
+        F: Fn(i128) -> Result<T, Bad> + Send + 'static,
+    {
+        match self.column.physical_type() {
+            PhysicalType::INT32 => self.numbers::<Int32Type, _, _>(blank, null, move |value| {
+                convert(if signed { i128::from(*value) } else { i128::from(*value as u32) })
+            }),
+            _ => self.numbers::<Int64Type, _, _>(blank, null, move |value| {
+                convert(if signed { i128::from(*value) } else { i128::from(*value as u64) })
+            }),
+        }
+    }
+
+    fn bytes<T, F>(self, blank: T, null: Result<T, Bad>, convert: F) -> Box<dyn Column<T>>
+    where
+        T: Clone + Send + 'static,
+        F: Fn(&[u8], usize) -> Result<T, Bad> + Send + 'static,
+    {
+        let fixed = self.column.physical_type() == PhysicalType::FIXED_LEN_BYTE_ARRAY;
+        if self.decoded_here {
+            let shape = Shape { optional: self.column.max_def_level() > 0, blank, null };
+            let fixed_length = fixed.then(|| self.column.type_length().unsigned_abs() as usize);
+            return Box::new(ByteColumn::new(self.pages, shape, fixed_length, convert));
+        }
+        if fixed {
+            return self.numbers::<FixedLenByteArrayType, _, _>(blank, null, move |v: &FixedLenByteArray| {
+                convert(v.data(), v.len())
+            });
+        }
+        self.numbers::<ByteArrayType, _, _>(blank, null, move |v: &ByteArray| convert(v.data(), v.len()))
+    }
+}
+
+fn missing(role: Role) -> Bad {
+    Bad { reason: format!("{} is missing", role.name()), raw: "null".to_owned() }
+}
+
+#[cold]
+fn bad_text(reason: String, text: &[u8]) -> Bad {
+    Bad { reason, raw: json_string(&String::from_utf8_lossy(text)) }
+}
+
+/// A text as JSON.
+pub(super) fn json_string(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+#[inline]
+fn id_of(role: Role, tail: &[u8], length: usize) -> Result<Id, Bad> {
+    if length > 0
+        && let Some(window) = tail.first_chunk()
+        && let Some(id) = Id::from_ascii_window(window, length)
+    {
+        return Ok(id);
+    }
+    let text = &tail[..length];
+    check_id(role, text).map(Id::new).map_err(|reason| bad_text(reason, text))
+}
+
+#[inline]
+fn price_of_double(value: f64) -> Result<Amount, Bad> {
+    // As `Amount::try_from`, which asks the same question; truncation, unlike rounding, is one
+    // instruction, and any whole number of cents that divides back to the double is the answer.
+    let cents = (value * 100.0 + 0.5_f64.copysign(value)) as i64;
+    if cents.unsigned_abs() < 1_000_000_000_000_000 && cents as f64 / 100.0 == value {
+        return Amount::from_decimal(cents, 2).map_err(|error| bad_number(price_reason(value, error), value));
+    }
+    Amount::try_from(value).map_err(|error| bad_number(price_reason(value, error), value))
+}
+
+fn price_of_float(value: f32) -> Result<Amount, Bad> {
+    if !value.is_finite() {
+        return price_of_double(f64::from(value));
+    }
+    // The shortest decimal of the float itself, not of the double that it widens to.
+    Amount::parse(format!("{value:e}").as_bytes())
+        .map_err(|error| bad_number(price_reason(value, error), f64::from(value)))
+}
+
+#[cold]
+fn bad_number(reason: String, value: f64) -> Bad {
+    // JSON has no word for what is not finite.
+    let raw = if value.is_finite() { format!("{value:e}") } else { format!("\"{value}\"") };
+    Bad { reason, raw }
+}
+
+fn price_of_integer(value: i128, scale: u32) -> Result<Amount, Bad> {
+    let price = match i64::try_from(value) {
+        Ok(mantissa) => Amount::from_decimal(mantissa, scale),
+        Err(_) => Amount::parse(format!("{value}e-{scale}").as_bytes()),
+    };
+    price.map_err(|error| {
+        let text = format!("{value}e-{scale}");
+        Bad { reason: price_reason(&text, error), raw: text }
+    })
+}
+
+fn price_of_wide_integer(bytes: &[u8], scale: u32) -> Result<Amount, Bad> {
+    let negative = bytes.first().is_some_and(|byte| *byte >= 0x80);
+    let fill = if negative { 0xff } else { 0 };
+    // Bytes beyond sixteen may only repeat the sign.
+    let (beyond, low) = bytes.split_at(bytes.len().saturating_sub(16));
+    let sign_kept = low.first().is_none_or(|byte| (*byte >= 0x80) == negative);
+    if bytes.is_empty() || !sign_kept || beyond.iter().any(|byte| *byte != fill) {
+        let what = if bytes.is_empty() { "is not a decimal number" } else { "is beyond ±1000000000000" };
+        return Err(bad_text(format!("price {} {what}", Quoted(bytes)), bytes));
+    }
+    let mut whole = [fill; 16];
+    whole[16 - low.len()..].copy_from_slice(low);
+    price_of_integer(i128::from_be_bytes(whole), scale)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn doubles_become_their_shortest_decimal_as_amounts_do() {
+        let mut state = 7_u64;
+        for round in 0..200_000 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let value = match round % 4 {
+                0 => (state >> 40) as f64 / 100.0,
+                1 => -((state >> 20) as f64) / 100.0,
+                2 => f64::from_bits(state),
+                _ => (state >> 11) as f64 / 1e6,
+            };
+            let ours = price_of_double(value).map_err(|bad| bad.reason);
+            let theirs = Amount::try_from(value).map_err(|error| price_reason(value, error));
+            assert_eq!(ours, theirs, "{value:e}");
+        }
+        assert_eq!(price_of_double(-0.0).unwrap(), Amount::ZERO);
+        assert_eq!(price_of_double(f64::NAN).unwrap_err().raw, "\"NaN\"");
+    }
+
+    #[test]
+    fn wide_integers_of_any_width() {
+        let price = |bytes: &[u8]| price_of_wide_integer(bytes, 2).map(|price| price.to_string());
+        assert_eq!(price(&[0x00]), Ok("0.00".into()));
+        assert_eq!(price(&[0xff]), Ok("-0.01".into()));
+        assert_eq!(price(&[0x01, 0x00]), Ok("2.56".into()));
+        assert_eq!(price(&[&[0xff; 20][..], &[0x9c]].concat()), Ok("-1.00".into()));
+        assert_eq!(price(&[&[0; 20][..], &[0x64]].concat()), Ok("1.00".into()));
+        let reason = |bytes: &[u8]| price(bytes).unwrap_err().reason;
+        assert_eq!(reason(&[]), "price \"\" is not a decimal number");
+        assert!(reason(&[0x7f; 16]).ends_with("is beyond ±1000000000000"));
+        assert!(reason(&[&[1][..], &[0; 16]].concat()).ends_with("is beyond ±1000000000000"));
+        // The sign does not fit: sixteen bytes that look negative after a positive one.
+        assert!(reason(&[&[0][..], &[0x80; 16]].concat()).ends_with("is beyond ±1000000000000"));
+    }
+
+    #[test]
+    fn floats_are_their_own_shortest_decimal() {
+        assert_eq!(price_of_float(0.1).unwrap().to_string(), "0.10");
+        assert_eq!(price_of_float(19.99).unwrap().to_string(), "19.99");
+        assert_eq!(price_of_float(f32::INFINITY).unwrap_err().reason, "price inf is not a finite number");
+    }
+}

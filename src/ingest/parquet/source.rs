@@ -1,0 +1,183 @@
+//! Bytes and pages of a Parquet file, with the promises of its headers checked before they are believed.
+//!
+//! A page header says how many bytes its page will unpack to and how many values it has, and the
+//! decoders below allocate accordingly. Both are compared here with what the footer and the bytes allow.
+
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use parquet::column::page::{Page, PageMetadata, PageReader};
+use parquet::errors::{ParquetError, Result};
+use parquet::file::metadata::ColumnChunkMetaData;
+use parquet::file::reader::{ChunkReader, Length, SerializedPageReader};
+
+/// The most bytes that one page may unpack to. Writers aim at one MiB or less.
+const PAGE_BYTES_MAX: u64 = 256 << 20;
+
+/// Bytes in which the three fields at the head of a page header must stand.
+const HEADER_PEEK_BYTES: usize = 24;
+
+/// A file that is read by position, so that any number of columns may share it.
+#[derive(Clone)]
+pub(super) struct Source {
+    file: Arc<File>,
+    len_bytes: u64,
+    /// What a page may unpack to; `None` while the footer is read, where there are no pages.
+    page_bytes_max: Option<u64>,
+}
+
+impl Source {
+    pub(super) fn new(file: Arc<File>) -> std::io::Result<Source> {
+        let len_bytes = file.metadata()?.len();
+        Ok(Source { file, len_bytes, page_bytes_max: None })
+    }
+
+    /// The pages of one column of one row group.
+    pub(super) fn pages(&self, chunk: &ColumnChunkMetaData, rows: usize) -> Result<CheckedPages> {
+        let start = chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset());
+        let (start, len) = (u64::try_from(start)?, u64::try_from(chunk.compressed_size())?);
+        if start.checked_add(len).is_none_or(|end| end > self.len_bytes) {
+            return Err(ParquetError::EOF(format!("a column ends at byte {}", start.saturating_add(len))));
+        }
+        let unpacked = u64::try_from(chunk.uncompressed_size())?;
+        let page_bytes_max = Some(unpacked.min(PAGE_BYTES_MAX));
+        let source = Source { page_bytes_max, ..self.clone() };
+        Ok(CheckedPages { pages: SerializedPageReader::new(Arc::new(source), chunk, rows, None)? })
+    }
+}
+
+impl Length for Source {
+    fn len(&self) -> u64 {
+        self.len_bytes
+    }
+}
+
+impl ChunkReader for Source {
+    type T = BufReader<At>;
+
+    /// Called where a page header starts, or nowhere near a page.
+    fn get_read(&self, start: u64) -> Result<BufReader<At>> {
+        if let Some(max) = self.page_bytes_max {
+            let mut head = [0; HEADER_PEEK_BYTES];
+            let filled = read_up_to(&self.file, &mut head, start)?;
+            let unpacked = unpacked_bytes(&head[..filled])
+                .ok_or_else(|| ParquetError::General(format!("no page header at byte {start}")))?;
+            if unpacked > max {
+                let reason = format!("a page of {unpacked} bytes at byte {start}, where {max} are the most");
+                return Err(ParquetError::General(reason));
+            }
+        }
+        // Small, because the pages themselves come through `get_bytes`.
+        Ok(BufReader::with_capacity(512, At { file: Arc::clone(&self.file), at: start }))
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
+        if start.checked_add(length as u64).is_none_or(|end| end > self.len_bytes) {
+            return Err(ParquetError::EOF(format!("{length} bytes are missing at byte {start}")));
+        }
+        let mut buffer = vec![0; length];
+        self.file.read_exact_at(&mut buffer, start)?;
+        Ok(buffer.into())
+    }
+}
+
+/// A file from some byte on.
+pub(super) struct At {
+    file: Arc<File>,
+    at: u64,
+}
+
+impl Read for At {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.file.read_at(buffer, self.at)?;
+        self.at += read as u64;
+        Ok(read)
+    }
+}
+
+fn read_up_to(file: &File, buffer: &mut [u8], start: u64) -> std::io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match file.read_at(&mut buffer[filled..], start + filled as u64) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}
+
+/// How many bytes a page unpacks to, by the first two fields of its header: in Thrift's compact
+/// form, field 1 (the page's type) and field 2 (that size) are `0x15` and a zigzag varint each.
+fn unpacked_bytes(mut head: &[u8]) -> Option<u64> {
+    let mut field = || {
+        let (&kind, rest) = head.split_first()?;
+        let mut value = 0_u64;
+        for (at, byte) in rest.iter().enumerate().take(5) {
+            value |= u64::from(byte & 0x7f) << (7 * at);
+            if byte & 0x80 == 0 {
+                head = &rest[at + 1..];
+                return (kind == 0x15).then_some(value);
+            }
+        }
+        None
+    };
+    field()?;
+    let zigzag = field()?;
+    // An odd number is a negative one.
+    (zigzag & 1 == 0).then_some(zigzag >> 1)
+}
+
+/// The pages of a column chunk, refused where they claim more values than their bytes can hold.
+pub(super) struct CheckedPages {
+    pages: SerializedPageReader<Source>,
+}
+
+impl PageReader for CheckedPages {
+    fn get_next_page(&mut self) -> Result<Option<Page>> {
+        let page = self.pages.get_next_page()?;
+        // A data page may repeat one value for ever; a dictionary spells each of its values out.
+        if let Some(Page::DictionaryPage { buf, num_values, .. }) = &page
+            && *num_values as usize > buf.len()
+        {
+            let reason = format!("a dictionary of {num_values} values in {} bytes", buf.len());
+            return Err(ParquetError::General(reason));
+        }
+        Ok(page)
+    }
+
+    fn peek_next_page(&mut self) -> Result<Option<PageMetadata>> {
+        self.pages.peek_next_page()
+    }
+
+    fn skip_next_page(&mut self) -> Result<()> {
+        self.pages.skip_next_page()
+    }
+}
+
+impl Iterator for CheckedPages {
+    type Item = Result<Page>;
+    fn next(&mut self) -> Option<Result<Page>> {
+        self.get_next_page().transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unpacked_bytes;
+
+    #[test]
+    fn the_size_at_the_head_of_a_page_header() {
+        assert_eq!(unpacked_bytes(&[0x15, 0x00, 0x15, 0x14, 0x15, 0x10]), Some(10));
+        assert_eq!(unpacked_bytes(&[0x15, 0x04, 0x15, 0x80, 0x80, 0x80, 0x01]), Some(1 << 20));
+        for head in
+            [&[][..], &[0x15], &[0x15, 0x00, 0x16, 0x14], &[0x15, 0x00, 0x15, 0x13], &[0x15, 0x80, 0x80]]
+        {
+            assert_eq!(unpacked_bytes(head), None, "{head:x?}");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! A pipe, standard input among them: a thread waits for it, so that nobody else has to.
+
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::thread;
+
+use super::{Growing, LOOK_BYTES, Sink};
+use crate::ingest::InputError;
+use crate::ingest::inputs::Input;
+use crate::ingest::reader::{Buffer, Source};
+
+/// Bytes read at a time from a pipe.
+const READ_BYTES: usize = 64 << 10;
+
+/// Reads that may wait to be parsed; when there are as many, the pipe is left to fill up.
+const READS_MAX: usize = 16;
+
+/// A pipe and what of it is not parsed yet.
+pub(super) struct TailedPipe {
+    growing: Growing,
+    reads: Receiver<Result<Vec<u8>, InputError>>,
+    buffer: Buffer,
+    ended: bool,
+}
+
+impl TailedPipe {
+    /// Starts reading. The thread ends with the pipe, or at its first read after this value is gone.
+    pub(super) fn new(input: &Input) -> Result<TailedPipe, InputError> {
+        let (sender, reads) = sync_channel(READS_MAX);
+        let (name, path, compression) = (input.name.clone(), input.path.clone(), input.compression);
+        thread::Builder::new()
+            .name(format!("read {name}"))
+            .spawn(move || match Source::whole(&name, path.as_deref(), compression) {
+                Ok(source) => pump(&name, source, &sender),
+                // Where nobody is left to hear it, it does not matter.
+                Err(error) => drop(sender.send(Err(error))),
+            })
+            .map_err(|cause| InputError::Open { name: input.name.clone(), cause })?;
+        let growing = Growing::new(&input.name, input.format, input.ordinal);
+        Ok(TailedPipe { growing, reads, buffer: Buffer::new(0), ended: false })
+    }
+
+    /// Whether nothing more can come.
+    pub(super) fn ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Parses what has come.
+    pub(super) fn read(&mut self, sink: &mut Sink<'_>) -> Result<(), InputError> {
+        let mut taken = 0;
+        while !self.ended && taken < LOOK_BYTES {
+            match self.reads.try_recv() {
+                Ok(bytes) => {
+                    let bytes = bytes?;
+                    self.buffer.room(bytes.len()).copy_from_slice(&bytes);
+                    self.buffer.extend(bytes.len());
+                    taken += bytes.len();
+                }
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => {
+                    self.ended = true;
+                    self.growing.parse(&mut self.buffer, true, sink)?;
+                    return Ok(());
+                }
+            }
+        }
+        if taken > 0 {
+            self.growing.parse(&mut self.buffer, false, sink)?;
+        }
+        Ok(())
+    }
+}
+
+/// Sends what a pipe gives until it ends or fails, or nobody listens.
+fn pump(name: &str, mut source: Source, sender: &SyncSender<Result<Vec<u8>, InputError>>) {
+    let mut bytes = vec![0; READ_BYTES];
+    loop {
+        let read = match source.read(&mut bytes) {
+            Ok(0) => return,
+            Ok(count) => Ok(bytes[..count].to_vec()),
+            Err(cause) if cause.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(cause) => Err(source.error(name, cause)),
+        };
+        let failed = read.is_err();
+        if sender.send(read).is_err() || failed {
+            return;
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! Results out: the three results as of one epoch, their files, and the stream of their changes.
+//!
+//! ```text
+//!              ┌─► UpdateWriter   changed rows, as JSON lines
+//! Change ──►───┤
+//!              └─► Results ──► Output   the result files, replaced as one set
+//!                                 ▲
+//! Reject ──► Rejects ─────────────┘     rejects.jsonl among them
+//! ```
+//!
+//! The invariant: what is written is a function of the results, the rejects and the facts of the
+//! run alone, so equal results are equal bytes, and whoever reads the folder sees one epoch.
+//! Deliberately absent: wall-clock time, and any knowledge of workers or processes.
+
+pub mod files;
+pub mod output;
+pub mod rejects;
+pub mod results;
+pub mod text;
+pub mod updates;
+pub mod zone;
+
+pub use files::{Layout, OutputFacts};
+pub use output::{Abandon, Output, OutputError};
+pub use rejects::Rejects;
+pub use results::{Disagreement, Mismatch, Results};
+pub use updates::{Readers, UpdateWriter};
+pub use zone::{Zone, ZoneError};
+
+#[cfg(test)]
+pub(crate) mod test_results;

@@ -1,0 +1,175 @@
+//! The time zone that windows are printed in.
+//!
+//! Two instants never print alike. Where the clock is turned back, a local time comes twice: the
+//! first prints plainly, the second with its offset appended, `2026-10-25 02:30:00+01:00`.
+//! Zones come from the IANA database compiled into the binary, never from the machine, so the same
+//! flags print the same bytes anywhere.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::{AmbiguousOffset, Offset, TimeZone, TimeZoneDatabase};
+
+/// Room for the longest printed time but those far from the years 1 to 9999.
+const PRINTED_BYTES_MAX: usize = "2026-10-25 02:30:00.000+01:00:00".len();
+
+/// A time zone: UTC, a fixed offset, or one of the IANA database.
+#[derive(Clone, Debug)]
+pub struct Zone {
+    name: String,
+    zone: TimeZone,
+    /// The offset from UTC where it never changes.
+    fixed: Option<Offset>,
+}
+
+/// A name that no zone has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ZoneError {
+    name: String,
+}
+
+impl fmt::Display for ZoneError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = &self.name;
+        write!(
+            f,
+            "unknown time zone {name:?}: give UTC, an offset like +08:00, or an IANA name like Europe/Berlin"
+        )
+    }
+}
+
+impl std::error::Error for ZoneError {}
+
+impl Default for Zone {
+    fn default() -> Zone {
+        Zone { name: "UTC".to_owned(), zone: TimeZone::UTC, fixed: Some(Offset::UTC) }
+    }
+}
+
+impl PartialEq for Zone {
+    fn eq(&self, other: &Zone) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Zone {}
+
+impl Zone {
+    /// The zone with this name: `UTC`, an offset `+HH:MM` or `-HH:MM` of less than a day, or an
+    /// IANA name in any case. A zero offset is `UTC`.
+    ///
+    /// # Errors
+    /// [`ZoneError`] for any other name.
+    pub fn parse(name: &str) -> Result<Zone, ZoneError> {
+        let unknown = || ZoneError { name: name.to_owned() };
+        if name.eq_ignore_ascii_case("UTC") {
+            return Ok(Zone::default());
+        }
+        if name.starts_with(['+', '-']) {
+            let seconds = parse_offset_seconds(name.as_bytes()).ok_or_else(unknown)?;
+            if seconds == 0 {
+                return Ok(Zone::default());
+            }
+            let offset = Offset::from_seconds(seconds).map_err(|_| unknown())?;
+            return Ok(Zone { name: name.to_owned(), zone: TimeZone::fixed(offset), fixed: Some(offset) });
+        }
+        let zone = TimeZoneDatabase::bundled().get(name).map_err(|_| unknown())?;
+        let name = zone.iana_name().filter(|_| !zone.is_unknown()).ok_or_else(unknown)?.to_owned();
+        let fixed = zone.to_fixed_offset().ok();
+        Ok(Zone { name, zone, fixed })
+    }
+
+    /// The name by which [`Zone::parse`] finds this zone again, in its usual spelling.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// `at_ms` as `YYYY-MM-DD HH:MM:SS` of this zone, cutting milliseconds.
+    ///
+    /// The second of two equal local times has its offset appended, and a time before the year 1
+    /// or after 9999 (which no order has) is the plain number of milliseconds.
+    pub fn format(&self, at_ms: i64) -> String {
+        let mut text = Vec::with_capacity(PRINTED_BYTES_MAX);
+        self.push(&mut text, at_ms, false);
+        String::from_utf8_lossy(&text).into_owned()
+    }
+
+    /// Appends `at_ms` as [`Zone::format`] prints it, with `.mmm` after the seconds if asked.
+    pub fn push(&self, out: &mut Vec<u8>, at_ms: i64, with_ms: bool) {
+        let printed = Timestamp::from_millisecond(at_ms).ok().and_then(|at| {
+            let offset = self.fixed.unwrap_or_else(|| self.zone.to_offset(at));
+            let local = offset.to_datetime(at);
+            (1..=9999).contains(&local.year()).then_some((offset, local))
+        });
+        let Some((offset, local)) = printed else {
+            out.extend_from_slice(at_ms.to_string().as_bytes());
+            return;
+        };
+        push_local(out, local);
+        if with_ms {
+            let millisecond = at_ms.rem_euclid(1000);
+            let [m2, m3] = two_digits((millisecond % 100) as u8);
+            out.extend_from_slice(&[b'.', b'0' + (millisecond / 100) as u8, m2, m3]);
+        }
+        if self.fixed.is_none() && !self.is_first(local, offset) {
+            push_offset(out, offset);
+        }
+    }
+
+    /// Whether `offset` is the one that `local` is read with when it says none.
+    ///
+    /// At most one offset is, so no two instants print alike, whatever the zone's history.
+    fn is_first(&self, local: DateTime, offset: Offset) -> bool {
+        let usual = match self.zone.to_ambiguous_timestamp(local).offset() {
+            AmbiguousOffset::Unambiguous { offset } => offset,
+            AmbiguousOffset::Fold { before, .. } | AmbiguousOffset::Gap { before, .. } => before,
+        };
+        usual == offset
+    }
+}
+
+/// The seconds of `+HH:MM` or `-HH:MM`.
+fn parse_offset_seconds(text: &[u8]) -> Option<i32> {
+    let &[sign, h1, h2, b':', m1, m2] = text else { return None };
+    let digit = |byte: u8| byte.is_ascii_digit().then(|| i32::from(byte - b'0'));
+    let (hours, minutes) = (digit(h1)? * 10 + digit(h2)?, digit(m1)? * 10 + digit(m2)?);
+    let seconds = (hours * 60 + minutes) * 60;
+    (hours < 24 && minutes < 60).then_some(if sign == b'-' { -seconds } else { seconds })
+}
+
+fn push_local(out: &mut Vec<u8>, local: DateTime) {
+    let year = local.year().unsigned_abs();
+    let [c1, c2] = two_digits((year / 100) as u8);
+    let [y1, y2] = two_digits((year % 100) as u8);
+    let [n1, n2] = two_digits(local.month().unsigned_abs());
+    let [d1, d2] = two_digits(local.day().unsigned_abs());
+    let [h1, h2] = two_digits(local.hour().unsigned_abs());
+    let [m1, m2] = two_digits(local.minute().unsigned_abs());
+    let [s1, s2] = two_digits(local.second().unsigned_abs());
+    out.extend_from_slice(&[
+        c1, c2, y1, y2, b'-', n1, n2, b'-', d1, d2, b' ', h1, h2, b':', m1, m2, b':', s1, s2,
+    ]);
+}
+
+/// `+HH:MM`, and `:SS` for the offsets of old that have seconds.
+fn push_offset(out: &mut Vec<u8>, offset: Offset) {
+    let seconds = offset.seconds();
+    out.push(if seconds < 0 { b'-' } else { b'+' });
+    let seconds = seconds.unsigned_abs();
+    out.extend_from_slice(&two_digits((seconds / 3600) as u8));
+    out.push(b':');
+    out.extend_from_slice(&two_digits((seconds / 60 % 60) as u8));
+    if !seconds.is_multiple_of(60) {
+        out.push(b':');
+        out.extend_from_slice(&two_digits((seconds % 60) as u8));
+    }
+}
+
+/// The digits of a number below 100.
+fn two_digits(value: u8) -> [u8; 2] {
+    [b'0' + value / 10, b'0' + value % 10]
+}
+
+#[cfg(test)]
+mod tests;
