@@ -1,6 +1,6 @@
 //! What the tests of the text formats share: a driver that cuts inputs into calls, and a generator.
 
-use dataflows::{Diff, Epoch, Order, OrderState, PRICE_MAX, Totals, Upsert};
+use dataflows::{Amount, Diff, Epoch, Id, Order, PRICE_MAX, Upsert};
 
 use super::row::{AT_MS_MAX, AT_MS_MIN, ID_BYTES_MAX};
 use super::{BUFFER_PADDING, Block, Envelope, Parser, ParserContext, RECORD_BYTES_MAX, Reject};
@@ -38,26 +38,30 @@ impl Parsed {
 
     /// Panics unless all that was accepted is within the limits.
     pub(crate) fn check_limits(&self) {
-        let upserted = self.upserts.iter().filter_map(|upsert| {
-            let OrderState { at_ms, price } = upsert.after?;
-            Some(Order { user_id: upsert.key.user_id.clone(), at_ms, price })
-        });
-        for order in self.orders.iter().map(|(order, _, _)| order.clone()).chain(upserted) {
-            assert!((1..=ID_BYTES_MAX).contains(&order.user_id.len()), "{order:?}");
-            order.user_id.with_bytes(|bytes| assert!(std::str::from_utf8(bytes).is_ok(), "{order:?}"));
-            assert!((AT_MS_MIN..=AT_MS_MAX).contains(&order.at_ms), "{order:?}");
-            let limit = Totals::of(dataflows::Amount::from_decimal(PRICE_MAX, 0).unwrap(), 1).amount;
-            assert!(order.price <= limit, "{order:?}");
-        }
-        for upsert in &self.upserts {
-            let order_id = &upsert.key.order_id;
-            assert!((1..=ID_BYTES_MAX).contains(&order_id.len()), "{upsert:?}");
-            order_id.with_bytes(|bytes| assert!(std::str::from_utf8(bytes).is_ok(), "{upsert:?}"));
-        }
-        for (_, epoch, diff) in &self.orders {
+        for (order, epoch, diff) in &self.orders {
+            check_id(&order.user_id);
+            check_values(order.at_ms, order.price);
             assert_eq!((*epoch, *diff), (EPOCH, 1));
         }
+        for upsert in &self.upserts {
+            check_id(&upsert.key.user_id);
+            check_id(&upsert.key.order_id);
+            if let Some(after) = &upsert.after {
+                check_values(after.at_ms, after.price);
+            }
+        }
     }
+}
+
+fn check_id(id: &Id) {
+    assert!((1..=ID_BYTES_MAX).contains(&id.len()), "{id:?}");
+    id.with_bytes(|bytes| assert!(std::str::from_utf8(bytes).is_ok(), "{id:?}"));
+}
+
+fn check_values(at_ms: i64, price: Amount) {
+    let limit = Amount::from_decimal(PRICE_MAX, 0).unwrap().units();
+    assert!((AT_MS_MIN..=AT_MS_MAX).contains(&at_ms), "{at_ms}");
+    assert!((-limit..=limit).contains(&price.units()), "{price}");
 }
 
 /// Parses an input in calls to which `more` says how many bytes are added, at least one.

@@ -1,11 +1,11 @@
 //! CSV files of orders: RFC 4180, with the plain rows on a fast path.
 //!
 //! ```text
-//! bytes ──► structure: marks of , \n " ──► plain: the usual row, by fixed-width loads ──► orders
-//!                                      └─► record + row: any other row, by the rules ──► orders, rejects
+//! bytes ──► structure: marks of , \n " ──► plain: good rows, by loads at the marks ──► orders
+//!                                      └─► record + row: all others, by the rules ──► orders, rejects
 //! ```
 //!
-//! A block of [`INDEX_BYTES`] at a time is marked while it is in the cache. The fast path is only
+//! A block of [`INDEX_BYTES`] at a time is marked while it is in the cache. The plain path is only
 //! ever a shortcut: where it takes a row, the general way would give the very same order, and
 //! every reject comes from the general way. Fields are delimited by commas, lines end in LF or
 //! CRLF, a quoted field may hold commas, line breaks and doubled quotes; empty lines are skipped.
@@ -15,6 +15,8 @@ mod digits;
 mod header;
 mod plain;
 mod record;
+#[cfg(test)]
+mod reference;
 mod structure;
 #[cfg(test)]
 mod tests;
@@ -124,7 +126,7 @@ impl CsvParser {
             mark = self.plain_rows(call, start, mark, columns);
             let marks = self.structure.marks();
             let at = marks[mark].wrapping_add(1) as usize;
-            let may_be_cut = mark + columns.count() >= marks.len() && start + length < call.valid;
+            let may_be_cut = mark + columns.header().columns >= marks.len() && start + length < call.valid;
             if at == length || (may_be_cut && at > 0) {
                 return at;
             }
@@ -159,7 +161,7 @@ impl CsvParser {
             fields: &mut self.fields,
         };
         let marks = &self.structure.marks()[first_mark..];
-        let count = columns.count();
+        let count = columns.header().columns;
         let mut rest = marks;
         loop {
             while rest.len() > count && rows.push::<UsualValues>(&rest[..=count]) {

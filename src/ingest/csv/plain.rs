@@ -17,12 +17,14 @@ use crate::ingest::{Block, Envelope, ParserContext};
 
 /// Where the columns of an order stand, known to the compiler or not.
 pub(super) trait Columns {
-    fn count(&self) -> usize;
-    fn user_id(&self) -> usize;
-    fn order_id(&self) -> usize;
-    fn price(&self) -> usize;
-    fn timestamp(&self) -> usize;
-    fn op(&self) -> Option<usize>;
+    fn header(&self) -> &Header;
+}
+
+impl Columns for Header {
+    #[inline]
+    fn header(&self) -> &Header {
+        self
+    }
 }
 
 /// `user_id,order_id,price,timestamp` and nothing else: the loop over these is compiled by itself.
@@ -35,55 +37,8 @@ impl Canonical {
 
 impl Columns for Canonical {
     #[inline]
-    fn count(&self) -> usize {
-        Canonical::HEADER.columns
-    }
-    #[inline]
-    fn user_id(&self) -> usize {
-        Canonical::HEADER.user_id
-    }
-    #[inline]
-    fn order_id(&self) -> usize {
-        Canonical::HEADER.order_id
-    }
-    #[inline]
-    fn price(&self) -> usize {
-        Canonical::HEADER.price
-    }
-    #[inline]
-    fn timestamp(&self) -> usize {
-        Canonical::HEADER.timestamp
-    }
-    #[inline]
-    fn op(&self) -> Option<usize> {
-        Canonical::HEADER.op
-    }
-}
-
-impl Columns for Header {
-    #[inline]
-    fn count(&self) -> usize {
-        self.columns
-    }
-    #[inline]
-    fn user_id(&self) -> usize {
-        self.user_id
-    }
-    #[inline]
-    fn order_id(&self) -> usize {
-        self.order_id
-    }
-    #[inline]
-    fn price(&self) -> usize {
-        self.price
-    }
-    #[inline]
-    fn timestamp(&self) -> usize {
-        self.timestamp
-    }
-    #[inline]
-    fn op(&self) -> Option<usize> {
-        self.op
+    fn header(&self) -> &Header {
+        &Canonical::HEADER
     }
 }
 
@@ -155,7 +110,7 @@ impl<'a, C: Columns> PlainRows<'a, C> {
     /// columns and one, or tells that it is left.
     #[inline(always)]
     pub(super) fn push<V: Values>(&mut self, marks: &[u32]) -> bool {
-        let count = self.columns.count();
+        let count = self.columns.header().columns;
         let line_break = marks[count] as usize;
         let mut strange = self.bytes[line_break] ^ b'\n';
         for mark in &marks[1..count] {
@@ -178,7 +133,7 @@ impl<'a, C: Columns> PlainRows<'a, C> {
     /// quotes around fields, and returns how many marks it has, or 0.
     #[inline(never)]
     pub(super) fn push_any(&mut self, marks: &[u32]) -> usize {
-        let count = self.columns.count();
+        let count = self.columns.header().columns;
         if marks.len() > count && self.push::<AnyValues>(&marks[..=count]) {
             return count;
         }
@@ -206,7 +161,7 @@ impl<'a, C: Columns> PlainRows<'a, C> {
         match self.context.envelope {
             Envelope::Append => self.block.orders.push((order, self.epoch, 1)),
             Envelope::Upsert => {
-                let (order_id, length) = field(self.columns.order_id());
+                let (order_id, length) = field(self.columns.header().order_id);
                 let key = OrderKey { user_id: order.user_id.clone(), order_id: any_id(order_id, length) };
                 let position = self.context.position(self.offset + u64::from(before.wrapping_add(1)));
                 let after = Some(OrderState { at_ms: order.at_ms, price: order.price });
@@ -219,18 +174,19 @@ impl<'a, C: Columns> PlainRows<'a, C> {
     /// The order of a row whose order id and operation are good, too.
     #[inline(always)]
     fn order<V: Values>(&self, field: impl Fn(usize) -> (&'a [u8], usize)) -> Option<Order> {
-        let (price, length) = field(self.columns.price());
+        let columns = self.columns.header();
+        let (price, length) = field(columns.price);
         let price = V::price(price, length)?;
-        let (timestamp, length) = field(self.columns.timestamp());
+        let (timestamp, length) = field(columns.timestamp);
         let at_ms = V::at_ms(timestamp, length)?;
-        if let Some(op) = self.columns.op() {
+        if let Some(op) = columns.op {
             let (op, length) = field(op);
             if !matches!(&op[..length], b"" | b"put") {
                 return None;
             }
         }
-        let (order_id, length) = field(self.columns.order_id());
-        let (user_id, user_id_length) = field(self.columns.user_id());
+        let (order_id, length) = field(columns.order_id);
+        let (user_id, user_id_length) = field(columns.user_id);
         if !is_id(order_id, length, self.is_ascii) {
             return None;
         }

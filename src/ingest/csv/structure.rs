@@ -3,7 +3,7 @@
 //! 64 bytes at a time become a word of bits, and the bits become positions, so what follows need
 //! not search for the ends of fields. Quotes are marked but not interpreted.
 
-/// Bytes that become one mask.
+/// Bytes that become one word of bits.
 const CHUNK_BYTES: usize = 64;
 
 /// Marks written for every chunk, needed or not: fewer branches than writing just those there are.
