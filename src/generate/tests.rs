@@ -7,6 +7,7 @@ use super::*;
 use crate::format::Format;
 use crate::ingest::parquet::{ParquetReader, row_groups};
 use crate::ingest::{Block, ColumnNames, Envelope, ParserContext};
+use crate::parquet_write::GROUP_ROWS;
 
 fn written(spec: &Spec, format: Format) -> Vec<u8> {
     let mut out = Vec::new();
@@ -148,12 +149,12 @@ fn text_has_a_line_for_each_order_and_its_values() {
 
 #[test]
 fn parquet_reads_back_as_the_orders() {
-    for spec in [Spec { orders: 250_000, ..Spec::default() }, upserts()] {
+    for spec in [Spec { orders: 600_000, ..Spec::default() }, upserts()] {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(&written(&spec, Format::Parquet)).unwrap();
         let groups = row_groups(file.path()).unwrap();
         assert_eq!(groups.iter().sum::<u64>(), spec.orders);
-        assert_eq!(groups.len(), spec.orders.div_ceil(122_880) as usize);
+        assert_eq!(groups.len(), spec.orders.div_ceil(GROUP_ROWS as u64) as usize);
         let envelope = if spec.is_upserts() { Envelope::Upsert } else { Envelope::Append };
         let context = ParserContext { envelope, input: 0, part: 0, round: 0 };
         let names = ColumnNames::default();

@@ -31,7 +31,7 @@ use parquet::errors::ParquetError as DecodeError;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
 use parquet::file::reader::ChunkReader;
 
-use self::column::{Batch, Column, is_decoded_here};
+use self::column::{Batch, Column, is_decoded_here, is_dictionary};
 use self::kind::{Kind, Opened, json_string, kind_of};
 use self::source::Source;
 use super::row::{Op, Role};
@@ -410,6 +410,7 @@ impl ParquetReader {
                 kind: place.kind,
                 pages: self.footer.source.pages(chunk, usize::try_from(rows)?)?,
                 decoded_here: chunk.encodings().all(is_decoded_here),
+                dictionary: chunk.encodings().any(is_dictionary),
             })
         };
         let places = &self.places;

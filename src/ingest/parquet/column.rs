@@ -91,11 +91,16 @@ pub(super) struct Shape<T> {
     pub(super) null: std::result::Result<T, Bad>,
 }
 
-/// A column read through the crate, its values converted one by one.
+/// Appends what all of these values are, or, if some may be bad, gives `false`: what it has appended
+/// is then taken back.
+pub(super) type ConvertAll<V, T> = fn(&[V], &mut Vec<T>) -> bool;
+
+/// A column read through the crate, its values converted all at once where that goes well, else one by one.
 pub(super) struct Converted<P: DataType, T, F> {
     pub(super) reader: ColumnReaderImpl<P>,
     pub(super) shape: Shape<T>,
     pub(super) convert: F,
+    pub(super) convert_all: Option<ConvertAll<P::T, T>>,
     pub(super) values: Vec<P::T>,
     pub(super) levels: Vec<i16>,
 }
@@ -117,6 +122,11 @@ where
         let Shape { blank, null, .. } = &self.shape;
         batch.values.reserve(rows);
         if present == rows {
+            let before = batch.values.len();
+            if self.convert_all.is_some_and(|convert_all| convert_all(&self.values, &mut batch.values)) {
+                return Ok(());
+            }
+            batch.values.truncate(before);
             for value in &self.values {
                 batch.push((self.convert)(value), blank);
             }
@@ -133,10 +143,12 @@ where
 
 /// Whether [`ByteColumn`] can decode values of this encoding.
 pub(super) fn is_decoded_here(encoding: Encoding) -> bool {
-    matches!(
-        encoding,
-        Encoding::PLAIN | Encoding::RLE | Encoding::PLAIN_DICTIONARY | Encoding::RLE_DICTIONARY
-    )
+    matches!(encoding, Encoding::PLAIN | Encoding::RLE) || is_dictionary(encoding)
+}
+
+/// Whether values of this encoding are indexes into a dictionary.
+pub(super) fn is_dictionary(encoding: Encoding) -> bool {
+    matches!(encoding, Encoding::PLAIN_DICTIONARY | Encoding::RLE_DICTIONARY)
 }
 
 /// A column of byte strings, plain or dictionary-encoded.
@@ -268,11 +280,12 @@ where
             Values::Indexes(indexes) => {
                 self.scratch.resize(count, 0);
                 indexes.read(&mut self.scratch).ok_or_else(|| damaged("its indexes are cut"))?;
-                for index in &self.scratch {
-                    let value = self.dictionary.get(*index as usize);
-                    let value = value.ok_or_else(|| damaged("an index is outside its dictionary"))?;
-                    batch.values.push(value.clone());
+                let greatest = self.scratch.iter().max().copied().unwrap_or(0);
+                if count > 0 && greatest as usize >= self.dictionary.len() {
+                    return Err(damaged("an index is outside its dictionary"));
                 }
+                let dictionary = &self.dictionary[..];
+                batch.values.extend(self.scratch.iter().map(|index| dictionary[*index as usize].clone()));
                 if !self.dictionary_bad.is_empty() {
                     let first = batch.values.len() - count;
                     for (at, index) in self.scratch.iter().enumerate() {

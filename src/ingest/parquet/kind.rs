@@ -1,6 +1,6 @@
 //! Which columns of a file make an order, how each is stored, and how its values are read.
 
-use dataflows::{Amount, Id};
+use dataflows::{Amount, FRACTION_DIGITS_MAX, Id, PRICE_MAX};
 use parquet::basic::{ConvertedType, LogicalType, TimeUnit, Type as PhysicalType};
 use parquet::column::page::PageReader;
 use parquet::column::reader::ColumnReaderImpl;
@@ -10,11 +10,12 @@ use parquet::data_type::{
 };
 use parquet::schema::types::{ColumnDescPtr, ColumnDescriptor};
 
-use super::column::{Bad, ByteColumn, Column, Converted, Shape};
+use super::column::{Bad, ByteColumn, Column, ConvertAll, Converted, Shape};
 use super::source::CheckedPages;
 use crate::ingest::Envelope;
 use crate::ingest::row::{
-    Op, Quoted, Role, check_at_ms, check_id, parse_at_ms, parse_op, parse_price, price_reason,
+    AT_MS_MAX, AT_MS_MIN, Op, Quoted, Role, check_at_ms, check_id, parse_at_ms, parse_op, parse_price,
+    price_reason,
 };
 
 /// How the values of a column are stored, where an order can be made of them.
@@ -120,6 +121,8 @@ pub(super) struct Opened {
     pub(super) pages: CheckedPages,
     /// Whether [`ByteColumn`] knows all encodings in it.
     pub(super) decoded_here: bool,
+    /// Whether there is a dictionary, whose entries are then converted once.
+    pub(super) dictionary: bool,
 }
 
 impl Opened {
@@ -140,8 +143,16 @@ impl Opened {
         let null = Err(missing(Role::Price));
         let blank = Amount::ZERO;
         match self.kind {
-            Kind::Double => self.numbers::<DoubleType, _, _>(blank, null, |value| price_of_double(*value)),
-            Kind::Float => self.numbers::<FloatType, _, _>(blank, null, |value| price_of_float(*value)),
+            Kind::Double if self.decoded_here && self.dictionary => {
+                self.fixed(blank, null, size_of::<f64>(), |tail, _| {
+                    let bytes = tail.first_chunk().copied().unwrap_or_default();
+                    price_of_double(f64::from_le_bytes(bytes))
+                })
+            }
+            Kind::Double => self.numbers::<DoubleType, _, _>(blank, null, Some(prices_of_doubles), |value| {
+                price_of_double(*value)
+            }),
+            Kind::Float => self.numbers::<FloatType, _, _>(blank, null, None, |value| price_of_float(*value)),
             Kind::Integer { signed, scale } => {
                 self.integers(blank, null, signed, move |value| price_of_integer(value, scale))
             }
@@ -159,9 +170,13 @@ impl Opened {
     pub(super) fn times_ms(self) -> Box<dyn Column<i64>> {
         let null = Err(missing(Role::Timestamp));
         match self.kind {
-            Kind::Time { per_ms } => self.numbers::<Int64Type, _, _>(0, null, move |value| {
-                check_at_ms(value.div_euclid(per_ms)).map_err(|reason| Bad { reason, raw: value.to_string() })
-            }),
+            Kind::Time { per_ms } => {
+                let convert_all = (per_ms == 1).then_some(times_of_integers as ConvertAll<i64, i64>);
+                self.numbers::<Int64Type, _, _>(0, null, convert_all, move |value| {
+                    check_at_ms(value.div_euclid(per_ms))
+                        .map_err(|reason| Bad { reason, raw: value.to_string() })
+                })
+            }
             _ => self.bytes(0, null, |tail, length| {
                 let text = &tail[..length];
                 parse_at_ms(text).map_err(|reason| bad_text(reason, text))
@@ -177,7 +192,13 @@ impl Opened {
         })
     }
 
-    fn numbers<P, T, F>(self, blank: T, null: Result<T, Bad>, convert: F) -> Box<dyn Column<T>>
+    fn numbers<P, T, F>(
+        self,
+        blank: T,
+        null: Result<T, Bad>,
+        convert_all: Option<ConvertAll<P::T, T>>,
+        convert: F,
+    ) -> Box<dyn Column<T>>
     where
         P: DataType,
         T: Clone + Send + 'static,
@@ -189,6 +210,7 @@ impl Opened {
             reader: ColumnReaderImpl::new(self.column, pages),
             shape: Shape { optional, blank, null },
             convert,
+            convert_all,
             values: Vec::new(),
             levels: Vec::new(),
         })
@@ -200,10 +222,10 @@ impl Opened {
         F: Fn(i128) -> Result<T, Bad> + Send + 'static,
     {
         match self.column.physical_type() {
-            PhysicalType::INT32 => self.numbers::<Int32Type, _, _>(blank, null, move |value| {
+            PhysicalType::INT32 => self.numbers::<Int32Type, _, _>(blank, null, None, move |value| {
                 convert(if signed { i128::from(*value) } else { i128::from(*value as u32) })
             }),
-            _ => self.numbers::<Int64Type, _, _>(blank, null, move |value| {
+            _ => self.numbers::<Int64Type, _, _>(blank, null, None, move |value| {
                 convert(if signed { i128::from(*value) } else { i128::from(*value as u64) })
             }),
         }
@@ -216,16 +238,34 @@ impl Opened {
     {
         let fixed = self.column.physical_type() == PhysicalType::FIXED_LEN_BYTE_ARRAY;
         if self.decoded_here {
-            let shape = Shape { optional: self.column.max_def_level() > 0, blank, null };
-            let fixed_length = fixed.then(|| self.column.type_length().unsigned_abs() as usize);
-            return Box::new(ByteColumn::new(self.pages, shape, fixed_length, convert));
+            let length = self.column.type_length().unsigned_abs() as usize;
+            return if fixed {
+                self.fixed(blank, null, length, convert)
+            } else {
+                let optional = self.column.max_def_level() > 0;
+                Box::new(ByteColumn::new(self.pages, Shape { optional, blank, null }, None, convert))
+            };
         }
         if fixed {
-            return self.numbers::<FixedLenByteArrayType, _, _>(blank, null, move |v: &FixedLenByteArray| {
-                convert(v.data(), v.len())
-            });
+            return self.numbers::<FixedLenByteArrayType, _, _>(
+                blank,
+                null,
+                None,
+                move |value: &FixedLenByteArray| convert(value.data(), value.len()),
+            );
         }
-        self.numbers::<ByteArrayType, _, _>(blank, null, move |v: &ByteArray| convert(v.data(), v.len()))
+        let convert = move |value: &ByteArray| convert(value.data(), value.len());
+        self.numbers::<ByteArrayType, _, _>(blank, null, None, convert)
+    }
+
+    /// Values of so many bytes each, of an encoding that is decoded here.
+    fn fixed<T, F>(self, blank: T, null: Result<T, Bad>, length: usize, convert: F) -> Box<dyn Column<T>>
+    where
+        T: Clone + Send + 'static,
+        F: Fn(&[u8], usize) -> Result<T, Bad> + Send + 'static,
+    {
+        let optional = self.column.max_def_level() > 0;
+        Box::new(ByteColumn::new(self.pages, Shape { optional, blank, null }, Some(length), convert))
     }
 }
 
@@ -255,15 +295,39 @@ fn id_of(role: Role, tail: &[u8], length: usize) -> Result<Id, Bad> {
     check_id(role, text).map(Id::new).map_err(|reason| bad_text(reason, text))
 }
 
+/// A double that is a whole number of cents, of at most [`PRICE_MAX`], as that amount, and whether it is one.
+///
+/// Any whole number of cents that divides back to the double is its shortest decimal, as
+/// `Amount::try_from` explains; truncation, unlike rounding, is one instruction.
+#[inline]
+fn whole_cents(value: f64) -> (Amount, bool) {
+    const UNITS_PER_CENT: i128 = 10_i128.pow(FRACTION_DIGITS_MAX - 2);
+    let cents = (value * 100.0 + 0.5_f64.copysign(value)) as i64;
+    let whole = cents.unsigned_abs() <= 100 * PRICE_MAX.unsigned_abs() && cents as f64 / 100.0 == value;
+    (Amount::from_units(i128::from(cents) * UNITS_PER_CENT), whole)
+}
+
 #[inline]
 fn price_of_double(value: f64) -> Result<Amount, Bad> {
-    // As `Amount::try_from`, which asks the same question; truncation, unlike rounding, is one
-    // instruction, and any whole number of cents that divides back to the double is the answer.
-    let cents = (value * 100.0 + 0.5_f64.copysign(value)) as i64;
-    if cents.unsigned_abs() < 1_000_000_000_000_000 && cents as f64 / 100.0 == value {
-        return Amount::from_decimal(cents, 2).map_err(|error| bad_number(price_reason(value, error), value));
+    match whole_cents(value) {
+        (price, true) => Ok(price),
+        _ => Amount::try_from(value).map_err(|error| bad_number(price_reason(value, error), value)),
     }
-    Amount::try_from(value).map_err(|error| bad_number(price_reason(value, error), value))
+}
+
+fn prices_of_doubles(values: &[f64], prices: &mut Vec<Amount>) -> bool {
+    let mut all_whole = true;
+    prices.extend(values.iter().map(|value| {
+        let (price, whole) = whole_cents(*value);
+        all_whole &= whole;
+        price
+    }));
+    all_whole
+}
+
+fn times_of_integers(values: &[i64], times_ms: &mut Vec<i64>) -> bool {
+    times_ms.extend_from_slice(values);
+    values.iter().fold(true, |good, value| good & (AT_MS_MIN..=AT_MS_MAX).contains(value))
 }
 
 fn price_of_float(value: f32) -> Result<Amount, Bad> {
