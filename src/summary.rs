@@ -135,14 +135,14 @@ fn grouped(digits: &str) -> String {
     text
 }
 
-/// The warning to print where the latest timestamp of all looks like seconds, not milliseconds.
+/// The warning to print where the latest timestamps, told by their window, look like seconds, not milliseconds.
 pub fn seconds_warning(latest_ms: i64) -> Option<String> {
     if !LOOKS_LIKE_SECONDS_MS.contains(&latest_ms) {
         return None;
     }
     let date = Timestamp::from_millisecond(latest_ms).ok()?.strftime("%Y-%m-%d");
     Some(format!(
-        "warning: timestamps look like seconds, not milliseconds: the latest, {latest_ms}, would be {date}"
+        "warning: timestamps look like seconds, not milliseconds: the latest orders would be of {date}"
     ))
 }
 
@@ -220,7 +220,7 @@ mod tests {
         assert_eq!(
             seconds_warning(1_700_000_000).as_deref(),
             Some(
-                "warning: timestamps look like seconds, not milliseconds: the latest, 1700000000, would be 1970-01-20"
+                "warning: timestamps look like seconds, not milliseconds: the latest orders would be of 1970-01-20"
             )
         );
         for (latest_ms, warned) in [

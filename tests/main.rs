@@ -1,5 +1,6 @@
 //! The program from outside: real processes, real files, exact bytes and exact messages.
 
+mod bad_input;
 mod cluster;
 mod follow;
 mod one_digest;

@@ -24,7 +24,7 @@ fn results_at(epoch: u64) -> Results {
 }
 
 fn write(output: &Output, results: &Results) -> Result<(), OutputError> {
-    output.write(results, &mut output.rejects()?, 4, &["a.csv".to_owned()])
+    output.write(results, &mut output.rejects()?, 4, &BTreeMap::from([(0, "a.csv".to_owned())]))
 }
 
 /// Prepares, writes the small results and ends.
@@ -269,7 +269,7 @@ fn a_full_disk_changes_nothing() {
         rejects.push(&reject).unwrap();
         // Where a file of the set is to be written, there is no room.
         symlink("/dev/full", staging_of(&out).join("next").join(full)).unwrap();
-        let error = output.write(&results_at(9), &mut rejects, 1, &[]).unwrap_err();
+        let error = output.write(&results_at(9), &mut rejects, 1, &BTreeMap::new()).unwrap_err();
         let path = out.join(full);
         let expected =
             format!("cannot write {}: no space left on device; nothing was changed", path.display());
@@ -277,7 +277,7 @@ fn a_full_disk_changes_nothing() {
         assert_eq!(error.exit_code(), 3);
         assert_eq!(contents(&out), before);
         // With room again, the same run can go on.
-        output.write(&results_at(9), &mut rejects, 1, &[]).unwrap();
+        output.write(&results_at(9), &mut rejects, 1, &BTreeMap::new()).unwrap();
         assert_eq!(OutputFacts::read(&out).unwrap().epoch, 9);
         drop(output);
         assert_eq!(names(root.path()), ["out"]);
@@ -345,7 +345,8 @@ fn giving_up_from_another_thread_leaves_the_last_set() {
     let output = Output::prepare(&out, false, csv()).unwrap();
     let handle = output.abandon_handle();
     std::thread::spawn(move || handle.abandon()).join().unwrap();
-    let error = output.write(&small(), &mut Rejects::new_in(root.path()).unwrap(), 4, &[]).unwrap_err();
+    let error =
+        output.write(&small(), &mut Rejects::new_in(root.path()).unwrap(), 4, &BTreeMap::new()).unwrap_err();
     let path = out.display();
     assert_eq!(
         error.to_string(),
