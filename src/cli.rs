@@ -27,7 +27,7 @@ pub enum Command {
     /// Generate a million orders, run the graph over them, and show what came out.
     Demo(DemoArgs),
     /// Run the graph over files or standard input.
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// Write orders to a file, to try things on.
     Generate(GenerateArgs),
 }

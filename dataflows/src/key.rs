@@ -27,6 +27,9 @@ pub trait Grouping: 'static {
     /// What names a group.
     type Key: Key;
 
+    /// Whether neighbours are mostly of one group: they are then summed before they are looked up.
+    const RUNS: bool = false;
+
     /// The group of an order.
     fn key(&self, order: &Order) -> Self::Key;
 

@@ -9,7 +9,7 @@
 //! epoch. Time is totally ordered and the sums form a group, so no history is needed: a row is a number
 //! to add to, not a trace to accumulate.
 
-use differential_dataflow::difference::IsZero;
+use differential_dataflow::difference::{IsZero, Semigroup};
 use differential_dataflow::{AsCollection, VecCollection};
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::Stream;
@@ -98,6 +98,9 @@ fn pre_aggregate<'scope, G: Grouping>(
 const DONE_KEPT: usize = 4096;
 
 fn add_orders<G: Grouping>(table: &mut TotalsTable<G::Key>, grouping: &G, orders: &[(Order, Epoch, Diff)]) {
+    if G::RUNS {
+        return add_runs(table, grouping, orders);
+    }
     let seed = table.seed();
     for block in orders.chunks(BLOCK) {
         let found = table.find_block(
@@ -109,6 +112,23 @@ fn add_orders<G: Grouping>(table: &mut TotalsTable<G::Key>, grouping: &G, orders
         for ((order, _, times), index) in block.iter().zip(found) {
             table.add(index, &Totals::of(order.price, *times));
         }
+    }
+}
+
+fn add_runs<G: Grouping>(table: &mut TotalsTable<G::Key>, grouping: &G, orders: &[(Order, Epoch, Diff)]) {
+    let mut rest = orders;
+    while let Some(((first, ..), _)) = rest.split_first() {
+        let key = grouping.key(first);
+        let mut totals = Totals::ZERO;
+        let mut length = 0;
+        for (order, _, times) in rest.iter().take_while(|(order, ..)| grouping.holds(order, &key)) {
+            totals.plus_equals(&Totals::of(order.price, *times));
+            length += 1;
+        }
+        let hash = key.hash64(table.seed());
+        let [index, ..] = table.find_block(1, |_| hash, |_, other| *other == key, |_| key.clone());
+        table.add(index, &totals);
+        rest = &rest[length..];
     }
 }
 

@@ -27,6 +27,15 @@ impl WindowWidth {
     pub fn containing(self, at_ms: i64) -> Window {
         Window { start_ms: at_ms.saturating_sub(at_ms.rem_euclid(self.ms())) }
     }
+
+    /// Whether `at_ms` is in a window of this width, without a division.
+    #[inline]
+    pub fn holds(self, window: Window, at_ms: i64) -> bool {
+        if window.start_ms == i64::MIN {
+            return self.containing(at_ms) == window;
+        }
+        (at_ms.wrapping_sub(window.start_ms) as u64) < u64::from(self.0.get())
+    }
 }
 
 impl Default for WindowWidth {

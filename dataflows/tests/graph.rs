@@ -28,8 +28,9 @@ fn order_key(random: &mut Random, keys: u64) -> OrderKey {
     let order = random.below(keys);
     // The order's key says its user; some names are too long to be inline.
     let user = order % 97;
-    let user_id = if user % 5 == 0 { format!("user-with-a-long-name-{user}") } else { format!("u{user}") };
-    let order_id = if order % 3 == 0 { format!("order-{order:020}") } else { format!("o{order}") };
+    let user_id =
+        if user.is_multiple_of(5) { format!("user-with-a-long-name-{user}") } else { format!("u{user}") };
+    let order_id = if order.is_multiple_of(3) { format!("order-{order:020}") } else { format!("o{order}") };
     OrderKey { user_id: Id::new(&user_id), order_id: Id::new(&order_id) }
 }
 

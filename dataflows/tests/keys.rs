@@ -18,7 +18,17 @@ fn windows_are_half_open_and_tumble_on_both_sides_of_1970() {
         ("the_end_of_time", i64::MAX, i64::MAX - i64::MAX.rem_euclid(30_000)),
         ("the_start_of_time", i64::MIN, i64::MIN),
     ] {
-        assert_eq!(width.containing(at_ms), Window { start_ms }, "{name}");
+        let window = width.containing(at_ms);
+        assert_eq!(window, Window { start_ms }, "{name}");
+        for near in [
+            at_ms,
+            start_ms,
+            start_ms.saturating_sub(1),
+            start_ms.saturating_add(29_999),
+            start_ms.saturating_add(30_000),
+        ] {
+            assert_eq!(width.holds(window, near), width.containing(near) == window, "{name}: {near}");
+        }
     }
     assert_eq!(WindowWidth::from_ms(0), None);
 }

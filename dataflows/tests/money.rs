@@ -115,7 +115,8 @@ fn a_sum_that_does_not_fit_is_no_answer() {
 /// A price: mostly cents, sometimes all 18 fraction digits.
 fn price() -> impl Strategy<Value = Amount> {
     prop_oneof![
-        (-10_000_000_i64..10_000_000).prop_map(|cents| Amount::from_decimal(cents, 2).unwrap()),
+        (-10_000_000_i64..10_000_000)
+            .prop_map(|cents| Amount::from_decimal(cents, 2).expect("a price in cents")),
         (-1_000_000_000_000_000_000_000_000_000_000_i128..=1_000_000_000_000_000_000_000_000_000_000)
             .prop_map(Amount::from_units),
     ]

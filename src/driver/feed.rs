@@ -194,6 +194,9 @@ impl<'a> Feed<'a> {
             let round = self.epoch as u32;
             let state = tail.read(round, self.epoch, &mut self.block).map_err(RunError::Input)?;
             state.notes.iter().for_each(|note| eprintln!("orderflow: {note}"));
+            for (ordinal, name) in state.new_inputs {
+                self.reports.send(Report::Input { ordinal, name });
+            }
             self.send();
             if state.ended {
                 break;

@@ -84,14 +84,15 @@ pub fn run(config: RunConfig) -> Result<Option<Outcome>, RunError> {
     let started = Instant::now();
     let plan = Plan::new(&config.inputs).map_err(RunError::Input)?;
     let writes = config.cluster.process == 0;
-    let output = config.output.as_ref().filter(|_| writes);
-    let output = output
-        .map(|output| Output::prepare(&output.dir, output.force, config.layout.clone()))
-        .transpose()
-        .map_err(RunError::Output)?;
+    // Before the output: of two processes with one index, the second has no port, whatever else it lacks.
     let cluster = cluster::connect(&config.cluster, &facts(&config, &plan)).map_err(RunError::Cluster)?;
     let control = cluster.control();
-    let abort = Abort { control: control.clone(), output: output.as_ref().map(Output::abandon_handle) };
+    let mut abort = Abort { control: control.clone(), output: None };
+    let output = config.output.as_ref().filter(|_| writes).map(|output| {
+        Output::prepare(&output.dir, output.force, config.layout.clone())
+            .unwrap_or_else(|error| abort.fail(&RunError::Output(error)))
+    });
+    abort.output = output.as_ref().map(Output::abandon_handle);
     if let Some(abandon) = abort.output.clone() {
         control.on_failure(Box::new(move || abandon.abandon()));
     }
@@ -119,7 +120,7 @@ pub fn run(config: RunConfig) -> Result<Option<Outcome>, RunError> {
 
 /// Puts the results in place, once all processes have done their share.
 fn settle(mut sink: Sink, job: &Job, progress: Progress, started: Instant) -> Outcome {
-    let fail = |error| job.abort.fail(&error);
+    let fail = |error: RunError| -> ! { job.abort.fail(&error) };
     sink.refuse();
     job.abort.control.await_peers().unwrap_or_else(|error| fail(RunError::Cluster(error)));
     if job.abort.control.stop_requested() && job.config.follow_tick.is_none() {
@@ -137,6 +138,9 @@ fn settle(mut sink: Sink, job: &Job, progress: Progress, started: Instant) -> Ou
     Outcome { results: std::mem::take(&mut sink.results), summary }
 }
 
+/// Inputs whose sizes are compared one by one; of more, the sum is.
+const FACTS_OF_INPUTS_MAX: usize = 1_000;
+
 /// What all processes of a run must agree on, in the order that differences are told.
 fn facts(config: &RunConfig, plan: &Plan) -> Vec<(String, String)> {
     let fact = |name: &str, value: String| (name.to_owned(), value);
@@ -149,12 +153,14 @@ fn facts(config: &RunConfig, plan: &Plan) -> Vec<(String, String)> {
     ];
     if !config.local_input {
         facts.push(fact("number of inputs", plan.inputs.len().to_string()));
-        for (name, size) in plan.manifest() {
-            facts.push((
-                format!("size of {name}"),
-                size.map_or("unknown".to_owned(), |bytes| format!("{bytes} bytes")),
-            ));
+        let bytes =
+            |size: Option<u64>| size.map_or("unknown size".to_owned(), |bytes| format!("{bytes} bytes"));
+        for (name, size) in plan.manifest().into_iter().take(FACTS_OF_INPUTS_MAX) {
+            // Hosts may keep the same files in different places.
+            let file_name = name.rsplit('/').next().unwrap_or(&name);
+            facts.push((format!("an {file_name} of"), bytes(size)));
         }
+        facts.push(fact("inputs of", bytes(plan.total_bytes())));
     }
     facts
 }

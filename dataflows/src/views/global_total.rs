@@ -18,6 +18,8 @@ struct Together;
 impl Grouping for Together {
     type Key = ();
 
+    const RUNS: bool = true;
+
     #[inline]
     fn key(&self, _order: &Order) {}
 }

@@ -24,8 +24,16 @@ struct ByWindow(WindowWidth);
 impl Grouping for ByWindow {
     type Key = Window;
 
+    // Orders mostly come about when they are placed.
+    const RUNS: bool = true;
+
     #[inline]
     fn key(&self, order: &Order) -> Window {
         self.0.containing(order.at_ms)
+    }
+
+    #[inline]
+    fn holds(&self, order: &Order, window: &Window) -> bool {
+        self.0.holds(*window, order.at_ms)
     }
 }
