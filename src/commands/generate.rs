@@ -202,10 +202,13 @@ fn named_beside(directory: &Path) -> io::Result<tempfile::NamedTempFile<File>> {
 /// The format and compression that the file's name and the flag ask for.
 fn target(path: &Path, flag: Option<Format>) -> Result<(Format, Compression), GenerateError> {
     let (by_name, compression) = Format::of_name(&path.to_string_lossy());
-    let format = flag.or(by_name).ok_or_else(|| GenerateError::UnknownFormat(path.to_owned()))?;
-    if format == Format::Parquet && compression != Compression::None {
-        return Err(GenerateError::CompressedParquet(path.to_owned()));
+    if compression != Compression::None {
+        let (inner, _) = Format::of_name(&path.with_extension("").to_string_lossy());
+        if flag.or(inner) == Some(Format::Parquet) {
+            return Err(GenerateError::CompressedParquet(path.to_owned()));
+        }
     }
+    let format = flag.or(by_name).ok_or_else(|| GenerateError::UnknownFormat(path.to_owned()))?;
     Ok((format, compression))
 }
 

@@ -1,7 +1,9 @@
 //! Files of every storage are written with the crate's own writer, read back, and damaged at random.
 
+use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use parquet::basic::{Compression, Encoding};
 use parquet::data_type::{
@@ -13,6 +15,8 @@ use parquet::file::properties::{
 };
 use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 use parquet::schema::parser::parse_message_type;
+
+use dataflows::Id;
 
 use super::*;
 
@@ -417,61 +421,76 @@ fn in_memory(bytes: &[u8]) -> File {
     file
 }
 
-#[test]
-fn fuzz_parquet_200_000_inputs() {
-    let seed = 0x5eed_0f0a_11da_7a00_u64;
-    eprintln!("seed {seed:#x}");
-    let mut state = seed;
-    let mut next = move || {
+/// SplitMix64 from this state on.
+fn random(mut state: u64) -> impl FnMut() -> u64 {
+    move || {
         state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = state;
         mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
         mixed ^ mixed >> 31
-    };
-    let schema = PLAIN_SCHEMA.replace("required", "optional");
-    let properties = || default_properties().set_compression(Compression::SNAPPY);
-    let seeds = [
-        file(PLAIN_SCHEMA, properties(), &[plain_group([1.0, 2.0, 3.0])]),
-        file(&schema, default_properties(), &[plain_group([1.0, 2.0, 3.0]), plain_group([4.0, 5.0, 6.0])]),
-        file(
-            &schema,
-            properties().set_dictionary_enabled(false).set_writer_version(WriterVersion::PARQUET_2_0),
-            &[plain_group([1.0, 2.0, 3.0])],
-        ),
-    ];
-    let (mut read, mut refused) = (0, 0);
-    for round in 0..200_000_u64 {
-        let mut bytes = seeds[(round % 3) as usize].clone();
-        for _ in 0..1 + next() % 4 {
-            let at = (next() % bytes.len() as u64) as usize;
-            match next() % 3 {
-                0 => bytes[at] = next() as u8,
-                1 => bytes[at] ^= 1 << (next() % 8),
-                _ => bytes[at] = [0x00, 0xff, 0x7f, 0x80][(next() % 4) as usize],
-            }
-        }
-        if next() % 16 == 0 {
-            let length = (next() % bytes.len() as u64) as usize;
-            bytes.truncate(length);
-        }
-        let envelope = if next() % 2 == 0 { Envelope::Append } else { Envelope::Upsert };
-        let outcome = Footer::of(in_memory(&bytes), "orders.parquet".to_owned()).and_then(|footer| {
-            let groups = 0..footer.rows.len();
-            let mut reader = ParquetReader::of(footer, &ColumnNames::default(), context(envelope), groups)?;
-            let mut block = Block::default();
-            // A damaged footer may promise any number of rows, and a page any number of repeats.
-            for _ in 0..20 {
-                if !reader.read_block(0, &mut block)? {
-                    break;
-                }
-            }
-            Ok(())
-        });
-        match outcome {
-            Ok(()) => read += 1,
-            Err(_) => refused += 1,
+    }
+}
+
+/// The bytes with up to four of them changed, and perhaps cut.
+fn damaged(bytes: &[u8], next: &mut impl FnMut() -> u64) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    for _ in 0..1 + next() % 4 {
+        let at = (next() % bytes.len() as u64) as usize;
+        match next() % 3 {
+            0 => bytes[at] = next() as u8,
+            1 => bytes[at] ^= 1 << (next() % 8),
+            _ => bytes[at] = [0x00, 0xff, 0x7f, 0x80][(next() % 4) as usize],
         }
     }
-    assert!(read > 1_000 && refused > 100_000, "{read} read, {refused} refused");
+    if next().is_multiple_of(16) {
+        bytes.truncate((next() % bytes.len() as u64) as usize);
+    }
+    bytes
+}
+
+fn read_some(bytes: &[u8], envelope: Envelope) -> Result<(), ParquetError> {
+    let footer = Footer::of(in_memory(bytes), "orders.parquet".to_owned())?;
+    let groups = 0..footer.rows.len();
+    let mut reader = ParquetReader::of(footer, &ColumnNames::default(), context(envelope), groups)?;
+    let mut block = Block::default();
+    // A damaged footer may promise any number of rows, and a page any number of repeats.
+    for _ in 0..20 {
+        if !reader.read_block(0, &mut block)? {
+            break;
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn fuzz_parquet_200_000_inputs() {
+    const THREADS: u64 = 4;
+    let seed = 0x5eed_0f0a_11da_7a00_u64;
+    eprintln!("seed {seed:#x}");
+    let schema = PLAIN_SCHEMA.replace("required", "optional");
+    let properties = || default_properties().set_compression(Compression::SNAPPY);
+    let plain = properties().set_dictionary_enabled(false).set_writer_version(WriterVersion::PARQUET_2_0);
+    let files = [
+        file(PLAIN_SCHEMA, properties(), &[plain_group([1.0, 2.0, 3.0])]),
+        file(&schema, default_properties(), &[plain_group([1.0, 2.0, 3.0]), plain_group([4.0, 5.0, 6.0])]),
+        file(&schema, plain, &[plain_group([1.0, 2.0, 3.0])]),
+    ];
+    let read_one_share = &|thread: u64| {
+        let mut next = random(seed + thread);
+        let inputs = 200_000 / THREADS;
+        let read = (0..inputs).filter(|at| {
+            let bytes = damaged(&files[(at % 3) as usize], &mut next);
+            let envelope = if next().is_multiple_of(2) { Envelope::Append } else { Envelope::Upsert };
+            read_some(&bytes, envelope).is_ok()
+        });
+        read.count()
+    };
+    let read: usize = std::thread::scope(|scope| {
+        let threads: Vec<_> =
+            (0..THREADS).map(|thread| scope.spawn(move || read_one_share(thread))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+    });
+    // Neither do all go by as if nothing were checked, nor is everything refused.
+    assert!((1_000..100_000).contains(&read), "{read} of 200000 were read");
 }

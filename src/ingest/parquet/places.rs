@@ -1,0 +1,92 @@
+//! Which columns of a file make an order.
+
+use parquet::file::metadata::ParquetMetaData;
+
+use super::error::ParquetError;
+use super::footer::Footer;
+use super::kind::{Kind, kind_of};
+use crate::ingest::ColumnNames;
+use crate::ingest::row::Role;
+
+/// Column names that a message lists.
+const NAMES_LISTED_MAX: usize = 20;
+
+/// Where a role's values are: which leaf column, and how they are stored.
+#[derive(Copy, Clone)]
+pub(super) struct Place {
+    pub(super) leaf: usize,
+    pub(super) kind: Kind,
+}
+
+/// The places of the columns of an order.
+pub(super) struct Places {
+    pub(super) user_id: Place,
+    pub(super) order_id: Place,
+    pub(super) price: Place,
+    pub(super) timestamp: Place,
+    pub(super) op: Option<Place>,
+}
+
+impl Places {
+    pub(super) fn find(footer: &Footer, names: &ColumnNames) -> Result<Places, ParquetError> {
+        let find = |role| {
+            find_place(&footer.metadata, names, role)
+                .map_err(|reason| ParquetError::Column { name: footer.name.clone(), reason })
+        };
+        let required = |role| {
+            find(role)?.ok_or_else(|| ParquetError::Column {
+                name: footer.name.clone(),
+                reason: missing_column(&footer.metadata, names, role),
+            })
+        };
+        Ok(Places {
+            user_id: required(Role::UserId)?,
+            order_id: required(Role::OrderId)?,
+            price: required(Role::Price)?,
+            timestamp: required(Role::Timestamp)?,
+            op: if names.requires(Role::Op) { Some(required(Role::Op)?) } else { find(Role::Op)? },
+        })
+    }
+}
+
+/// The place of the one column that has this role, if there is one.
+fn find_place(metadata: &ParquetMetaData, names: &ColumnNames, role: Role) -> Result<Option<Place>, String> {
+    let schema = metadata.file_metadata().schema_descr();
+    let mut found = None;
+    for field in schema.root_schema().get_fields() {
+        let name = field.name();
+        if !names.matches(role, name) {
+            continue;
+        }
+        if let Some((first, _)) = found {
+            return Err(format!(
+                "columns {first} and {name} are both the {}; choose with {}",
+                role.name(),
+                role.option()
+            ));
+        }
+        let leaf = (0..schema.num_columns()).find(|leaf| {
+            let path = schema.columns()[*leaf].path().parts();
+            path.len() == 1 && path[0] == name
+        });
+        let leaf = leaf.filter(|leaf| {
+            let column = schema.column(*leaf);
+            column.max_rep_level() == 0 && column.max_def_level() <= 1
+        });
+        let leaf = leaf.ok_or_else(|| format!("column {name} is nested or repeated; it must be flat"))?;
+        let kind = kind_of(role, &schema.column(leaf))
+            .map_err(|what| format!("column {name} cannot be the {}: it is {what}", role.name()))?;
+        found = Some((name.to_owned(), Place { leaf, kind }));
+    }
+    Ok(found.map(|(_, place)| place))
+}
+
+fn missing_column(metadata: &ParquetMetaData, names: &ColumnNames, role: Role) -> String {
+    let fields = metadata.file_metadata().schema_descr().root_schema().get_fields();
+    let mut listed: Vec<&str> = fields.iter().take(NAMES_LISTED_MAX).map(|field| field.name()).collect();
+    if fields.len() > NAMES_LISTED_MAX {
+        listed.push("…");
+    }
+    let listed = if listed.is_empty() { "no columns".to_owned() } else { listed.join(", ") };
+    format!("there is no column {} in {listed}; name it with {}", names.wanted(role), role.option())
+}
