@@ -21,6 +21,9 @@ pub(crate) const BLOCK: usize = 64;
 /// Slots of the smallest table; a power of two.
 const SLOTS_MIN: usize = 16;
 
+/// No entry's index.
+const MISSED: u32 = u32::MAX;
+
 /// One group and its totals.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry<K> {
@@ -81,21 +84,33 @@ impl<K: Key> TotalsTable<K> {
     ) -> [u32; BLOCK] {
         assert!(lookups <= BLOCK);
         self.reserve(lookups);
-        let mask = self.slots.len() - 1;
+        let (slots, mask) = (&self.slots[..], self.slots.len() - 1);
         let mut hashes = [0_u64; BLOCK];
-        let mut slots = [0_u64; BLOCK];
-        let mut found = [0_u32; BLOCK];
+        let mut homes = [0_u64; BLOCK];
+        let mut found = [MISSED; BLOCK];
         for at in 0..lookups {
             hashes[at] = hash(at);
-            slots[at] = self.slots[hashes[at] as u32 as usize & mask];
+            homes[at] = slots[hashes[at] as u32 as usize & mask];
         }
-        const MISSED: u32 = u32::MAX;
+        // Home slots are at hand now; the next ones are their neighbours. No entry is looked at yet.
         for at in 0..lookups {
-            let (slot, index) = (slots[at], (slots[at] as u32).wrapping_sub(1));
-            let same = slot >> 32 == u64::from(hashes[at] as u32);
-            let entry = self.entries.get(index as usize).filter(|entry| same && is(at, &entry.key));
-            found[at] = entry.map_or(MISSED, |_| index);
+            let tag = u64::from(hashes[at] as u32);
+            let (mut slot, mut place) = (homes[at], hashes[at] as u32 as usize);
+            while slot >> 32 != tag && slot != 0 {
+                place += 1;
+                slot = slots[place & mask];
+            }
+            found[at] = (slot as u32).wrapping_sub(1);
         }
+        // Both ends of an entry are asked for: it may lie across two lines of the cache.
+        let mut touched = 0;
+        for at in 0..lookups {
+            match self.entries.get(found[at] as usize) {
+                Some(entry) if is(at, &entry.key) => touched ^= entry.totals.amount.units() as u64,
+                _ => found[at] = MISSED,
+            }
+        }
+        std::hint::black_box(touched);
         for at in 0..lookups {
             if found[at] == MISSED {
                 found[at] = self.find_or_insert(hashes[at], |other| is(at, other), || key(at));
