@@ -60,9 +60,11 @@ def main():
     print(table)
     (CACHE / "table.md").write_text(table)
     for name in BENCHES[1:]:
-        if name in programs:
-            say(f"bench {name}")
-            subprocess.run([programs[name]] + (["--quick"] if args.quick else []), check=True)
+        say(f"bench {name}")
+        print()
+        # Records, and interleaved rounds.
+        sys.stdout.flush()
+        subprocess.run([programs[name]] + (["100000", "1"] if args.quick else ["1000000", str(rounds)]), check=True)
     if not all(contestant["agrees"] in ("yes", "-") for contestant in contestants):
         sys.exit("results differ")
 
@@ -72,11 +74,10 @@ def say(text):
 
 
 def build():
-    """Builds the program and the benches of this folder; gives the paths of what is there."""
+    """Builds the program and the benches; gives their paths."""
     say("building")
-    command = ["cargo", "build", "--release", "--bin", "orderflow", "--message-format=json-render-diagnostics"]
-    benches = [bench for bench in BENCHES if (ROOT / "scripts" / "bench.d" / f"{bench}.rs").exists()]
-    command += [part for bench in benches for part in ("--bench", bench)]
+    command = ["cargo", "build", "--release", "--workspace", "--message-format=json-render-diagnostics"]
+    command += ["--bin", "orderflow"] + [part for bench in BENCHES for part in ("--bench", bench)]
     output = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
     messages = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
     return {
