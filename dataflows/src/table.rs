@@ -104,10 +104,10 @@ impl<K: Key> TotalsTable<K> {
         }
         // Both ends of an entry are asked for: it may lie across two lines of the cache.
         let mut touched = 0;
-        for at in 0..lookups {
-            match self.entries.get(found[at] as usize) {
+        for (at, found) in found.iter_mut().enumerate().take(lookups) {
+            match self.entries.get(*found as usize) {
                 Some(entry) if is(at, &entry.key) => touched ^= entry.totals.amount.units() as u64,
-                _ => found[at] = MISSED,
+                _ => *found = MISSED,
             }
         }
         std::hint::black_box(touched);

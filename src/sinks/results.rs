@@ -2,7 +2,7 @@
 //!
 //! A row is there exactly while it counts orders: a user whose orders cancel to 0.00 stays, one
 //! without orders goes. Ordered maps, because a growing input changes few rows between two writes
-//! of the files; a bounded one fills them at once, by [`Results::from_rows`].
+//! of the files; a bounded one fills them at once, with its first epoch.
 
 use std::collections::BTreeMap;
 use std::fmt;
