@@ -103,12 +103,12 @@ fn every_shape(lines: usize, epoch_lines: usize) {
 
 #[test]
 fn every_epoch_of_one_line_equals_the_reference() {
-    every_shape(20_000, 1);
+    every_shape(200_000, 1);
 }
 
 #[test]
 fn every_epoch_of_seven_lines_equals_the_reference() {
-    every_shape(60_000, 7);
+    every_shape(200_000, 7);
 }
 
 #[test]
