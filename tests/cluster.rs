@@ -40,7 +40,7 @@ impl Stage {
         let names: Vec<_> = std::fs::read_dir(self.dir.path())
             .expect("the folder is there")
             .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
-            .filter(|name| !["orders.csv", "hosts.txt", "fifo"].contains(&name.as_str()))
+            .filter(|name| !["orders.csv", "hosts.txt", "other"].contains(&name.as_str()))
             .collect();
         assert!(names.is_empty(), "left behind: {names:?}");
     }
@@ -117,7 +117,7 @@ fn two_processes_with_one_index_are_found_out() {
 #[test]
 fn inputs_that_differ_are_found_out() {
     let stage = Stage::new(2);
-    let other = stage.dir.path().join("fifo");
+    let other = stage.dir.path().join("other");
     std::fs::create_dir(&other).expect("a folder");
     let other = other.join("orders.csv").display().to_string();
     assert_eq!(run(&["generate", "--to", &other, "--orders", "10"]).code, Some(0));
@@ -201,7 +201,7 @@ fn a_stop_of_one_process_stops_all_cleanly() {
 #[test]
 fn a_bad_input_of_one_process_ends_all() {
     let stage = Stage::new(2);
-    let bad = stage.dir.path().join("fifo");
+    let bad = stage.dir.path().join("other");
     std::fs::create_dir(&bad).expect("a folder");
     let bad = bad.join("orders.csv.gz");
     std::fs::write(&bad, [0x1f, 0x8b, 8, 0, 0, 0]).expect("the file is written");

@@ -6,7 +6,7 @@
 //!
 //! | what | costs |
 //! |---|---|
-//! | a key that is or was ever in the log | about 150 bytes, and its text where that is longer than 15 bytes |
+//! | a key that is or was ever in the log | 110 to 220 bytes, as full as the map is, and its text where that is longer than 15 bytes |
 //! | a line | one exchange, one lookup, up to two updates into the views |
 //!
 //! Which line is the last is said by its [`Position`], not by when it arrives: workers read their parts of the
