@@ -7,7 +7,7 @@ mod refusals;
 
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -158,22 +158,39 @@ fn process_0_waits_for_its_peers_and_they_for_it() {
     );
 }
 
+/// What each of three processes ends with, where process 1 fails; all first do what `start` says.
+fn outcomes_of_a_failure(configs: &[ClusterConfig], start: impl Fn() + Sync) -> Vec<Option<String>> {
+    at_once(configs, |config| {
+        let outcome = connect(config, &[]).and_then(|cluster| {
+            let control = cluster.control();
+            start();
+            match config.process {
+                1 => control.finish(Err("disk full".to_owned())),
+                0 => control.await_peers(),
+                _ => control.finish(Ok(())),
+            }
+        });
+        outcome.err().map(|error| error.to_string())
+    })
+}
+
 #[test]
 fn a_process_that_fails_tells_the_others_why() {
     let (configs, losses) = configs(3, 1);
-    let outcomes = at_once(&configs, |config| {
-        let control = connect(config, &[]).unwrap().control();
-        match config.process {
-            1 => control.finish(Err("disk full".to_owned())),
-            0 => control.await_peers(),
-            _ => control.finish(Ok(())),
-        }
-    });
-    let said: Vec<_> =
-        outcomes.iter().map(|outcome| outcome.as_ref().err().map(ToString::to_string)).collect();
+    let all_connected = Barrier::new(3);
+    let said = outcomes_of_a_failure(&configs, || drop(all_connected.wait()));
     let failed = Some("process 1 failed: disk full".to_owned());
     assert_eq!(said, [failed.clone(), None, failed]);
     assert_eq!(losses.lock().unwrap().len(), 2);
+}
+
+#[test]
+fn a_process_that_fails_at_once_tells_those_that_still_connect() {
+    let (configs, losses) = configs(3, 1);
+    let said = outcomes_of_a_failure(&configs, || ());
+    let failed = Some("process 1 failed: disk full".to_owned());
+    assert_eq!(said, [failed.clone(), None, failed]);
+    assert!(losses.lock().unwrap().iter().all(|sentence| sentence == "process 1 failed: disk full"));
 }
 
 #[test]
