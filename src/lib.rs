@@ -29,4 +29,6 @@ pub mod ingest;
 pub mod parquet_write;
 pub mod progress;
 pub mod sinks;
+pub mod store;
 pub mod summary;
+pub mod tablestore;

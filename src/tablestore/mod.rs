@@ -1,0 +1,13 @@
+//! Tablestore's wire protocol: messages, rows, signatures, the server and the client.
+
+/// Messages of the table operations, compiled from `proto/table.proto`.
+#[allow(missing_docs, unreachable_pub)] // Generated; the protocol's own names.
+pub mod table {
+    include!(concat!(env!("OUT_DIR"), "/table.rs"));
+}
+
+/// Messages of the tunnel service, compiled from `proto/tunnel.proto`.
+#[allow(missing_docs, unreachable_pub)] // Generated; the protocol's own names.
+pub mod tunnel {
+    include!(concat!(env!("OUT_DIR"), "/tunnel.rs"));
+}
