@@ -4,4 +4,5 @@ mod bad_input;
 mod cluster;
 mod follow;
 mod one_digest;
+mod sdk;
 mod support;
