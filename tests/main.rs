@@ -5,4 +5,5 @@ mod cluster;
 mod follow;
 mod one_digest;
 mod sdk;
+mod store_crash;
 mod support;
