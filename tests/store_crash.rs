@@ -248,15 +248,15 @@ fn killed_at_random_moments_under_four_writers() {
         let (requests, spins) = (1 + dice.below(60) as usize, dice.below(30_000));
         let acknowledged = AtomicUsize::new(0);
         thread::scope(|scope| {
-            for writer in &mut writers {
-                let (client, acknowledged) = (self::client(&server), &acknowledged);
-                scope.spawn(move || {
-                    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-                    runtime.expect("a runtime").block_on(writer.write(&client, acknowledged));
-                });
-            }
+            let write = |writer: &'_ mut Writer| {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+                runtime.expect("a runtime").block_on(writer.write(&self::client(&server), &acknowledged));
+            };
+            let threads: Vec<_> =
+                writers.iter_mut().map(|writer| scope.spawn(move || write(writer))).collect();
             // Some moment between two acknowledgements, or within a commit.
             while acknowledged.load(Ordering::SeqCst) < requests {
+                assert!(!threads.iter().all(|thread| thread.is_finished()), "the server went by itself");
                 thread::yield_now();
             }
             (0..spins).for_each(|_| thread::yield_now());

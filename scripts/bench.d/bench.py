@@ -25,7 +25,7 @@ CACHE = ROOT / "target" / "bench"
 PEERS = ["duckdb", "polars", "datafusion", "spark"]
 PEER_PACKAGES = ["duckdb", "polars", "datafusion", "pyspark", "pyarrow", "setuptools"]
 THREADS = [1, 2]
-BENCHES = ["cost", "graph", "exchange"]
+BENCHES = ["cost", "graph", "exchange", "store"]
 SEED = 42
 USERS = 100_000
 
