@@ -37,6 +37,7 @@ def main():
     parser.add_argument("--peers", nargs="?", const=",".join(PEERS), default="", metavar="A,B",
                         help=f"measure other engines too, from PyPI: {', '.join(PEERS)} (default all)")
     parser.add_argument("--quick", action="store_true", help="a million orders, one round: does it all run?")
+    parser.add_argument("--only", choices=BENCHES[1:], help="only this bench, without the files")
     args = parser.parse_args()
     orders = args.orders or (1_000_000 if args.quick else 10_000_000)
     rounds = args.rounds or (1 if args.quick else 5)
@@ -46,6 +47,9 @@ def main():
 
     CACHE.mkdir(parents=True, exist_ok=True)
     programs = build()
+    if args.only:
+        run_bench(programs, args.only, args.quick, rounds)
+        return
     files = {kind: generate(programs["orderflow"], orders, kind) for kind in ["csv", "parquet"]}
     contestants = own_contestants(programs, files) + peer_contestants(peers, files)
     measured = {contestant["name"]: [] for contestant in contestants}
@@ -60,13 +64,16 @@ def main():
     print(table)
     (CACHE / "table.md").write_text(table)
     for name in BENCHES[1:]:
-        say(f"bench {name}")
-        print()
-        # Records, and interleaved rounds.
-        sys.stdout.flush()
-        subprocess.run([programs[name]] + (["100000", "1"] if args.quick else ["1000000", str(rounds)]), check=True)
+        run_bench(programs, name, args.quick, rounds)
     if not all(contestant["agrees"] in ("yes", "-") for contestant in contestants):
         sys.exit("results differ")
+
+
+def run_bench(programs, name, quick, rounds):
+    """Runs one bench of records and interleaved rounds."""
+    say(f"bench {name}")
+    print(flush=True)
+    subprocess.run([programs[name]] + (["100000", "1"] if quick else ["1000000", str(rounds)]), check=True)
 
 
 def say(text):
