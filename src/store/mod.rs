@@ -27,6 +27,9 @@ pub mod schema;
 mod transaction;
 pub mod value;
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::fs;
 use std::path::Path;
