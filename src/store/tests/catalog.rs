@@ -89,14 +89,21 @@ fn wrong_schemas_are_refused_by_name() {
         (Box::new(|schema| schema.key.clear()), "must be in range: [1, 4]."),
         (
             Box::new(|schema| {
-                schema.key = (0..5).map(|i| KeyColumn { name: format!("k{i}"), ..schema.key[0].clone() }).collect()
+                schema.key =
+                    (0..5).map(|i| KeyColumn { name: format!("k{i}"), ..schema.key[0].clone() }).collect()
             }),
             "must be in range: [1, 4].",
         ),
         (Box::new(move |schema| schema.key = vec![id(), id()]), "primary key name: 'Id'"),
-        (Box::new(move |schema| schema.key = vec![column("a b", KeyType::String, false)]), "column name: 'a b'"),
+        (
+            Box::new(move |schema| schema.key = vec![column("a b", KeyType::String, false)]),
+            "column name: 'a b'",
+        ),
         (Box::new(move |schema| schema.key = vec![column("n", KeyType::Integer, true)]), "'n' can't be AUTO"),
-        (Box::new(move |schema| schema.key = vec![id(), column("n", KeyType::String, true)]), "'n' must be INTEGER"),
+        (
+            Box::new(move |schema| schema.key = vec![id(), column("n", KeyType::String, true)]),
+            "'n' must be INTEGER",
+        ),
         (Box::new(|schema| schema.options.max_versions = 0), "max_versions must be positive: 0"),
         (Box::new(|schema| schema.options.time_to_live_s = -2), "time_to_live"),
         (Box::new(|schema| schema.options.version_deviation_s = 0), "deviation"),
