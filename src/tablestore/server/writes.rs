@@ -186,7 +186,11 @@ async fn write_all(
     let (done, answered) = oneshot::channel();
     // Nobody is left to be told if the caller is gone.
     service.store.write(writes, move |results| drop(done.send(results)));
-    answered.await.map_err(|_| StoreError::Closing.into())
+    // An answer gets lost only with the store's commit thread, which then has failed.
+    answered.await.map_err(|_| match service.store.failure() {
+        Some(reason) => StoreError::ReadOnly(reason).into(),
+        None => StoreError::Closing.into(),
+    })
 }
 
 fn table_info(
