@@ -54,10 +54,10 @@ mod tests {
         let rows = rows.map(|row| row.into_iter().map(str::to_owned).collect());
         assert_eq!(
             columns(&rows),
-            "key               value\n\
+            "key           value\n\
              späti\n\
-             a\\u{1b}[2J\\n     1\n\
-             x                 22     more\n"
+             a\\u{1b}[2J\\n  1\n\
+             x             22     more\n"
         );
         assert_eq!(columns(&[]), "");
     }

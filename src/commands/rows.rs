@@ -196,7 +196,7 @@ mod tests {
     fn people_read_columns() {
         assert_eq!(
             columns(&listing(&["k".to_owned()], &sample())),
-            "k       b     d     i                     s            x\n\
+            "k       b     d     i                     s           x\n\
              0x00ff  true  0.1   -9223372036854775808\n\
              0x            NaN                         a\"b\\u{1b}é  0x10\n\
              0x01          -0.0  5\n"

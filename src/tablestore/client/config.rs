@@ -79,11 +79,9 @@ impl ClientConfig {
                 "the endpoint {endpoint:?} must be http://HOST:PORT or https://HOST:PORT"
             ));
         };
-        if uri.path() != "/"
-            || uri.query().is_some()
-            || authority.as_str().contains('@')
-            || authority.host().is_empty()
-        {
+        let has_port = authority.as_str() != authority.host();
+        let is_more = uri.path() != "/" || uri.query().is_some() || authority.as_str().contains('@');
+        if is_more || authority.host().is_empty() || (has_port && authority.port_u16().is_none()) {
             return refused(format!("the endpoint {endpoint:?} must hold scheme, host and port only"));
         }
         Ok(Endpoint { base: base.to_owned(), is_tls: scheme == "https" })

@@ -69,3 +69,8 @@ impl Client {
         &self.inner.config.instance
     }
 }
+
+#[cfg(test)]
+mod fake;
+#[cfg(test)]
+mod tests;

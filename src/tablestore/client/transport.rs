@@ -113,11 +113,14 @@ impl Transport {
         let uri: Uri = format!("{}{path}", self.base)
             .parse()
             .map_err(|error| TransportError::NotSent(format!("{path:?} is not a path: {error}")))?;
+        let length = HeaderValue::from(body.len());
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = uri;
         let sent = request.headers_mut();
         sent.insert(hyper::header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+        // Said also of an empty body: hyper itself would not.
+        sent.insert(hyper::header::CONTENT_LENGTH, length);
         sent.extend(headers.iter().cloned());
         let exchange = async {
             let answer =
