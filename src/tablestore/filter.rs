@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use prost::Message;
 
-use super::plain_buffer::{owned_value, parse_bare, value_ref, write_bare};
+use super::plain_buffer::{parse_bare, write_bare};
 use super::table;
 use crate::store::filter::{CONDITIONS_MAX, Comparator, Filter};
 
@@ -63,7 +63,7 @@ fn single(bytes: Bytes) -> Result<Filter, String> {
             table::ComparatorType::LessThan => Comparator::Less,
             table::ComparatorType::LessEqual => Comparator::LessEqual,
         },
-        value: owned_value(value),
+        value: value.to_value(),
         name,
         if_missing: !single.filter_if_missing,
         latest_only: single.latest_version_only,
@@ -125,7 +125,7 @@ fn message(filter: &Filter) -> table::Filter {
             let single = table::SingleColumnValueFilter {
                 comparator: comparator.into(),
                 column_name: name.clone(),
-                column_value: write_bare(value_ref(value)).into(),
+                column_value: write_bare(value.borrow()).into(),
                 filter_if_missing: !if_missing,
                 latest_version_only: *latest_only,
                 value_trans_rule: None,

@@ -2,7 +2,7 @@
 
 use super::{ChangeRef, Malformed, PartRef, RowParts, Rows, Writer};
 use crate::store::change::{ColumnChange, RowChange};
-use crate::store::value::{Cell, KeyPart, KeyRef, KeyValue, NamedKey, Row, Value, ValueRef};
+use crate::store::value::{Cell, KeyPart, NamedKey, Row};
 
 /// The kinds of write. Which one a row is for is not in the row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ impl RowParts<'_> {
     pub fn named_key(&self) -> NamedKey {
         let owned = |&(name, part): &(&str, PartRef<'_>)| {
             let part = match part {
-                PartRef::Value(value) => KeyPart::Value(owned_key(value)),
+                PartRef::Value(value) => KeyPart::Value(value.to_value()),
                 PartRef::Min => KeyPart::Min,
                 PartRef::Max => KeyPart::Max,
                 PartRef::AutoIncrement => KeyPart::AutoIncrement,
@@ -43,7 +43,7 @@ impl RowParts<'_> {
     pub fn changes(&self) -> Vec<(String, ColumnChange)> {
         let owned = |&(name, change): &(&str, ChangeRef<'_>)| {
             let change = match change {
-                ChangeRef::Put { value, version } => ColumnChange::Put { value: owned_value(value), version },
+                ChangeRef::Put { value, version } => ColumnChange::Put { value: value.to_value(), version },
                 ChangeRef::DeleteVersion(version) => ColumnChange::DeleteVersion(version),
                 ChangeRef::DeleteAll => ColumnChange::DeleteAll,
                 ChangeRef::Increment(by) => ColumnChange::Increment(by),
@@ -59,12 +59,12 @@ impl RowParts<'_> {
     /// It is not so.
     pub fn stored_row(&self) -> Result<Row, Malformed> {
         let key = self.key.iter().map(|&(name, part)| match part {
-            PartRef::Value(value) => Ok(owned_key(value)),
+            PartRef::Value(value) => Ok(value.to_value()),
             _ => Err(Malformed(format!("key column '{name}' has no value"))),
         });
         let cells = self.cells.iter().map(|&(name, change)| match change {
             ChangeRef::Put { value, version: Some(version) } => {
-                Ok(Cell { name: name.to_owned(), value: owned_value(value), version })
+                Ok(Cell { name: name.to_owned(), value: value.to_value(), version })
             }
             _ => Err(Malformed(format!("attribute column '{name}' has no value or no version"))),
         });
@@ -137,9 +137,7 @@ pub fn encode_change(key: &NamedKey, change: &RowChange) -> Vec<u8> {
 
 fn part_ref(part: &KeyPart) -> PartRef<'_> {
     match part {
-        KeyPart::Value(KeyValue::Integer(value)) => PartRef::Value(KeyRef::Integer(*value)),
-        KeyPart::Value(KeyValue::String(value)) => PartRef::Value(KeyRef::String(value)),
-        KeyPart::Value(KeyValue::Binary(value)) => PartRef::Value(KeyRef::Binary(value)),
+        KeyPart::Value(value) => PartRef::Value(value.borrow()),
         KeyPart::Min => PartRef::Min,
         KeyPart::Max => PartRef::Max,
         KeyPart::AutoIncrement => PartRef::AutoIncrement,
@@ -148,39 +146,9 @@ fn part_ref(part: &KeyPart) -> PartRef<'_> {
 
 fn change_ref(change: &ColumnChange) -> ChangeRef<'_> {
     match change {
-        ColumnChange::Put { value, version } => ChangeRef::Put { value: value_ref(value), version: *version },
+        ColumnChange::Put { value, version } => ChangeRef::Put { value: value.borrow(), version: *version },
         ColumnChange::DeleteVersion(version) => ChangeRef::DeleteVersion(*version),
         ColumnChange::DeleteAll => ChangeRef::DeleteAll,
         ColumnChange::Increment(by) => ChangeRef::Increment(*by),
-    }
-}
-
-/// Borrows a value.
-pub fn value_ref(value: &Value) -> ValueRef<'_> {
-    match value {
-        Value::Integer(value) => ValueRef::Integer(*value),
-        Value::Double(value) => ValueRef::Double(*value),
-        Value::Boolean(value) => ValueRef::Boolean(*value),
-        Value::String(value) => ValueRef::String(value),
-        Value::Binary(value) => ValueRef::Binary(value),
-    }
-}
-
-/// Owns a value.
-pub fn owned_value(value: ValueRef<'_>) -> Value {
-    match value {
-        ValueRef::Integer(value) => Value::Integer(value),
-        ValueRef::Double(value) => Value::Double(value),
-        ValueRef::Boolean(value) => Value::Boolean(value),
-        ValueRef::String(value) => Value::String(value.to_owned()),
-        ValueRef::Binary(value) => Value::Binary(value.to_owned()),
-    }
-}
-
-fn owned_key(value: KeyRef<'_>) -> KeyValue {
-    match value {
-        KeyRef::Integer(value) => KeyValue::Integer(value),
-        KeyRef::String(value) => KeyValue::String(value.to_owned()),
-        KeyRef::Binary(value) => KeyValue::Binary(value.to_owned()),
     }
 }

@@ -22,9 +22,7 @@ use std::fmt;
 use crate::store::value::{KeyRef, ValueRef};
 
 pub use bare::{parse_bare, write_bare};
-pub use convert::{
-    ChangedRow, WriteForm, encode_change, encode_key, owned_value, parse_change, parse_key, value_ref,
-};
+pub use convert::{ChangedRow, WriteForm, encode_change, encode_key, parse_change, parse_key};
 pub use parser::Rows;
 pub use writer::{RowWriter, Writer};
 
