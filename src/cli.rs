@@ -11,6 +11,7 @@ use crate::commands::init::InitArgs;
 use crate::commands::rows::RowsArgs;
 use crate::commands::tables::TablesArgs;
 use crate::commands::tunnel::TunnelArgs;
+use crate::commands::up::UpArgs;
 use crate::format::Format;
 use crate::ingest::Envelope;
 
@@ -33,6 +34,8 @@ pub enum Command {
     Demo(DemoArgs),
     /// Run the graph over files or standard input.
     Run(Box<RunArgs>),
+    /// Serve the store of a data directory: a Tablestore instance of your own.
+    Up(UpArgs),
     /// Make the tables of the orders and of the results in the store, and the tunnel.
     Init(InitArgs),
     /// Write orders to the store or to a file, to try things on.

@@ -4,13 +4,14 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use orderflow::cli::{Cli, Command};
-use orderflow::commands::{clean, demo, generate, init, rows, run, tables, tunnel};
+use orderflow::commands::{clean, demo, generate, init, rows, run, tables, tunnel, up};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match &cli.command {
         Command::Demo(args) => demo::demo(args),
         Command::Run(args) => run::run(args),
+        Command::Up(args) => up::up(args),
         Command::Init(args) => init::init(args),
         Command::Generate(args) => generate::generate(args),
         Command::Tables(args) => tables::tables(args),

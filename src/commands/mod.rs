@@ -12,6 +12,7 @@ pub mod rows;
 pub mod run;
 pub mod tables;
 pub mod tunnel;
+pub mod up;
 
 mod columns;
 mod order_tables;
