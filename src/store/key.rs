@@ -37,10 +37,10 @@ pub(crate) fn partition(key: &[u8]) -> u8 {
 }
 
 /// A key in the space of rows: the table, and the row's own bytes.
-pub(crate) fn row_key(table: TableId, values: &[KeyRef<'_>]) -> Vec<u8> {
+pub(crate) fn row_key<'a>(table: TableId, values: impl IntoIterator<Item = KeyRef<'a>>) -> Vec<u8> {
     let mut key = Vec::with_capacity(64);
     key.extend_from_slice(&table.bytes());
-    values.iter().for_each(|value| encode_value(*value, &mut key));
+    values.into_iter().for_each(|value| encode_value(value, &mut key));
     key
 }
 

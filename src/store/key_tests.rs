@@ -42,7 +42,7 @@ fn key_parts(kinds: &[KeyType]) -> impl Strategy<Value = Vec<KeyPart>> + use<> {
 }
 
 fn bytes(key: &PrimaryKey) -> Vec<u8> {
-    row_key(TABLE, &key.iter().map(KeyValue::borrow).collect::<Vec<_>>())
+    row_key(TABLE, key.iter().map(KeyValue::borrow))
 }
 
 /// How a key compares with a bound, column by column.

@@ -7,7 +7,7 @@ use super::engine::{Bytes, Entry, Scan, Snapshot, Space};
 use super::error::StoreError;
 use super::format::{META_LOG_START, TableId, meta_key};
 use super::read::Direction;
-use super::row::{Cells, Malformed, RowView, take, take_array};
+use super::row::{Cells, Malformed, ROW_HEAD_BYTES, RowView, take, take_array};
 use super::transaction::Transaction;
 use super::value::CellRef;
 
@@ -86,10 +86,10 @@ pub(crate) struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    /// Appends its bytes. `before` is the row as stored.
-    pub(crate) fn encode(&self, before: Option<&[u8]>) -> Vec<u8> {
-        let before = before.unwrap_or_default();
-        let mut bytes = Vec::with_capacity(32 + self.key.len() + before.len() + self.changed.len());
+    /// Its bytes.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let before_bytes = self.before.map_or(0, |before| ROW_HEAD_BYTES + before.bytes.len());
+        let mut bytes = Vec::with_capacity(32 + self.key.len() + before_bytes + self.changed.len());
         bytes.push(self.action as u8);
         bytes.extend_from_slice(&self.time_us.to_le_bytes());
         bytes.extend_from_slice(&self.versions_max.to_le_bytes());
@@ -97,8 +97,11 @@ impl<'a> Record<'a> {
         bytes.extend_from_slice(&(self.key.len() as u16).to_le_bytes());
         bytes.extend_from_slice(self.key);
         // Rows are limited well below 4 GiB.
-        bytes.extend_from_slice(&(before.len() as u32).to_le_bytes());
-        bytes.extend_from_slice(before);
+        bytes.extend_from_slice(&(before_bytes as u32).to_le_bytes());
+        if let Some(before) = self.before {
+            bytes.extend_from_slice(&before.commit.to_le_bytes());
+            bytes.extend_from_slice(before.bytes);
+        }
         bytes.extend_from_slice(self.changed);
         bytes
     }

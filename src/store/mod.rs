@@ -10,8 +10,10 @@
 //!
 //! What is on disk is written down in [`format`](mod@format).
 
+mod apply;
 mod catalog;
 pub mod change;
+mod check_key;
 mod commit;
 mod edit;
 mod engine;
@@ -21,30 +23,41 @@ mod format;
 mod key;
 mod lock;
 mod log;
+mod prepare;
 pub mod read;
 mod row;
+mod rows;
 pub mod schema;
+mod select;
+mod time_to_live;
 mod transaction;
 pub mod value;
+
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::sync::watch;
 
 use self::catalog::Table;
+use self::change::{Write, Written};
 use self::commit::{Committer, Finish};
 use self::engine::fjall::FjallEngine;
 use self::engine::{Engine, Snapshot, Space};
 use self::error::{OpenError, StoreError};
 use self::format::META_COMMIT;
 use self::lock::Lock;
+use self::prepare::{Prepared, prepare};
+use self::read::{RangeRead, Selection};
 use self::schema::{TableInfo, TableSchema, TableUpdate};
 use self::transaction::{Last, Transaction};
+use self::value::{CellRef, KeyRef, NamedKey, PrimaryKey, Row};
 
 pub use self::format::CHANNELS;
 
@@ -202,6 +215,76 @@ impl Store {
         self.transact(move |transaction| catalog::delete(transaction, &name))
     }
 
+    /// Queues a request of writes, and calls `done` with an answer for each, in order, once all that took place are durable.
+    ///
+    /// One request is one commit; each write of it takes place, or is refused, by itself. Checks and encodes on the caller's thread and
+    /// never waits; `done` runs on the commit thread and must be quick. The caller bounds how much it queues.
+    pub fn write(
+        &self,
+        writes: Vec<Write>,
+        done: impl FnOnce(Vec<Result<Written, StoreError>>) + Send + 'static,
+    ) {
+        let tables = self.inner.committer.published.tables();
+        let count = writes.len();
+        let mut bytes = 0;
+        let prepared: Vec<Result<Prepared, StoreError>> = writes
+            .into_iter()
+            .map(|write| {
+                bytes += write.bytes();
+                let table = tables.get(&write.table).cloned();
+                prepare(table.ok_or_else(|| StoreError::TableMissing(write.table.clone()))?, write)
+            })
+            .collect();
+        // Until the request is queued, its caller is here to be told.
+        let done = Arc::new(Mutex::new(Some(done)));
+        let answer = done.clone();
+        let act = move |transaction: &mut Transaction<'_>| -> Finish {
+            let answers = apply_all(transaction, prepared);
+            Box::new(move |committed| {
+                let answers = match committed {
+                    Ok(()) => answers,
+                    Err(error) => vec![Err(error); answers.len()],
+                };
+                if let Some(done) = take(&answer) {
+                    done(answers);
+                }
+            })
+        };
+        if let Err(error) = self.inner.committer.queue(Box::new(act), bytes)
+            && let Some(done) = take(&done)
+        {
+            done(vec![Err(error); count]);
+        }
+    }
+
+    /// As [`Store::write`], and waits.
+    pub fn write_and_wait(&self, writes: Vec<Write>) -> Vec<Result<Written, StoreError>> {
+        let count = writes.len();
+        let (answer, answered) = channel();
+        // Nobody is left to be told if sending fails.
+        self.write(writes, move |answers| drop(answer.send(answers)));
+        answered.recv().unwrap_or_else(|_| vec![Err(self.lost()); count])
+    }
+
+    /// Reads one row. `None` if it is not there, or has nothing of what the selection asks for.
+    pub fn get(&self, table: &str, key: &NamedKey, selection: &Selection) -> Result<Option<Row>, StoreError> {
+        let table = self.find_table(table)?;
+        rows::get(self.snapshot().as_ref(), &table, key, selection, self.inner.clock.now_us() / 1_000)
+    }
+
+    /// Reads a page of a range in one scan. Returns the key to go on from, where there is more.
+    ///
+    /// Gives each row to `emit`, borrowed; that returns the bytes it made of it, which count towards [`PAGE_BYTES_MAX`](read::PAGE_BYTES_MAX).
+    /// A page may have no rows and still not be the last: a filter that few rows pass does not make it scan for ever.
+    pub fn range(
+        &self,
+        read: &RangeRead,
+        emit: &mut dyn FnMut(&[KeyRef<'_>], &[CellRef<'_>]) -> usize,
+    ) -> Result<Option<PrimaryKey>, StoreError> {
+        let table = self.find_table(&read.table)?;
+        rows::range(self.snapshot().as_ref(), &table, read, self.inner.clock.now_us() / 1_000, emit)
+    }
+
     /// Number of the last commit.
     pub fn last_commit(&self) -> u64 {
         *self.commits().borrow()
@@ -238,12 +321,37 @@ impl Store {
             Box::new(move |committed| drop(answer.send(committed.and(result))))
         };
         self.inner.committer.queue(Box::new(act), 0)?;
-        // A request whose answer got lost was in a group that panicked.
-        answered.recv().unwrap_or_else(|_| Err(StoreError::ReadOnly(self.failure().unwrap_or_default())))
+        answered.recv().unwrap_or_else(|_| Err(self.lost()))
+    }
+
+    /// Why a request got no answer: its group panicked.
+    fn lost(&self) -> StoreError {
+        self.failure().map_or(StoreError::Closing, StoreError::ReadOnly)
     }
 
     /// A consistent view of what is committed.
     pub(crate) fn snapshot(&self) -> Box<dyn Snapshot> {
         self.inner.engine.snapshot()
     }
+}
+
+/// Applies the writes of a request, each by itself.
+fn apply_all(
+    transaction: &mut Transaction<'_>,
+    prepared: Vec<Result<Prepared, StoreError>>,
+) -> Vec<Result<Written, StoreError>> {
+    let mut answers = Vec::with_capacity(prepared.len());
+    for (index, prepared) in (0..).zip(prepared) {
+        answers.push(prepared.and_then(|prepared| apply::apply(transaction, prepared, index)));
+    }
+    if !transaction.changed() {
+        // It comes to no commit of its own: what it found is as of the last one.
+        let last = transaction.number() - 1;
+        answers.iter_mut().flatten().for_each(|written| written.commit = last);
+    }
+    answers
+}
+
+fn take<T>(slot: &Mutex<Option<T>>) -> Option<T> {
+    slot.lock().unwrap_or_else(PoisonError::into_inner).take()
 }

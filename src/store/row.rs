@@ -159,7 +159,9 @@ impl<'a> RowView<'a> {
 pub(crate) fn encode_row<'a>(commit: u64, cells: impl IntoIterator<Item = CellRef<'a>>) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(128);
     bytes.extend_from_slice(&commit.to_le_bytes());
-    cells.into_iter().for_each(|cell| drop(put_cell(cell, &mut bytes)));
+    for cell in cells {
+        put_cell(cell, &mut bytes);
+    }
     bytes
 }
 

@@ -10,6 +10,16 @@ pub const TABLES_MAX: usize = 64;
 pub const KEY_COLUMNS_MAX: usize = 4;
 /// Most bytes of the name of a table or column.
 pub const NAME_BYTES_MAX: usize = 255;
+/// Most bytes of a string or binary key column.
+pub const KEY_BYTES_MAX: usize = 1_024;
+/// Most bytes of a string or binary attribute column.
+pub const VALUE_BYTES_MAX: usize = 2 << 20;
+/// Most columns that one write names.
+pub const WRITE_COLUMNS_MAX: usize = 1_024;
+/// Most bytes of a row as it is stored, all its columns and versions together.
+pub const ROW_BYTES_MAX: usize = 16 << 20;
+/// Versions are below this, in milliseconds since 1970.
+pub const VERSION_MS_MAX: i64 = i64::MAX / 1_000;
 /// Time that changes are kept at least where a table does not say otherwise, in hours.
 pub const STREAM_HOURS: i32 = 168;
 /// Longest time that a table may ask for its changes to be kept, in hours.
@@ -35,7 +45,8 @@ pub struct TableOptions {
     pub time_to_live_s: i32,
     /// Versions of a cell that are kept, at least 1.
     pub max_versions: i32,
-    /// Seconds that a version given by a caller may differ from the time of the write.
+    /// Seconds that a version given by a caller may differ from the time of the write. Described, not enforced: a program
+    /// that uses the Node SDK may send a column's own value as its version without knowing.
     pub version_deviation_s: i64,
 }
 

@@ -4,8 +4,17 @@ use bytes::Bytes;
 use prost::Message;
 
 use super::plain_buffer::{parse_bare, write_bare};
+use super::shape::{Part, check};
 use super::table;
 use crate::store::filter::{CONDITIONS_MAX, Comparator, Filter};
+
+/// A filter of others.
+static COMPOSITE: [Part; 1] = [Part {
+    field: 2,
+    count_max: CONDITIONS_MAX,
+    refusal: "The count of filter exceeds the max: 32.",
+    inside: &[],
+}];
 
 /// Reads a filter.
 ///
@@ -71,6 +80,7 @@ fn single(bytes: Bytes) -> Result<Filter, String> {
 }
 
 fn composite(bytes: Bytes, depth_max: usize, conditions: &mut usize) -> Result<Filter, String> {
+    check(&bytes, &COMPOSITE).map_err(|error| error.to_string())?;
     let composite = table::CompositeColumnValueFilter::decode(bytes).map_err(unreadable)?;
     let operator = table::LogicalOperator::try_from(composite.combinator)
         .map_err(|_| unknown("logical operator", composite.combinator))?;

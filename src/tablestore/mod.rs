@@ -2,7 +2,10 @@
 
 pub mod client;
 pub mod filter;
+pub mod limits;
 pub mod plain_buffer;
+pub mod server;
+mod shape;
 pub mod signature;
 
 /// Messages of the table operations, compiled from `proto/table.proto`.

@@ -2,7 +2,8 @@
 
 use super::{ChangeRef, Malformed, PartRef, RowParts, Rows, Writer};
 use crate::store::change::{ColumnChange, RowChange};
-use crate::store::value::{Cell, KeyPart, NamedKey, Row};
+use crate::store::value::{Cell, CellRef, KeyPart, KeyRef, NamedKey, Row, ValueRef};
+use crate::tablestore::limits::CELLS_PER_WRITE_MAX;
 
 /// The kinds of write. Which one a row is for is not in the row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,9 +23,34 @@ pub struct ChangedRow {
     pub key: NamedKey,
     /// What happens to it.
     pub change: RowChange,
+    /// Bytes of its names and values.
+    pub bytes: usize,
 }
 
 impl RowParts<'_> {
+    /// Bytes of names and values: what the limits of a request count.
+    fn data_bytes(&self) -> usize {
+        let key = self.key.iter().map(|(name, part)| {
+            name.len()
+                + match part {
+                    PartRef::Value(KeyRef::String(value)) => value.len(),
+                    PartRef::Value(KeyRef::Binary(value)) => value.len(),
+                    _ => 8,
+                }
+        });
+        let cells = self.cells.iter().map(|(name, change)| {
+            name.len()
+                + match change {
+                    ChangeRef::Put { value: ValueRef::String(value), .. } => value.len(),
+                    ChangeRef::Put { value: ValueRef::Binary(value), .. } => value.len(),
+                    ChangeRef::Put { value: ValueRef::Boolean(_), .. } => 1,
+                    ChangeRef::Put { .. } | ChangeRef::DeleteVersion(_) | ChangeRef::Increment(_) => 8,
+                    ChangeRef::DeleteAll => 0,
+                }
+        });
+        key.chain(cells).sum()
+    }
+
     /// The key columns, owned.
     pub fn named_key(&self) -> NamedKey {
         let owned = |&(name, part): &(&str, PartRef<'_>)| {
@@ -60,13 +86,13 @@ impl RowParts<'_> {
     pub fn stored_row(&self) -> Result<Row, Malformed> {
         let key = self.key.iter().map(|&(name, part)| match part {
             PartRef::Value(value) => Ok(value.to_value()),
-            _ => Err(Malformed(format!("key column '{name}' has no value"))),
+            _ => Err(Malformed::Wrong(format!("key column '{name}' has no value"))),
         });
         let cells = self.cells.iter().map(|&(name, change)| match change {
             ChangeRef::Put { value, version: Some(version) } => {
                 Ok(Cell { name: name.to_owned(), value: value.to_value(), version })
             }
-            _ => Err(Malformed(format!("attribute column '{name}' has no value or no version"))),
+            _ => Err(Malformed::Wrong(format!("attribute column '{name}' has no value or no version"))),
         });
         Ok(Row { key: key.collect::<Result<_, _>>()?, cells: cells.collect::<Result<_, _>>()? })
     }
@@ -77,9 +103,9 @@ impl RowParts<'_> {
 /// # Errors
 /// The bytes are anything else.
 pub fn parse_key(buffer: &[u8]) -> Result<NamedKey, Malformed> {
-    let row = Rows::only(buffer)?;
-    if !row.cells.is_empty() || row.deleted || row.sequence.is_some() {
-        return Err(Malformed("a key comes with attribute columns or a delete marker".to_owned()));
+    let row = Rows::of(buffer)?.cells_max(0).only()?;
+    if row.deleted || row.sequence.is_some() {
+        return Err(Malformed::Wrong("a key comes with a delete marker or an extension".to_owned()));
     }
     Ok(row.named_key())
 }
@@ -89,8 +115,8 @@ pub fn parse_key(buffer: &[u8]) -> Result<NamedKey, Malformed> {
 /// # Errors
 /// The bytes are not one row of this form.
 pub fn parse_change(buffer: &[u8], form: WriteForm) -> Result<ChangedRow, Malformed> {
-    let row = Rows::only(buffer)?;
-    let wrong = |what: &str| Err(Malformed(what.to_owned()));
+    let row = Rows::of(buffer)?.cells_max(CELLS_PER_WRITE_MAX).only()?;
+    let wrong = |what: &str| Err(Malformed::Wrong(what.to_owned()));
     if row.sequence.is_some() {
         return wrong("a row that is written has an extension (tag 0b)");
     }
@@ -111,7 +137,19 @@ pub fn parse_change(buffer: &[u8], form: WriteForm) -> Result<ChangedRow, Malfor
         (WriteForm::Delete, false) => return wrong("a row that is deleted has no delete marker (tag 08)"),
         (_, true) => return wrong("a row that is written has a delete marker (tag 08)"),
     };
-    Ok(ChangedRow { key: row.named_key(), change })
+    Ok(ChangedRow { key: row.named_key(), change, bytes: row.data_bytes() })
+}
+
+/// The buffer of a row as a read answers it. `names` are those of the key columns.
+pub fn encode_row<'a>(names: impl IntoIterator<Item = &'a str>, row: &Row) -> Vec<u8> {
+    let mut writer = Writer::new();
+    let mut out = writer.row();
+    names.into_iter().zip(&row.key).for_each(|(name, value)| out.key(name, value.borrow()));
+    row.cells.iter().for_each(|cell| {
+        out.cell(CellRef { name: &cell.name, value: cell.value.borrow(), version: cell.version });
+    });
+    out.end();
+    writer.finish()
 }
 
 /// The buffer of a key with nothing else.

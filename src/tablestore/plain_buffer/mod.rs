@@ -22,7 +22,7 @@ use std::fmt;
 use crate::store::value::{KeyRef, ValueRef};
 
 pub use bare::{parse_bare, write_bare};
-pub use convert::{ChangedRow, WriteForm, encode_change, encode_key, parse_change, parse_key};
+pub use convert::{ChangedRow, WriteForm, encode_change, encode_key, encode_row, parse_change, parse_key};
 pub use parser::Rows;
 pub use writer::{RowWriter, Writer};
 
@@ -127,13 +127,21 @@ pub struct RowParts<'a> {
     pub sequence: Option<Sequence>,
 }
 
-/// Bytes that are no row, or not the row that is wanted. Says what is wrong, and where.
+/// Bytes that are no row, or not the row that is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Malformed(String);
+pub enum Malformed {
+    /// What is wrong, and where.
+    Wrong(String),
+    /// The row has this many attribute cells, more than its reader takes.
+    TooManyCells(usize),
+}
 
 impl fmt::Display for Malformed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        match self {
+            Malformed::Wrong(what) => f.write_str(what),
+            Malformed::TooManyCells(count) => write!(f, "row data has {count} attribute columns"),
+        }
     }
 }
 

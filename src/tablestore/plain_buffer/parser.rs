@@ -4,12 +4,14 @@ use super::{
     ChangeRef, EXTENSION_BYTES, HEADER, Malformed, PartRef, RowParts, SEQUENCE_BYTES, Sequence, crc, kind,
     operation, tag,
 };
+use crate::store::schema::KEY_COLUMNS_MAX;
 use crate::store::value::{KeyRef, ValueRef};
 
 /// Reads the rows of a buffer. After an error there are no more rows.
 #[derive(Debug)]
 pub struct Rows<'a> {
     input: Input<'a>,
+    cells_max: usize,
 }
 
 impl<'a> Rows<'a> {
@@ -22,20 +24,24 @@ impl<'a> Rows<'a> {
         if !buffer.is_empty() && input.u32()? != HEADER {
             return Err(input.wrong_at(0, "does not start with 75 00 00 00"));
         }
-        Ok(Rows { input })
+        Ok(Rows { input, cells_max: usize::MAX })
     }
 
-    /// The one row of a buffer.
+    /// Takes only rows with at most this many attribute cells, and holds no more in memory.
+    pub fn cells_max(self, cells_max: usize) -> Rows<'a> {
+        Rows { cells_max, ..self }
+    }
+
+    /// The one row of the buffer.
     ///
     /// # Errors
     /// The bytes are no row, or there is none, or more than one.
-    pub fn only(buffer: &'a [u8]) -> Result<RowParts<'a>, Malformed> {
-        let mut rows = Rows::of(buffer)?;
-        let row = rows.next().ok_or_else(|| Malformed("row data holds no row".to_owned()))??;
-        match rows.next() {
+    pub fn only(mut self) -> Result<RowParts<'a>, Malformed> {
+        let row = self.next().ok_or_else(|| Malformed::Wrong("row data holds no row".to_owned()))??;
+        match self.next() {
             None => Ok(row),
             Some(Err(malformed)) => Err(malformed),
-            Some(Ok(_)) => Err(Malformed("row data holds more than one row".to_owned())),
+            Some(Ok(_)) => Err(Malformed::Wrong("row data holds more than one row".to_owned())),
         }
     }
 }
@@ -47,7 +53,7 @@ impl<'a> Iterator for Rows<'a> {
         if matches!(self.input.peek(), None | Some(tag::END)) {
             return None;
         }
-        let row = read_row(&mut self.input);
+        let row = read_row(&mut self.input, self.cells_max);
         if row.is_err() {
             self.input.at = self.input.buffer.len();
         }
@@ -55,13 +61,18 @@ impl<'a> Iterator for Rows<'a> {
     }
 }
 
-fn read_row<'a>(input: &mut Input<'a>) -> Result<RowParts<'a>, Malformed> {
+fn read_row<'a>(input: &mut Input<'a>, cells_max: usize) -> Result<RowParts<'a>, Malformed> {
     let mut row = RowParts::default();
     let mut row_crc = 0;
     input.expect(tag::KEY, "a row must start with tag 01")?;
     while input.take_if(tag::CELL) {
         let start = input.at;
         let cell = read_cell(input, &mut row_crc)?;
+        if row.key.len() == KEY_COLUMNS_MAX {
+            return Err(
+                input.wrong_at(start, format_args!("a row has at most {KEY_COLUMNS_MAX} key columns"))
+            );
+        }
         let part = cell.key_part().ok_or_else(|| {
             input.wrong_at(start, format_args!("key column '{}' is not a value of a key", cell.name))
         })?;
@@ -70,6 +81,7 @@ fn read_row<'a>(input: &mut Input<'a>) -> Result<RowParts<'a>, Malformed> {
     if row.key.is_empty() {
         return Err(input.wrong("a row must have key columns"));
     }
+    let mut cells = 0;
     if input.take_if(tag::ATTRIBUTES) {
         while input.take_if(tag::CELL) {
             let start = input.at;
@@ -80,7 +92,10 @@ fn read_row<'a>(input: &mut Input<'a>) -> Result<RowParts<'a>, Malformed> {
                     format_args!("attribute column '{}' mixes value, type and version", cell.name),
                 )
             })?;
-            row.cells.push((cell.name, change));
+            if cells < cells_max {
+                row.cells.push((cell.name, change));
+            }
+            cells += 1;
         }
     }
     row.deleted = input.take_if(tag::DELETE_ROW);
@@ -90,6 +105,9 @@ fn read_row<'a>(input: &mut Input<'a>) -> Result<RowParts<'a>, Malformed> {
     input.expect(tag::ROW_CHECKSUM, "expected a row checksum (tag 09)")?;
     if input.u8()? != crc::byte(row_crc, u8::from(row.deleted)) {
         return Err(input.wrong("mismatch of the row checksum"));
+    }
+    if cells > cells_max {
+        return Err(Malformed::TooManyCells(cells));
     }
     Ok(row)
 }
@@ -289,6 +307,6 @@ impl<'a> Input<'a> {
     }
 
     fn wrong_at(&self, at: usize, what: impl std::fmt::Display) -> Malformed {
-        Malformed(format!("row data is malformed at byte {at}: {what}"))
+        Malformed::Wrong(format!("row data is malformed at byte {at}: {what}"))
     }
 }

@@ -97,7 +97,11 @@ fn writes_both_ways() {
         let buffer = bytes(&hex);
         assert_eq!(encode_change(&key, &change), buffer, "{name}");
         let read = parse_change(&buffer, form).unwrap();
-        assert_eq!(format!("{read:?}"), format!("{:?}", ChangedRow { key, change }), "{name}");
+        assert_eq!(
+            format!("{read:?}"),
+            format!("{:?}", ChangedRow { key, change, bytes: read.bytes }),
+            "{name}"
+        );
         for other in [WriteForm::Put, WriteForm::Update, WriteForm::Delete] {
             // A put is also an update; nothing else is another.
             let fits = other == form || (form, other) == (WriteForm::Put, WriteForm::Update);
@@ -145,7 +149,7 @@ fn a_record_of_a_stream_both_ways() {
     row.end_as(false, Some(sequence));
     assert_eq!(writer.finish(), buffer);
 
-    let read = Rows::only(&buffer).unwrap();
+    let read = Rows::of(&buffer).unwrap().only().unwrap();
     assert_eq!(read.sequence, Some(sequence));
     assert_eq!(read.named_key(), key());
     assert_eq!(read.stored_row().unwrap().cells[1].value, Value::Integer(1_700_000_000_000));
@@ -184,9 +188,20 @@ fn several_rows_behind_one_header() {
     let rows: Vec<RowParts<'_>> = Rows::of(&buffer).unwrap().map(Result::unwrap).collect();
     assert_eq!(rows.len(), 3);
     assert_eq!(rows[2].key, [("k", PartRef::Value(KeyRef::Integer(2)))]);
-    assert!(Rows::only(&buffer).is_err());
+    assert!(Rows::of(&buffer).unwrap().only().is_err());
     assert_eq!(Rows::of(&[]).unwrap().count(), 0);
     assert!(Writer::new().finish().is_empty(), "no row is no bytes, not a header");
+}
+
+#[test]
+fn more_cells_than_a_reader_takes_are_counted_not_kept() {
+    let cells = |count: usize| {
+        RowChange::Put((0..count).map(|n| put(&n.to_string(), Value::Boolean(true), None)).collect())
+    };
+    assert!(parse_change(&encode_change(&key(), &cells(1_024)), WriteForm::Put).is_ok());
+    let refused = parse_change(&encode_change(&key(), &cells(1_025)), WriteForm::Put);
+    assert_eq!(refused, Err(Malformed::TooManyCells(1_025)));
+    assert_eq!(parse_key(&encode_change(&key(), &cells(3))), Err(Malformed::TooManyCells(3)));
 }
 
 #[test]
