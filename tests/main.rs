@@ -5,5 +5,7 @@ mod cluster;
 mod follow;
 mod one_digest;
 mod sdk;
+mod store_commands;
 mod store_crash;
+mod store_server;
 mod support;

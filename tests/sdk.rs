@@ -51,11 +51,9 @@ fn python_sdk_with_v4_signatures() {
 }
 
 #[test]
-fn python_sdk_with_its_other_codec_and_a_region_of_its_own() {
+fn python_sdk_with_v4_signatures_of_another_region() {
     let server = Server::start_new();
-    let mut flow = python();
-    flow.env("FLOW_CODEC", "python");
-    passes(flow, &server, Some("cn-hangzhou"));
+    passes(python(), &server, Some("cn-hangzhou"));
 }
 
 #[test]

@@ -12,8 +12,6 @@ pub enum StoreError {
     Invalid(String),
     /// A key that does not fit its table.
     InvalidKey(String),
-    /// A row's columns are too many.
-    TooManyColumns(String),
     /// A row is too large.
     RowTooLarge(String),
     /// The store holds all the tables it may.
@@ -47,7 +45,6 @@ impl fmt::Display for StoreError {
         match self {
             StoreError::Invalid(message)
             | StoreError::InvalidKey(message)
-            | StoreError::TooManyColumns(message)
             | StoreError::RowTooLarge(message)
             | StoreError::TunnelExpired(message)
             | StoreError::ResourceGone(message)

@@ -131,7 +131,7 @@ fn check_condition(filter: &Filter) -> Result<(), StoreError> {
 
 fn check_columns(table: &Table, columns: &[(String, ColumnChange)]) -> Result<(), StoreError> {
     if columns.len() > WRITE_COLUMNS_MAX {
-        return Err(StoreError::TooManyColumns(format!(
+        return Err(StoreError::Invalid(format!(
             "The number of attribute columns exceeds the limit, limit count: {WRITE_COLUMNS_MAX}, \
              column count: {}.",
             columns.len()

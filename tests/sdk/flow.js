@@ -65,7 +65,7 @@ async function tables() {
   for (const [name, key] of Object.entries(TABLES)) {
     await call('createTable', createParams(name, key, name === 'OrderSource'));
   }
-  equal((await call('listTable', {})).table_names.slice().sort(), Object.keys(TABLES).sort(), 'tables');
+  equal((await call('listTable', {})).tableNames.slice().sort(), Object.keys(TABLES).sort(), 'tables');
   for (const [name, key] of Object.entries(TABLES)) {
     const described = await call('describeTable', { tableName: name });
     equal(described.tableMeta.primaryKey.map((column) => column.name), key.map(([column]) => column), `key of ${name}`);
@@ -211,7 +211,7 @@ async function main() {
   await conditions();
   await refusals();
   for (const name of Object.keys(TABLES)) await call('deleteTable', { tableName: name });
-  equal((await call('listTable', {})).table_names, [], 'tables at the end');
+  equal((await call('listTable', {})).tableNames, [], 'tables at the end');
   console.log(`Node SDK, V2: ${checks} checks passed`);
 }
 

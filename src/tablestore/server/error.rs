@@ -82,9 +82,6 @@ impl From<StoreError> for Refusal {
         match error {
             StoreError::Invalid(message) => Refusal::invalid(message),
             StoreError::InvalidKey(message) => Refusal::new(Status::BAD_REQUEST, "OTSInvalidPK", message),
-            StoreError::TooManyColumns(message) => {
-                Refusal::new(Status::BAD_REQUEST, "OTSOutOfColumnCountLimit", message)
-            }
             StoreError::RowTooLarge(message) => {
                 Refusal::new(Status::BAD_REQUEST, "OTSOutOfRowSizeLimit", message)
             }
@@ -129,11 +126,10 @@ impl From<Malformed> for Refusal {
     fn from(malformed: Malformed) -> Refusal {
         match malformed {
             Malformed::Wrong(_) => Refusal::invalid(format!("Invalid row: {malformed}.")),
-            Malformed::TooManyCells(count) => StoreError::TooManyColumns(format!(
+            Malformed::TooManyCells(count) => Refusal::invalid(format!(
                 "The number of attribute columns exceeds the limit, limit count: {WRITE_COLUMNS_MAX}, \
                  column count: {count}."
-            ))
-            .into(),
+            )),
         }
     }
 }
