@@ -7,4 +7,5 @@ pub mod error;
 pub mod filter;
 pub mod read;
 pub mod schema;
+pub mod tunnel;
 pub mod value;

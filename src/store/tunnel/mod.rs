@@ -1,0 +1,2 @@
+//! Tunnels.
+mod assignment;
