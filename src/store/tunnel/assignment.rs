@@ -19,15 +19,15 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 /// Most clients of a tunnel at one time.
-pub const CLIENTS_MAX: usize = 1_000;
+pub(crate) const CLIENTS_MAX: usize = 1_000;
 /// Time after which a silent client is dropped where it names none, in seconds.
-pub const CLIENT_TIMEOUT_S: i64 = 300;
+pub(crate) const CLIENT_TIMEOUT_S: i64 = 300;
 /// Longest such time, in seconds.
-pub const CLIENT_TIMEOUT_S_MAX: i64 = 86_400;
+pub(crate) const CLIENT_TIMEOUT_S_MAX: i64 = 86_400;
 
 /// State of a client's share in a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum ChannelStatus {
+pub(crate) enum ChannelStatus {
     /// No client has had it yet.
     Wait,
     /// Its client reads it.
@@ -42,13 +42,24 @@ pub enum ChannelStatus {
 
 /// A channel as a client and the store tell each other of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ChannelReport {
+pub(crate) struct ChannelReport {
     /// Names the channel.
-    pub channel: String,
+    pub(crate) channel: String,
     /// How often the status has changed; the higher one wins.
-    pub version: i64,
+    pub(crate) version: i64,
     /// Its status.
-    pub status: ChannelStatus,
+    pub(crate) status: ChannelStatus,
+}
+
+/// How far a channel was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// Not to its end.
+    Ahead,
+    /// To its end, so the client that reports was told; what it did with the last records is not known.
+    Told,
+    /// To its end, and all was consumed.
+    Consumed,
 }
 
 /// Who reads a tunnel, and what.
@@ -99,23 +110,19 @@ impl Share {
 }
 
 impl Assignment {
-    /// Nobody reads anything. `bases` are read to their end before any of `streams` opens.
-    pub(super) fn new(bases: &[String], streams: &[String]) -> Assignment {
-        let share = |channel: &String, base| Share {
-            channel: channel.clone(),
+    /// Nobody reads anything. `channels` are names, and whether they are read to their end before any of the others.
+    pub(super) fn new(channels: impl IntoIterator<Item = (String, bool)>) -> Assignment {
+        let channels = channels.into_iter().map(|(channel, base)| Share {
+            channel,
             base,
             version: 0,
             status: ChannelStatus::Wait,
             client: None,
-        };
-        let channels = bases.iter().map(|channel| share(channel, true));
-        Assignment {
-            clients: BTreeMap::new(),
-            channels: channels.chain(streams.iter().map(|channel| share(channel, false))).collect(),
-        }
+        });
+        Assignment { clients: BTreeMap::new(), channels: channels.collect() }
     }
 
-    /// The channels, those of the start first.
+    /// The channels.
     pub(super) fn shares(&self) -> &[Share] {
         &self.channels
     }
@@ -181,12 +188,12 @@ impl Assignment {
 
     /// One heartbeat: takes in what the client says of its channels and answers with those it has from now on.
     ///
-    /// `ended` says of each channel whether it was read to its end; only such a one terminates.
+    /// `ends` says of each channel how far it was read; one that is not at its end does not terminate.
     pub(super) fn heartbeat(
         &mut self,
         client: &str,
         reports: &[ChannelReport],
-        ended: &[bool],
+        ends: &[End],
         now_us: i64,
     ) -> Result<Vec<ChannelReport>, StoreError> {
         self.drop_silent(now_us);
@@ -195,9 +202,9 @@ impl Assignment {
             known.heard_us = now_us;
             known.active = true;
         }
-        for (share, ended) in self.channels.iter_mut().zip(ended) {
-            share.hear(client, reports.iter().find(|report| report.channel == share.channel), *ended);
-            if share.client.is_none() && *ended {
+        for (share, end) in self.channels.iter_mut().zip(ends) {
+            share.hear(client, reports.iter().find(|report| report.channel == share.channel), *end);
+            if share.client.is_none() && *end == End::Consumed {
                 share.terminate();
             }
         }
@@ -255,7 +262,7 @@ impl Assignment {
     }
 
     /// Rows of the start are still to be read, so nothing else is.
-    fn base_open(&self) -> bool {
+    pub(super) fn base_open(&self) -> bool {
         self.channels.iter().any(|share| share.base && share.status != ChannelStatus::Terminated)
     }
 }
@@ -274,7 +281,7 @@ impl Share {
     }
 
     /// Takes in what a client says of the channel, or that it says nothing of it.
-    fn hear(&mut self, client: &str, report: Option<&ChannelReport>, ended: bool) {
+    fn hear(&mut self, client: &str, report: Option<&ChannelReport>, end: End) {
         if !self.is_of(client) {
             // Its next owner must see a version above any that was ever told.
             if let (None, Some(report)) = (&self.client, report) {
@@ -288,7 +295,7 @@ impl Share {
             Some(report) if report.version > self.version => {
                 self.version = report.version.min(VERSION_MAX);
                 match report.status {
-                    ChannelStatus::Terminated if ended => self.terminate(),
+                    ChannelStatus::Terminated if end != End::Ahead => self.terminate(),
                     ChannelStatus::Open | ChannelStatus::Closing => self.status = report.status,
                     // One that ended a channel whose end it has not read starts again from its checkpoint.
                     ChannelStatus::Wait | ChannelStatus::Close | ChannelStatus::Terminated => {

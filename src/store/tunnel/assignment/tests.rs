@@ -4,12 +4,11 @@ use proptest::prelude::*;
 const S: i64 = 1_000_000;
 
 fn streams(count: usize) -> Assignment {
-    let channels: Vec<String> = (0..count).map(|index| format!("s{index}")).collect();
-    Assignment::new(&[], &channels)
+    Assignment::new((0..count).map(|index| (format!("s{index}"), false)))
 }
 
 fn base_and_streams() -> Assignment {
-    Assignment::new(&["b".into()], &["s0".into(), "s1".into()])
+    Assignment::new([("b".into(), true), ("s0".into(), false), ("s1".into(), false)])
 }
 
 fn report(text: &str) -> ChannelReport {
@@ -25,10 +24,10 @@ fn report(text: &str) -> ChannelReport {
     ChannelReport { channel: channel.into(), version: version.parse().unwrap(), status }
 }
 
-/// Plays a script: `connect A [seconds]`, `at SECONDS`, `end CHANNEL`, `shutdown A`, and heartbeats
+/// Plays a script: `connect A [seconds]`, `at SECONDS`, `told CHANNEL`, `end CHANNEL`, `shutdown A`, and heartbeats
 /// `A says s0=1O, … -> s0=1O, …` (O open, L closing, C close, T terminated) or `-> gone`.
 fn play(mut assignment: Assignment, script: &str) {
-    let (mut now, mut ended) = (0, vec![false; assignment.shares().len()]);
+    let (mut now, mut ends) = (0, vec![End::Ahead; assignment.shares().len()]);
     for line in script.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
         let words: Vec<&str> = line.split_whitespace().collect();
         match words.as_slice() {
@@ -37,9 +36,9 @@ fn play(mut assignment: Assignment, script: &str) {
                 assignment.connect((*id).to_owned(), timeout, now).unwrap();
             }
             ["at", seconds] => now = seconds.parse::<i64>().unwrap() * S,
-            ["end", channel] => {
+            [how @ ("told" | "end"), channel] => {
                 let index = assignment.shares().iter().position(|share| share.channel == *channel).unwrap();
-                ended[index] = true;
+                ends[index] = if *how == "told" { End::Told } else { End::Consumed };
             }
             ["shutdown", id] => assignment.shut_down(id).unwrap(),
             [id, "says", ..] => {
@@ -47,7 +46,7 @@ fn play(mut assignment: Assignment, script: &str) {
                 let list = |text: &str| -> Vec<ChannelReport> {
                     text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(report).collect()
                 };
-                let answer = assignment.heartbeat(id, &list(said), &ended, now);
+                let answer = assignment.heartbeat(id, &list(said), &ends, now);
                 match expected.trim() {
                     "gone" => {
                         assert!(matches!(answer, Err(StoreError::ResourceGone(_))), "{line}: {answer:?}")
@@ -162,6 +161,14 @@ fn plays_as_observed() {
             connect B
             B says -> s0=1O, s1=1O",
         ),
+        ("one that was told of the end, and is lost, leaves the last records to the next", base_and_streams(), "
+            connect A
+            A says -> b=1O
+            told b
+            shutdown A
+            connect B
+            B says -> b=3O
+            B says b=4T -> s0=1O, s1=1O"),
         (
             "equal and lower versions are ignored",
             streams(1),
@@ -224,11 +231,11 @@ fn a_client_holds_what_it_was_given_and_nothing_else() {
     let mut assignment = streams(2);
     assignment.connect("A".into(), None, 0).unwrap();
     assignment.connect("B".into(), None, 0).unwrap();
-    assignment.heartbeat("A", &[], &[false; 2], 0).unwrap();
-    assignment.heartbeat("B", &[], &[false; 2], 0).unwrap();
+    assignment.heartbeat("A", &[], &[End::Ahead; 2], 0).unwrap();
+    assignment.heartbeat("B", &[], &[End::Ahead; 2], 0).unwrap();
     assert_eq!(assignment.held("A", "s1"), Ok(1));
     // While it is closing, what was read may still be checkpointed.
-    assignment.heartbeat("A", &[report("s0=1O"), report("s1=1O")], &[false; 2], 0).unwrap();
+    assignment.heartbeat("A", &[report("s0=1O"), report("s1=1O")], &[End::Ahead; 2], 0).unwrap();
     assert_eq!(assignment.held("A", "s1"), Ok(1));
     for (client, channel) in [("B", "s1"), ("A", "s9"), ("C", "s0")] {
         let held = assignment.held(client, channel);
@@ -320,7 +327,7 @@ proptest! {
         channels in 1..6_usize,
     ) {
         let mut assignment = streams(channels);
-        let ended = vec![false; channels];
+        let ends = vec![End::Ahead; channels];
         let (mut workers, mut now, mut names) = (Vec::<Worker>::new(), 0, 0..);
         for step in steps {
             match step {
@@ -331,7 +338,7 @@ proptest! {
                 }
                 Step::Heartbeat { worker, lost } if worker < workers.len() => {
                     let worker = &mut workers[worker];
-                    match assignment.heartbeat(&worker.id, &worker.said(), &ended, now) {
+                    match assignment.heartbeat(&worker.id, &worker.said(), &ends, now) {
                         Ok(_) if lost => {}
                         Ok(answer) => worker.hear(answer),
                         Err(_) => {
@@ -364,7 +371,7 @@ proptest! {
         // The dead time out, the living go on.
         for _ in 0..12 {
             now += 100 * S;
-            workers.retain_mut(|worker| match assignment.heartbeat(&worker.id, &worker.said(), &ended, now) {
+            workers.retain_mut(|worker| match assignment.heartbeat(&worker.id, &worker.said(), &ends, now) {
                 Ok(answer) => { worker.hear(answer); true }
                 Err(_) => false,
             });
