@@ -1,7 +1,7 @@
 //! What callers ask to be written.
 
 use super::filter::Filter;
-use super::value::{NamedKey, Row, Value};
+use super::value::{KeyPart, KeyValue, NamedKey, Row, Value};
 
 /// A change of one attribute column.
 #[derive(Clone, Debug, PartialEq)]
@@ -87,4 +87,27 @@ pub struct Written {
     pub commit: u64,
     /// As the write's [`Returning`] asked.
     pub row: Option<Row>,
+}
+
+impl Write {
+    /// About the memory that it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        const SMALL: usize = 64;
+        let key = |part: &KeyPart| match part {
+            KeyPart::Value(KeyValue::String(value)) => value.len(),
+            KeyPart::Value(KeyValue::Binary(value)) => value.len(),
+            _ => 0,
+        };
+        let column = |change: &ColumnChange| match change {
+            ColumnChange::Put { value: Value::String(value), .. } => value.len(),
+            ColumnChange::Put { value: Value::Binary(value), .. } => value.len(),
+            _ => 0,
+        };
+        let columns = match &self.change {
+            RowChange::Put(columns) | RowChange::Update(columns) => columns.as_slice(),
+            RowChange::Delete => &[],
+        };
+        self.key.iter().map(|(_, part)| SMALL + key(part)).sum::<usize>()
+            + columns.iter().map(|(name, change)| SMALL + name.len() + column(change)).sum::<usize>()
+    }
 }

@@ -1,9 +1,14 @@
 //! Conditions on the columns of a row, of reads and of writes.
 
-use super::value::Value;
+use std::cmp::Ordering;
+
+use super::error::StoreError;
+use super::value::{CellRef, Value, ValueRef};
 
 /// Most conditions of one filter.
 pub const CONDITIONS_MAX: usize = 32;
+/// Most filters within each other.
+pub const FILTER_DEPTH_MAX: usize = 32;
 
 /// How a column's value compares with that of a filter. Values of different types are never equal, less or greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,4 +51,85 @@ pub enum Filter {
         /// Most columns.
         limit: usize,
     },
+}
+
+impl Filter {
+    /// Refuses filters that are too large.
+    pub(crate) fn check(&self) -> Result<(), StoreError> {
+        let mut conditions = 0;
+        self.count(1, &mut conditions)
+    }
+
+    fn count(&self, depth: usize, conditions: &mut usize) -> Result<(), StoreError> {
+        if depth > FILTER_DEPTH_MAX {
+            return Err(StoreError::Invalid(format!(
+                "The depth of filter exceeds the max: {FILTER_DEPTH_MAX}."
+            )));
+        }
+        match self {
+            Filter::Not(filter) => filter.count(depth + 1, conditions),
+            Filter::All(filters) | Filter::Any(filters) => {
+                filters.iter().try_for_each(|filter| filter.count(depth + 1, conditions))
+            }
+            Filter::Column { .. } | Filter::Page { .. } => {
+                *conditions += 1;
+                if *conditions > CONDITIONS_MAX {
+                    return Err(StoreError::Invalid(format!(
+                        "The count of filter exceeds the max: {CONDITIONS_MAX}."
+                    )));
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether it holds of a row's cells, sorted by name, then by version downwards.
+    pub(crate) fn matches(&self, cells: &[CellRef<'_>]) -> bool {
+        match self {
+            Filter::Column { name, comparator, value, if_missing, latest_only } => {
+                let start = cells.partition_point(|cell| cell.name < name.as_str());
+                let mut versions = cells.iter().skip(start).take_while(|cell| cell.name == name).peekable();
+                if versions.peek().is_none() {
+                    return *if_missing;
+                }
+                let versions_max = if *latest_only { 1 } else { usize::MAX };
+                versions.take(versions_max).any(|cell| comparator.holds(&cell.value, &value.borrow()))
+            }
+            Filter::Not(filter) => !filter.matches(cells),
+            Filter::All(filters) => filters.iter().all(|filter| filter.matches(cells)),
+            Filter::Any(filters) => filters.iter().any(|filter| filter.matches(cells)),
+            Filter::Page { .. } => true,
+        }
+    }
+
+    /// The page of columns that it asks for.
+    pub(crate) fn page(&self) -> Option<(usize, usize)> {
+        match self {
+            Filter::Page { offset, limit } => Some((*offset, *limit)),
+            Filter::Not(filter) => filter.page(),
+            Filter::All(filters) | Filter::Any(filters) => filters.iter().find_map(Filter::page),
+            Filter::Column { .. } => None,
+        }
+    }
+}
+
+impl Comparator {
+    fn holds(self, left: &ValueRef<'_>, right: &ValueRef<'_>) -> bool {
+        let order = match (left, right) {
+            (ValueRef::Integer(left), ValueRef::Integer(right)) => Some(left.cmp(right)),
+            (ValueRef::Double(left), ValueRef::Double(right)) => left.partial_cmp(right),
+            (ValueRef::Boolean(left), ValueRef::Boolean(right)) => Some(left.cmp(right)),
+            (ValueRef::String(left), ValueRef::String(right)) => Some(left.cmp(right)),
+            (ValueRef::Binary(left), ValueRef::Binary(right)) => Some(left.cmp(right)),
+            _ => None,
+        };
+        match self {
+            Comparator::Equal => order == Some(Ordering::Equal),
+            Comparator::NotEqual => order != Some(Ordering::Equal),
+            Comparator::Greater => order == Some(Ordering::Greater),
+            Comparator::GreaterEqual => order.is_some_and(Ordering::is_ge),
+            Comparator::Less => order == Some(Ordering::Less),
+            Comparator::LessEqual => order.is_some_and(Ordering::is_le),
+        }
+    }
 }

@@ -49,8 +49,9 @@ impl Meta for Transaction<'_> {
 
 /// Reads a record's bytes.
 pub(crate) fn parse<T: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Result<T, StoreError> {
-    serde_json::from_slice(bytes)
-        .map_err(|error| StoreError::Damaged(format!("record {} of the space meta: {error}", key.escape_ascii())))
+    serde_json::from_slice(bytes).map_err(|error| {
+        StoreError::Damaged(format!("record {} of the space meta: {error}", key.escape_ascii()))
+    })
 }
 
 /// Writes a record.

@@ -1,11 +1,366 @@
 //! The order store: tables of rows, and the log of their changes, each commit durable before it is acknowledged.
 //!
 //! Tablestore's data model without Tablestore's wire, which is [`tablestore`](crate::tablestore)'s.
+//!
+//! ```text
+//!  write ─► prepare (caller's thread) ─► commit thread ─► engine: rows + log + meta in one batch
+//!  get, range ─► engine's snapshot ─► select, filter ─► borrowed cells
+//!  tunnel ─► log
+//! ```
+//!
+//! What is on disk is written down in [`format`](mod@format).
 
+mod apply;
+mod catalog;
 pub mod change;
+mod check_key;
+mod commit;
+mod edit;
+mod engine;
 pub mod error;
 pub mod filter;
+mod format;
+mod key;
+mod lock;
+mod log;
+mod meta;
+mod prepare;
 pub mod read;
+mod row;
+mod rows;
 pub mod schema;
+mod select;
+mod time_to_live;
+mod transaction;
 pub mod tunnel;
 pub mod value;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::fs;
+use std::path::Path;
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tokio::sync::watch;
+
+use self::catalog::Table;
+use self::change::{Write, Written};
+use self::commit::{Committer, Finish};
+use self::engine::fjall::FjallEngine;
+use self::engine::{Engine, Snapshot, Space};
+use self::error::{OpenError, StoreError};
+use self::format::META_COMMIT;
+use self::lock::Lock;
+use self::prepare::{Prepared, prepare};
+use self::read::{RangeRead, Selection};
+use self::schema::{TableInfo, TableSchema, TableUpdate};
+use self::transaction::{Last, Transaction};
+use self::value::{CellRef, KeyRef, NamedKey, PrimaryKey, Row};
+
+pub use self::format::CHANNELS;
+
+/// When a write is acknowledged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// Once it is synced to disk.
+    #[default]
+    Synced,
+    /// Once the operating system has it: what was acknowledged last may be lost if the machine stops, not if only this process does.
+    /// For loads that can be done again.
+    Relaxed,
+}
+
+/// Tells the time.
+#[derive(Clone)]
+pub struct Clock(Arc<dyn Fn() -> i64 + Send + Sync>);
+
+impl Clock {
+    /// A clock that calls `now_us` for the microseconds since 1970.
+    pub fn new(now_us: impl Fn() -> i64 + Send + Sync + 'static) -> Clock {
+        Clock(Arc::new(now_us))
+    }
+
+    /// Microseconds since 1970.
+    pub fn now_us(&self) -> i64 {
+        (self.0)()
+    }
+}
+
+impl Default for Clock {
+    /// The system's.
+    fn default() -> Clock {
+        Clock::new(|| {
+            let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            i64::try_from(since_1970.as_micros()).unwrap_or(i64::MAX)
+        })
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Clock({} µs)", self.now_us())
+    }
+}
+
+/// How a store is opened.
+#[derive(Clone, Debug, Default)]
+pub struct StoreOptions {
+    /// When writes are acknowledged.
+    pub durability: Durability,
+    /// What time it is; for tests to set.
+    pub clock: Clock,
+}
+
+/// An open store. Cheap to clone; the last clone to go closes it.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    committer: Committer,
+    engine: Arc<dyn Engine>,
+    clock: Clock,
+    tunnels: tunnel::Sessions,
+    /// Let go last.
+    _lock: Option<Lock>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.committer.stop();
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("last_commit", &self.last_commit()).finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Opens the store in a folder, and makes one where there is none.
+    ///
+    /// Refuses a folder that another process has open, one of another format, and one with damaged files, each by name.
+    pub fn open(folder: &Path, options: StoreOptions) -> Result<Store, OpenError> {
+        fs::create_dir_all(folder).map_err(|error| OpenError::io(folder, &error))?;
+        let lock = Lock::acquire(folder)?;
+        let engine = Arc::new(FjallEngine::open(folder)?);
+        Store::start(engine, options, Some(lock))
+            .map_err(|error| OpenError::damaged(folder, &error.to_string()))
+    }
+
+    /// Starts on an engine.
+    fn start(
+        engine: Arc<dyn Engine>,
+        options: StoreOptions,
+        lock: Option<Lock>,
+    ) -> Result<Store, StoreError> {
+        let snapshot = engine.snapshot();
+        let tables = catalog::load(snapshot.as_ref())?;
+        let last = match snapshot.get(Space::Meta, META_COMMIT)? {
+            Some(bytes) => Last::decode(&bytes)
+                .ok_or_else(|| StoreError::Damaged("the last commit in the space meta".to_owned()))?,
+            None => Last::default(),
+        };
+        drop(snapshot);
+        let sync = options.durability == Durability::Synced;
+        let clock = options.clock;
+        let committer = Committer::start(engine.clone(), tables, last, sync, clock.clone())
+            .map_err(|error| StoreError::Damaged(format!("cannot start a thread: {error}")))?;
+        let tunnels = tunnel::Sessions::default();
+        Ok(Store { inner: Arc::new(Inner { committer, engine, clock, tunnels, _lock: lock }) })
+    }
+
+    /// Answers what was asked for so far, makes it durable, and refuses all further writes.
+    /// The folder's lock is let go with the last clone.
+    pub fn close(&self) -> Result<(), StoreError> {
+        self.inner.committer.stop();
+        match self.failure() {
+            Some(reason) => Err(StoreError::ReadOnly(reason)),
+            None => Ok(self.inner.engine.sync()?),
+        }
+    }
+
+    /// Why writes are refused since one failed, and what to do.
+    pub fn failure(&self) -> Option<String> {
+        self.inner.committer.published.failure().cloned()
+    }
+
+    /// Creates a table. Durable when it returns.
+    pub fn create_table(&self, schema: TableSchema) -> Result<(), StoreError> {
+        self.transact(|transaction| catalog::create(transaction, schema))
+    }
+
+    /// Names of all tables, sorted.
+    pub fn tables(&self) -> Vec<String> {
+        self.inner.committer.published.tables().keys().cloned().collect()
+    }
+
+    /// What a table is.
+    pub fn table(&self, name: &str) -> Result<Arc<TableInfo>, StoreError> {
+        self.find_table(name).map(|table| table.info.clone())
+    }
+
+    /// Changes a table. Durable when it returns.
+    pub fn update_table(&self, name: &str, update: TableUpdate) -> Result<Arc<TableInfo>, StoreError> {
+        let name = name.to_owned();
+        self.transact(move |transaction| catalog::update(transaction, &name, update))
+            .map(|table| table.info.clone())
+    }
+
+    /// Deletes a table with its rows, its log and its tunnels. Durable when it returns; the space is freed by and by.
+    pub fn delete_table(&self, name: &str) -> Result<(), StoreError> {
+        let name = name.to_owned();
+        self.transact(move |transaction| catalog::delete(transaction, &name))
+    }
+
+    /// Queues a request of writes, and calls `done` with an answer for each, in order, once all that took place are durable.
+    ///
+    /// One request is one commit; each write of it takes place, or is refused, by itself. Checks and encodes on the caller's thread and
+    /// never waits; `done` runs on the commit thread and must be quick. The caller bounds how much it queues.
+    pub fn write(
+        &self,
+        writes: Vec<Write>,
+        done: impl FnOnce(Vec<Result<Written, StoreError>>) + Send + 'static,
+    ) {
+        let tables = self.inner.committer.published.tables();
+        let count = writes.len();
+        let mut bytes = 0;
+        let prepared: Vec<Result<Prepared, StoreError>> = writes
+            .into_iter()
+            .map(|write| {
+                bytes += write.bytes();
+                let table = tables.get(&write.table).cloned();
+                prepare(table.ok_or_else(|| StoreError::TableMissing(write.table.clone()))?, write)
+            })
+            .collect();
+        // Until the request is queued, its caller is here to be told.
+        let done = Arc::new(Mutex::new(Some(done)));
+        let answer = done.clone();
+        let act = move |transaction: &mut Transaction<'_>| -> Finish {
+            let answers = apply_all(transaction, prepared);
+            Box::new(move |committed| {
+                let answers = match committed {
+                    Ok(()) => answers,
+                    Err(error) => vec![Err(error); answers.len()],
+                };
+                if let Some(done) = take(&answer) {
+                    done(answers);
+                }
+            })
+        };
+        if let Err(error) = self.inner.committer.queue(Box::new(act), bytes)
+            && let Some(done) = take(&done)
+        {
+            done(vec![Err(error); count]);
+        }
+    }
+
+    /// As [`Store::write`], and waits.
+    pub fn write_and_wait(&self, writes: Vec<Write>) -> Vec<Result<Written, StoreError>> {
+        let count = writes.len();
+        let (answer, answered) = channel();
+        // Nobody is left to be told if sending fails.
+        self.write(writes, move |answers| drop(answer.send(answers)));
+        answered.recv().unwrap_or_else(|_| vec![Err(self.lost()); count])
+    }
+
+    /// Reads one row. `None` if it is not there, or has nothing of what the selection asks for.
+    pub fn get(&self, table: &str, key: &NamedKey, selection: &Selection) -> Result<Option<Row>, StoreError> {
+        let table = self.find_table(table)?;
+        rows::get(self.snapshot().as_ref(), &table, key, selection, self.inner.clock.now_us() / 1_000)
+    }
+
+    /// Reads a page of a range in one scan. Returns the key to go on from, where there is more.
+    ///
+    /// Gives each row to `emit`, borrowed; that returns the bytes it made of it, which count towards [`PAGE_BYTES_MAX`](read::PAGE_BYTES_MAX).
+    /// A page may have no rows and still not be the last: a filter that few rows pass does not make it scan for ever.
+    pub fn range(
+        &self,
+        read: &RangeRead,
+        emit: &mut dyn FnMut(&[KeyRef<'_>], &[CellRef<'_>]) -> usize,
+    ) -> Result<Option<PrimaryKey>, StoreError> {
+        let table = self.find_table(&read.table)?;
+        rows::range(self.snapshot().as_ref(), &table, read, self.inner.clock.now_us() / 1_000, emit)
+    }
+
+    /// Number of the last commit.
+    pub fn last_commit(&self) -> u64 {
+        *self.commits().borrow()
+    }
+
+    /// Follows the number of the last commit.
+    pub fn commits(&self) -> watch::Receiver<u64> {
+        self.inner.committer.published.last()
+    }
+
+    /// The clock it was opened with.
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.inner.clock
+    }
+
+    /// What is kept in memory of tunnels in use.
+    pub(crate) fn tunnel_sessions(&self) -> &tunnel::Sessions {
+        &self.inner.tunnels
+    }
+
+    /// A table as of the last commit.
+    pub(crate) fn find_table(&self, name: &str) -> Result<Arc<Table>, StoreError> {
+        let tables = self.inner.committer.published.tables();
+        tables.get(name).cloned().ok_or_else(|| StoreError::TableMissing(name.to_owned()))
+    }
+
+    /// Runs `act` on the commit thread as one request, and returns once its group is durable. An error takes back all that it wrote.
+    pub(crate) fn transact<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&mut Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (answer, answered) = channel();
+        let act = move |transaction: &mut Transaction<'_>| -> Finish {
+            let result = act(transaction);
+            if result.is_err() {
+                transaction.undo();
+            }
+            // Nobody is left to be told if sending fails.
+            Box::new(move |committed| drop(answer.send(committed.and(result))))
+        };
+        self.inner.committer.queue(Box::new(act), 0)?;
+        answered.recv().unwrap_or_else(|_| Err(self.lost()))
+    }
+
+    /// Why a request got no answer: its group panicked.
+    fn lost(&self) -> StoreError {
+        self.failure().map_or(StoreError::Closing, StoreError::ReadOnly)
+    }
+
+    /// A consistent view of what is committed.
+    pub(crate) fn snapshot(&self) -> Box<dyn Snapshot> {
+        self.inner.engine.snapshot()
+    }
+}
+
+/// Applies the writes of a request, each by itself.
+fn apply_all(
+    transaction: &mut Transaction<'_>,
+    prepared: Vec<Result<Prepared, StoreError>>,
+) -> Vec<Result<Written, StoreError>> {
+    let mut answers = Vec::with_capacity(prepared.len());
+    for (index, prepared) in (0..).zip(prepared) {
+        answers.push(prepared.and_then(|prepared| apply::apply(transaction, prepared, index)));
+    }
+    if !transaction.changed() {
+        // It comes to no commit of its own: what it found is as of the last one.
+        let last = transaction.number() - 1;
+        answers.iter_mut().flatten().for_each(|written| written.commit = last);
+    }
+    answers
+}
+
+fn take<T>(slot: &Mutex<Option<T>>) -> Option<T> {
+    slot.lock().unwrap_or_else(PoisonError::into_inner).take()
+}

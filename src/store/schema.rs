@@ -1,5 +1,7 @@
 //! What a table is: key columns, options, and what is kept of its changes.
 
+use serde::{Deserialize, Serialize};
+
 use super::value::KeyType;
 
 /// Most tables that a store holds.
@@ -8,11 +10,25 @@ pub const TABLES_MAX: usize = 64;
 pub const KEY_COLUMNS_MAX: usize = 4;
 /// Most bytes of the name of a table or column.
 pub const NAME_BYTES_MAX: usize = 255;
+/// Most bytes of a string or binary key column.
+pub const KEY_BYTES_MAX: usize = 1_024;
+/// Most bytes of a string or binary attribute column.
+pub const VALUE_BYTES_MAX: usize = 2 << 20;
+/// Most columns that one write names.
+pub const WRITE_COLUMNS_MAX: usize = 1_024;
+/// Most bytes of a row as it is stored, all its columns and versions together.
+pub const ROW_BYTES_MAX: usize = 16 << 20;
+/// Versions are below this, in milliseconds since 1970.
+pub const VERSION_MS_MAX: i64 = i64::MAX / 1_000;
 /// Time that changes are kept at least where a table does not say otherwise, in hours.
 pub const STREAM_HOURS: i32 = 168;
+/// Longest time that a table may ask for its changes to be kept, in hours.
+pub const STREAM_HOURS_MAX: i32 = 168;
+/// Shortest time to live of cells, in seconds.
+pub const TIME_TO_LIVE_S_MIN: i32 = 1;
 
 /// A key column.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyColumn {
     /// Its name.
     pub name: String,
@@ -23,13 +39,14 @@ pub struct KeyColumn {
 }
 
 /// How long cells live and how many versions of each are kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableOptions {
     /// Seconds that a cell is visible after its version; -1 for ever.
     pub time_to_live_s: i32,
     /// Versions of a cell that are kept, at least 1.
     pub max_versions: i32,
-    /// Seconds that a version given by a caller may differ from the time of the write.
+    /// Seconds that a version given by a caller may differ from the time of the write. Described, not enforced: a program
+    /// that uses the Node SDK may send a column's own value as its version without knowing.
     pub version_deviation_s: i64,
 }
 
@@ -40,14 +57,14 @@ impl Default for TableOptions {
 }
 
 /// What is kept of a table's changes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StreamOptions {
     /// Hours that a change is kept at least.
     pub hours: i32,
 }
 
 /// A table as its creator describes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableSchema {
     /// Its name: 1 to 255 letters, digits and underscores, not starting with a digit.
     pub name: String,
@@ -64,7 +81,7 @@ pub struct TableSchema {
 }
 
 /// A table as the store describes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableInfo {
     /// As it was created and updated.
     pub schema: TableSchema,

@@ -1,7 +1,9 @@
 //! Values of key columns and attribute columns.
 
+use serde::{Deserialize, Serialize};
+
 /// Type of a key column.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum KeyType {
     /// 64-bit signed integer.
     Integer,
@@ -76,6 +78,54 @@ pub enum KeyRef<'a> {
     Binary(&'a [u8]),
 }
 
+impl Value {
+    /// Borrows it.
+    pub fn borrow(&self) -> ValueRef<'_> {
+        match self {
+            Value::Integer(value) => ValueRef::Integer(*value),
+            Value::Double(value) => ValueRef::Double(*value),
+            Value::Boolean(value) => ValueRef::Boolean(*value),
+            Value::String(value) => ValueRef::String(value),
+            Value::Binary(value) => ValueRef::Binary(value),
+        }
+    }
+}
+
+impl ValueRef<'_> {
+    /// Copies it.
+    pub fn to_value(self) -> Value {
+        match self {
+            ValueRef::Integer(value) => Value::Integer(value),
+            ValueRef::Double(value) => Value::Double(value),
+            ValueRef::Boolean(value) => Value::Boolean(value),
+            ValueRef::String(value) => Value::String(value.to_owned()),
+            ValueRef::Binary(value) => Value::Binary(value.to_owned()),
+        }
+    }
+}
+
+impl KeyValue {
+    /// Borrows it.
+    pub fn borrow(&self) -> KeyRef<'_> {
+        match self {
+            KeyValue::Integer(value) => KeyRef::Integer(*value),
+            KeyValue::String(value) => KeyRef::String(value),
+            KeyValue::Binary(value) => KeyRef::Binary(value),
+        }
+    }
+}
+
+impl KeyRef<'_> {
+    /// Copies it.
+    pub fn to_value(self) -> KeyValue {
+        match self {
+            KeyRef::Integer(value) => KeyValue::Integer(value),
+            KeyRef::String(value) => KeyValue::String(value.to_owned()),
+            KeyRef::Binary(value) => KeyValue::Binary(value.to_owned()),
+        }
+    }
+}
+
 /// One version of one attribute column.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cell {
@@ -94,6 +144,13 @@ pub struct CellRef<'a> {
     pub name: &'a str,
     pub value: ValueRef<'a>,
     pub version: i64,
+}
+
+impl CellRef<'_> {
+    /// Copies it.
+    pub fn to_cell(self) -> Cell {
+        Cell { name: self.name.to_owned(), value: self.value.to_value(), version: self.version }
+    }
 }
 
 /// A row: its key and its cells, by name, and for each name the highest version first.

@@ -145,7 +145,8 @@ impl View {
             None => after_prefix(&head).unwrap_or_default(),
         };
         let mut rows = self.snapshot.scan(Space::Rows, &key_of(&from), &upper, Direction::Forward).peekable();
-        let mut changed = undo.rows.range::<[u8], _>((Bound::Included(from.as_slice()), Bound::Unbounded)).peekable();
+        let mut changed =
+            undo.rows.range::<[u8], _>((Bound::Included(from.as_slice()), Bound::Unbounded)).peekable();
         loop {
             let key = match (rows.peek(), changed.peek()) {
                 (None, None) => return Ok(undo.upper.clone()),
@@ -160,7 +161,8 @@ impl View {
             if page.is_full() {
                 return Ok(Some(key));
             }
-            let row = rows.next_if(|row| row.as_ref().is_ok_and(|row| row_key(&row.key) == key)).transpose()?;
+            let row =
+                rows.next_if(|row| row.as_ref().is_ok_and(|row| row_key(&row.key) == key)).transpose()?;
             match changed.next_if(|(changed, _)| **changed == key) {
                 Some((_, None)) => {}
                 Some((_, Some((partition, position)))) => {

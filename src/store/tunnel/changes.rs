@@ -61,7 +61,8 @@ impl ChangeReader {
             let from = LogPosition::start_of(lower);
             scans.push(log::scan(snapshot.as_ref(), table.id, partition, from).peekable());
         }
-        let mut batch = ChangeBatch { lower, upper: last_of(snapshot.as_ref())?.commit + 1, changes: Vec::new() };
+        let mut batch =
+            ChangeBatch { lower, upper: last_of(snapshot.as_ref())?.commit + 1, changes: Vec::new() };
         let mut commit = lower;
         while let Some(entry) = next_entry(&mut scans)? {
             if batch.changes.len() >= changes_max && entry.position.commit > commit {
@@ -74,10 +75,19 @@ impl ChangeReader {
             let key = keys.read(table.key(), record.key).ok_or_else(|| entry.damaged())?.to_key();
             let damaged = |Malformed| entry.damaged();
             let before = match &record.before {
-                Some(before) => Some(before.cells().map(|cell| cell.map(|cell| cell.to_cell())).collect::<Result<_, _>>().map_err(damaged)?),
+                Some(before) => Some(
+                    before
+                        .cells()
+                        .map(|cell| cell.map(|cell| cell.to_cell()))
+                        .collect::<Result<_, _>>()
+                        .map_err(damaged)?,
+                ),
                 None => None,
             };
-            let after = record.after().map_err(damaged)?.map(|cells| cells.iter().map(|cell| cell.to_cell()).collect());
+            let after = record
+                .after()
+                .map_err(damaged)?
+                .map(|cells| cells.iter().map(|cell| cell.to_cell()).collect());
             let row = |cells: Option<Vec<Cell>>| cells.map(|cells| Row { key: key.clone(), cells });
             batch.changes.push(RowChange { before: row(before), after: row(after) });
         }
@@ -88,10 +98,15 @@ impl ChangeReader {
 
 /// The first change of all that the scans are at.
 fn next_entry(scans: &mut [Peekable<LogScan>]) -> Result<Option<LogEntry>, StoreError> {
-    // An error comes first: it has no position.
-    let first = scans.iter_mut().min_by_key(|scan| match scan.peek() {
-        Some(entry) => (false, entry.as_ref().ok().map(|entry| entry.position)),
-        None => (true, None),
-    });
-    first.and_then(Iterator::next).transpose()
+    let mut first = None;
+    for (at, scan) in scans.iter_mut().enumerate() {
+        if let Some(entry) = scan.peek() {
+            // An error comes first: it has no position.
+            let position = entry.as_ref().ok().map(|entry| entry.position);
+            if first.is_none_or(|(least, _)| position < least) {
+                first = Some((position, at));
+            }
+        }
+    }
+    first.and_then(|(_, at)| scans.get_mut(at)?.next()).transpose()
 }

@@ -7,8 +7,8 @@ use super::super::log::{self, LogPosition};
 use super::super::meta::{Meta, put};
 use super::super::schema::NAME_BYTES_MAX;
 use super::super::transaction::Transaction;
-use super::model::{StartFlag, StreamRange, TunnelKind, TunnelSpec};
 use super::TUNNELS_MAX;
+use super::model::{StartFlag, StreamRange, TunnelKind, TunnelSpec};
 use super::records::{Definition, Horizon, Life, TunnelId, definitions, horizon_key};
 
 /// Refuses what no tunnel can be, whatever the table.
@@ -24,7 +24,10 @@ pub(super) fn check(spec: &TunnelSpec) -> Result<(), StoreError> {
     }
     let range = given(spec.range);
     if spec.kind != TunnelKind::Stream && (range.start_ns.is_some() || range.end_ns.is_some()) {
-        return invalid(format!("tunnel '{}': only a Stream tunnel has a start and an end offset", spec.name));
+        return invalid(format!(
+            "tunnel '{}': only a Stream tunnel has a start and an end offset",
+            spec.name
+        ));
     }
     match (range.start_ns, range.end_ns) {
         (Some(start_ns), Some(end_ns)) if start_ns >= end_ns => invalid(format!(
@@ -50,7 +53,10 @@ pub(super) fn create(transaction: &mut Transaction<'_>, spec: TunnelSpec) -> Res
         return Err(StoreError::TunnelExists(spec.name));
     }
     if others.len() >= TUNNELS_MAX {
-        return Err(StoreError::Invalid(format!("table '{}' has {TUNNELS_MAX} tunnels, its most", spec.table)));
+        return Err(StoreError::Invalid(format!(
+            "table '{}' has {TUNNELS_MAX} tunnels, its most",
+            spec.table
+        )));
     }
     let table = switch_stream_on(transaction, &spec.table)?;
     let definition = Definition {
@@ -97,7 +103,11 @@ fn starts(
 }
 
 /// The oldest change that is kept, as of now within the group.
-fn first_kept(transaction: &Transaction<'_>, table: &Table, partition: u8) -> Result<LogPosition, StoreError> {
+fn first_kept(
+    transaction: &Transaction<'_>,
+    table: &Table,
+    partition: u8,
+) -> Result<LogPosition, StoreError> {
     let first = log::first_kept(transaction, table, partition)?;
     Ok(first.unwrap_or(LogPosition::start_of(transaction.number() + 1)))
 }
@@ -143,4 +153,3 @@ fn find_time(
     }
     Ok(LogPosition::start_of(lower).max(first))
 }
-

@@ -43,8 +43,10 @@ impl TunnelId {
             return None;
         }
         let digits: String = text.split('-').collect();
-        let bytes: Option<Vec<u8>> =
-            (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok()).collect();
+        let bytes: Option<Vec<u8>> = (0..digits.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok())
+            .collect();
         let bytes = bytes?;
         let (table, name) = bytes.split_first_chunk()?;
         let id = TunnelId { table: TableId(u32::from_be_bytes(*table)), name: name.try_into().ok()? };
@@ -175,7 +177,10 @@ pub(super) fn exists(meta: &(impl Meta + ?Sized), tunnel: TunnelId) -> Result<()
 }
 
 /// The tunnels of a table.
-pub(super) fn definitions(meta: &(impl Meta + ?Sized), table: TableId) -> Result<Vec<Definition>, StoreError> {
+pub(super) fn definitions(
+    meta: &(impl Meta + ?Sized),
+    table: TableId,
+) -> Result<Vec<Definition>, StoreError> {
     let entries = meta.entries(&meta_key(META_TUNNEL, table))?;
     entries.iter().filter(|(key, _)| is_definition(key)).map(|(key, value)| parse(key, value)).collect()
 }

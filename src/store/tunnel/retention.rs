@@ -12,7 +12,7 @@ use super::super::format::CHANNELS;
 use super::super::log::{self, Cut, LogPosition};
 use super::super::meta::{Meta, put};
 use super::super::transaction::Transaction;
-use super::model::{Place, TunnelKind};
+use super::model::Place;
 use super::records::{Definition, Horizon, Life, Source, checkpoint, definitions, horizon_key};
 
 /// Most changes that one commit removes of a partition.
@@ -81,7 +81,10 @@ fn cut(store: &Store, table: &str) -> Result<Cut, StoreError> {
 }
 
 /// The first change of each partition that a tunnel still needs.
-fn holds(transaction: &Transaction<'_>, table: &Table) -> Result<[LogPosition; CHANNELS as usize], StoreError> {
+fn holds(
+    transaction: &Transaction<'_>,
+    table: &Table,
+) -> Result<[LogPosition; CHANNELS as usize], StoreError> {
     let mut holds = [LogPosition::start_of(transaction.number()); CHANNELS as usize];
     for definition in definitions(transaction, table.id)? {
         let life: Life = transaction.record(&definition.id.key(b"l"))?.unwrap_or_default();

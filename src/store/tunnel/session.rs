@@ -7,11 +7,11 @@ use super::super::Store;
 use super::super::engine::{Snapshot, Space};
 use super::super::error::StoreError;
 use super::super::meta::{Meta, parse, put};
+use super::SAVE_US;
 use super::assignment::{Assignment, End};
 use super::base::Views;
 use super::model::{Checkpoint, Cursor, Place};
 use super::records::{Definition, Life, Source, TunnelId, checkpoint, checkpoint_key, exists};
-use super::SAVE_US;
 
 /// The tunnels in use, and their views of rows of the start.
 #[derive(Default)]
@@ -124,8 +124,9 @@ impl Session {
         assignment: Assignment,
         ended: Vec<(usize, Cursor)>,
     ) -> Result<(), StoreError> {
-        let bytes = serde_json::to_vec(&assignment)
-            .map_err(|error| StoreError::Damaged(format!("clients of tunnel \"{}\": {error}", definition.name)))?;
+        let bytes = serde_json::to_vec(&assignment).map_err(|error| {
+            StoreError::Damaged(format!("clients of tunnel \"{}\": {error}", definition.name))
+        })?;
         let changed = bytes != self.stored || !ended.is_empty();
         if changed || self.active_us.saturating_sub(self.life.active_us) >= SAVE_US {
             let life = Life { active_us: self.active_us, expired: false };

@@ -161,14 +161,18 @@ fn plays_as_observed() {
             connect B
             B says -> s0=1O, s1=1O",
         ),
-        ("one that was told of the end, and is lost, leaves the last records to the next", base_and_streams(), "
+        (
+            "one that was told of the end, and is lost, leaves the last records to the next",
+            base_and_streams(),
+            "
             connect A
             A says -> b=1O
             told b
             shutdown A
             connect B
             B says -> b=3O
-            B says b=4T -> s0=1O, s1=1O"),
+            B says b=4T -> s0=1O, s1=1O",
+        ),
         (
             "equal and lower versions are ignored",
             streams(1),

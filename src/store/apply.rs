@@ -1,0 +1,259 @@
+//! Writes on the commit thread: condition, row, log.
+
+use std::sync::Arc;
+
+use super::catalog::Table;
+use super::change::{ColumnChange, Existence, Returning, RowChange, Write, Written};
+use super::check_key::values;
+use super::edit::{EditRef, apply as apply_edit, keep_versions, put_edit};
+use super::engine::{Bytes, Space};
+use super::error::StoreError;
+use super::format::{META_AUTO, meta_key};
+use super::key::{partition, row_key};
+use super::log::{Action, LogPosition, Record, log_key};
+use super::prepare::{EncodedRow, Prepared, check_row_bytes, encode_put, prepare};
+use super::row::{Cells, Malformed, ROW_HEAD_BYTES, RowView, encode_row, set_versions};
+use super::time_to_live::Expiry;
+use super::transaction::Transaction;
+use super::value::{CellRef, Row, ValueRef};
+
+/// Bytes of a table's id in its keys.
+const TABLE_BYTES: usize = 4;
+
+/// Applies one write of a request. `index` is its place in it.
+pub(crate) fn apply(
+    transaction: &mut Transaction<'_>,
+    prepared: Prepared,
+    index: u32,
+) -> Result<Written, StoreError> {
+    let table = transaction.table(prepared.table.name())?;
+    // It was changed, or deleted and created again, since the write was prepared.
+    let prepared =
+        if Arc::ptr_eq(&table, &prepared.table) { prepared } else { prepare(table, prepared.write)? };
+    let Prepared { table, write, key, row } = prepared;
+    let chosen = if key.is_none() { next_value(transaction, &table)? } else { 0 };
+    let key = key.unwrap_or_else(|| row_key(table.id, values(&write.key, chosen)));
+    let mut turn = Turn { transaction, table: &table, write: &write, key, index, chosen };
+    let row = turn.take(row)?;
+    Ok(Written { commit: transaction.number(), row })
+}
+
+/// The next value of a table's auto-increment column.
+fn next_value(transaction: &mut Transaction<'_>, table: &Table) -> Result<i64, StoreError> {
+    let key = meta_key(META_AUTO, table.id);
+    let damaged =
+        || StoreError::Damaged(format!("last chosen key of table \"{}\" in the space meta", table.name()));
+    let last = match transaction.get(Space::Meta, &key)? {
+        Some(value) => i64::from_le_bytes(value.as_ref().try_into().map_err(|_| damaged())?),
+        None => 0,
+    };
+    transaction.put(Space::Meta, key, (last + 1).to_le_bytes().to_vec());
+    Ok(last + 1)
+}
+
+/// One write on its turn.
+struct Turn<'t, 'g> {
+    transaction: &'t mut Transaction<'g>,
+    table: &'t Table,
+    write: &'t Write,
+    key: Vec<u8>,
+    index: u32,
+    /// Stands for a placeholder in the key.
+    chosen: i64,
+}
+
+impl Turn<'_, '_> {
+    /// Does it, and returns what the write asked to be told.
+    fn take(&mut self, row: Option<EncodedRow>) -> Result<Option<Row>, StoreError> {
+        let before = self.before()?;
+        let before = match &before {
+            Some(before) => Some(RowView::new(before).map_err(|Malformed| self.damaged())?),
+            None => None,
+        };
+        self.check_condition(before.as_ref())?;
+        match &self.write.change {
+            RowChange::Put(columns) => {
+                let row = match row {
+                    Some(row) => row,
+                    None => encode_put(columns, self.table.options(), self.now_ms())?,
+                };
+                self.put(before, row)
+            }
+            RowChange::Update(columns) => self.update(before, columns),
+            RowChange::Delete => self.delete(before),
+        }
+    }
+
+    fn now_ms(&self) -> i64 {
+        self.transaction.now_us() / 1_000
+    }
+
+    /// The row before, without its expired cells; not looked for where nothing depends on it.
+    fn before(&self) -> Result<Option<Bytes>, StoreError> {
+        let condition = &self.write.condition;
+        let blind = matches!(self.write.change, RowChange::Put(_))
+            && condition.existence == Existence::Ignore
+            && condition.columns.is_none()
+            && self.table.info.schema.stream.is_none();
+        if blind {
+            return Ok(None);
+        }
+        let Some(stored) = self.transaction.get(Space::Rows, &self.key)? else { return Ok(None) };
+        let Some(expiry) = Expiry::new(self.table.options(), self.now_ms()) else { return Ok(Some(stored)) };
+        let row = RowView::new(&stored).map_err(|Malformed| self.damaged())?;
+        let cells: Vec<CellRef<'_>> =
+            row.cells().collect::<Result<_, _>>().map_err(|Malformed| self.damaged())?;
+        let live: Vec<CellRef<'_>> =
+            cells.iter().filter(|cell| !expiry.has_passed(cell.version)).copied().collect();
+        if live.len() == cells.len() {
+            return Ok(Some(stored.clone()));
+        }
+        Ok((!live.is_empty()).then(|| encode_row(row.commit, live).into()))
+    }
+
+    fn check_condition(&self, before: Option<&RowView<'_>>) -> Result<(), StoreError> {
+        let condition = &self.write.condition;
+        let there = match condition.existence {
+            Existence::Ignore => true,
+            Existence::Exists => before.is_some(),
+            Existence::Absent => before.is_none(),
+        };
+        if !there {
+            return Err(StoreError::ConditionFailed);
+        }
+        let Some(filter) = &condition.columns else { return Ok(()) };
+        let cells = self.cells(before)?;
+        if filter.matches(&cells) { Ok(()) } else { Err(StoreError::ConditionFailed) }
+    }
+
+    fn cells<'a>(&self, row: Option<&RowView<'a>>) -> Result<Vec<CellRef<'a>>, StoreError> {
+        match row {
+            Some(row) => row.cells().collect::<Result<_, _>>().map_err(|Malformed| self.damaged()),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    fn put(&mut self, before: Option<RowView<'_>>, row: EncodedRow) -> Result<Option<Row>, StoreError> {
+        let EncodedRow { mut bytes, versions_at } = row;
+        set_versions(&mut bytes, &versions_at, self.now_ms());
+        self.store(before, Action::Put, None, bytes)
+    }
+
+    fn update(
+        &mut self,
+        before: Option<RowView<'_>>,
+        columns: &[(String, ColumnChange)],
+    ) -> Result<Option<Row>, StoreError> {
+        let now_ms = self.now_ms();
+        let mut cells = self.cells(before.as_ref())?;
+        let mut edits = Vec::with_capacity(64);
+        let mut puts = false;
+        for (name, change) in columns {
+            let edit = match change {
+                ColumnChange::Put { value, version } => {
+                    EditRef::Put(CellRef { name, value: value.borrow(), version: version.unwrap_or(now_ms) })
+                }
+                ColumnChange::Increment(by) => {
+                    let value = increment(&cells, name, *by)?;
+                    EditRef::Put(CellRef { name, value: ValueRef::Integer(value), version: now_ms })
+                }
+                ColumnChange::DeleteVersion(version) => EditRef::DeleteVersion { name, version: *version },
+                ColumnChange::DeleteAll => EditRef::DeleteAll { name },
+            };
+            puts |= matches!(edit, EditRef::Put(_));
+            apply_edit(&mut cells, edit);
+            put_edit(edit, &mut edits);
+        }
+        if before.is_none() && !puts {
+            // Deleting columns makes no row.
+            return Ok(self.answer(&cells));
+        }
+        keep_versions(&mut cells, usize::try_from(self.table.options().max_versions).unwrap_or(1));
+        let row = encode_row(0, cells);
+        check_row_bytes(row.len())?;
+        self.store(before, Action::Update, Some(&edits), row)
+    }
+
+    fn delete(&mut self, before: Option<RowView<'_>>) -> Result<Option<Row>, StoreError> {
+        if before.is_some() {
+            self.log(before, Action::Delete, &[]);
+            self.transaction.remove(Space::Rows, self.key.as_slice());
+        }
+        Ok(self.answer(&[]))
+    }
+
+    /// Stores the row, `row` but for its commit, and logs how it came to be: by `edits`, or as a whole.
+    fn store(
+        &mut self,
+        before: Option<RowView<'_>>,
+        action: Action,
+        edits: Option<&[u8]>,
+        mut row: Vec<u8>,
+    ) -> Result<Option<Row>, StoreError> {
+        if let Some((head, cells)) = row.split_first_chunk_mut::<ROW_HEAD_BYTES>() {
+            *head = self.transaction.number().to_le_bytes();
+            self.log(before, action, edits.unwrap_or(cells));
+        }
+        let answer = match &self.write.returning {
+            Returning::After(_) => {
+                let cells = Cells::new(row.get(ROW_HEAD_BYTES..).unwrap_or_default());
+                self.answer(&cells.collect::<Result<Vec<_>, _>>().map_err(|Malformed| self.damaged())?)
+            }
+            _ => self.answer(&[]),
+        };
+        self.transaction.put(Space::Rows, self.key.as_slice(), row);
+        Ok(answer)
+    }
+
+    fn log(&mut self, before: Option<RowView<'_>>, action: Action, changed: &[u8]) {
+        if self.table.info.schema.stream.is_none() {
+            return;
+        }
+        let key = self.key.get(TABLE_BYTES..).unwrap_or_default();
+        let record = Record {
+            action,
+            time_us: self.transaction.now_us(),
+            versions_max: self.table.options().max_versions.unsigned_abs(),
+            key,
+            before,
+            changed,
+        };
+        let position = LogPosition { commit: self.transaction.number(), index: self.index };
+        let value = record.encode();
+        self.transaction.append(Space::Log, log_key(self.table.id, partition(key), position), value);
+    }
+
+    fn answer(&self, after: &[CellRef<'_>]) -> Option<Row> {
+        let columns = match &self.write.returning {
+            Returning::Nothing => return None,
+            Returning::Key => &[][..],
+            Returning::After(columns) => columns,
+        };
+        let key = values(&self.write.key, self.chosen).map(|value| value.to_value()).collect();
+        let cells = after.iter().filter(|cell| columns.iter().any(|name| name == cell.name));
+        Some(Row { key, cells: cells.map(|cell| cell.to_cell()).collect() })
+    }
+
+    fn damaged(&self) -> StoreError {
+        StoreError::Damaged(format!("row {:?} of table \"{}\"", self.write.key, self.table.name()))
+    }
+}
+
+/// The sum of the newest version of a column and `by`.
+fn increment(cells: &[CellRef<'_>], name: &str, by: i64) -> Result<i64, StoreError> {
+    let start = cells.partition_point(|cell| cell.name < name);
+    let value = match cells.get(start).filter(|cell| cell.name == name).map(|cell| cell.value) {
+        None => 0,
+        Some(ValueRef::Integer(value)) => value,
+        Some(_) => {
+            return Err(StoreError::Invalid(format!(
+                "Column '{name}' can't be incremented: its value is not of type INTEGER."
+            )));
+        }
+    };
+    value.checked_add(by).ok_or_else(|| {
+        StoreError::Invalid(format!(
+            "Column '{name}' can't be incremented by {by}: the sum is beyond 64 bits."
+        ))
+    })
+}

@@ -1,0 +1,275 @@
+//! The tables: what each is, and how they come, change and go.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::engine::{Snapshot, Space};
+use super::error::StoreError;
+use super::format::{META_NEXT_ID, META_PURGE, META_TABLE, META_TUNNEL, TableId, meta_key, table_key};
+use super::read::Direction;
+use super::schema::{
+    KEY_COLUMNS_MAX, NAME_BYTES_MAX, STREAM_HOURS, STREAM_HOURS_MAX, TABLES_MAX, TIME_TO_LIVE_S_MIN,
+    TableInfo, TableOptions, TableSchema, TableUpdate,
+};
+use super::schema::{KeyColumn, StreamOptions};
+use super::transaction::Transaction;
+use super::value::KeyType;
+
+/// A table as it is kept in `meta`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Table {
+    /// Its id, in all its keys.
+    pub(crate) id: TableId,
+    /// What callers know of it.
+    #[serde(serialize_with = "write_info", deserialize_with = "read_info")]
+    pub(crate) info: Arc<TableInfo>,
+    /// The commit that switched its stream on last: every later change is logged. 0 without a stream.
+    pub(crate) logged_since: u64,
+}
+
+fn write_info<S: Serializer>(info: &Arc<TableInfo>, serializer: S) -> Result<S::Ok, S::Error> {
+    info.as_ref().serialize(serializer)
+}
+
+fn read_info<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<TableInfo>, D::Error> {
+    TableInfo::deserialize(deserializer).map(Arc::new)
+}
+
+impl Table {
+    /// Its name.
+    pub(crate) fn name(&self) -> &str {
+        &self.info.schema.name
+    }
+
+    /// Its key columns.
+    pub(crate) fn key(&self) -> &[KeyColumn] {
+        &self.info.schema.key
+    }
+
+    /// Its options.
+    pub(crate) fn options(&self) -> &TableOptions {
+        &self.info.schema.options
+    }
+}
+
+/// All tables by name.
+pub(crate) type Tables = BTreeMap<String, Arc<Table>>;
+
+/// Reads all tables.
+pub(crate) fn load(snapshot: &dyn Snapshot) -> Result<Tables, StoreError> {
+    let mut tables = Tables::new();
+    for entry in snapshot.scan(Space::Meta, &[META_TABLE], &[META_TABLE + 1], Direction::Forward) {
+        let entry = entry?;
+        let table: Table = serde_json::from_slice(&entry.value).map_err(|error| {
+            let name = String::from_utf8_lossy(entry.key.get(1..).unwrap_or_default()).into_owned();
+            StoreError::Damaged(format!("description of table \"{name}\" in the space meta: {error}"))
+        })?;
+        tables.insert(table.name().to_owned(), Arc::new(table));
+    }
+    Ok(tables)
+}
+
+/// Creates a table.
+pub(crate) fn create(transaction: &mut Transaction<'_>, mut schema: TableSchema) -> Result<(), StoreError> {
+    check_schema(&schema)?;
+    if transaction.tables().contains_key(&schema.name) {
+        return Err(StoreError::TableExists(schema.name));
+    }
+    if transaction.tables().len() >= TABLES_MAX {
+        return Err(StoreError::TooManyTables);
+    }
+    let stream = schema.stream.take();
+    let id = next_id(transaction)?;
+    let mut info =
+        TableInfo { schema, stream_id: None, stream_enabled_us: 0, created_us: transaction.now_us() };
+    let switched = set_stream(transaction, &mut info, stream);
+    store(transaction, Table { id, info: Arc::new(info), logged_since: switched.unwrap_or_default() })
+        .map(drop)
+}
+
+/// Changes a table.
+pub(crate) fn update(
+    transaction: &mut Transaction<'_>,
+    name: &str,
+    update: TableUpdate,
+) -> Result<Arc<Table>, StoreError> {
+    let table = transaction.table(name)?;
+    let (mut info, mut logged_since) = (TableInfo::clone(&table.info), table.logged_since);
+    if let Some(options) = update.options {
+        check_options(&options)?;
+        info.schema.options = options;
+    }
+    if let Some(stream) = update.stream {
+        stream.as_ref().map_or(Ok(()), check_stream)?;
+        logged_since = set_stream(transaction, &mut info, stream).unwrap_or(logged_since);
+    }
+    if let Some(throughput) = update.throughput {
+        info.schema.throughput = throughput;
+    }
+    store(transaction, Table { id: table.id, info: Arc::new(info), logged_since })
+}
+
+/// Switches a table's stream on where it is off: changes are logged from this commit on, its own included.
+pub(crate) fn switch_stream_on(
+    transaction: &mut Transaction<'_>,
+    name: &str,
+) -> Result<Arc<Table>, StoreError> {
+    let table = transaction.table(name)?;
+    match table.info.schema.stream {
+        Some(_) => Ok(table),
+        None => {
+            let stream = Some(Some(StreamOptions { hours: STREAM_HOURS }));
+            update(transaction, name, TableUpdate { stream, ..TableUpdate::default() })
+        }
+    }
+}
+
+/// Deletes a table with its tunnels at once; its rows and log are no longer to be found, and are removed
+/// [by and by](super::purge).
+pub(crate) fn delete(transaction: &mut Transaction<'_>, name: &str) -> Result<(), StoreError> {
+    let table = transaction.table(name)?;
+    transaction.tables_mut().remove(name);
+    transaction.remove(Space::Meta, table_key(name));
+    for key in transaction.list(&meta_key(META_TUNNEL, table.id))?.into_keys() {
+        transaction.remove(Space::Meta, key);
+    }
+    transaction.put(Space::Meta, meta_key(META_PURGE, table.id), Vec::new());
+    Ok(())
+}
+
+fn store(transaction: &mut Transaction<'_>, table: Table) -> Result<Arc<Table>, StoreError> {
+    let value = serde_json::to_vec(&table).map_err(|error| {
+        StoreError::Invalid(format!("description of table \"{}\": {error}", table.name()))
+    })?;
+    let table = Arc::new(table);
+    transaction.put(Space::Meta, table_key(table.name()), value);
+    transaction.tables_mut().insert(table.name().to_owned(), table.clone());
+    Ok(table)
+}
+
+/// Switches a stream on or off, and returns since when it is logged then, where that changed.
+/// A stream that is switched on anew starts anew: what was logged before is no longer its own.
+fn set_stream(
+    transaction: &Transaction<'_>,
+    info: &mut TableInfo,
+    stream: Option<StreamOptions>,
+) -> Option<u64> {
+    let logged_since = match (&stream, &info.schema.stream) {
+        (Some(_), None) => {
+            info.stream_id = Some(format!("{}_{}", info.schema.name, transaction.now_us()));
+            info.stream_enabled_us = transaction.now_us();
+            Some(transaction.number())
+        }
+        (None, Some(_)) => {
+            info.stream_id = None;
+            info.stream_enabled_us = 0;
+            Some(0)
+        }
+        _ => None,
+    };
+    info.schema.stream = stream;
+    logged_since
+}
+
+fn next_id(transaction: &mut Transaction<'_>) -> Result<TableId, StoreError> {
+    let damaged = || StoreError::Damaged("the next table id in the space meta".to_owned());
+    let id = match transaction.get(Space::Meta, META_NEXT_ID)? {
+        Some(bytes) => u32::from_le_bytes(bytes.as_ref().try_into().map_err(|_| damaged())?),
+        None => 1,
+    };
+    // The last one is kept free: a bound above all keys of a table is then never out of reach.
+    if id >= u32::MAX - 1 {
+        return Err(StoreError::Invalid("all table ids of this store have been used".to_owned()));
+    }
+    transaction.put(Space::Meta, META_NEXT_ID, (id + 1).to_le_bytes().to_vec());
+    Ok(TableId(id))
+}
+
+/// Whether a name is 1 to 255 letters, digits and underscores, and does not start with a digit.
+fn is_name(name: &str) -> bool {
+    let bytes = name.as_bytes();
+    (1..=NAME_BYTES_MAX).contains(&bytes.len())
+        && !bytes.first().is_some_and(u8::is_ascii_digit)
+        && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+}
+
+fn check_schema(schema: &TableSchema) -> Result<(), StoreError> {
+    let invalid = |message: String| Err(StoreError::Invalid(message));
+    if !is_name(&schema.name) {
+        return invalid(format!("Invalid table name: '{}'.", schema.name));
+    }
+    if !(1..=KEY_COLUMNS_MAX).contains(&schema.key.len()) {
+        return invalid(format!(
+            "The number of primary key columns must be in range: [1, {KEY_COLUMNS_MAX}]. Table: '{}', current: {}.",
+            schema.name,
+            schema.key.len()
+        ));
+    }
+    for (place, column) in schema.key.iter().enumerate() {
+        if !is_name(&column.name) {
+            return invalid(format!("Invalid column name: '{}'.", column.name));
+        }
+        if schema.key.iter().take(place).any(|other| other.name == column.name) {
+            return invalid(format!("Duplicated primary key name: '{}'.", column.name));
+        }
+        if column.auto_increment && column.kind != KeyType::Integer {
+            return invalid(format!("AUTO_INCREMENT primary key column '{}' must be INTEGER.", column.name));
+        }
+        if column.auto_increment && place == 0 {
+            return invalid(format!(
+                "The first primary key column '{}' can't be AUTO_INCREMENT.",
+                column.name
+            ));
+        }
+        if column.auto_increment && schema.key.iter().take(place).any(|other| other.auto_increment) {
+            return invalid(format!(
+                "AUTO_INCREMENT primary key count must be at most 1, found '{}'.",
+                column.name
+            ));
+        }
+    }
+    for (place, (name, _)) in schema.defined_columns.iter().enumerate() {
+        if name.is_empty() || name.len() > NAME_BYTES_MAX {
+            return invalid(format!("Invalid column name: '{name}'."));
+        }
+        let taken = schema.key.iter().any(|column| column.name == *name)
+            || schema.defined_columns.iter().take(place).any(|(other, _)| other == name);
+        if taken {
+            return invalid(format!("Duplicated column name: '{name}'."));
+        }
+    }
+    check_options(&schema.options)?;
+    schema.stream.as_ref().map_or(Ok(()), check_stream)
+}
+
+fn check_options(options: &TableOptions) -> Result<(), StoreError> {
+    let invalid = |message: String| Err(StoreError::Invalid(message));
+    if options.max_versions < 1 {
+        return invalid(format!("The value of max_versions must be positive: {}.", options.max_versions));
+    }
+    if options.time_to_live_s != -1 && options.time_to_live_s < TIME_TO_LIVE_S_MIN {
+        return invalid(format!(
+            "The value of time_to_live must be -1, or at least {TIME_TO_LIVE_S_MIN} seconds: {}.",
+            options.time_to_live_s
+        ));
+    }
+    if options.version_deviation_s < 1 {
+        return invalid(format!(
+            "The value of deviation_cell_version_in_sec must be positive: {}.",
+            options.version_deviation_s
+        ));
+    }
+    Ok(())
+}
+
+fn check_stream(stream: &StreamOptions) -> Result<(), StoreError> {
+    if (1..=STREAM_HOURS_MAX).contains(&stream.hours) {
+        return Ok(());
+    }
+    Err(StoreError::Invalid(format!(
+        "The value of expiration_time must be in range: [1, {STREAM_HOURS_MAX}] hours, current: {}.",
+        stream.hours
+    )))
+}

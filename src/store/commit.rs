@@ -1,0 +1,208 @@
+//! The commit thread: every change of the store passes it, one request after the other, and requests that wait
+//! together share one commit of the engine, hence one sync.
+//!
+//! ```text
+//! callers ──queue──► drain ► run each on the group ► engine commit, synced ► publish ► answer all
+//!             ▲                                                                          │
+//!             └───────────────────── the next group gathers meanwhile ◄──────────────────┘
+//! ```
+//!
+//! Nothing is answered, and nothing is visible to reads, before it is durable. After a failed commit nothing more is
+//! written, ever: what the disk holds is then not known, and a retried sync may report success for data that is lost.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::thread::{self, JoinHandle};
+
+use tokio::sync::watch;
+
+use super::Clock;
+use super::catalog::Tables;
+use super::engine::Engine;
+use super::engine::fjall::panic_message;
+use super::error::StoreError;
+use super::transaction::{Group, Last, Transaction};
+
+/// Most requests that share a commit.
+const GROUP_REQUESTS_MAX: usize = 256;
+/// Bytes of requests after which a group is full.
+const GROUP_BYTES_MAX: usize = 32 << 20;
+
+/// Answers a request once its group is durable, or has failed.
+pub(crate) type Finish = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+/// A request: what it does on the commit thread, and how it then answers.
+pub(crate) type Act = Box<dyn FnOnce(&mut Transaction<'_>) -> Finish + Send>;
+
+enum Job {
+    Run {
+        act: Act,
+        /// About what it takes in memory.
+        bytes: usize,
+    },
+    Stop,
+}
+
+/// What the commit thread tells everybody.
+pub(crate) struct Published {
+    tables: RwLock<Arc<Tables>>,
+    failure: OnceLock<String>,
+    last: watch::Sender<u64>,
+}
+
+impl Published {
+    /// Tables as of the last commit.
+    pub(crate) fn tables(&self) -> Arc<Tables> {
+        self.tables.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Why nothing more can be written, and what to do.
+    pub(crate) fn failure(&self) -> Option<&String> {
+        self.failure.get()
+    }
+
+    /// Follows the number of the last commit.
+    pub(crate) fn last(&self) -> watch::Receiver<u64> {
+        self.last.subscribe()
+    }
+
+    fn fail(&self, reason: &str) {
+        // Only the first reason counts.
+        let _ = self.failure.set(format!(
+            "a write to the store failed, so it takes no more of them while reads go on: {reason}; \
+             see that the disk is sound and has room, then start again"
+        ));
+    }
+
+    fn refusal(&self) -> Option<StoreError> {
+        self.failure().map(|reason| StoreError::ReadOnly(reason.clone()))
+    }
+}
+
+/// The commit thread's handle.
+pub(crate) struct Committer {
+    jobs: Mutex<Option<Sender<Job>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    pub(crate) published: Arc<Published>,
+}
+
+impl Committer {
+    /// Starts the thread.
+    pub(crate) fn start(
+        engine: Arc<dyn Engine>,
+        tables: Tables,
+        last: Last,
+        sync: bool,
+        clock: Clock,
+    ) -> std::io::Result<Committer> {
+        let published = Arc::new(Published {
+            tables: RwLock::new(Arc::new(tables)),
+            failure: OnceLock::new(),
+            last: watch::Sender::new(last.commit),
+        });
+        let (jobs, queue) = channel();
+        let worker = Worker { engine, queue, last, sync, clock, published: published.clone() };
+        let thread = thread::Builder::new().name("store-commit".to_owned()).spawn(move || worker.run())?;
+        Ok(Committer { jobs: Mutex::new(Some(jobs)), thread: Mutex::new(Some(thread)), published })
+    }
+
+    /// Queues a request of about `bytes`. Never blocks. Given back if the store is closing.
+    pub(crate) fn queue(&self, act: Act, bytes: usize) -> Result<(), StoreError> {
+        let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        let sent = jobs.as_ref().is_some_and(|jobs| jobs.send(Job::Run { act, bytes }).is_ok());
+        if sent { Ok(()) } else { Err(self.published.refusal().unwrap_or(StoreError::Closing)) }
+    }
+
+    /// Ends the thread once all that was queued is answered.
+    pub(crate) fn stop(&self) {
+        if let Some(jobs) = self.jobs.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            // It fails only if the thread has ended.
+            let _ = jobs.send(Job::Stop);
+        }
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread
+            && thread.thread().id() != thread::current().id()
+        {
+            // Its panics are caught where they happen, and published.
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Worker {
+    engine: Arc<dyn Engine>,
+    queue: Receiver<Job>,
+    last: Last,
+    sync: bool,
+    clock: Clock,
+    published: Arc<Published>,
+}
+
+impl Worker {
+    fn run(mut self) {
+        let mut stopping = false;
+        while !stopping {
+            let Ok(job) = self.queue.recv() else { break };
+            let mut acts = Vec::new();
+            let (mut next, mut bytes_total) = (Some(job), 0);
+            while let Some(job) = next {
+                match job {
+                    Job::Run { act, bytes } => {
+                        acts.push(act);
+                        bytes_total += bytes;
+                    }
+                    Job::Stop => stopping = true,
+                }
+                let full = acts.len() >= GROUP_REQUESTS_MAX || bytes_total >= GROUP_BYTES_MAX;
+                next = if full || stopping { None } else { self.queue.try_recv().ok() };
+            }
+            // What a panicking request leaves behind is never committed.
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.commit(acts))) {
+                self.published.fail(&format!("internal error: {}", panic_message(panic.as_ref())));
+            }
+        }
+    }
+
+    /// Runs and commits a group, and answers it.
+    fn commit(&mut self, acts: Vec<Act>) {
+        if let Some(refusal) = self.published.refusal() {
+            return self.refuse(acts, &refusal);
+        }
+        let tables = self.published.tables();
+        let mut group = Group::new(self.engine.snapshot(), tables.clone(), self.last);
+        let finishes: Vec<Finish> = acts
+            .into_iter()
+            .map(|act| {
+                let mut transaction = Transaction::new(&mut group, self.clock.now_us());
+                let finish = act(&mut transaction);
+                transaction.end();
+                finish
+            })
+            .collect();
+        let (tables_after, last) = (group.tables.clone(), group.last);
+        let committed = match group.into_batch() {
+            None => Ok(()),
+            Some(batch) => self.engine.commit(batch, self.sync).map_err(|error| {
+                self.published.fail(&error.to_string());
+                self.published.refusal().unwrap_or(StoreError::Closing)
+            }),
+        };
+        if committed.is_ok() {
+            self.last = last;
+            if !Arc::ptr_eq(&tables, &tables_after) {
+                *self.published.tables.write().unwrap_or_else(PoisonError::into_inner) = tables_after;
+            }
+            self.published.last.send_if_modified(|seen| std::mem::replace(seen, last.commit) != last.commit);
+        }
+        finishes.into_iter().for_each(|finish| finish(committed.clone()));
+    }
+
+    /// Answers requests without running them: they run on nothing, and that is dropped.
+    fn refuse(&self, acts: Vec<Act>, refusal: &StoreError) {
+        for act in acts {
+            let mut group = Group::new(self.engine.snapshot(), self.published.tables(), self.last);
+            let finish = act(&mut Transaction::new(&mut group, self.clock.now_us()));
+            finish(Err(refusal.clone()));
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! The engine: a fjall database, guarded against what fjall would rather panic about, repair by removing, or read past.
+
+use std::any::Any;
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use ::fjall::config::{BlockSizePolicy, CompressionPolicy, FilterPolicy, FilterPolicyEntry};
+use ::fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable};
+
+pub(crate) use ::fjall::Slice as Bytes;
+
+use super::{Batch, Engine, EngineError, Entry, Scan, Snapshot, Space};
+use crate::store::error::OpenError;
+use crate::store::format::FORMAT_VERSION;
+use crate::store::read::Direction;
+
+/// Bytes of blocks kept in memory.
+const CACHE_BYTES: u64 = 64 << 20;
+/// Bytes of new rows, and of new changes, gathered in memory before they are written as a sorted file.
+const MEMTABLE_BYTES_MAX: u64 = 32 << 20;
+/// Bytes of journals on disk before memory is emptied to shorten them.
+const JOURNAL_BYTES_MAX: u64 = 256 << 20;
+/// Bytes of a block of a sorted file.
+const BLOCK_BYTES: u32 = 8 << 10;
+
+/// The engine's folder within that of the store.
+const ENGINE: &str = "engine";
+/// The same while it is made.
+const ENGINE_NEW: &str = "engine.new";
+/// Names the format, in the engine's folder.
+const FORMAT: &str = "FORMAT";
+
+/// A fjall database.
+pub(crate) struct FjallEngine {
+    database: Database,
+    spaces: [Keyspace; 3],
+    folder: PathBuf,
+}
+
+impl FjallEngine {
+    /// Opens the engine of a store's folder, and makes it where there is none. The caller holds the folder's lock.
+    pub(crate) fn open(store: &Path) -> Result<FjallEngine, OpenError> {
+        let folder = store.join(ENGINE);
+        if !folder.try_exists().map_err(|error| OpenError::io(&folder, &error))? {
+            create(store, &folder)?;
+        }
+        check_format(&folder)?;
+        check_layout(&folder)?;
+        open_database(&folder)
+    }
+
+    /// An error of the library, as ours.
+    fn error(&self, doing: &str, error: &dyn std::fmt::Debug) -> EngineError {
+        EngineError(format!("{doing} {}: {error:?}", self.folder.display()))
+    }
+}
+
+impl Engine for FjallEngine {
+    fn snapshot(&self) -> Box<dyn Snapshot> {
+        Box::new(FjallSnapshot {
+            snapshot: self.database.snapshot(),
+            spaces: self.spaces.clone(),
+            folder: self.folder.clone(),
+        })
+    }
+
+    fn commit(&self, batch: Batch, sync: bool) -> Result<(), EngineError> {
+        let mode = if sync { PersistMode::SyncData } else { PersistMode::Buffer };
+        guarded(|| {
+            let mut writes = self.database.batch().durability(Some(mode));
+            for change in batch.changes {
+                let space = &self.spaces[change.space.index()];
+                match change.value {
+                    Some(value) => writes.insert(space, change.key, value),
+                    None => writes.remove(space, change.key),
+                }
+            }
+            writes.commit()
+        })
+        .map_err(|error| self.error("cannot write to", &error))
+    }
+
+    fn sync(&self) -> Result<(), EngineError> {
+        guarded(|| self.database.persist(PersistMode::SyncAll))
+            .map_err(|error| self.error("cannot sync", &error))
+    }
+}
+
+/// What a fjall database held at one moment.
+struct FjallSnapshot {
+    snapshot: ::fjall::Snapshot,
+    spaces: [Keyspace; 3],
+    folder: PathBuf,
+}
+
+impl Snapshot for FjallSnapshot {
+    fn get(&self, space: Space, key: &[u8]) -> Result<Option<Bytes>, EngineError> {
+        guarded(|| self.snapshot.get(&self.spaces[space.index()], key))
+            .map_err(|error| unreadable(space, &self.folder, &error))
+    }
+
+    fn scan(&self, space: Space, lower: &[u8], upper: &[u8], direction: Direction) -> Scan {
+        if lower >= upper {
+            return Box::new(std::iter::empty());
+        }
+        let folder = self.folder.clone();
+        match guarded(|| Ok(self.snapshot.range(&self.spaces[space.index()], lower..upper))) {
+            Ok(entries) => Box::new(FjallScan { entries, direction, space, folder, ended: false }),
+            Err(error) => Box::new(std::iter::once(Err(unreadable(space, &folder, &error)))),
+        }
+    }
+}
+
+/// Entries of one keyspace.
+struct FjallScan {
+    entries: ::fjall::Iter,
+    direction: Direction,
+    space: Space,
+    folder: PathBuf,
+    ended: bool,
+}
+
+impl Iterator for FjallScan {
+    type Item = Result<Entry, EngineError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        let (entries, direction) = (&mut self.entries, self.direction);
+        let next = guarded(|| {
+            let guard = match direction {
+                Direction::Forward => entries.next(),
+                Direction::Backward => entries.next_back(),
+            };
+            guard.map(::fjall::Guard::into_inner).transpose()
+        });
+        match next {
+            Ok(Some((key, value))) => Some(Ok(Entry { key, value })),
+            Ok(None) => None,
+            Err(error) => {
+                self.ended = true;
+                Some(Err(unreadable(self.space, &self.folder, &error)))
+            }
+        }
+    }
+}
+
+fn unreadable(space: Space, folder: &Path, error: &Fault) -> EngineError {
+    EngineError(format!("cannot read the {} in {}: {error:?}", space.name(), folder.display()))
+}
+
+/// An error of fjall, or what it panicked with, which it does over some damaged files.
+enum Fault {
+    Error(::fjall::Error),
+    Panic(String),
+}
+
+impl std::fmt::Debug for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Fault::Error(error) => write!(f, "{error:?}"),
+            Fault::Panic(message) => f.write_str(message),
+        }
+    }
+}
+
+/// Runs `act`; a panic is a value. What fjall shares between threads poisons itself, or refuses all further writes.
+fn guarded<T>(act: impl FnOnce() -> ::fjall::Result<T>) -> Result<T, Fault> {
+    match catch_unwind(AssertUnwindSafe(act)) {
+        Ok(result) => result.map_err(Fault::Error),
+        Err(panic) => Err(Fault::Panic(panic_message(panic.as_ref()))),
+    }
+}
+
+/// What a panic said.
+pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "panic".to_owned())
+}
+
+/// Makes an empty engine. It gets its name last, so that a folder of that name is whole.
+fn create(store: &Path, folder: &Path) -> Result<(), OpenError> {
+    let new = store.join(ENGINE_NEW);
+    let io = |error: std::io::Error| OpenError::io(&new, &error);
+    if new.try_exists().map_err(io)? {
+        fs::remove_dir_all(&new).map_err(io)?;
+    }
+    drop(open_database(&new)?);
+    fs::write(new.join(FORMAT), format_text()).map_err(io)?;
+    fs::File::open(new.join(FORMAT)).and_then(|file| file.sync_all()).map_err(io)?;
+    fs::File::open(&new).and_then(|file| file.sync_all()).map_err(io)?;
+    fs::rename(&new, folder).map_err(io)?;
+    fs::File::open(store).and_then(|file| file.sync_all()).map_err(io)
+}
+
+fn format_text() -> String {
+    format!("orderflow store, format {FORMAT_VERSION}\n")
+}
+
+fn check_format(folder: &Path) -> Result<(), OpenError> {
+    let path = folder.join(FORMAT);
+    let found = fs::read(&path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => OpenError::damaged(&path, "it is missing"),
+        _ => OpenError::io(&path, &error),
+    })?;
+    let found = String::from_utf8_lossy(&found);
+    if found == format_text() {
+        return Ok(());
+    }
+    let version =
+        found.trim_end().strip_prefix("orderflow store, format ").and_then(|text| text.parse().ok());
+    match version {
+        Some(version) => Err(OpenError::Version { folder: folder.to_owned(), found: version }),
+        None => Err(OpenError::damaged(&path, "it does not name a format")),
+    }
+}
+
+/// Refuses a folder of which parts are missing: fjall takes these for the remains of what was never finished, and removes the rest.
+fn check_layout(folder: &Path) -> Result<(), OpenError> {
+    // Keyspace 0 is fjall's own: the names and options of the others.
+    let keyspaces = (0..=Space::ALL.len()).map(|id| format!("keyspaces/{id}/current"));
+    for part in ["version".to_owned(), "lock".to_owned()].into_iter().chain(keyspaces) {
+        let path = folder.join(part);
+        if !path.try_exists().map_err(|error| OpenError::io(&path, &error))? {
+            return Err(OpenError::damaged(&path, "it is missing"));
+        }
+    }
+    Ok(())
+}
+
+fn open_database(folder: &Path) -> Result<FjallEngine, OpenError> {
+    let opened = guarded(|| {
+        let database = Database::builder(folder)
+            .cache_size(CACHE_BYTES)
+            .max_journaling_size(JOURNAL_BYTES_MAX)
+            .journal_compression(CompressionType::None)
+            .manual_journal_persist(true)
+            .worker_threads(2)
+            .open()?;
+        let [meta, rows, log] = Space::ALL.map(|space| database.keyspace(space.name(), || options(space)));
+        Ok(FjallEngine { spaces: [meta?, rows?, log?], database, folder: folder.to_owned() })
+    });
+    opened.map_err(|fault| match fault {
+        Fault::Error(::fjall::Error::Io(error)) if error.kind() != std::io::ErrorKind::NotFound => {
+            OpenError::io(folder, &error)
+        }
+        Fault::Error(::fjall::Error::Locked) => OpenError::damaged(folder, "another program has it open"),
+        fault => OpenError::damaged(folder, &format!("{fault:?}")),
+    })
+}
+
+fn options(space: Space) -> KeyspaceCreateOptions {
+    let options = KeyspaceCreateOptions::default()
+        .manual_journal_persist(true)
+        .max_memtable_size(MEMTABLE_BYTES_MAX)
+        .data_block_size_policy(BlockSizePolicy::all(BLOCK_BYTES));
+    match space {
+        Space::Meta | Space::Rows => options,
+        // Changes are found by scans, not by key: no filter is asked, and none is built.
+        Space::Log => options
+            .filter_policy(FilterPolicy::all(FilterPolicyEntry::None))
+            .data_block_compression_policy(CompressionPolicy::all(CompressionType::Lz4)),
+    }
+}

@@ -1,0 +1,178 @@
+//! Writes as they come from callers, checked and encoded on their own threads, as far as that can be done before their turn.
+
+use std::sync::Arc;
+
+use super::catalog::Table;
+use super::change::{ColumnChange, RowChange, Write};
+use super::check_key::{Allow, check, values};
+use super::edit::cell_order;
+use super::error::StoreError;
+use super::filter::Filter;
+use super::key::row_key;
+use super::row::{ROW_HEAD_BYTES, put_cell};
+use super::schema::{
+    NAME_BYTES_MAX, ROW_BYTES_MAX, TableOptions, VALUE_BYTES_MAX, VERSION_MS_MAX, WRITE_COLUMNS_MAX,
+};
+use super::value::{CellRef, KeyPart, ValueRef};
+
+/// A write that is in order for its table.
+pub(crate) struct Prepared {
+    /// The table as it was when this was made.
+    pub(crate) table: Arc<Table>,
+    /// What was asked for.
+    pub(crate) write: Write,
+    /// The row's key in the space of rows; none if the store is to choose a part of it.
+    pub(crate) key: Option<Vec<u8>>,
+    /// The row that a put makes, but for its commit and the versions that are the time of the write.
+    pub(crate) row: Option<EncodedRow>,
+}
+
+/// A row in the form of the space of rows.
+pub(crate) struct EncodedRow {
+    /// With room for the commit.
+    pub(crate) bytes: Vec<u8>,
+    /// Where versions stand that are the time of the write.
+    pub(crate) versions_at: Vec<u32>,
+}
+
+/// Checks a write against its table, and encodes what does not depend on when it is its turn.
+pub(crate) fn prepare(table: Arc<Table>, write: Write) -> Result<Prepared, StoreError> {
+    let allow = if matches!(write.change, RowChange::Put(_)) { Allow::AutoIncrement } else { Allow::Values };
+    check(&table, &write.key, allow)?;
+    if let Some(filter) = &write.condition.columns {
+        check_condition(filter)?;
+    }
+    let row = match &write.change {
+        RowChange::Put(columns) => {
+            check_columns(&table, columns)?;
+            // Otherwise the order of the cells depends on what time it will be.
+            let settled = columns.iter().all(|(name, change)| match change {
+                ColumnChange::Put { version: None, .. } => {
+                    columns.iter().filter(|(other, _)| other == name).count() == 1
+                }
+                _ => true,
+            });
+            if settled { Some(encode_put(columns, table.options(), 0)?) } else { None }
+        }
+        RowChange::Update(columns) => {
+            check_columns(&table, columns)?;
+            if columns.is_empty() {
+                return Err(StoreError::Invalid(format!(
+                    "Attribute column is missing. Table: '{}'.",
+                    table.name()
+                )));
+            }
+            None
+        }
+        RowChange::Delete => None,
+    };
+    let auto_increment = write.key.iter().any(|(_, part)| *part == KeyPart::AutoIncrement);
+    let key = (!auto_increment).then(|| row_key(table.id, values(&write.key, 0)));
+    Ok(Prepared { table, write, key, row })
+}
+
+/// Encodes the row that a put makes, with `now_ms` as version of the cells without one.
+pub(crate) fn encode_put(
+    columns: &[(String, ColumnChange)],
+    options: &TableOptions,
+    now_ms: i64,
+) -> Result<EncodedRow, StoreError> {
+    let mut cells: Vec<(CellRef<'_>, bool)> = Vec::with_capacity(columns.len());
+    for (name, change) in columns {
+        if let ColumnChange::Put { value, version } = change {
+            let cell = CellRef { name, value: value.borrow(), version: version.unwrap_or(now_ms) };
+            cells.push((cell, version.is_none()));
+        }
+    }
+    // Stable, so that of two of one name and version the last one wins.
+    cells.sort_by(|(one, _), (other, _)| cell_order(one, other.name, other.version));
+    let versions_max = usize::try_from(options.max_versions).unwrap_or(1);
+    let mut row = EncodedRow { bytes: Vec::with_capacity(64), versions_at: Vec::with_capacity(cells.len()) };
+    row.bytes.extend_from_slice(&[0; ROW_HEAD_BYTES]);
+    let (mut column, mut versions) = (None, 0);
+    for (place, (cell, at_write)) in cells.iter().enumerate() {
+        let same = |(next, _): &(CellRef<'_>, bool)| next.name == cell.name && next.version == cell.version;
+        if cells.get(place + 1).is_some_and(same) {
+            continue;
+        }
+        if column != Some(cell.name) {
+            (column, versions) = (Some(cell.name), 0);
+        }
+        versions += 1;
+        if versions > versions_max {
+            continue;
+        }
+        let version_at = put_cell(*cell, &mut row.bytes);
+        if *at_write {
+            // Rows are shorter than 4 GiB.
+            row.versions_at.push(version_at as u32);
+        }
+    }
+    check_row_bytes(row.bytes.len())?;
+    Ok(row)
+}
+
+/// Refuses rows that are too large.
+pub(crate) fn check_row_bytes(bytes: usize) -> Result<(), StoreError> {
+    if bytes <= ROW_BYTES_MAX {
+        return Ok(());
+    }
+    Err(StoreError::RowTooLarge(format!(
+        "The total data size of a row exceeds the limit, limit size: {ROW_BYTES_MAX}, data size: {bytes}."
+    )))
+}
+
+fn check_condition(filter: &Filter) -> Result<(), StoreError> {
+    if filter.page().is_some() {
+        return Err(StoreError::Invalid("A column condition can't be a ColumnPaginationFilter.".to_owned()));
+    }
+    filter.check()
+}
+
+fn check_columns(table: &Table, columns: &[(String, ColumnChange)]) -> Result<(), StoreError> {
+    if columns.len() > WRITE_COLUMNS_MAX {
+        return Err(StoreError::TooManyColumns(format!(
+            "The number of attribute columns exceeds the limit, limit count: {WRITE_COLUMNS_MAX}, \
+             column count: {}.",
+            columns.len()
+        )));
+    }
+    columns.iter().try_for_each(|(name, change)| check_column(table, name, change))
+}
+
+fn check_column(table: &Table, name: &str, change: &ColumnChange) -> Result<(), StoreError> {
+    let invalid = |message: String| Err(StoreError::Invalid(message));
+    if name.is_empty() || name.len() > NAME_BYTES_MAX {
+        return invalid(format!(
+            "The length of column name must be in range: [1, {NAME_BYTES_MAX}], current length: {}, \
+             column: '{name}'.",
+            name.len()
+        ));
+    }
+    if table.key().iter().any(|column| column.name == name) {
+        return invalid(format!("Attribute column '{name}' has the name of a primary key column."));
+    }
+    if let ColumnChange::Put { value, .. } = change {
+        let bytes = match value.borrow() {
+            ValueRef::String(value) => value.len(),
+            ValueRef::Binary(value) => value.len(),
+            _ => 0,
+        };
+        if bytes > VALUE_BYTES_MAX {
+            return invalid(format!(
+                "The length of attribute column: '{name}' exceeds the MaxLength:{VALUE_BYTES_MAX} \
+                 with CurrentLength:{bytes}."
+            ));
+        }
+    }
+    match change {
+        ColumnChange::Put { version: Some(version), .. } | ColumnChange::DeleteVersion(version)
+            if !(0..VERSION_MS_MAX).contains(version) =>
+        {
+            invalid(format!(
+                "Timestamp must be in range [0, INT64_MAX/1000). Column: '{name}', current: {version}."
+            ))
+        }
+        _ => Ok(()),
+    }
+}

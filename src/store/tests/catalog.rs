@@ -1,0 +1,134 @@
+use tempfile::TempDir;
+
+use crate::store::engine::Space;
+use crate::store::error::StoreError;
+use crate::store::schema::{KeyColumn, StreamOptions, TableOptions, TableSchema, TableUpdate};
+use crate::store::value::KeyType;
+use crate::store::{Store, StoreOptions};
+
+fn schema(name: &str) -> TableSchema {
+    TableSchema {
+        name: name.to_owned(),
+        key: vec![KeyColumn { name: "Id".to_owned(), kind: KeyType::String, auto_increment: false }],
+        options: TableOptions::default(),
+        stream: None,
+        defined_columns: vec![],
+        throughput: (0, 0),
+    }
+}
+
+fn open(folder: &TempDir) -> Store {
+    Store::open(folder.path(), StoreOptions::default()).unwrap()
+}
+
+#[test]
+fn tables_come_change_go_and_outlive_the_process() {
+    let folder = TempDir::new().unwrap();
+    let store = open(&folder);
+    store.create_table(schema("B")).unwrap();
+    store.create_table(schema("A")).unwrap();
+    assert_eq!(store.create_table(schema("A")), Err(StoreError::TableExists("A".to_owned())));
+    let stream = Some(Some(StreamOptions { hours: 24 }));
+    let info = store.update_table("A", TableUpdate { stream, ..TableUpdate::default() }).unwrap();
+    assert!(info.stream_id.as_ref().is_some_and(|id| id.starts_with("A_")));
+    drop(store);
+
+    let store = open(&folder);
+    assert_eq!(store.tables(), ["A", "B"]);
+    assert_eq!(store.table("A").unwrap(), info);
+    store.delete_table("A").unwrap();
+    assert_eq!(store.delete_table("A"), Err(StoreError::TableMissing("A".to_owned())));
+    store.create_table(schema("A")).unwrap();
+    let (old, new) = (info.stream_id.clone(), store.table("A").unwrap().stream_id.clone());
+    assert!(old.is_some() && new.is_none());
+    store.close().unwrap();
+    assert_eq!(store.create_table(schema("C")), Err(StoreError::Closing));
+    assert_eq!(store.tables(), ["A", "B"]);
+}
+
+#[test]
+fn a_failed_request_leaves_nothing_and_later_ones_see_earlier_ones() {
+    let folder = TempDir::new().unwrap();
+    let store = open(&folder);
+    store.transact(|transaction| Ok(transaction.put(Space::Meta, b"ukey".to_vec(), b"1".to_vec()))).unwrap();
+    let commit = store.last_commit();
+    let failed: Result<(), StoreError> = store.transact(|transaction| {
+        transaction.put(Space::Meta, b"ukey".to_vec(), b"2".to_vec());
+        transaction.put(Space::Meta, b"uother".to_vec(), b"2".to_vec());
+        transaction.append(Space::Log, b"log".to_vec(), b"2".to_vec());
+        transaction.tables_mut().clear();
+        Err(StoreError::ConditionFailed)
+    });
+    assert_eq!(failed, Err(StoreError::ConditionFailed));
+    assert_eq!(store.last_commit(), commit);
+    let seen = store.transact(|transaction| {
+        transaction.remove(Space::Meta, b"ukey".to_vec());
+        transaction.put(Space::Meta, b"uthird".to_vec(), b"3".to_vec());
+        transaction.list(b"u")
+    });
+    let keys: Vec<Vec<u8>> = seen.unwrap().into_keys().map(|key| key.to_vec()).collect();
+    assert_eq!(keys, [b"uthird".to_vec()]);
+    assert_eq!(store.last_commit(), commit + 1);
+    assert!(store.snapshot().get(Space::Meta, b"ukey").unwrap().is_none());
+}
+
+#[test]
+fn wrong_schemas_are_refused_by_name() {
+    let folder = TempDir::new().unwrap();
+    let store = open(&folder);
+    fn column(name: &str, kind: KeyType, auto_increment: bool) -> KeyColumn {
+        KeyColumn { name: name.to_owned(), kind, auto_increment }
+    }
+    let id = || column("Id", KeyType::String, false);
+    type Change = Box<dyn Fn(&mut TableSchema)>;
+    let cases: Vec<(Change, &str)> = vec![
+        (Box::new(|schema| schema.name = "".to_owned()), "table name: ''"),
+        (Box::new(|schema| schema.name = "1a".to_owned()), "table name: '1a'"),
+        (Box::new(|schema| schema.name = "a-b".to_owned()), "table name: 'a-b'"),
+        (Box::new(|schema| schema.name = "a".repeat(256)), "Invalid table name"),
+        (Box::new(|schema| schema.key.clear()), "must be in range: [1, 4]."),
+        (
+            Box::new(|schema| {
+                schema.key =
+                    (0..5).map(|i| KeyColumn { name: format!("k{i}"), ..schema.key[0].clone() }).collect()
+            }),
+            "must be in range: [1, 4].",
+        ),
+        (Box::new(move |schema| schema.key = vec![id(), id()]), "primary key name: 'Id'"),
+        (
+            Box::new(move |schema| schema.key = vec![column("a b", KeyType::String, false)]),
+            "column name: 'a b'",
+        ),
+        (Box::new(move |schema| schema.key = vec![column("n", KeyType::Integer, true)]), "'n' can't be AUTO"),
+        (
+            Box::new(move |schema| schema.key = vec![id(), column("n", KeyType::String, true)]),
+            "'n' must be INTEGER",
+        ),
+        (Box::new(|schema| schema.options.max_versions = 0), "max_versions must be positive: 0"),
+        (Box::new(|schema| schema.options.time_to_live_s = -2), "time_to_live"),
+        (Box::new(|schema| schema.options.version_deviation_s = 0), "deviation"),
+        (Box::new(|schema| schema.stream = Some(StreamOptions { hours: 0 })), "current: 0."),
+        (Box::new(|schema| schema.defined_columns = vec![("Id".to_owned(), 1)]), "column name: 'Id'"),
+    ];
+    for (change, expected) in cases {
+        let mut schema = schema("T");
+        change(&mut schema);
+        match store.create_table(schema) {
+            Err(StoreError::Invalid(message)) => assert!(message.contains(expected), "{message}"),
+            other => panic!("expected \"{expected}\", got {other:?}"),
+        }
+    }
+    assert!(store.tables().is_empty());
+}
+
+#[test]
+fn the_65th_table_is_refused() {
+    let folder = TempDir::new().unwrap();
+    let store = open(&folder);
+    for i in 0..64 {
+        store.create_table(schema(&format!("T{i}"))).unwrap();
+    }
+    assert_eq!(store.create_table(schema("T64")), Err(StoreError::TooManyTables));
+    store.delete_table("T0").unwrap();
+    store.create_table(schema("T64")).unwrap();
+}

@@ -1,0 +1,3 @@
+//! Tests of the store as its callers see it.
+
+mod catalog;
