@@ -27,7 +27,7 @@ pub(crate) const CLIENT_TIMEOUT_S_MAX: i64 = 86_400;
 
 /// State of a client's share in a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum ChannelStatus {
+pub enum ChannelStatus {
     /// No client has had it yet.
     Wait,
     /// Its client reads it.
@@ -42,13 +42,13 @@ pub(crate) enum ChannelStatus {
 
 /// A channel as a client and the store tell each other of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ChannelReport {
+pub struct ChannelReport {
     /// Names the channel.
-    pub(crate) channel: String,
+    pub channel: String,
     /// How often the status has changed; the higher one wins.
-    pub(crate) version: i64,
+    pub version: i64,
     /// Its status.
-    pub(crate) status: ChannelStatus,
+    pub status: ChannelStatus,
 }
 
 /// How far a channel was read.

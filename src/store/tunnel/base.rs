@@ -18,22 +18,21 @@ use super::super::edit::EditRef;
 use super::super::engine::{Bytes, Snapshot, Space};
 use super::super::error::StoreError;
 use super::super::format::{CHANNELS, TableId, after_prefix};
-use super::super::key::KeyReader;
 use super::super::log::{self, Action, LogPosition, Record, log_key};
 use super::super::read::Direction;
 use super::super::row::{Malformed, RowView};
 use super::super::time_to_live::Expiry;
-use super::model::{Cursor, PageEnd, Place, RecordRef};
+use super::model::{Cursor, PageEnd, Place};
+use super::page::Page;
 use super::records::{Definition, TunnelId};
 use super::stream::check_kept;
-use super::{Emit, PAGE_BYTES_MAX, PAGE_RECORDS_MAX};
 
 /// Most views at a time: each keeps the engine from freeing what it shows.
 pub(super) const VIEWS_MAX: usize = 8;
 /// Time after which a view that is not read is dropped, in microseconds.
 const VIEW_IDLE_US: i64 = 10 * 60 * 1_000_000;
 /// Most rows of an undo.
-const UNDO_ROWS_MAX: usize = 100_000;
+const UNDO_ROWS_MAX: usize = if cfg!(test) { 16 } else { 100_000 };
 
 /// Views of the tunnels whose start is being read.
 #[derive(Default)]
@@ -85,7 +84,6 @@ pub(super) struct View {
     /// The commit.
     commit: u64,
     undo: Option<Undo>,
-    undo_rows_max: usize,
 }
 
 /// Where the first change of a row after the commit stands, if it has the row before; none for a row that was new.
@@ -108,25 +106,23 @@ impl Undo {
 impl View {
     pub(super) fn new(snapshot: Box<dyn Snapshot>, definition: &Definition) -> View {
         let Definition { id, commit, .. } = definition;
-        View { snapshot, table: id.table, commit: *commit, undo: None, undo_rows_max: UNDO_ROWS_MAX }
+        View { snapshot, table: id.table, commit: *commit, undo: None }
     }
 
     /// Emits a page of rows whose key bytes are `from` or above. `records` rows were emitted before.
     pub(super) fn page(
         &mut self,
-        table: &Table,
+        mut page: Page<'_>,
         from: Vec<u8>,
         records: u64,
         now_us: i64,
-        emit: Emit<'_>,
     ) -> Result<PageEnd, StoreError> {
         let undo = match self.undo.take() {
             Some(undo) if undo.covers(&from) => undo,
-            _ => self.undo_from(table, &from)?,
+            _ => self.undo_from(page.table, &from)?,
         };
-        let expiry = Expiry::new(table.options(), now_us / 1_000);
-        let mut page = Page { table, expiry, records: 0, bytes: 0, emit };
-        let next = self.fill(&undo, from, &mut page)?;
+        let expiry = Expiry::new(page.table.options(), now_us / 1_000);
+        let next = self.fill(&undo, from, expiry, &mut page)?;
         self.undo = Some(undo);
         let (place, more) = match next {
             Some(key) => (Place::Base(key), true),
@@ -137,7 +133,13 @@ impl View {
     }
 
     /// Emits rows up to the end of the page or of the undo, and says where to go on.
-    fn fill(&self, undo: &Undo, from: Vec<u8>, page: &mut Page<'_>) -> Result<Option<Vec<u8>>, StoreError> {
+    fn fill(
+        &self,
+        undo: &Undo,
+        from: Vec<u8>,
+        expiry: Option<Expiry>,
+        page: &mut Page<'_>,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
         let head = self.table.bytes();
         let key_of = |key: &[u8]| [head.as_slice(), key].concat();
         let upper = match &undo.upper {
@@ -168,15 +170,16 @@ impl View {
                 Some((_, Some((partition, position)))) => {
                     let value = self.change(*partition, *position)?;
                     let before = Record::decode(&value).map_err(|Malformed| self.lost(*position))?.before;
-                    page.emit(&key, before.ok_or_else(|| self.lost(*position))?)?;
+                    emit_row(page, &key, before.ok_or_else(|| self.lost(*position))?, expiry)?;
                 }
                 None => {
                     let Some(row) = row else { continue };
-                    let row = RowView::new(&row.value).map_err(|Malformed| page.damaged(&key))?;
+                    let row =
+                        RowView::new(&row.value).map_err(|Malformed| self.lost(LogPosition::default()))?;
                     if row.commit > self.commit {
                         return Err(self.lost(LogPosition::start_of(row.commit)));
                     }
-                    page.emit(&key, row)?;
+                    emit_row(page, &key, row, expiry)?;
                 }
             }
         }
@@ -196,7 +199,7 @@ impl View {
                     continue;
                 }
                 undo.rows.insert(record.key.to_vec(), record.before.map(|_| (partition, entry.position)));
-                if undo.rows.len() > self.undo_rows_max {
+                if undo.rows.len() > UNDO_ROWS_MAX {
                     undo.upper = undo.rows.pop_last().map(|(key, _)| key);
                 }
             }
@@ -222,42 +225,27 @@ fn row_key(key: &[u8]) -> &[u8] {
     key.get(size_of::<TableId>()..).unwrap_or_default()
 }
 
-struct Page<'p> {
-    table: &'p Table,
+/// Emits a row, unless all its cells have expired.
+fn emit_row(
+    page: &mut Page<'_>,
+    key: &[u8],
+    row: RowView<'_>,
     expiry: Option<Expiry>,
-    records: usize,
-    bytes: usize,
-    emit: Emit<'p>,
-}
-
-impl Page<'_> {
-    fn is_full(&self) -> bool {
-        self.records >= PAGE_RECORDS_MAX || self.bytes >= PAGE_BYTES_MAX
-    }
-
-    /// Emits a row, unless all its cells have expired.
-    fn emit(&mut self, key: &[u8], row: RowView<'_>) -> Result<(), StoreError> {
-        let mut edits = Vec::new();
-        let mut cells = 0;
-        for cell in row.cells() {
-            let cell = cell.map_err(|Malformed| self.damaged(key))?;
-            cells += 1;
-            if self.expiry.is_none_or(|expiry| !expiry.has_passed(cell.version)) {
-                edits.push(EditRef::Put(cell));
-            }
+) -> Result<(), StoreError> {
+    let name = page.table.name();
+    let damaged = || StoreError::Damaged(format!("row {} of table \"{name}\"", key.escape_ascii()));
+    let mut edits = Vec::new();
+    let mut expired = false;
+    for cell in row.cells() {
+        let cell = cell.map_err(|Malformed| damaged())?;
+        if expiry.is_some_and(|expiry| expiry.has_passed(cell.version)) {
+            expired = true;
+        } else {
+            edits.push(EditRef::Put(cell));
         }
-        if edits.is_empty() && cells > 0 {
-            return Ok(());
-        }
-        let mut keys = KeyReader::default();
-        let key = keys.read(self.table.key(), key).ok_or_else(|| self.damaged(key))?;
-        let record = RecordRef { action: Action::Put, key: key.as_slice(), edits: &edits, sequence: None };
-        self.bytes += (self.emit)(&record);
-        self.records += 1;
-        Ok(())
     }
-
-    fn damaged(&self, key: &[u8]) -> StoreError {
-        StoreError::Damaged(format!("row {} of table \"{}\"", key.escape_ascii(), self.table.name()))
+    if edits.is_empty() && expired {
+        return Ok(());
     }
+    page.emit(key, Action::Put, &edits, None).ok_or_else(damaged)
 }

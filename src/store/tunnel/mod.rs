@@ -20,8 +20,10 @@
 mod assignment;
 mod base;
 mod changes;
+mod clients;
 mod create;
 mod model;
+mod page;
 mod records;
 mod retention;
 mod session;
@@ -29,37 +31,30 @@ mod stream;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-pub(crate) use self::assignment::{ChannelReport, ChannelStatus};
+pub use self::assignment::{ChannelReport, ChannelStatus};
 pub use self::changes::{ChangeBatch, ChangeReader, RowChange};
-pub(crate) use self::model::{
-    ChannelInfo, Checkpoint, Cursor, PageEnd, Place, RecordRef, Sequence, Stage, StartFlag, StreamRange,
-    TunnelInfo, TunnelKind, TunnelSpec,
+pub(crate) use self::clients::Claim;
+pub use self::model::{
+    ChannelInfo, Stage, StartFlag, StreamRange, TunnelDescription, TunnelInfo, TunnelKind, TunnelSpec,
 };
+pub(crate) use self::model::{Cursor, Place, RecordRef};
+pub(crate) use self::page::PageMax;
 pub(crate) use self::session::Sessions;
 
-use self::assignment::End;
-use self::records::{
-    Definition, Source, TunnelId, checkpoint, checkpoint_key, definitions, exists, fill_random, find,
-};
-use self::session::{Session, Told};
+use self::model::Checkpoint;
+use self::records::{Definition, Source, TunnelId, checkpoint, definitions, find};
+use self::session::Session;
 use super::Store;
 use super::catalog::Table;
 use super::engine::{Snapshot, Space};
 use super::error::StoreError;
 use super::log;
-use super::meta::{Meta, put};
+use super::meta::Meta;
 
 /// Most tunnels of a table.
 pub(crate) const TUNNELS_MAX: usize = 10;
-/// Records after which a page ends.
-pub(crate) const PAGE_RECORDS_MAX: usize = 1_000;
-/// Bytes after which a page ends.
-pub(crate) const PAGE_BYTES_MAX: usize = 1 << 20;
 /// How far the durable time at which a client was last heard of may lag, in microseconds.
 pub(crate) const SAVE_US: i64 = 10 * 60 * 1_000_000;
-
-/// Emits a record and says how many bytes it takes.
-pub(crate) type Emit<'e> = &'e mut dyn FnMut(&RecordRef<'_>) -> usize;
 
 /// The tunnels of a store.
 pub(crate) struct Tunnels<'s> {
@@ -146,7 +141,7 @@ impl Tunnels<'_> {
         table: &str,
         name: &str,
         id: Option<&str>,
-    ) -> Result<(TunnelInfo, Vec<ChannelInfo>), StoreError> {
+    ) -> Result<TunnelDescription, StoreError> {
         let table = self.store.find_table(table)?;
         let snapshot = self.store.snapshot();
         let open = self.open(find(snapshot.as_ref(), &table, name, id)?.id)?;
@@ -172,7 +167,7 @@ impl Tunnels<'_> {
                 consumed: cursor.records,
             });
         }
-        Ok((self.info(&open, &table), channels))
+        Ok(TunnelDescription { tunnel: self.info(&open, &table), channels })
     }
 
     fn info(&self, open: &Open, table: &Table) -> TunnelInfo {
@@ -217,161 +212,6 @@ impl Tunnels<'_> {
         }
     }
 
-    /// Connects a client and gives its id.
-    pub(crate) fn connect(&self, tunnel: &str, timeout_s: Option<i64>) -> Result<String, StoreError> {
-        let open = self.open_text(tunnel)?;
-        let mut session = self.live(&open)?;
-        let mut random = [0; 16];
-        fill_random(&mut random)?;
-        let client = format!("{:032x}", u128::from_be_bytes(random));
-        let mut assignment = session.assignment.clone();
-        let now_us = self.store.clock().now_us();
-        assignment.drop_silent(now_us);
-        assignment.connect(client.clone(), timeout_s, now_us)?;
-        session.save(self.store, &open.definition, assignment, Vec::new())?;
-        Ok(client)
-    }
-
-    /// Takes in what a client says of its channels and answers with those it has from now on.
-    pub(crate) fn heartbeat(
-        &self,
-        tunnel: &str,
-        client: &str,
-        reports: &[ChannelReport],
-    ) -> Result<Vec<ChannelReport>, StoreError> {
-        let open = self.open_text(tunnel)?;
-        let mut session = self.live(&open)?;
-        let mut assignment = session.assignment.clone();
-        let ends = session.ends(client);
-        let answer = assignment.heartbeat(client, reports, &ends, self.store.clock().now_us())?;
-        // A client that ends a channel has consumed it, checkpoint or not.
-        let mut checkpoints = Vec::new();
-        for (index, (share, end)) in assignment.shares().iter().zip(&ends).enumerate() {
-            if let (ChannelStatus::Terminated, End::Told, Some(told)) =
-                (share.status, end, session.told(index))
-            {
-                checkpoints.push((index, told.cursor.clone()));
-            }
-        }
-        session.save(self.store, &open.definition, assignment, checkpoints)?;
-        if !session.assignment.base_open() {
-            self.store.tunnel_sessions().views.forget(open.definition.id);
-        }
-        Ok(answer)
-    }
-
-    /// Drops a client at its own wish.
-    pub(crate) fn shut_down(&self, tunnel: &str, client: &str) -> Result<(), StoreError> {
-        let open = self.open_text(tunnel)?;
-        let mut session = open.lock();
-        let mut assignment = session.assignment.clone();
-        assignment.drop_silent(self.store.clock().now_us());
-        assignment.shut_down(client)?;
-        session.save(self.store, &open.definition, assignment, Vec::new())
-    }
-
-    /// The stored checkpoint of a channel that the client has.
-    pub(crate) fn checkpoint(
-        &self,
-        tunnel: &str,
-        client: &str,
-        channel: &str,
-    ) -> Result<Checkpoint, StoreError> {
-        let open = self.open_text(tunnel)?;
-        let (_session, index, source) = self.held(&open, client, channel)?;
-        checkpoint(self.store.snapshot().as_ref(), &open.definition, index, source)
-    }
-
-    /// Sets the checkpoint of a channel that the client has. Durable when it returns. `number` must be above the stored one.
-    pub(crate) fn set_checkpoint(
-        &self,
-        tunnel: &str,
-        client: &str,
-        channel: &str,
-        cursor: Cursor,
-        number: i64,
-    ) -> Result<(), StoreError> {
-        let open = self.open_text(tunnel)?;
-        let (mut session, index, source) = self.held(&open, client, channel)?;
-        self.check_place(source, &cursor.place)?;
-        if let (Source::Stream(partition), Place::Stream(position)) = (source, &cursor.place) {
-            let table = self.table_of(&open.definition)?;
-            stream::check_kept(self.store.snapshot().as_ref(), &table, partition, *position)?;
-        }
-        let finished = cursor.place == Place::Finished;
-        let cursor = match session.told(index) {
-            // `finished` does not tell how many records there were.
-            Some(told) if finished && told.client == client => told.cursor.clone(),
-            _ => cursor,
-        };
-        let (definition, channel) = (open.definition.clone(), channel.to_owned());
-        self.store.transact(move |transaction| {
-            exists(transaction, definition.id)?;
-            let before = checkpoint(transaction, &definition, index, source)?;
-            if number <= before.number {
-                return Err(StoreError::CheckpointOutOfOrder(format!(
-                    "checkpoint {number} of channel {channel:?} is not above the stored one, {}",
-                    before.number
-                )));
-            }
-            put(transaction, checkpoint_key(definition.id, index), &Checkpoint { cursor, number })
-        })?;
-        session.set_consumed(index, finished);
-        Ok(())
-    }
-
-    /// Emits a page of records of a channel that the client has. A page ends after [`PAGE_RECORDS_MAX`] records and
-    /// [`PAGE_BYTES_MAX`] bytes.
-    pub(crate) fn read(
-        &self,
-        tunnel: &str,
-        client: &str,
-        channel: &str,
-        from: Cursor,
-        emit: Emit<'_>,
-    ) -> Result<PageEnd, StoreError> {
-        let open = self.open_text(tunnel)?;
-        let (session, index, source) = self.held(&open, client, channel)?;
-        drop(session);
-        let table = self.table_of(&open.definition)?;
-        self.check_place(source, &from.place)?;
-        let end = match (source, from.place) {
-            (Source::Base, Place::Base(key)) => {
-                let view = self.store.tunnel_sessions().views.of(self.store, &open.definition);
-                let mut view = view.lock().unwrap_or_else(PoisonError::into_inner);
-                view.page(&table, key, from.records, self.store.clock().now_us(), emit)?
-            }
-            (Source::Stream(partition), Place::Stream(position)) => {
-                let from = stream::From { position, records: from.records, time_us: from.time_us };
-                stream::page(self.store, &table, &open.definition, partition, from, emit)?
-            }
-            (_, place) => PageEnd { next: Cursor { place, ..from }, more: false },
-        };
-        if end.next.place == Place::Finished {
-            let told = Told { client: client.to_owned(), cursor: end.next.clone() };
-            open.lock().set_told(index, told);
-        }
-        Ok(end)
-    }
-
-    /// Refuses a place that cannot be one of the channel's.
-    fn check_place(&self, source: Source, place: &Place) -> Result<(), StoreError> {
-        match (source, place) {
-            (_, Place::Finished) | (Source::Base, Place::Base(_)) => Ok(()),
-            (Source::Stream(_), Place::Stream(position)) => {
-                // What a snapshot shows may not have been announced yet.
-                let last = stream::last_of(self.store.snapshot().as_ref())?.commit;
-                if position.commit <= last + 1 {
-                    return Ok(());
-                }
-                let message =
-                    format!("the token names commit {}, and the last one is {last}", position.commit);
-                Err(StoreError::Invalid(message))
-            }
-            _ => Err(StoreError::Invalid("the token is that of a channel of another type".to_owned())),
-        }
-    }
-
     /// The tunnel's table, unless it was deleted, and perhaps created anew, in between.
     fn table_of(&self, definition: &Definition) -> Result<Arc<Table>, StoreError> {
         match self.store.find_table(&definition.table) {
@@ -394,35 +234,6 @@ impl Tunnels<'_> {
         };
         let session = sessions.of(snapshot.as_ref(), &definition, self.store.clock().now_us())?;
         Ok(Open { definition, session })
-    }
-
-    /// Locks a tunnel for a client's request, which keeps it from expiring.
-    fn live<'o>(&self, open: &'o Open) -> Result<MutexGuard<'o, Session>, StoreError> {
-        let mut session = open.lock();
-        let table = self.table_of(&open.definition)?;
-        if self.is_expired(&session, &table) {
-            return Err(StoreError::TunnelExpired(format!(
-                "tunnel \"{}\" of table \"{}\" was left alone for longer than the table keeps changes; create it anew",
-                open.definition.name, open.definition.table
-            )));
-        }
-        session.active_us = session.active_us.max(self.store.clock().now_us());
-        Ok(session)
-    }
-
-    /// Locks a tunnel for a request about a channel that the client has.
-    fn held<'o>(
-        &self,
-        open: &'o Open,
-        client: &str,
-        channel: &str,
-    ) -> Result<(MutexGuard<'o, Session>, usize, Source), StoreError> {
-        let mut session = self.live(open)?;
-        session.assignment.drop_silent(self.store.clock().now_us());
-        let index = session.assignment.held(client, channel)?;
-        let source = open.definition.sources().get(index).copied();
-        let source = source.ok_or_else(|| StoreError::ResourceGone(format!("no channel {channel:?}")))?;
-        Ok((session, index, source))
     }
 
     fn is_expired(&self, session: &Session, table: &Table) -> bool {

@@ -9,7 +9,7 @@ use super::assignment::ChannelStatus;
 
 /// Which rows a tunnel delivers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum TunnelKind {
+pub enum TunnelKind {
     /// Those that are there when it is created.
     BaseData,
     /// Changes.
@@ -20,7 +20,7 @@ pub(crate) enum TunnelKind {
 
 /// Where a tunnel of changes starts if no time is given.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum StartFlag {
+pub enum StartFlag {
     /// After its creation.
     #[default]
     Latest,
@@ -30,31 +30,31 @@ pub(crate) enum StartFlag {
 
 /// Where a tunnel of changes starts and ends, as its creator says it. Times are nanoseconds since 1970; 0 is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct StreamRange {
+pub struct StreamRange {
     /// Where it starts without a `start_ns`.
-    pub(crate) flag: Option<StartFlag>,
+    pub flag: Option<StartFlag>,
     /// Changes at this time are its first.
-    pub(crate) start_ns: Option<u64>,
+    pub start_ns: Option<u64>,
     /// Changes at this time are no longer its own.
-    pub(crate) end_ns: Option<u64>,
+    pub end_ns: Option<u64>,
 }
 
 /// A tunnel to be created.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct TunnelSpec {
+pub struct TunnelSpec {
     /// Name of its table.
-    pub(crate) table: String,
+    pub table: String,
     /// Its name: 1 to 255 letters, digits, underscores and hyphens.
-    pub(crate) name: String,
+    pub name: String,
     /// Which rows it delivers.
-    pub(crate) kind: TunnelKind,
+    pub kind: TunnelKind,
     /// Which changes: of a [`TunnelKind::Stream`] only.
-    pub(crate) range: Option<StreamRange>,
+    pub range: Option<StreamRange>,
 }
 
 /// What a tunnel is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stage {
+pub enum Stage {
     /// It delivers the rows that were there.
     BaseData,
     /// It delivers changes.
@@ -63,42 +63,51 @@ pub(crate) enum Stage {
 
 /// A tunnel as it is described.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct TunnelInfo {
+pub struct TunnelInfo {
     /// Names it for good.
-    pub(crate) id: String,
+    pub id: String,
     /// Name of its table.
-    pub(crate) table: String,
+    pub table: String,
     /// Its name.
-    pub(crate) name: String,
+    pub name: String,
     /// Which rows it delivers.
-    pub(crate) kind: TunnelKind,
+    pub kind: TunnelKind,
     /// Which changes, as its creator said.
-    pub(crate) range: Option<StreamRange>,
+    pub range: Option<StreamRange>,
     /// Names the stream of its table.
-    pub(crate) stream_id: String,
+    pub stream_id: String,
     /// What it is doing.
-    pub(crate) stage: Stage,
+    pub stage: Stage,
     /// It was left alone for longer than its table keeps changes: it delivers nothing any more.
-    pub(crate) expired: bool,
+    pub expired: bool,
     /// When it was created, in microseconds since 1970.
-    pub(crate) created_us: i64,
+    pub created_us: i64,
 }
 
 /// A channel as it is described.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ChannelInfo {
+pub struct ChannelInfo {
     /// Names it within its tunnel.
-    pub(crate) channel: String,
+    pub channel: String,
     /// It delivers rows that were there; else changes.
-    pub(crate) base: bool,
+    pub base: bool,
     /// Who has it, in short.
-    pub(crate) status: ChannelStatus,
+    pub status: ChannelStatus,
     /// Who has it.
-    pub(crate) client: Option<String>,
+    pub client: Option<String>,
     /// Everything older was consumed, in microseconds since 1970.
-    pub(crate) consumed_to_us: i64,
+    pub consumed_to_us: i64,
     /// Records consumed.
-    pub(crate) consumed: u64,
+    pub consumed: u64,
+}
+
+/// A tunnel and its channels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TunnelDescription {
+    /// The tunnel.
+    pub tunnel: TunnelInfo,
+    /// Its channels.
+    pub channels: Vec<ChannelInfo>,
 }
 
 /// A place in a channel: what is before it was delivered.

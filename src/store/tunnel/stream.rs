@@ -5,14 +5,13 @@ use super::super::catalog::Table;
 use super::super::engine::{Snapshot, Space};
 use super::super::error::StoreError;
 use super::super::format::META_COMMIT;
-use super::super::key::KeyReader;
 use super::super::log::{self, LogEntry, LogPosition};
 use super::super::meta::put;
 use super::super::transaction::Last;
 use super::create::given;
-use super::model::{Cursor, PageEnd, Place, RecordRef, Sequence, StreamRange};
+use super::model::{Cursor, PageEnd, Place, Sequence, StreamRange};
+use super::page::Page;
 use super::records::{Definition, exists};
-use super::{Emit, PAGE_BYTES_MAX, PAGE_RECORDS_MAX};
 
 /// Refuses a position from which on changes are no longer kept.
 pub(super) fn check_kept(
@@ -43,9 +42,9 @@ pub(super) fn last_of(snapshot: &dyn Snapshot) -> Result<Last, StoreError> {
     }
 }
 
-/// Where a page starts.
+/// Where a page goes on.
 #[derive(Clone, Copy)]
-pub(super) struct From {
+pub(super) struct Next {
     pub(super) position: LogPosition,
     /// Records before it.
     pub(super) records: u64,
@@ -66,32 +65,31 @@ enum Outcome {
 /// Emits a page of changes.
 pub(super) fn page(
     store: &Store,
-    table: &Table,
     definition: &Definition,
     partition: u8,
-    from: From,
-    emit: Emit<'_>,
+    next: Next,
+    page: Page<'_>,
 ) -> Result<PageEnd, StoreError> {
     let range = given(definition.range);
-    let mut page = Page { table, partition, range, next: from, records: 0, bytes: 0, emit };
+    let logged = page.table.info.schema.stream.is_some();
+    let mut reading = Reading { partition, range, next, page };
     let mut end_shown = false;
     loop {
         // Without anything new the log need not be looked at.
-        let nothing_new = page.next.position.commit > store.last_commit();
-        if nothing_new && table.info.schema.stream.is_some() && range.end_ns.is_none() {
-            return Ok(page.end(false));
+        if logged && range.end_ns.is_none() && reading.next.position.commit > store.last_commit() {
+            return Ok(reading.end(false));
         }
-        let last = match page.scan(store.snapshot().as_ref())? {
-            Outcome::Full => return Ok(page.end(true)),
-            Outcome::Ended => return Ok(page.finished()),
+        let last = match reading.scan(store.snapshot().as_ref())? {
+            Outcome::Full => return Ok(reading.end(true)),
+            Outcome::Ended => return Ok(reading.finished()),
             Outcome::Exhausted(last) => last,
         };
         if range.is_over(last.time_us) {
-            return Ok(page.finished());
+            return Ok(reading.finished());
         }
         // Its time has come by the clock, but only a commit shows that no earlier one can follow.
         if end_shown || !range.is_over(store.clock().now_us()) || show_time(store, definition).is_err() {
-            return Ok(page.end(false));
+            return Ok(reading.end(false));
         }
         end_shown = true;
     }
@@ -106,28 +104,26 @@ fn show_time(store: &Store, definition: &Definition) -> Result<(), StoreError> {
     })
 }
 
-struct Page<'p> {
-    table: &'p Table,
+struct Reading<'p> {
     partition: u8,
     range: StreamRange,
-    next: From,
-    records: usize,
-    bytes: usize,
-    emit: Emit<'p>,
+    next: Next,
+    page: Page<'p>,
 }
 
-impl Page<'_> {
+impl Reading<'_> {
     fn scan(&mut self, snapshot: &dyn Snapshot) -> Result<Outcome, StoreError> {
-        check_kept(snapshot, self.table, self.partition, self.next.position)?;
+        let table = self.page.table;
+        check_kept(snapshot, table, self.partition, self.next.position)?;
         let last = last_of(snapshot)?;
-        for entry in log::scan(snapshot, self.table.id, self.partition, self.next.position) {
+        for entry in log::scan(snapshot, table.id, self.partition, self.next.position) {
             let entry = entry?;
             let time_us = entry.record()?.time_us;
             if self.range.is_over(time_us) {
                 return Ok(Outcome::Ended);
             }
             if self.range.has_begun(time_us) {
-                if self.records >= PAGE_RECORDS_MAX || self.bytes >= PAGE_BYTES_MAX {
+                if self.page.is_full() {
                     return Ok(Outcome::Full);
                 }
                 self.emit(&entry)?;
@@ -142,23 +138,19 @@ impl Page<'_> {
 
     fn emit(&mut self, entry: &LogEntry) -> Result<(), StoreError> {
         let record = entry.record()?;
-        let mut keys = KeyReader::default();
-        let key = keys.read(self.table.key(), record.key).ok_or_else(|| entry.damaged())?;
         let edits = record.edits().collect::<Result<Vec<_>, _>>().map_err(|_| entry.damaged())?;
-        let sequence = Some(Sequence { time_us: record.time_us, index: entry.position.index });
-        let action = record.action;
-        self.bytes += (self.emit)(&RecordRef { action, key: key.as_slice(), edits: &edits, sequence });
-        self.records += 1;
-        Ok(())
+        let sequence = Sequence { time_us: record.time_us, index: entry.position.index };
+        let emitted = self.page.emit(record.key, record.action, &edits, Some(sequence));
+        emitted.ok_or_else(|| entry.damaged())
     }
 
     fn end(self, more: bool) -> PageEnd {
-        let From { position, records, time_us } = self.next;
+        let Next { position, records, time_us } = self.next;
         PageEnd { next: Cursor { place: Place::Stream(position), records, time_us }, more }
     }
 
     fn finished(self) -> PageEnd {
-        let From { records, time_us, .. } = self.next;
+        let Next { records, time_us, .. } = self.next;
         PageEnd { next: Cursor { place: Place::Finished, records, time_us }, more: false }
     }
 }
