@@ -172,7 +172,7 @@ impl Store {
         let clock = options.clock;
         let committer = Committer::start(engine.clone(), tables, last, sync, clock.clone())
             .map_err(|error| StoreError::Damaged(format!("cannot start a thread: {error}")))?;
-        let tunnels = tunnel::Sessions::default();
+        let tunnels = tunnel::Sessions::new(clock.now_us());
         Ok(Store { inner: Arc::new(Inner { committer, engine, clock, tunnels, _lock: lock }) })
     }
 

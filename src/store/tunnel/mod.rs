@@ -28,6 +28,10 @@ mod records;
 mod retention;
 mod session;
 mod stream;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -37,7 +41,7 @@ pub(crate) use self::clients::Claim;
 pub use self::model::{
     ChannelInfo, Stage, StartFlag, StreamRange, TunnelDescription, TunnelInfo, TunnelKind, TunnelSpec,
 };
-pub(crate) use self::model::{Cursor, Place, RecordRef};
+pub(crate) use self::model::{Cursor, Place, RecordRef, Sequence};
 pub(crate) use self::page::PageMax;
 pub(crate) use self::session::Sessions;
 
@@ -232,7 +236,7 @@ impl Tunnels<'_> {
             sessions.forget(id);
             return Err(StoreError::TunnelMissing(id.to_string()));
         };
-        let session = sessions.of(snapshot.as_ref(), &definition, self.store.clock().now_us())?;
+        let session = sessions.of(snapshot.as_ref(), &definition)?;
         Ok(Open { definition, session })
     }
 

@@ -39,7 +39,7 @@ fn expire(store: &Store, table: &Table) -> Result<(), StoreError> {
     let snapshot = store.snapshot();
     for definition in definitions(snapshot.as_ref(), table.id)? {
         let now_us = store.clock().now_us();
-        let session = store.tunnel_sessions().of(snapshot.as_ref(), &definition, now_us)?;
+        let session = store.tunnel_sessions().of(snapshot.as_ref(), &definition)?;
         let mut session = session.lock().unwrap_or_else(PoisonError::into_inner);
         if !session.life.expired && session.is_expired(kept_us(table), now_us) {
             match session.expire(store, &definition) {

@@ -14,25 +14,30 @@ use super::model::{Checkpoint, Cursor, Place};
 use super::records::{Definition, Life, Source, TunnelId, checkpoint, checkpoint_key, exists};
 
 /// The tunnels in use, and their views of rows of the start.
-#[derive(Default)]
 pub(crate) struct Sessions {
+    /// When the store was opened: all clients that were connected then were last heard of.
+    opened_us: i64,
     map: Mutex<HashMap<TunnelId, Arc<Mutex<Session>>>>,
     pub(super) views: Views,
 }
 
 impl Sessions {
+    /// None, of a store that is opened now.
+    pub(crate) fn new(opened_us: i64) -> Sessions {
+        Sessions { opened_us, map: Mutex::default(), views: Views::default() }
+    }
+
     /// That of a tunnel, as it was stored where it is not in use yet.
     pub(super) fn of(
         &self,
         snapshot: &dyn Snapshot,
         definition: &Definition,
-        now_us: i64,
     ) -> Result<Arc<Mutex<Session>>, StoreError> {
         let mut map = self.map.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(session) = map.get(&definition.id) {
             return Ok(session.clone());
         }
-        let session = Arc::new(Mutex::new(Session::load(snapshot, definition, now_us)?));
+        let session = Arc::new(Mutex::new(Session::load(snapshot, definition, self.opened_us)?));
         map.insert(definition.id, session.clone());
         Ok(session)
     }
@@ -67,7 +72,7 @@ pub(super) struct Session {
 }
 
 impl Session {
-    fn load(snapshot: &dyn Snapshot, definition: &Definition, now_us: i64) -> Result<Session, StoreError> {
+    fn load(snapshot: &dyn Snapshot, definition: &Definition, opened_us: i64) -> Result<Session, StoreError> {
         let sources = definition.sources();
         let key = definition.id.key(b"a");
         let (mut assignment, stored_bytes) = match snapshot.value(&key)? {
@@ -77,7 +82,7 @@ impl Session {
                 (Assignment::new(channels), Vec::new())
             }
         };
-        assignment.hear_all(now_us);
+        assignment.hear_all(opened_us);
         let life: Life = snapshot.record(&definition.id.key(b"l"))?.unwrap_or_default();
         let mut consumed = Vec::new();
         for (index, source) in sources.iter().enumerate() {

@@ -1,5 +1,7 @@
-use super::*;
 use proptest::prelude::*;
+
+use super::super::testing::Worker;
+use super::*;
 
 const S: i64 = 1_000_000;
 
@@ -256,50 +258,6 @@ fn refuses_too_many_clients() {
     assert!(matches!(assignment.connect("more".into(), None, 0), Err(StoreError::Invalid(_))));
 }
 
-/// A client as the official workers are: what it believes of its channels, and which of them it reads.
-#[derive(Default)]
-struct Worker {
-    id: String,
-    channels: BTreeMap<String, ChannelReport>,
-    reads: BTreeMap<String, i64>,
-}
-
-impl Worker {
-    /// Takes in an answer: by the higher version, the server's where they are equal; forgets what was left out.
-    fn hear(&mut self, answer: Vec<ChannelReport>) {
-        let known = std::mem::take(&mut self.channels);
-        for told in answer {
-            let held = known.get(&told.channel).filter(|held| held.version > told.version);
-            self.channels.insert(told.channel.clone(), held.unwrap_or(&told).clone());
-        }
-        self.reads.retain(|channel, _| self.channels.contains_key(channel));
-        for held in self.channels.values_mut() {
-            match held.status {
-                ChannelStatus::Open => _ = self.reads.insert(held.channel.clone(), held.version),
-                ChannelStatus::Closing => {
-                    self.reads.remove(&held.channel);
-                    held.version += 1;
-                    held.status = ChannelStatus::Close;
-                }
-                _ => _ = self.reads.remove(&held.channel),
-            }
-        }
-    }
-
-    /// Something went wrong with its first channel.
-    fn fail(&mut self) {
-        if let Some(held) = self.channels.values_mut().find(|held| held.status == ChannelStatus::Open) {
-            held.version += 1;
-            held.status = ChannelStatus::Close;
-            self.reads.remove(&held.channel);
-        }
-    }
-
-    fn said(&self) -> Vec<ChannelReport> {
-        self.channels.values().cloned().collect()
-    }
-}
-
 #[derive(Clone, Debug)]
 enum Step {
     Connect,
@@ -351,7 +309,11 @@ proptest! {
                         }
                     }
                 }
-                Step::Fail { worker } if worker < workers.len() => workers[worker].fail(),
+                Step::Fail { worker } if worker < workers.len() => {
+                    if let Some(channel) = workers[worker].reads.keys().next().cloned() {
+                        workers[worker].fail(&channel);
+                    }
+                }
                 Step::ShutDown { worker } if worker < workers.len() => {
                     let _ = assignment.shut_down(&workers.remove(worker).id);
                 }
