@@ -78,11 +78,13 @@ pub(crate) struct Record<'a> {
     pub(crate) action: Action,
     /// Time of the commit in microseconds since 1970, above that of every commit before.
     pub(crate) time_us: i64,
+    /// Versions up to this one had expired, in milliseconds since 1970: what is left of the row before has only later ones.
+    pub(crate) expired_ms: i64,
     /// Versions of a cell that the table kept.
     pub(crate) versions_max: u32,
     /// The row's key, encoded, without the table.
     pub(crate) key: &'a [u8],
-    /// The row before; `None` where it was not there.
+    /// The row before, exactly as the change before left it, expired cells included; `None` where it was not there.
     pub(crate) before: Option<RowView<'a>>,
     /// The cells of a put, the edits of an update, encoded.
     pub(crate) changed: &'a [u8],
@@ -95,6 +97,7 @@ impl<'a> Record<'a> {
         let mut bytes = Vec::with_capacity(32 + self.key.len() + before_bytes + self.changed.len());
         bytes.push(self.action as u8);
         bytes.extend_from_slice(&self.time_us.to_le_bytes());
+        bytes.extend_from_slice(&self.expired_ms.to_le_bytes());
         bytes.extend_from_slice(&self.versions_max.to_le_bytes());
         // Four columns of at most 1,024 bytes, each at worst twice as long.
         bytes.extend_from_slice(&(self.key.len() as u16).to_le_bytes());
@@ -119,6 +122,7 @@ impl<'a> Record<'a> {
             _ => return Err(Malformed),
         };
         let time_us = i64::from_le_bytes(take_array(&mut rest)?);
+        let expired_ms = i64::from_le_bytes(take_array(&mut rest)?);
         let versions_max = u32::from_le_bytes(take_array(&mut rest)?);
         let key_bytes = u16::from_le_bytes(take_array(&mut rest)?);
         let key = take(&mut rest, usize::from(key_bytes))?;
@@ -127,7 +131,7 @@ impl<'a> Record<'a> {
             [] => None,
             before => Some(RowView::new(before)?),
         };
-        Ok(Record { action, time_us, versions_max, key, before, changed: rest })
+        Ok(Record { action, time_us, expired_ms, versions_max, key, before, changed: rest })
     }
 
     /// What changed, in the order in which it applies. A put gives its cells, a delete nothing.
@@ -149,6 +153,7 @@ impl<'a> Record<'a> {
                     Some(before) => before.cells().collect::<Result<Vec<_>, _>>()?,
                     None => Vec::new(),
                 };
+                cells.retain(|cell| cell.version > self.expired_ms);
                 Edits::new(self.changed).try_for_each(|edit| edit.map(|edit| apply(&mut cells, edit)))?;
                 keep_versions(&mut cells, self.versions_max as usize);
                 Ok(Some(cells))

@@ -13,6 +13,7 @@
 mod apply;
 mod catalog;
 pub mod change;
+mod check;
 mod check_key;
 mod commit;
 mod edit;
@@ -61,6 +62,7 @@ use self::schema::{TableInfo, TableSchema, TableUpdate};
 use self::transaction::{Last, Transaction};
 use self::value::{CellRef, KeyRef, NamedKey, PrimaryKey, Row};
 
+pub use self::check::Checked;
 pub use self::format::CHANNELS;
 
 /// When a write is acknowledged.
@@ -287,6 +289,17 @@ impl Store {
     ) -> Result<Option<PrimaryKey>, StoreError> {
         let table = self.find_table(&read.table)?;
         rows::range(self.snapshot().as_ref(), &table, read, self.inner.clock.now_us() / 1_000, emit)
+    }
+
+    /// Reads everything, and sees that the rows of each table are what its log has made them, as far as it reaches back.
+    /// Takes memory for the keys in the log of one table.
+    pub fn check(&self) -> Result<Checked, StoreError> {
+        let snapshot = self.snapshot();
+        let mut checked = Checked::default();
+        for table in catalog::load(snapshot.as_ref())?.values() {
+            check::check_table(snapshot.as_ref(), table, &mut checked)?;
+        }
+        Ok(checked)
     }
 
     /// Number of the last commit.
