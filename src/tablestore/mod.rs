@@ -1,5 +1,12 @@
 //! Tablestore's wire protocol: messages, rows, signatures, the server and the client.
 
+pub mod filter;
+pub mod limits;
+pub mod plain_buffer;
+pub mod server;
+mod shape;
+pub mod signature;
+
 /// Messages of the table operations, compiled from `proto/table.proto`.
 #[allow(missing_docs, unreachable_pub)] // Generated; the protocol's own names.
 pub mod table {

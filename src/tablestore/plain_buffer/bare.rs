@@ -1,0 +1,34 @@
+//! Values on their own, without tag, length and checksum: those of filters.
+
+use super::parser::{CellValue, Input};
+use super::{Malformed, kind};
+use crate::store::value::ValueRef;
+
+/// Reads a value on its own.
+///
+/// # Errors
+/// The bytes are anything but one value of an attribute column.
+pub fn parse_bare(buffer: &[u8]) -> Result<ValueRef<'_>, Malformed> {
+    let mut input = Input { buffer, at: 0 };
+    match input.value("")? {
+        CellValue::Plain(value) if input.at == buffer.len() => Ok(value),
+        CellValue::Plain(_) => Err(input.wrong("there are bytes after the value")),
+        _ => Err(input.wrong("not a value of an attribute column")),
+    }
+}
+
+/// The bytes of a value on its own.
+pub fn write_bare(value: ValueRef<'_>) -> Vec<u8> {
+    let sized = |kind: u8, payload: &[u8]| {
+        // Values are bounded by megabytes.
+        let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+        [&[kind], &length.to_le_bytes()[..], payload].concat()
+    };
+    match value {
+        ValueRef::Integer(value) => [&[kind::INTEGER], &value.to_le_bytes()[..]].concat(),
+        ValueRef::Double(value) => [&[kind::DOUBLE], &value.to_bits().to_le_bytes()[..]].concat(),
+        ValueRef::Boolean(value) => vec![kind::BOOLEAN, u8::from(value)],
+        ValueRef::String(value) => sized(kind::STRING, value.as_bytes()),
+        ValueRef::Binary(value) => sized(kind::BINARY, value),
+    }
+}

@@ -1,0 +1,219 @@
+//! The server: HTTP on tokio in front of a [`Store`].
+//!
+//! ```text
+//!  connection ─► check (head: who, when, what, signed) ─► body (bounded) ─► operation ─► answer (digest, signature)
+//!                                                                │
+//!                               tables, reads, writes, tunnels ──┴──► store
+//! ```
+//!
+//! The head of a request is signed and holds the digest of the body, so callers without the secret are sent away before
+//! a byte of their body is kept. Every answer is signed but those to such callers. A request that panics is answered
+//! as an internal error and harms no other.
+
+mod answer;
+mod body;
+mod check;
+mod connection;
+mod date;
+mod decode;
+mod error;
+mod operation;
+mod reads;
+mod tables;
+mod tunnels;
+mod writes;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::Response;
+use hyper::body::Incoming;
+use hyper::http::request::Parts;
+
+use self::answer::{RequestIds, close_after, md5_base64};
+use self::body::{BodyMemory, Held, inflate};
+use self::check::{Caller, signed_path};
+use self::error::Refusal;
+use self::operation::Operation;
+use super::signature::DerivedKeys;
+use crate::store::Store;
+
+pub use self::connection::Server;
+
+/// Bounds of what the server takes from its callers.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Most bytes of a body. More than those of any request that is within its own limits.
+    pub body_bytes_max: usize,
+    /// Most bytes of all bodies at a time; requests wait for their share.
+    pub bodies_bytes_max: usize,
+    /// Longest wait for a share, after which a request is refused as one too many.
+    pub body_wait_max: Duration,
+    /// Longest time that a body may take to come.
+    pub body_read_time_max: Duration,
+    /// Longest time that a head may take to come, from the end of the request before.
+    pub head_read_time_max: Duration,
+    /// Longest time that a caller may leave an answer unread.
+    pub answer_unread_time_max: Duration,
+    /// Longest time that requests may take that are there when the server is to end.
+    pub shutdown_time_max: Duration,
+    /// Most connections at a time.
+    pub connections_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            body_bytes_max: 16 << 20,
+            bodies_bytes_max: 256 << 20,
+            body_wait_max: Duration::from_secs(10),
+            body_read_time_max: Duration::from_secs(30),
+            head_read_time_max: Duration::from_secs(90),
+            answer_unread_time_max: Duration::from_secs(60),
+            shutdown_time_max: Duration::from_secs(10),
+            connections_max: 1_024,
+        }
+    }
+}
+
+/// What is served, and to whom.
+#[derive(Clone)]
+pub struct ServiceConfig {
+    /// The tables.
+    pub store: Store,
+    /// The instance's name, which every request must give.
+    pub instance: String,
+    /// Id of the one key there is. ASCII without spaces.
+    pub key_id: String,
+    /// Its secret.
+    pub secret: String,
+    /// Bounds.
+    pub limits: Limits,
+}
+
+impl fmt::Debug for ServiceConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServiceConfig")
+            .field("instance", &self.instance)
+            .field("key_id", &self.key_id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What all connections share.
+struct Service {
+    store: Store,
+    instance: String,
+    key_id: String,
+    secret: Arc<str>,
+    limits: Limits,
+    derived_keys: DerivedKeys,
+    body_memory: BodyMemory,
+    request_ids: RequestIds,
+}
+
+impl Service {
+    fn new(config: ServiceConfig) -> Service {
+        let limits = config.limits;
+        Service {
+            store: config.store,
+            instance: config.instance,
+            key_id: config.key_id,
+            secret: config.secret.into(),
+            derived_keys: DerivedKeys::default(),
+            body_memory: BodyMemory::new(limits.bodies_bytes_max, limits.body_wait_max),
+            limits,
+            request_ids: RequestIds::new(),
+        }
+    }
+
+    /// Microseconds since 1970, by the store's clock.
+    fn now_us(&self) -> i64 {
+        self.store.clock().now_us()
+    }
+
+    /// Answers a request.
+    async fn handle(self: Arc<Service>, head: Parts, mut body: Incoming) -> Response<Full<Bytes>> {
+        let checked = self.check(&head);
+        let key = checked.key.as_ref();
+        let mut read_on = true;
+        let result = match checked.caller {
+            Err(refusal) => Err(refusal),
+            Ok(caller) => match self.read_body(&caller, &mut body).await {
+                Err(refusal) => Err(refusal),
+                Ok(held) => {
+                    read_on = false;
+                    self.clone().execute(caller, held).await
+                }
+            },
+        };
+        // What is left of a refused body would be taken for the next request.
+        let usable = !read_on || self.drain(&mut body).await;
+        let path = signed_path(head.uri.path());
+        let mut response = self.answer(path, result, key, checked.deflate_answer);
+        if !usable {
+            close_after(&mut response);
+        }
+        response
+    }
+
+    /// Runs a request whose head was checked.
+    async fn execute(self: Arc<Service>, caller: Caller, body: Held) -> Result<Vec<u8>, Refusal> {
+        let Held { bytes: body, share } = body;
+        if md5_base64(&body) != caller.body_md5 {
+            return Err(Refusal::not_authentic(
+                "Mismatch between MD5 value of request body and x-ots-contentmd5 in header.",
+            ));
+        }
+        let body = match caller.inflated_bytes {
+            Some(bytes) => inflate(body, bytes)?,
+            None => body,
+        };
+        // In a task of its own: it goes on if the caller leaves, and its panic is its own.
+        let request = tokio::spawn(async move {
+            let _share = share;
+            self.run(caller.operation, body).await
+        });
+        request.await.unwrap_or_else(|error| Err(Refusal::internal(&format!("{error}"))))
+    }
+
+    async fn run(self: Arc<Service>, operation: Operation, body: Bytes) -> Result<Vec<u8>, Refusal> {
+        match operation {
+            Operation::CreateTable => tables::create(&self, body).await,
+            Operation::ListTable => tables::list(&self, body),
+            Operation::DescribeTable => tables::describe(&self, body),
+            Operation::UpdateTable => tables::update(&self, body).await,
+            Operation::DeleteTable => tables::delete(&self, body).await,
+            Operation::PutRow => writes::put(&self, body).await,
+            Operation::UpdateRow => writes::update(&self, body).await,
+            Operation::DeleteRow => writes::delete(&self, body).await,
+            Operation::BatchWriteRow => writes::batch(&self, body).await,
+            Operation::GetRow => reads::get(&self, body).await,
+            Operation::BatchGetRow => reads::batch_get(&self, body).await,
+            Operation::GetRange => reads::range(&self, body).await,
+            Operation::Tunnel(operation) => tunnels::run(&self, operation, body).await,
+        }
+    }
+
+    /// Runs what waits for the disk, or takes long, on a thread that others do not wait for.
+    async fn blocking<T, E>(
+        &self,
+        act: impl FnOnce(&Store) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, Refusal>
+    where
+        T: Send + 'static,
+        E: Into<Refusal> + Send + 'static,
+    {
+        let store = self.store.clone();
+        match tokio::task::spawn_blocking(move || act(&store)).await {
+            Ok(result) => result.map_err(Into::into),
+            Err(error) => Err(Refusal::internal(&format!("{error}"))),
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! The operations that are served, by path.
+
+/// What a request asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)] // The protocol's own names.
+pub(super) enum Operation {
+    CreateTable,
+    ListTable,
+    DescribeTable,
+    UpdateTable,
+    DeleteTable,
+    PutRow,
+    UpdateRow,
+    DeleteRow,
+    GetRow,
+    BatchGetRow,
+    BatchWriteRow,
+    GetRange,
+    Tunnel(TunnelOperation),
+}
+
+/// What a request asks of a tunnel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TunnelOperation {
+    Create,
+    Delete,
+    List,
+    Describe,
+    Connect,
+    Heartbeat,
+    Shutdown,
+    GetCheckpoint,
+    ReadRecords,
+    Checkpoint,
+}
+
+/// All there are, and the paths by which they are asked for.
+pub(super) const OPERATIONS: [(&str, Operation); 22] = [
+    ("/CreateTable", Operation::CreateTable),
+    ("/ListTable", Operation::ListTable),
+    ("/DescribeTable", Operation::DescribeTable),
+    ("/UpdateTable", Operation::UpdateTable),
+    ("/DeleteTable", Operation::DeleteTable),
+    ("/PutRow", Operation::PutRow),
+    ("/UpdateRow", Operation::UpdateRow),
+    ("/DeleteRow", Operation::DeleteRow),
+    ("/GetRow", Operation::GetRow),
+    ("/BatchGetRow", Operation::BatchGetRow),
+    ("/BatchWriteRow", Operation::BatchWriteRow),
+    ("/GetRange", Operation::GetRange),
+    ("/tunnel/create", Operation::Tunnel(TunnelOperation::Create)),
+    ("/tunnel/delete", Operation::Tunnel(TunnelOperation::Delete)),
+    ("/tunnel/list", Operation::Tunnel(TunnelOperation::List)),
+    ("/tunnel/describe", Operation::Tunnel(TunnelOperation::Describe)),
+    ("/tunnel/connect", Operation::Tunnel(TunnelOperation::Connect)),
+    ("/tunnel/heartbeat", Operation::Tunnel(TunnelOperation::Heartbeat)),
+    ("/tunnel/shutdown", Operation::Tunnel(TunnelOperation::Shutdown)),
+    ("/tunnel/getcheckpoint", Operation::Tunnel(TunnelOperation::GetCheckpoint)),
+    ("/tunnel/readrecords", Operation::Tunnel(TunnelOperation::ReadRecords)),
+    ("/tunnel/checkpoint", Operation::Tunnel(TunnelOperation::Checkpoint)),
+];
+
+impl Operation {
+    /// The operation of a path, letter for letter.
+    pub(super) fn find(path: &str) -> Option<Operation> {
+        OPERATIONS.iter().find(|(known, _)| *known == path).map(|(_, operation)| *operation)
+    }
+}

@@ -1,0 +1,223 @@
+//! Rows read: one, up to 100 by key, or a page of a range.
+//!
+//! All of them run off the threads that serve connections: a page may take milliseconds, and a disk may be slow.
+
+use bytes::Bytes;
+use prost::Message;
+
+use super::Service;
+use super::decode::{
+    BATCH_GET_ROW, READ_ROWS, TOO_MANY_ROWS_READ, consumed, decode, filter, no_transaction, number,
+};
+use super::error::Refusal;
+use crate::store::Store;
+use crate::store::read::{Direction, PAGE_BYTES_MAX, RangeRead, Selection};
+use crate::store::schema::TableInfo;
+use crate::store::value::{NamedKey, PrimaryKey};
+use crate::tablestore::limits::ROWS_PER_READ_MAX;
+use crate::tablestore::plain_buffer::{Writer, encode_row, parse_key};
+use crate::tablestore::table;
+
+/// Bytes of rows after which a batch read refuses further ones.
+const BATCH_BYTES_MAX: usize = 2 * PAGE_BYTES_MAX;
+/// Bytes set aside for a page of a range at first.
+const PAGE_BYTES: usize = 64 << 10;
+
+/// Reads one row.
+pub(super) async fn get(service: &Service, body: Bytes) -> Result<Vec<u8>, Refusal> {
+    let request: table::GetRowRequest = decode(body, &READ_ROWS)?;
+    no_transaction(request.transaction_id.as_deref())?;
+    no_token(request.token.as_ref())?;
+    let key = parse_key(&request.primary_key)?;
+    let cells = Cells {
+        columns: request.columns_to_get,
+        time_range: request.time_range,
+        max_versions: request.max_versions,
+        filter: request.filter,
+        start_column: request.start_column,
+        end_column: request.end_column,
+    };
+    let selection = cells.selection(&request.table_name)?;
+    let read = move |store: &Store| read_row(store, &request.table_name, &key, &selection);
+    let row = service.blocking(read).await?.into();
+    Ok(table::GetRowResponse { consumed: consumed(1, 0), row }.encode_to_vec())
+}
+
+/// Reads rows by key. A row that cannot be read has its own error.
+pub(super) async fn batch_get(service: &Service, body: Bytes) -> Result<Vec<u8>, Refusal> {
+    let request: table::BatchGetRowRequest = decode(body, &BATCH_GET_ROW)?;
+    match request.tables.iter().map(|table| table.primary_key.len()).sum() {
+        0 => return Err(Refusal::invalid("No row is specified in the request of BatchGetRow.")),
+        1..=ROWS_PER_READ_MAX => {}
+        _ => return Err(Refusal::invalid(TOO_MANY_ROWS_READ)),
+    }
+    let read = move |store: &Store| {
+        let mut bytes = 0;
+        let tables = request.tables.into_iter().map(|table| read_rows(store, table, &mut bytes));
+        tables.collect::<Result<Vec<_>, Refusal>>()
+    };
+    let tables = service.blocking(read).await?;
+    Ok(table::BatchGetRowResponse { tables }.encode_to_vec())
+}
+
+/// Reads a page of a range.
+pub(super) async fn range(service: &Service, body: Bytes) -> Result<Vec<u8>, Refusal> {
+    let request: table::GetRangeRequest = decode(body, &READ_ROWS)?;
+    no_transaction(request.transaction_id.as_deref())?;
+    no_token(request.token.as_ref())?;
+    let cells = Cells {
+        columns: request.columns_to_get,
+        time_range: request.time_range,
+        max_versions: request.max_versions,
+        filter: request.filter,
+        start_column: request.start_column,
+        end_column: request.end_column,
+    };
+    let read = RangeRead {
+        direction: match number("direction", request.direction)? {
+            table::Direction::Forward => Direction::Forward,
+            table::Direction::Backward => Direction::Backward,
+        },
+        start: parse_key(&request.inclusive_start_primary_key)?,
+        end: parse_key(&request.exclusive_end_primary_key)?,
+        selection: cells.selection(&request.table_name)?,
+        rows_max: rows_max(request.limit, &request.table_name)?,
+        table: request.table_name,
+    };
+    service.blocking(move |store| read_range(store, &read)).await
+}
+
+fn read_range(store: &Store, read: &RangeRead) -> Result<Vec<u8>, Refusal> {
+    let info = store.table(&read.table)?;
+    let mut page = Writer::with_capacity(PAGE_BYTES);
+    let next = store.range(read, &mut |key, cells| {
+        let before = page.bytes();
+        let mut row = page.row();
+        key_names(&info).zip(key).for_each(|(name, value)| row.key(name, *value));
+        cells.iter().for_each(|cell| row.cell(*cell));
+        row.end();
+        page.bytes() - before
+    })?;
+    let response = table::GetRangeResponse {
+        consumed: consumed(1, 0),
+        rows: page.finish().into(),
+        next_start_primary_key: next.map(|key| encode_whole_key(&info, key).into()),
+    };
+    Ok(response.encode_to_vec())
+}
+
+fn read_rows(
+    store: &Store,
+    request: table::TableInBatchGetRowRequest,
+    bytes: &mut usize,
+) -> Result<table::TableInBatchGetRowResponse, Refusal> {
+    request.token.iter().try_for_each(|token| no_token(Some(token)))?;
+    let cells = Cells {
+        columns: request.columns_to_get,
+        time_range: request.time_range,
+        max_versions: request.max_versions,
+        filter: request.filter,
+        start_column: request.start_column,
+        end_column: request.end_column,
+    };
+    let selection = cells.selection(&request.table_name)?;
+    let read = |key: &Bytes| {
+        if *bytes >= BATCH_BYTES_MAX {
+            return Err(Refusal::invalid(format!(
+                "The total data size of the rows of BatchGetRow exceeds the limit, limit size: {BATCH_BYTES_MAX}. \
+                 Table: '{}'.",
+                request.table_name
+            )));
+        }
+        let row = read_row(store, &request.table_name, &parse_key(key)?, &selection)?;
+        *bytes += row.len();
+        Ok(row)
+    };
+    let rows = request.primary_key.iter().map(read).map(answer_row).collect();
+    Ok(table::TableInBatchGetRowResponse { table_name: request.table_name, rows })
+}
+
+fn answer_row(result: Result<Vec<u8>, Refusal>) -> table::RowInBatchGetRowResponse {
+    match result {
+        Ok(row) => table::RowInBatchGetRowResponse {
+            is_ok: true,
+            error: None,
+            consumed: Some(consumed(1, 0)),
+            row: Some(row.into()),
+        },
+        Err(refusal) => table::RowInBatchGetRowResponse {
+            is_ok: false,
+            error: Some(refusal.message()),
+            consumed: None,
+            row: None,
+        },
+    }
+}
+
+/// A row as it travels; of no bytes if there is none.
+fn read_row(store: &Store, table: &str, key: &NamedKey, selection: &Selection) -> Result<Vec<u8>, Refusal> {
+    match store.get(table, key, selection)? {
+        None => Ok(Vec::new()),
+        Some(row) => Ok(encode_row(key_names(&*store.table(table)?), &row)),
+    }
+}
+
+fn encode_whole_key(info: &TableInfo, key: PrimaryKey) -> Vec<u8> {
+    encode_row(key_names(info), &crate::store::value::Row { key, cells: Vec::new() })
+}
+
+fn key_names(info: &TableInfo) -> impl Iterator<Item = &str> {
+    info.schema.key.iter().map(|column| column.name.as_str())
+}
+
+/// Which cells a request asks for.
+struct Cells {
+    columns: Vec<String>,
+    time_range: Option<table::TimeRange>,
+    max_versions: Option<i32>,
+    filter: Option<Bytes>,
+    start_column: Option<String>,
+    end_column: Option<String>,
+}
+
+impl Cells {
+    fn selection(self, table: &str) -> Result<Selection, Refusal> {
+        let wrong = |what: String| Refusal::invalid(format!("{what} Table: '{table}'."));
+        if self.max_versions.is_none() && self.time_range.is_none() {
+            return Err(wrong("No max_versions or time_range is specified.".to_owned()));
+        }
+        let positive = |count: i32| {
+            usize::try_from(count).map_err(|_| wrong(format!("max_versions is negative: {count}.")))
+        };
+        Ok(Selection {
+            columns: self.columns,
+            versions_max: self.max_versions.map(positive).transpose()?,
+            versions: self.time_range.map(|range| versions(range).map_err(wrong)).transpose()?,
+            start_column: self.start_column,
+            end_column: self.end_column,
+            filter: filter(self.filter.as_ref())?,
+        })
+    }
+}
+
+/// Versions from the first to below the second.
+fn versions(range: table::TimeRange) -> Result<(i64, i64), String> {
+    match (range.specific_time, range.start_time, range.end_time) {
+        (Some(at), None, None) => Ok((at, at.saturating_add(1))),
+        (None, Some(start), Some(end)) => Ok((start, end)),
+        _ => Err("time_range must have a specific_time, or a start_time and an end_time.".to_owned()),
+    }
+}
+
+fn rows_max(limit: Option<i32>, table: &str) -> Result<Option<usize>, Refusal> {
+    let limit = limit.map(usize::try_from).transpose();
+    limit.map_err(|_| Refusal::invalid(format!("The limit must be greater than 0. Table: '{table}'.")))
+}
+
+/// Refuses a place within a row: no answer ever ends there.
+fn no_token(token: Option<&Bytes>) -> Result<(), Refusal> {
+    match token {
+        Some(token) if !token.is_empty() => Err(Refusal::invalid("Invalid token: rows are never cut.")),
+        _ => Ok(()),
+    }
+}

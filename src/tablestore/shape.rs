@@ -1,0 +1,117 @@
+//! How often parts of a message may occur, checked before it is decoded: two bytes on the wire can become a hundred in memory.
+
+use std::fmt;
+
+use prost::bytes::Buf;
+use prost::encoding::{WireType, decode_key, decode_varint};
+
+/// A part that is bounded. Those that are not named are few or become no larger than they are on the wire.
+#[derive(Debug)]
+pub(crate) struct Part {
+    /// Number of the field.
+    pub(crate) field: u32,
+    /// Most times that it occurs in its message.
+    pub(crate) count_max: usize,
+    /// What is said where it occurs more often.
+    pub(crate) refusal: &'static str,
+    /// Parts of it, if it is a message.
+    pub(crate) inside: &'static [Part],
+}
+
+impl Part {
+    /// A message that occurs once, with these parts.
+    pub(crate) const fn once(field: u32, inside: &'static [Part]) -> Part {
+        Part { field, count_max: 1, refusal: "a message that may occur once occurs twice", inside }
+    }
+}
+
+/// Why a message is not decoded.
+#[derive(Debug)]
+pub(crate) enum Misshapen {
+    /// A part occurs too often.
+    TooMany(&'static Part),
+    /// The bytes are no message.
+    Broken(String),
+}
+
+impl fmt::Display for Misshapen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Misshapen::TooMany(part) => f.write_str(part.refusal),
+            Misshapen::Broken(reason) => f.write_str(reason),
+        }
+    }
+}
+
+/// Most parts of one message.
+const PARTS_MAX: usize = 4;
+
+/// Checks that no part occurs too often. Takes no memory; time is that of the bytes of the fields around the parts.
+pub(crate) fn check(mut bytes: &[u8], parts: &'static [Part]) -> Result<(), Misshapen> {
+    let broken = |error: prost::DecodeError| Misshapen::Broken(error.to_string());
+    let cut = || Misshapen::Broken("a field ends beyond its message".to_owned());
+    let mut counts = [0; PARTS_MAX];
+    debug_assert!(parts.len() <= PARTS_MAX);
+    while bytes.has_remaining() {
+        let (field, wire_type) = decode_key(&mut bytes).map_err(broken)?;
+        let length = match wire_type {
+            WireType::Varint => {
+                decode_varint(&mut bytes).map_err(broken)?;
+                0
+            }
+            WireType::ThirtyTwoBit => 4,
+            WireType::SixtyFourBit => 8,
+            WireType::LengthDelimited => {
+                usize::try_from(decode_varint(&mut bytes).map_err(broken)?).map_err(|_| cut())?
+            }
+            WireType::StartGroup | WireType::EndGroup => {
+                return Err(Misshapen::Broken("groups are not part of any message".to_owned()));
+            }
+        };
+        let (inner, rest) = bytes.split_at_checked(length).ok_or_else(cut)?;
+        bytes = rest;
+        for (part, count) in parts.iter().zip(&mut counts).filter(|(part, _)| part.field == field) {
+            *count += 1;
+            if *count > part.count_max {
+                return Err(Misshapen::TooMany(part));
+            }
+            if wire_type == WireType::LengthDelimited && !part.inside.is_empty() {
+                check(inner, part.inside)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    static SHAPE: [Part; 2] = [
+        Part { field: 1, count_max: 2, refusal: "three of field 1", inside: &[] },
+        Part::once(2, &[Part { field: 3, count_max: 1, refusal: "two of field 3", inside: &[] }]),
+    ];
+
+    #[test]
+    fn parts_are_counted_in_their_own_message() {
+        let cases: [(&[u8], Option<&str>); 12] = [
+            (&[], None),
+            (&[0x0a, 0, 0x0a, 0], None),
+            (&[0x0a, 0, 0x0a, 0, 0x0a, 0], Some("three of field 1")),
+            (&[0x12, 2, 0x1a, 0, 0x1a, 0], None),
+            (&[0x12, 4, 0x1a, 0, 0x1a, 0], Some("two of field 3")),
+            (&[0x12, 0, 0x12, 0], Some("occurs twice")),
+            (&[0x08, 0x80, 0x01, 0x25, 1, 2, 3, 4, 0x29, 1, 2, 3, 4, 5, 6, 7, 8], None),
+            (&[0x29, 1, 2, 3, 4, 5, 6, 7], Some("beyond its message")),
+            (&[0x0a, 3, 0], Some("beyond its message")),
+            (&[0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01], Some("beyond its message")),
+            (&[0x0b, 0x0c], Some("groups")),
+            (&[0x08], Some("varint")),
+        ];
+        for (bytes, reason) in cases {
+            let refused = check(bytes, &SHAPE).err().map(|error| error.to_string());
+            assert_eq!(refused.is_some(), reason.is_some(), "{bytes:x?}: {refused:?}");
+            assert!(refused.unwrap_or_default().contains(reason.unwrap_or_default()), "{bytes:x?}");
+        }
+    }
+}
