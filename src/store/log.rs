@@ -1,18 +1,21 @@
 //! The log: what each commit did to each row of a table with a stream, in order within each partition.
 //! [`format`](super::format) has the bytes.
 
+use serde::{Deserialize, Serialize};
+
 use super::catalog::Table;
 use super::edit::{EditRef, Edits, apply, keep_versions};
 use super::engine::{Bytes, Entry, Scan, Snapshot, Space};
 use super::error::StoreError;
 use super::format::{META_LOG_START, TableId, meta_key};
+use super::meta::Meta;
 use super::read::Direction;
 use super::row::{Cells, Malformed, ROW_HEAD_BYTES, RowView, take, take_array};
 use super::transaction::Transaction;
 use super::value::CellRef;
 
 /// Where a change stands in its partition of a table's log.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) struct LogPosition {
     /// Number of the commit.
     pub(crate) commit: u64,
@@ -219,10 +222,22 @@ fn start_key(table: TableId, partition: u8) -> Vec<u8> {
     key
 }
 
+/// Below which position a partition of a table's log was cut; the first of all where it never was.
+pub(crate) fn start(
+    meta: &(impl Meta + ?Sized),
+    table: &Table,
+    partition: u8,
+) -> Result<LogPosition, StoreError> {
+    let Some(value) = meta.value(&start_key(table.id, partition))? else { return Ok(LogPosition::default()) };
+    LogPosition::decode(&value).map_err(|Malformed| {
+        StoreError::Damaged(format!("where the log of table \"{}\" starts, in the space meta", table.name()))
+    })
+}
+
 /// The first position from which on a partition of a table's log holds every change; `None` where nothing is logged.
 /// A reader that would go on from below it has come too late.
 pub(crate) fn first_kept(
-    snapshot: &dyn Snapshot,
+    meta: &(impl Meta + ?Sized),
     table: &Table,
     partition: u8,
 ) -> Result<Option<LogPosition>, StoreError> {
@@ -230,16 +245,7 @@ pub(crate) fn first_kept(
         return Ok(None);
     }
     let since = LogPosition::start_of(table.logged_since);
-    let cut = match snapshot.get(Space::Meta, &start_key(table.id, partition))? {
-        Some(value) => LogPosition::decode(&value).map_err(|Malformed| {
-            StoreError::Damaged(format!(
-                "where the log of table \"{}\" starts, in the space meta",
-                table.name()
-            ))
-        })?,
-        None => LogPosition::default(),
-    };
-    Ok(Some(since.max(cut)))
+    Ok(Some(since.max(start(meta, table, partition)?)))
 }
 
 /// What is left after a cut.
@@ -260,10 +266,7 @@ pub(crate) fn cut(
     changes_max: usize,
 ) -> Result<Cut, StoreError> {
     // What an earlier request of the group cut is still in the snapshot; its start is not.
-    let start = match transaction.get(Space::Meta, &start_key(table.id, partition))? {
-        Some(value) => LogPosition::decode(&value).unwrap_or_default(),
-        None => LogPosition::default(),
-    };
+    let start = start(transaction, table, partition)?;
     let mut removed = Vec::new();
     let mut first_left = keep;
     let mut outcome = Cut::Done;

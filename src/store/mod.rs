@@ -24,6 +24,7 @@ mod format;
 mod key;
 mod lock;
 mod log;
+mod meta;
 mod prepare;
 pub mod read;
 mod row;
@@ -32,6 +33,7 @@ pub mod schema;
 mod select;
 mod time_to_live;
 mod transaction;
+pub mod tunnel;
 pub mod value;
 
 #[cfg(test)]
@@ -125,6 +127,7 @@ struct Inner {
     committer: Committer,
     engine: Arc<dyn Engine>,
     clock: Clock,
+    tunnels: tunnel::Sessions,
     /// Let go last.
     _lock: Option<Lock>,
 }
@@ -171,7 +174,8 @@ impl Store {
         let clock = options.clock;
         let committer = Committer::start(engine.clone(), tables, last, sync, clock.clone())
             .map_err(|error| StoreError::Damaged(format!("cannot start a thread: {error}")))?;
-        Ok(Store { inner: Arc::new(Inner { committer, engine, clock, _lock: lock }) })
+        let tunnels = tunnel::Sessions::new(clock.now_us());
+        Ok(Store { inner: Arc::new(Inner { committer, engine, clock, tunnels, _lock: lock }) })
     }
 
     /// Answers what was asked for so far, makes it durable, and refuses all further writes.
@@ -311,6 +315,11 @@ impl Store {
     /// The clock it was opened with.
     pub(crate) fn clock(&self) -> &Clock {
         &self.inner.clock
+    }
+
+    /// What is kept in memory of tunnels in use.
+    pub(crate) fn tunnel_sessions(&self) -> &tunnel::Sessions {
+        &self.inner.tunnels
     }
 
     /// A table as of the last commit.

@@ -19,7 +19,7 @@ use crate::tablestore::plain_buffer::{Writer, encode_row, parse_key};
 use crate::tablestore::table;
 
 /// Bytes of rows after which a batch read refuses further ones.
-const BATCH_BYTES_MAX: usize = 4 * PAGE_BYTES_MAX;
+const BATCH_BYTES_MAX: usize = 2 * PAGE_BYTES_MAX;
 /// Bytes set aside for a page of a range at first.
 const PAGE_BYTES: usize = 64 << 10;
 

@@ -87,7 +87,10 @@ pub(super) async fn batch(service: &Service, body: Bytes) -> Result<Vec<u8>, Ref
             of_table.push(match parse_row(&table.table_name, row) {
                 Ok(parsed) => {
                     bytes += parsed.bytes;
-                    writes.push(parsed.write);
+                    // Of a batch that is too large only the size is of interest.
+                    if bytes <= WRITE_BYTES_MAX {
+                        writes.push(parsed.write);
+                    }
                     None
                 }
                 Err(refusal) => Some(refusal),
