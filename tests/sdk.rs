@@ -5,7 +5,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::{Server, ended};
+use crate::store_server::Up;
+use crate::support::ended;
 
 /// A file of the SDKs' folder, or the reason why there is none.
 fn installed(file: &str) -> PathBuf {
@@ -17,7 +18,7 @@ fn installed(file: &str) -> PathBuf {
 }
 
 /// Runs a flow to its end; it has to say that it checked things.
-fn passes(mut flow: Command, server: &Server, region: Option<&str>) {
+fn passes(mut flow: Command, server: &Up, region: Option<&str>) {
     flow.envs(&server.exports).env_remove("OTS_REGION");
     if let Some(region) = region {
         flow.env("OTS_REGION", region);
@@ -40,25 +41,29 @@ fn python() -> Command {
 
 #[test]
 fn python_sdk_with_v2_signatures() {
-    let server = Server::start_new();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let server = Up::start(folder.path(), &[]);
     passes(python(), &server, None);
 }
 
 #[test]
 fn python_sdk_with_v4_signatures() {
-    let server = Server::start_new();
-    passes(python(), &server, Some(&server.exports["OTS_REGION"]));
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let server = Up::start(folder.path(), &[]);
+    passes(python(), &server, Some(server.export("OTS_REGION")));
 }
 
 #[test]
 fn python_sdk_with_v4_signatures_of_another_region() {
-    let server = Server::start_new();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let server = Up::start(folder.path(), &[]);
     passes(python(), &server, Some("cn-hangzhou"));
 }
 
 #[test]
 fn node_sdk() {
-    let server = Server::start_new();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let server = Up::start(folder.path(), &[]);
     let mut flow = Command::new("node");
     flow.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sdk/flow.js"));
     flow.env("NODE_PATH", installed("node/node_modules"));

@@ -13,7 +13,7 @@ use orderflow::store::value::{KeyPart, KeyType, KeyValue, NamedKey, Row, Value};
 use orderflow::store::{Store, StoreOptions};
 use orderflow::tablestore::client::{Client, ClientConfig};
 
-use crate::support::Server;
+use crate::store_server::Up;
 
 const ROUNDS: u64 = 25;
 const WRITERS: usize = 4;
@@ -148,8 +148,8 @@ impl Writer {
     }
 }
 
-fn client(server: &Server) -> Client {
-    let of = |name: &str| server.exports[name].as_str();
+fn client(server: &Up) -> Client {
+    let of = |name| server.export(name);
     let region = Some(of("OTS_REGION"));
     Client::new(ClientConfig::new(
         of("OTS_ENDPOINT"),
@@ -237,7 +237,7 @@ fn killed_at_random_moments_under_four_writers() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let mut acknowledged_in_all = 0;
     for round in 0..ROUNDS {
-        let server = Server::start(folder.path(), &[]);
+        let server = Up::start(folder.path(), &[]);
         let client = client(&server);
         if round == 0 {
             runtime.block_on(client.create_table(&schema())).expect("the table is created");
@@ -248,25 +248,27 @@ fn killed_at_random_moments_under_four_writers() {
         let (requests, spins) = (1 + dice.below(60) as usize, dice.below(30_000));
         let acknowledged = AtomicUsize::new(0);
         thread::scope(|scope| {
-            let write = |writer: &'_ mut Writer| {
+            let write = |writer: &mut Writer, client: Client| {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-                runtime.expect("a runtime").block_on(writer.write(&self::client(&server), &acknowledged));
+                runtime.expect("a runtime").block_on(writer.write(&client, &acknowledged));
             };
-            let threads: Vec<_> =
-                writers.iter_mut().map(|writer| scope.spawn(move || write(writer))).collect();
+            let spawn = |writer| {
+                let (write, client) = (&write, self::client(&server));
+                scope.spawn(move || write(writer, client))
+            };
+            let threads: Vec<_> = writers.iter_mut().map(spawn).collect();
             // Some moment between two acknowledgements, or within a commit.
             while acknowledged.load(Ordering::SeqCst) < requests {
                 assert!(!threads.iter().all(|thread| thread.is_finished()), "the server went by itself");
                 thread::yield_now();
             }
             (0..spins).for_each(|_| thread::yield_now());
-            server.process.signal("KILL");
+            server.stop("KILL");
         });
         acknowledged_in_all += acknowledged.into_inner();
-        drop(server);
         check_folder(folder.path());
     }
-    let server = Server::start(folder.path(), &[]);
+    let server = Up::start(folder.path(), &[]);
     for (writer, found) in writers.iter_mut().zip(runtime.block_on(read_all(&client(&server)))) {
         writer.compare(found);
     }

@@ -1,21 +1,18 @@
 //! What the tests share: running the program, and what its files must hold.
 
-use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use dataflows::{Reference, Totals};
 use jiff::Timestamp;
-use tempfile::TempDir;
 
 /// A command of the program under test, that knows nothing of the tester's environment.
 pub(crate) fn orderflow(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_orderflow"));
     command.args(args).stdin(Stdio::null());
     for (name, _) in std::env::vars() {
-        if name.starts_with("ORDERFLOW_") || name.starts_with("OTS_") {
+        if name.starts_with("ORDERFLOW_") {
             command.env_remove(name);
         }
     }
@@ -132,46 +129,3 @@ impl Files {
 pub(crate) fn utc(at_ms: i64) -> String {
     Timestamp::from_millisecond(at_ms).expect("an instant").strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
-
-/// `orderflow up` on a port of its own.
-pub(crate) struct Server {
-    pub(crate) process: Process,
-    /// What it printed for shells to paste: `OTS_ENDPOINT` and so on.
-    pub(crate) exports: BTreeMap<String, String>,
-    // Open, so that the program may go on printing.
-    _stdout: BufReader<ChildStdout>,
-    // Goes with the server, after it.
-    _folder: Option<TempDir>,
-}
-
-impl Server {
-    /// Serves a new folder, which goes with the server.
-    pub(crate) fn start_new() -> Server {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let server = Server::start(folder.path(), &[]);
-        Server { _folder: Some(folder), ..server }
-    }
-
-    /// Serves a folder, as soon as it answers.
-    pub(crate) fn start(folder: &Path, more: &[&str]) -> Server {
-        let mut command = orderflow(&["up", "--listen", "127.0.0.1:0", "--no-job", "--no-page", "--data"]);
-        command.arg(folder).args(more).stdout(Stdio::piped());
-        let mut process = Process(command.spawn().expect("the program starts"));
-        let mut stdout = BufReader::new(process.0.stdout.take().expect("its output is piped"));
-        let mut exports = BTreeMap::new();
-        let mut line = String::new();
-        while exports.len() < EXPORTS {
-            line.clear();
-            if stdout.read_line(&mut line).expect("its output is text") == 0 {
-                panic!("the program ended before it served: {:?}", process.0.wait());
-            }
-            let export = line.trim_end().strip_prefix("export ").and_then(|export| export.split_once('='));
-            exports
-                .extend(export.map(|(name, value)| (name.to_owned(), value.trim_matches('\'').to_owned())));
-        }
-        Server { process, exports, _stdout: stdout, _folder: None }
-    }
-}
-
-/// Lines that `up` prints for shells to paste.
-const EXPORTS: usize = 5;
