@@ -45,6 +45,8 @@ struct State {
     fault: Option<(usize, Fault)>,
     /// Since something went wrong.
     dead: bool,
+    /// The store wrote on after it was told of a failure.
+    ignored: bool,
 }
 
 impl Disk {
@@ -57,6 +59,11 @@ impl Disk {
     /// Whether something went wrong.
     pub(crate) fn has_failed(&self) -> bool {
         self.0.lock().unwrap().dead
+    }
+
+    /// Whether the store wrote on after it was told of a failure.
+    pub(crate) fn was_ignored(&self) -> bool {
+        self.0.lock().unwrap().ignored
     }
 
     /// Power fails and comes back: what was not synced is gone, and the disk is sound again.
@@ -79,7 +86,10 @@ impl Engine for Disk {
 
     fn commit(&self, batch: Batch, sync: bool) -> Result<(), EngineError> {
         let mut state = self.0.lock().unwrap();
-        assert!(!state.dead, "nothing may be written after a failure");
+        if state.dead {
+            state.ignored |= !matches!(state.fault, Some((_, Fault::StopsAfter)));
+            return Err(EngineError("the disk has failed".to_owned()));
+        }
         let fault = state.fault.filter(|(commit, _)| *commit == state.commits).map(|(_, fault)| fault);
         state.commits += 1;
         state.dead = fault.is_some();
