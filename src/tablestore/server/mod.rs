@@ -20,6 +20,7 @@ mod error;
 mod operation;
 mod reads;
 mod tables;
+mod token;
 mod tunnels;
 mod writes;
 
