@@ -11,7 +11,7 @@ mod reader;
 pub mod row;
 mod tail;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 use dataflows::{Diff, Epoch, Order, Upsert};
 

@@ -1,4 +1,4 @@
-//! Limits of single requests, as Tablestore has them. Those of keys and values are the [`store`](crate::store)'s.
+//! Limits of single requests, as Tablestore has them. Those of rows are the [`store`](crate::store)'s.
 
 /// Most rows of a batch write.
 pub const ROWS_PER_WRITE_MAX: usize = 200;
@@ -6,7 +6,5 @@ pub const ROWS_PER_WRITE_MAX: usize = 200;
 pub const WRITE_BYTES_MAX: usize = 4 << 20;
 /// Most rows of a batch read.
 pub const ROWS_PER_READ_MAX: usize = 100;
-/// Most attribute cells of a row in one write.
-pub const CELLS_PER_WRITE_MAX: usize = 1_024;
 /// Most columns that a request names to be read or returned.
 pub const COLUMNS_NAMED_MAX: usize = 1_024;

@@ -2,8 +2,8 @@
 
 use super::{ChangeRef, Malformed, PartRef, RowParts, Rows, Writer};
 use crate::store::change::{ColumnChange, RowChange};
+use crate::store::schema::WRITE_COLUMNS_MAX;
 use crate::store::value::{Cell, CellRef, KeyPart, KeyRef, NamedKey, Row, ValueRef};
-use crate::tablestore::limits::CELLS_PER_WRITE_MAX;
 
 /// The kinds of write. Which one a row is for is not in the row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,7 +115,7 @@ pub fn parse_key(buffer: &[u8]) -> Result<NamedKey, Malformed> {
 /// # Errors
 /// The bytes are not one row of this form.
 pub fn parse_change(buffer: &[u8], form: WriteForm) -> Result<ChangedRow, Malformed> {
-    let row = Rows::of(buffer)?.cells_max(CELLS_PER_WRITE_MAX).only()?;
+    let row = Rows::of(buffer)?.cells_max(WRITE_COLUMNS_MAX).only()?;
     let wrong = |what: &str| Err(Malformed::Wrong(what.to_owned()));
     if row.sequence.is_some() {
         return wrong("a row that is written has an extension (tag 0b)");

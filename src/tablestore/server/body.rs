@@ -24,7 +24,8 @@ const DRAIN_BYTES_MAX: usize = 64 << 20;
 pub(super) struct Held {
     /// As it came.
     pub(super) bytes: Bytes,
-    _share: OwnedSemaphorePermit,
+    /// To be kept as long as what is made of the bytes.
+    pub(super) share: OwnedSemaphorePermit,
 }
 
 /// Memory for all bodies together.
@@ -67,7 +68,7 @@ impl Service {
         }
         loop {
             match next_part(body, deadline).await? {
-                None => return Ok(Held { bytes: whole.into(), _share: share }),
+                None => return Ok(Held { bytes: whole.into(), share }),
                 Some(part) if part.len() > bytes_max - whole.len() => return Err(Refusal::too_large()),
                 Some(part) => whole.extend_from_slice(&part),
             }
@@ -107,9 +108,10 @@ async fn next_part(body: &mut Incoming, deadline: Instant) -> Result<Option<Byte
 }
 
 /// Inflates a body to the bytes that it says it has, and no further.
-pub(super) fn inflate(body: &Bytes, bytes: usize) -> Result<Bytes, Refusal> {
+pub(super) fn inflate(body: Bytes, bytes: usize) -> Result<Bytes, Refusal> {
     let wrong = |what: &str| Refusal::invalid(format!("The compressed request body {what}."));
-    let mut inflated = Vec::new();
+    // No more than a body may have: that was checked before it was read.
+    let mut inflated = Vec::with_capacity(bytes + 1);
     let one_more = u64::try_from(bytes).unwrap_or(u64::MAX).saturating_add(1);
     ZlibDecoder::new(body.as_ref())
         .take(one_more)

@@ -4,8 +4,7 @@ use hyper::StatusCode;
 use prost::Message;
 
 use crate::store::error::StoreError;
-use crate::store::schema::TABLES_MAX;
-use crate::tablestore::limits::CELLS_PER_WRITE_MAX;
+use crate::store::schema::{TABLES_MAX, WRITE_COLUMNS_MAX};
 use crate::tablestore::plain_buffer::Malformed;
 use crate::tablestore::table;
 
@@ -130,10 +129,11 @@ impl From<Malformed> for Refusal {
     fn from(malformed: Malformed) -> Refusal {
         match malformed {
             Malformed::Wrong(_) => Refusal::invalid(format!("Invalid row: {malformed}.")),
-            Malformed::TooManyCells(count) => Refusal::invalid(format!(
-                "The number of attribute columns exceeds the limit, limit count: {CELLS_PER_WRITE_MAX}, \
+            Malformed::TooManyCells(count) => StoreError::TooManyColumns(format!(
+                "The number of attribute columns exceeds the limit, limit count: {WRITE_COLUMNS_MAX}, \
                  column count: {count}."
-            )),
+            ))
+            .into(),
         }
     }
 }

@@ -20,8 +20,12 @@ mod error;
 mod operation;
 mod reads;
 mod tables;
+mod token;
 mod tunnels;
 mod writes;
+
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::sync::Arc;
@@ -34,7 +38,7 @@ use hyper::body::Incoming;
 use hyper::http::request::Parts;
 
 use self::answer::{RequestIds, close_after, md5_base64};
-use self::body::{BodyMemory, inflate};
+use self::body::{BodyMemory, Held, inflate};
 use self::check::{Caller, signed_path};
 use self::error::Refusal;
 use self::operation::Operation;
@@ -146,7 +150,7 @@ impl Service {
                 Err(refusal) => Err(refusal),
                 Ok(held) => {
                     read_on = false;
-                    self.clone().execute(caller, held.bytes.clone()).await
+                    self.clone().execute(caller, held).await
                 }
             },
         };
@@ -161,18 +165,22 @@ impl Service {
     }
 
     /// Runs a request whose head was checked.
-    async fn execute(self: Arc<Service>, caller: Caller, body: Bytes) -> Result<Vec<u8>, Refusal> {
+    async fn execute(self: Arc<Service>, caller: Caller, body: Held) -> Result<Vec<u8>, Refusal> {
+        let Held { bytes: body, share } = body;
         if md5_base64(&body) != caller.body_md5 {
             return Err(Refusal::not_authentic(
                 "Mismatch between MD5 value of request body and x-ots-contentmd5 in header.",
             ));
         }
         let body = match caller.inflated_bytes {
-            Some(bytes) => inflate(&body, bytes)?,
+            Some(bytes) => inflate(body, bytes)?,
             None => body,
         };
         // In a task of its own: it goes on if the caller leaves, and its panic is its own.
-        let request = tokio::spawn(self.run(caller.operation, body));
+        let request = tokio::spawn(async move {
+            let _share = share;
+            self.run(caller.operation, body).await
+        });
         request.await.unwrap_or_else(|error| Err(Refusal::internal(&format!("{error}"))))
     }
 

@@ -19,7 +19,7 @@ use crate::tablestore::plain_buffer::{Writer, encode_row, parse_key};
 use crate::tablestore::table;
 
 /// Bytes of rows after which a batch read refuses further ones.
-const BATCH_BYTES_MAX: usize = 4 * PAGE_BYTES_MAX;
+const BATCH_BYTES_MAX: usize = 2 * PAGE_BYTES_MAX;
 /// Bytes set aside for a page of a range at first.
 const PAGE_BYTES: usize = 64 << 10;
 
@@ -51,10 +51,10 @@ pub(super) async fn batch_get(service: &Service, body: Bytes) -> Result<Vec<u8>,
         1..=ROWS_PER_READ_MAX => {}
         _ => return Err(Refusal::invalid(TOO_MANY_ROWS_READ)),
     }
-    let read = move |store: &Store| -> Result<_, Refusal> {
+    let read = move |store: &Store| {
         let mut bytes = 0;
         let tables = request.tables.into_iter().map(|table| read_rows(store, table, &mut bytes));
-        Ok(tables.collect::<Result<Vec<_>, Refusal>>()?)
+        tables.collect::<Result<Vec<_>, Refusal>>()
     };
     let tables = service.blocking(read).await?;
     Ok(table::BatchGetRowResponse { tables }.encode_to_vec())
@@ -186,16 +186,12 @@ impl Cells {
         if self.max_versions.is_none() && self.time_range.is_none() {
             return Err(wrong("No max_versions or time_range is specified.".to_owned()));
         }
-        let versions_max = match self.max_versions {
-            None => None,
-            Some(count) => match usize::try_from(count) {
-                Ok(count @ 1..) => Some(count),
-                _ => return Err(wrong(format!("max_versions must be greater than 0: {count}."))),
-            },
+        let positive = |count: i32| {
+            usize::try_from(count).map_err(|_| wrong(format!("max_versions is negative: {count}.")))
         };
         Ok(Selection {
             columns: self.columns,
-            versions_max,
+            versions_max: self.max_versions.map(positive).transpose()?,
             versions: self.time_range.map(|range| versions(range).map_err(wrong)).transpose()?,
             start_column: self.start_column,
             end_column: self.end_column,
@@ -206,23 +202,16 @@ impl Cells {
 
 /// Versions from the first to below the second.
 fn versions(range: table::TimeRange) -> Result<(i64, i64), String> {
-    let (start, end) = match (range.specific_time, range.start_time, range.end_time) {
-        (Some(at), None, None) => (at, at.saturating_add(1)),
-        (None, Some(start), Some(end)) => (start, end),
-        _ => return Err("time_range must have a specific_time, or a start_time and an end_time.".to_owned()),
-    };
-    if start < 0 || start >= end {
-        return Err(format!("time_range must start at 0 or later and before its end: [{start}, {end})."));
+    match (range.specific_time, range.start_time, range.end_time) {
+        (Some(at), None, None) => Ok((at, at.saturating_add(1))),
+        (None, Some(start), Some(end)) => Ok((start, end)),
+        _ => Err("time_range must have a specific_time, or a start_time and an end_time.".to_owned()),
     }
-    Ok((start, end))
 }
 
 fn rows_max(limit: Option<i32>, table: &str) -> Result<Option<usize>, Refusal> {
-    match limit.map(usize::try_from) {
-        None => Ok(None),
-        Some(Ok(limit @ 1..)) => Ok(Some(limit)),
-        Some(_) => Err(Refusal::invalid(format!("The limit must be greater than 0. Table: '{table}'."))),
-    }
+    let limit = limit.map(usize::try_from).transpose();
+    limit.map_err(|_| Refusal::invalid(format!("The limit must be greater than 0. Table: '{table}'.")))
 }
 
 /// Refuses a place within a row: no answer ever ends there.

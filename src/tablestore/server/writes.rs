@@ -87,7 +87,10 @@ pub(super) async fn batch(service: &Service, body: Bytes) -> Result<Vec<u8>, Ref
             of_table.push(match parse_row(&table.table_name, row) {
                 Ok(parsed) => {
                     bytes += parsed.bytes;
-                    writes.push(parsed.write);
+                    // Of a batch that is too large only the size is of interest.
+                    if bytes <= WRITE_BYTES_MAX {
+                        writes.push(parsed.write);
+                    }
                     None
                 }
                 Err(refusal) => Some(refusal),
@@ -186,7 +189,11 @@ async fn write_all(
     let (done, answered) = oneshot::channel();
     // Nobody is left to be told if the caller is gone.
     service.store.write(writes, move |results| drop(done.send(results)));
-    answered.await.map_err(|_| StoreError::Closing.into())
+    // An answer gets lost only with the store's commit thread, which then has failed.
+    answered.await.map_err(|_| match service.store.failure() {
+        Some(reason) => StoreError::ReadOnly(reason).into(),
+        None => StoreError::Closing.into(),
+    })
 }
 
 fn table_info(

@@ -1,0 +1,301 @@
+//! The server over real connections, with a client as plain as can be, so that it can also be wrong.
+
+mod flow;
+mod fuzz;
+mod http;
+mod limits;
+mod refusals;
+
+use std::net::SocketAddr;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use md5::{Digest, Md5};
+use prost::Message;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::check::signed_path;
+use super::date::format_date;
+use super::{Limits, Server, ServiceConfig};
+use crate::store::value::{KeyPart, KeyValue, NamedKey};
+use crate::store::{Clock, Durability, Store, StoreOptions};
+use crate::tablestore::signature::{SignedHeader, SigningKey};
+use crate::tablestore::table;
+
+const KEY_ID: &str = "testid";
+const SECRET: &str = "testsecret";
+const INSTANCE: &str = "testinst";
+const REGION: &str = "cn-hangzhou";
+
+/// A server on a folder of its own.
+struct Running {
+    address: SocketAddr,
+    store: Store,
+    stop: oneshot::Sender<()>,
+    served: JoinHandle<std::io::Result<()>>,
+    _folder: tempfile::TempDir,
+}
+
+impl Running {
+    async fn start() -> Running {
+        Running::start_with(Limits::default()).await
+    }
+
+    async fn start_with(limits: Limits) -> Running {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open_store(folder.path());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let config = config(store.clone(), limits);
+        let served = tokio::spawn(Server::serve(listener, config, async { drop(stopped.await) }));
+        Running { address, store, stop, served, _folder: folder }
+    }
+
+    async fn connect(&self) -> Wire {
+        Wire { stream: TcpStream::connect(self.address).await.unwrap(), rest: Vec::new() }
+    }
+
+    async fn stop(self) {
+        self.stop.send(()).unwrap();
+        self.served.await.unwrap().unwrap();
+        self.store.close().unwrap();
+    }
+}
+
+fn open_store(folder: &std::path::Path) -> Store {
+    // What is tested here does not depend on the disk.
+    let options = StoreOptions { durability: Durability::Relaxed, clock: Clock::default() };
+    Store::open(folder, options).unwrap()
+}
+
+fn config(store: Store, limits: Limits) -> ServiceConfig {
+    ServiceConfig {
+        store,
+        instance: INSTANCE.to_owned(),
+        key_id: KEY_ID.to_owned(),
+        secret: SECRET.to_owned(),
+        limits,
+    }
+}
+
+/// A request, right until a test spoils it.
+#[derive(Clone, Debug)]
+struct Asking {
+    method: &'static str,
+    path: String,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+/// The key of a way to sign.
+fn key(v4: bool) -> SigningKey {
+    if v4 { SigningKey::derive(SECRET, &today(), REGION) } else { SigningKey::Secret(SECRET.into()) }
+}
+
+fn today() -> String {
+    format_date(Clock::default().now_us()).get(..10).unwrap().replace('-', "")
+}
+
+impl Asking {
+    fn new(path: &str, message: &impl Message) -> Asking {
+        Asking::of_body(path, message.encode_to_vec())
+    }
+
+    fn of_body(path: &str, body: Vec<u8>) -> Asking {
+        let headers = [
+            ("x-ots-date", format_date(Clock::default().now_us())),
+            ("x-ots-apiversion", "2015-12-31".to_owned()),
+            ("x-ots-accesskeyid", KEY_ID.to_owned()),
+            ("x-ots-instancename", INSTANCE.to_owned()),
+            ("x-ots-contentmd5", BASE64.encode(Md5::digest(&body))),
+        ];
+        let headers = headers.map(|(name, value)| (name.to_owned(), value)).to_vec();
+        Asking { method: "POST", path: path.to_owned(), headers, body }
+    }
+
+    /// Sets a header, or takes it away.
+    fn with(mut self, name: &str, value: Option<&str>) -> Asking {
+        self.headers.retain(|(other, _)| other != name);
+        self.headers.extend(value.map(|value| (name.to_owned(), value.to_owned())));
+        self
+    }
+
+    /// Signs what is there so far.
+    fn sign(self, v4: bool) -> Asking {
+        let path = signed_path(&self.path).to_owned();
+        self.sign_as(&key(v4), &path)
+    }
+
+    fn sign_as(mut self, key: &SigningKey, path: &str) -> Asking {
+        if matches!(key, SigningKey::Derived(_)) {
+            self = self.with("x-ots-signdate", Some(&today())).with("x-ots-signregion", Some(REGION));
+        }
+        let mut signed: Vec<SignedHeader<'_>> =
+            self.headers.iter().map(|(name, value)| SignedHeader { name, value }).collect();
+        let signature = key.sign_request(path, &mut signed);
+        self.with(key.request_header(), Some(&signature))
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        let mut text = format!("{} {} HTTP/1.1\r\nhost: test\r\n", self.method, self.path);
+        for (name, value) in &self.headers {
+            text.push_str(&format!("{name}: {value}\r\n"));
+        }
+        text.push_str(&format!("content-length: {}\r\n\r\n", self.body.len()));
+        [text.as_bytes(), &self.body].concat()
+    }
+}
+
+/// An answer as it came.
+#[derive(Debug)]
+struct Told {
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+impl Told {
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+    }
+
+    fn message<M: Message + Default>(&self) -> M {
+        assert_eq!(self.status, 200, "{:?}", self.error());
+        M::decode(self.body.as_slice()).unwrap()
+    }
+
+    fn error(&self) -> (String, String) {
+        let error = table::Error::decode(self.body.as_slice()).unwrap_or_default();
+        (error.code, error.message.unwrap_or_default())
+    }
+
+    /// Checks what the strictest client checks; `key` where the answer must be signed.
+    fn verify(&self, path: &str, key: Option<&SigningKey>) {
+        let raw = match self.header("x-ots-response-compress-type") {
+            None => self.body.clone(),
+            Some(_) => self.inflated(),
+        };
+        assert_eq!(self.header("x-ots-contentmd5").unwrap(), BASE64.encode(Md5::digest(&raw)));
+        assert_eq!(self.header("x-ots-contenttype"), Some("protocol buffer"));
+        assert!(super::date::parse_date(self.header("x-ots-date").unwrap()).is_some());
+        assert_eq!(self.header("x-ots-requestid").unwrap().len(), 36);
+        let (path, authorization) = (signed_path(path), self.header("authorization"));
+        match key {
+            None => assert_eq!(authorization, None),
+            Some(key) => {
+                let ours = self.headers.iter().filter(|(name, _)| name.starts_with("x-ots-"));
+                let mut signed: Vec<SignedHeader<'_>> =
+                    ours.map(|(name, value)| SignedHeader { name, value }).collect();
+                let signature = authorization.unwrap().strip_prefix("OTS testid:").unwrap();
+                assert!(key.verify_response(path, &mut signed, signature), "{path}: {self:?}");
+            }
+        }
+    }
+
+    fn inflated(&self) -> Vec<u8> {
+        let mut raw = Vec::new();
+        std::io::Read::read_to_end(&mut flate2::read::ZlibDecoder::new(self.body.as_slice()), &mut raw)
+            .unwrap();
+        assert_eq!(self.header("x-ots-response-compress-size").unwrap(), raw.len().to_string());
+        raw
+    }
+}
+
+/// A connection.
+struct Wire {
+    stream: TcpStream,
+    /// What was read beyond the last answer.
+    rest: Vec<u8>,
+}
+
+impl Wire {
+    async fn send(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).await.unwrap();
+    }
+
+    /// Reads more. False at the end.
+    async fn read(&mut self) -> bool {
+        self.stream.read_buf(&mut self.rest).await.unwrap_or(0) > 0
+    }
+
+    /// Reads an answer, or nothing if the connection ends first.
+    async fn receive(&mut self) -> Option<Told> {
+        let end_of = |bytes: &[u8]| bytes.windows(4).position(|four| four == b"\r\n\r\n");
+        let head_end = loop {
+            match end_of(&self.rest) {
+                Some(end) => break end + 4,
+                None if self.read().await => {}
+                None => return None,
+            }
+        };
+        let head = String::from_utf8(self.rest.drain(..head_end).collect()).unwrap();
+        let mut lines = head.trim_end().split("\r\n");
+        let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+        let headers: Vec<(String, String)> = lines
+            .map(|line| line.split_once(": ").unwrap())
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        let mut told = Told { status, headers, body: Vec::new() };
+        let length: usize = told.header("content-length").unwrap().parse().unwrap();
+        while self.rest.len() < length {
+            assert!(self.read().await, "the answer is cut");
+        }
+        told.body = self.rest.drain(..length).collect();
+        Some(told)
+    }
+
+    async fn ask(&mut self, asking: &Asking) -> Told {
+        self.send(&asking.bytes()).await;
+        self.receive().await.expect("an answer")
+    }
+
+    /// Sends a right request, and checks that the answer is right.
+    async fn call<M: Message + Default>(&mut self, path: &str, message: &impl Message) -> M {
+        let told = self.ask(&Asking::new(path, message).sign(false)).await;
+        told.verify(path, Some(&key(false)));
+        told.message()
+    }
+
+    /// Sends a signed request that is to be refused.
+    async fn refused(&mut self, path: &str, message: &impl Message) -> (u16, String, String) {
+        let told = self.ask(&Asking::new(path, message).sign(false)).await;
+        told.verify(path, Some(&key(false)));
+        let (code, message) = told.error();
+        (told.status, code, message)
+    }
+}
+
+fn text(value: &str) -> KeyPart {
+    KeyPart::Value(KeyValue::String(value.to_owned()))
+}
+
+/// A key of the table of orders.
+fn order_key(user: KeyPart, order: KeyPart) -> NamedKey {
+    vec![("UserId".to_owned(), user), ("OrderId".to_owned(), order)]
+}
+
+/// The request that creates a table with the key of orders.
+fn create_orders(name: &str) -> table::CreateTableRequest {
+    let column = |name: &str| table::PrimaryKeySchema {
+        name: name.to_owned(),
+        r#type: table::PrimaryKeyType::String.into(),
+        option: None,
+    };
+    table::CreateTableRequest {
+        table_meta: table::TableMeta {
+            table_name: name.to_owned(),
+            primary_key: vec![column("UserId"), column("OrderId")],
+            defined_column: Vec::new(),
+        },
+        table_options: Some(table::TableOptions {
+            time_to_live: Some(-1),
+            max_versions: Some(1),
+            ..table::TableOptions::default()
+        }),
+        ..table::CreateTableRequest::default()
+    }
+}
