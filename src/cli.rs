@@ -4,8 +4,14 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::commands::clean::CleanArgs;
 use crate::commands::demo::DemoArgs;
 use crate::commands::generate::GenerateArgs;
+use crate::commands::init::InitArgs;
+use crate::commands::rows::RowsArgs;
+use crate::commands::tables::TablesArgs;
+use crate::commands::tunnel::TunnelArgs;
+use crate::commands::up::UpArgs;
 use crate::format::Format;
 use crate::ingest::Envelope;
 
@@ -28,8 +34,20 @@ pub enum Command {
     Demo(DemoArgs),
     /// Run the graph over files or standard input.
     Run(Box<RunArgs>),
-    /// Write orders to a file, to try things on.
-    Generate(GenerateArgs),
+    /// Serve the store of a data directory: a Tablestore instance of your own.
+    Up(UpArgs),
+    /// Make the tables of the orders and of the results in the store, and the tunnel.
+    Init(InitArgs),
+    /// Write orders to the store or to a file, to try things on.
+    Generate(Box<GenerateArgs>),
+    /// List the tables of the store.
+    Tables(TablesArgs),
+    /// Show rows of a table of the store.
+    Rows(RowsArgs),
+    /// List, describe, make and delete tunnels of the store.
+    Tunnel(TunnelArgs),
+    /// Delete what init made.
+    Clean(CleanArgs),
 }
 
 /// Where the graph runs: timely's letters, with timely's meaning.

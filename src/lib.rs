@@ -5,6 +5,10 @@
 //!                                 │ ▲
 //!             ingest (orders in) ─┘ └─ sinks (results out)
 //!                     cluster (the processes of one run)
+//!
+//!  cli ─► up ─► tablestore::server ─► store
+//!                       ▲
+//!  cli ─► init, tables, rows, tunnel, clean, generate ─► tablestore::client
 //! ```
 //!
 //! | here | is |
@@ -17,6 +21,8 @@
 //! | [`cluster`] | how processes find, check and watch each other |
 //! | [`generate`] | made-up orders |
 //! | [`format`](mod@format) | what files look like |
+//! | [`store`] | tables of orders and results, and the log of their changes, on disk |
+//! | [`tablestore`] | Tablestore's wire protocol: the server in front of the store, and the client of all commands that go over the wire |
 
 pub mod cli;
 pub mod cluster;

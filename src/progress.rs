@@ -44,6 +44,13 @@ impl ProgressCounters {
     }
 }
 
+/// What the bar's length stands for, and all of it.
+#[derive(Clone, Copy, Debug)]
+enum Measure {
+    Bytes(Option<u64>),
+    Orders(u64),
+}
+
 /// A progress bar; it goes away when this is dropped.
 #[derive(Debug)]
 pub struct Progress {
@@ -60,29 +67,39 @@ impl Progress {
         bytes_total: Option<u64>,
         quiet: bool,
     ) -> Progress {
+        Progress::of(Measure::Bytes(bytes_total), read, quiet)
+    }
+
+    /// The same for orders that are written, so many in all.
+    pub fn of_orders(read: impl Fn() -> Read + Send + 'static, orders_total: u64, quiet: bool) -> Progress {
+        Progress::of(Measure::Orders(orders_total), read, quiet)
+    }
+
+    fn of(measure: Measure, read: impl Fn() -> Read + Send + 'static, quiet: bool) -> Progress {
         if quiet || !std::io::stderr().is_terminal() {
             return Progress { bar: ProgressBar::hidden(), ticker: None };
         }
-        Progress::start_on(ProgressDrawTarget::stderr(), read, bytes_total)
+        Progress::start_on(ProgressDrawTarget::stderr(), measure, read)
     }
 
     fn start_on(
         target: ProgressDrawTarget,
+        measure: Measure,
         read: impl Fn() -> Read + Send + 'static,
-        bytes_total: Option<u64>,
     ) -> Progress {
-        let bar = ProgressBar::with_draw_target(bytes_total, target);
-        let template = match bytes_total {
-            Some(_) => "{bar:30} {bytes}/{total_bytes}, {msg}, {eta} left",
-            None => "{spinner} {bytes}, {msg}, {elapsed}",
+        let (total, template) = match measure {
+            Measure::Bytes(Some(total)) => (Some(total), "{bar:30} {bytes}/{total_bytes}, {msg}, {eta} left"),
+            Measure::Bytes(None) => (None, "{spinner} {bytes}, {msg}, {elapsed}"),
+            Measure::Orders(total) => (Some(total), "{bar:30} {percent}%, {msg}, {eta} left"),
         };
+        let bar = ProgressBar::with_draw_target(total, target);
         bar.set_style(ProgressStyle::with_template(template).expect("the template is well-formed"));
         let (stop, stopped) = mpsc::channel();
         let ticking = bar.clone();
         let ticker = std::thread::Builder::new().name("progress".to_owned()).spawn(move || {
             let started = Instant::now();
             loop {
-                show(&ticking, read(), started.elapsed());
+                show(&ticking, measure, read(), started.elapsed());
                 match stopped.recv_timeout(Duration::from_millis(TICK_MS)) {
                     Err(RecvTimeoutError::Timeout) => {}
                     Ok(()) | Err(RecvTimeoutError::Disconnected) => break,
@@ -113,8 +130,11 @@ impl Drop for Progress {
     }
 }
 
-fn show(bar: &ProgressBar, read: Read, elapsed: Duration) {
-    bar.set_position(read.bytes);
+fn show(bar: &ProgressBar, measure: Measure, read: Read, elapsed: Duration) {
+    bar.set_position(match measure {
+        Measure::Bytes(_) => read.bytes,
+        Measure::Orders(_) => read.orders + read.rejected,
+    });
     bar.set_message(message(read.orders, read.rejected, elapsed));
     bar.tick();
 }
@@ -172,12 +192,12 @@ mod tests {
     }
 
     /// The first line shown that holds `wanted`.
-    fn shown(bytes_total: Option<u64>, wanted: &str) -> String {
+    fn shown(measure: Measure, wanted: &str) -> String {
         let (sender, screen) = mpsc::channel();
         let counters = Arc::new(ProgressCounters::default());
         let target = ProgressDrawTarget::term_like(Box::new(Screen(sender)));
         let reading = Arc::clone(&counters);
-        let progress = Progress::start_on(target, move || reading.load(), bytes_total);
+        let progress = Progress::start_on(target, measure, move || reading.load());
         counters.add(512, 1234, 0);
         counters.add(512, 1, 7);
         let line = screen.iter().find(|line| line.contains(wanted)).expect("the bar shows the counters");
@@ -189,14 +209,20 @@ mod tests {
 
     #[test]
     fn a_known_size_shows_what_is_left() {
-        let line = shown(Some(4096), "1.00 KiB/4.00 KiB, 1,235 orders, 7 set aside, ");
+        let line = shown(Measure::Bytes(Some(4096)), "1.00 KiB/4.00 KiB, 1,235 orders, 7 set aside, ");
         assert!(line.contains(" left"), "{line}");
     }
 
     #[test]
     fn an_unknown_size_shows_counts_only() {
-        let line = shown(None, "1.00 KiB, 1,235 orders, 7 set aside, ");
+        let line = shown(Measure::Bytes(None), "1.00 KiB, 1,235 orders, 7 set aside, ");
         assert!(!line.contains(" left"), "{line}");
+    }
+
+    #[test]
+    fn orders_that_are_written_show_their_share() {
+        let line = shown(Measure::Orders(4_968), "25%, 1,235 orders, 7 set aside, ");
+        assert!(line.contains(" left"), "{line}");
     }
 
     #[test]

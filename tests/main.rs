@@ -4,4 +4,6 @@ mod bad_input;
 mod cluster;
 mod follow;
 mod one_digest;
+mod store_commands;
+mod store_server;
 mod support;

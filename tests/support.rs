@@ -12,7 +12,7 @@ pub(crate) fn orderflow(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_orderflow"));
     command.args(args).stdin(Stdio::null());
     for (name, _) in std::env::vars() {
-        if name.starts_with("ORDERFLOW_") {
+        if name.starts_with("ORDERFLOW_") || name.starts_with("OTS_") {
             command.env_remove(name);
         }
     }

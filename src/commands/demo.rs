@@ -2,14 +2,13 @@
 //! the graph; what came out is shown, and what to try next.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
 use dataflows::{Id, Totals, WindowWidth};
 
-use super::{Failure, generate};
+use super::{Failure, generate, say};
 use crate::cluster;
 use crate::config::{OutputConfig, RunConfig};
 use crate::driver::{self, Outcome};
@@ -81,17 +80,6 @@ pub fn demo(args: &DemoArgs) -> Result<(), Failure> {
     let Some(outcome) = outcome else { return Ok(()) };
     say(&shown(&outcome))?;
     say(&next(args, &folder))
-}
-
-/// Prints, unless nobody reads on.
-fn say(text: &str) -> Result<(), Failure> {
-    let mut out = std::io::stdout();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Failure::new(3, format!("cannot print: {error}")))
-        }
-        _ => Ok(()),
-    }
 }
 
 fn spec(args: &DemoArgs) -> Spec {

@@ -1,10 +1,21 @@
 //! The commands, one file each.
 
 use std::fmt;
+use std::io::Write;
 
+pub mod clean;
+pub mod connection;
 pub mod demo;
 pub mod generate;
+pub mod init;
+pub mod rows;
 pub mod run;
+pub mod tables;
+pub mod tunnel;
+pub mod up;
+
+mod columns;
+mod order_tables;
 
 /// Why a command gave up: one sentence, and the code to exit with.
 #[derive(Debug)]
@@ -29,3 +40,17 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+/// Prints on standard output, unless nobody reads on.
+///
+/// # Errors
+/// [`Failure`] 3 where standard output takes nothing.
+pub fn say(text: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::new(3, format!("cannot print: {error}")))
+        }
+        _ => Ok(()),
+    }
+}

@@ -65,12 +65,13 @@ struct Turn<'t, 'g> {
 impl Turn<'_, '_> {
     /// Does it, and returns what the write asked to be told.
     fn take(&mut self, row: Option<EncodedRow>) -> Result<Option<Row>, StoreError> {
-        let before = self.before()?;
-        let before = match &before {
-            Some(before) => Some(RowView::new(before).map_err(|Malformed| self.damaged())?),
+        let stored = self.stored()?;
+        let before = match &stored {
+            Some(stored) => Some(RowView::new(stored).map_err(|Malformed| self.damaged())?),
             None => None,
         };
-        self.check_condition(before.as_ref())?;
+        let live = self.live(before)?;
+        self.check_condition(live.as_deref())?;
         match &self.write.change {
             RowChange::Put(columns) => {
                 let row = match row {
@@ -79,7 +80,7 @@ impl Turn<'_, '_> {
                 };
                 self.put(before, row)
             }
-            RowChange::Update(columns) => self.update(before, columns),
+            RowChange::Update(columns) => self.update(before, live, columns),
             RowChange::Delete => self.delete(before),
         }
     }
@@ -88,49 +89,47 @@ impl Turn<'_, '_> {
         self.transaction.now_us() / 1_000
     }
 
-    /// The row before, without its expired cells; not looked for where nothing depends on it.
-    fn before(&self) -> Result<Option<Bytes>, StoreError> {
+    fn expiry(&self) -> Option<Expiry> {
+        Expiry::new(self.table.options(), self.now_ms())
+    }
+
+    /// The row as it is stored; not looked for where nothing depends on it.
+    fn stored(&self) -> Result<Option<Bytes>, StoreError> {
         let condition = &self.write.condition;
         let blind = matches!(self.write.change, RowChange::Put(_))
             && condition.existence == Existence::Ignore
             && condition.columns.is_none()
             && self.table.info.schema.stream.is_none();
-        if blind {
-            return Ok(None);
-        }
-        let Some(stored) = self.transaction.get(Space::Rows, &self.key)? else { return Ok(None) };
-        let Some(expiry) = Expiry::new(self.table.options(), self.now_ms()) else { return Ok(Some(stored)) };
-        let row = RowView::new(&stored).map_err(|Malformed| self.damaged())?;
-        let cells: Vec<CellRef<'_>> =
-            row.cells().collect::<Result<_, _>>().map_err(|Malformed| self.damaged())?;
-        let live: Vec<CellRef<'_>> =
-            cells.iter().filter(|cell| !expiry.has_passed(cell.version)).copied().collect();
-        if live.len() == cells.len() {
-            return Ok(Some(stored.clone()));
-        }
-        Ok((!live.is_empty()).then(|| encode_row(row.commit, live).into()))
+        if blind { Ok(None) } else { self.transaction.get(Space::Rows, &self.key) }
     }
 
-    fn check_condition(&self, before: Option<&RowView<'_>>) -> Result<(), StoreError> {
+    /// The cells of the row that have not expired, if there is such a row; only that it is there, where nobody asks for more.
+    fn live<'a>(&self, before: Option<RowView<'a>>) -> Result<Option<Vec<CellRef<'a>>>, StoreError> {
+        let Some(before) = before else { return Ok(None) };
+        let expiry = self.expiry();
+        let updates = matches!(self.write.change, RowChange::Update(_));
+        if expiry.is_none() && self.write.condition.columns.is_none() && !updates {
+            return Ok(Some(Vec::new()));
+        }
+        let mut cells: Vec<CellRef<'a>> =
+            before.cells().collect::<Result<_, _>>().map_err(|Malformed| self.damaged())?;
+        let Some(expiry) = expiry else { return Ok(Some(cells)) };
+        let stored = cells.len();
+        cells.retain(|cell| !expiry.has_passed(cell.version));
+        // A row may have no cells at all; one whose cells have all expired is gone.
+        Ok((stored == 0 || !cells.is_empty()).then_some(cells))
+    }
+
+    fn check_condition(&self, live: Option<&[CellRef<'_>]>) -> Result<(), StoreError> {
         let condition = &self.write.condition;
-        let there = match condition.existence {
+        let existence = match condition.existence {
             Existence::Ignore => true,
-            Existence::Exists => before.is_some(),
-            Existence::Absent => before.is_none(),
+            Existence::Exists => live.is_some(),
+            Existence::Absent => live.is_none(),
         };
-        if !there {
-            return Err(StoreError::ConditionFailed);
-        }
-        let Some(filter) = &condition.columns else { return Ok(()) };
-        let cells = self.cells(before)?;
-        if filter.matches(&cells) { Ok(()) } else { Err(StoreError::ConditionFailed) }
-    }
-
-    fn cells<'a>(&self, row: Option<&RowView<'a>>) -> Result<Vec<CellRef<'a>>, StoreError> {
-        match row {
-            Some(row) => row.cells().collect::<Result<_, _>>().map_err(|Malformed| self.damaged()),
-            None => Ok(Vec::new()),
-        }
+        let columns = condition.columns.as_ref();
+        let holds = existence && columns.is_none_or(|filter| filter.matches(live.unwrap_or_default()));
+        if holds { Ok(()) } else { Err(StoreError::ConditionFailed) }
     }
 
     fn put(&mut self, before: Option<RowView<'_>>, row: EncodedRow) -> Result<Option<Row>, StoreError> {
@@ -142,10 +141,12 @@ impl Turn<'_, '_> {
     fn update(
         &mut self,
         before: Option<RowView<'_>>,
+        live: Option<Vec<CellRef<'_>>>,
         columns: &[(String, ColumnChange)],
     ) -> Result<Option<Row>, StoreError> {
         let now_ms = self.now_ms();
-        let mut cells = self.cells(before.as_ref())?;
+        let absent = live.is_none();
+        let mut cells = live.unwrap_or_default();
         let mut edits = Vec::with_capacity(64);
         let mut puts = false;
         for (name, change) in columns {
@@ -164,7 +165,7 @@ impl Turn<'_, '_> {
             apply_edit(&mut cells, edit);
             put_edit(edit, &mut edits);
         }
-        if before.is_none() && !puts {
+        if absent && !puts {
             // Deleting columns makes no row.
             return Ok(self.answer(&cells));
         }
@@ -213,6 +214,7 @@ impl Turn<'_, '_> {
         let record = Record {
             action,
             time_us: self.transaction.now_us(),
+            expired_ms: self.expiry().map_or(i64::MIN, Expiry::last_ms),
             versions_max: self.table.options().max_versions.unsigned_abs(),
             key,
             before,

@@ -39,6 +39,7 @@
 //! |---|---|
 //! | action: 1 put, 2 update, 3 delete | `u8` |
 //! | time of the commit, microseconds since 1970, above that of every earlier commit | `i64` |
+//! | last version that had expired in this table, milliseconds since 1970; the least `i64` where cells live for ever | `i64` |
 //! | most versions of a cell that the table kept | `u32` |
 //! | the row's key bytes | length `u16`, bytes |
 //! | the row before, as a value of `rows`; length 0 where there was none | length `u32`, bytes |
@@ -47,8 +48,9 @@
 //! What changed is, for a put, the row's cells; for a delete, nothing; for an update, edits in the order in which they
 //! apply: a kind, `u8`, then for 0 (put) a cell as above, for 1 (delete one version) length `u8` and bytes of the name
 //! and the version `i64`, for 2 (delete all versions) length `u8` and bytes of the name. An increment is logged
-//! as the put that came of it. The row after a change is so always known from its record alone. Deleting a row that is not there is no
-//! change.
+//! as the put that came of it. The row after a change is so always known from its record alone: the cells before that had not
+//! expired, edited, of each column the highest versions. The row before is exactly what the record before left of it.
+//! Deleting a row that is not there is no change.
 //!
 //! # `meta`
 //!

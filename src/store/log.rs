@@ -1,18 +1,21 @@
 //! The log: what each commit did to each row of a table with a stream, in order within each partition.
 //! [`format`](super::format) has the bytes.
 
+use serde::{Deserialize, Serialize};
+
 use super::catalog::Table;
 use super::edit::{EditRef, Edits, apply, keep_versions};
 use super::engine::{Bytes, Entry, Scan, Snapshot, Space};
 use super::error::StoreError;
 use super::format::{META_LOG_START, TableId, meta_key};
+use super::meta::Meta;
 use super::read::Direction;
 use super::row::{Cells, Malformed, ROW_HEAD_BYTES, RowView, take, take_array};
 use super::transaction::Transaction;
 use super::value::CellRef;
 
 /// Where a change stands in its partition of a table's log.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) struct LogPosition {
     /// Number of the commit.
     pub(crate) commit: u64,
@@ -75,11 +78,13 @@ pub(crate) struct Record<'a> {
     pub(crate) action: Action,
     /// Time of the commit in microseconds since 1970, above that of every commit before.
     pub(crate) time_us: i64,
+    /// Versions up to this one had expired, in milliseconds since 1970: what is left of the row before has only later ones.
+    pub(crate) expired_ms: i64,
     /// Versions of a cell that the table kept.
     pub(crate) versions_max: u32,
     /// The row's key, encoded, without the table.
     pub(crate) key: &'a [u8],
-    /// The row before; `None` where it was not there.
+    /// The row before, exactly as the change before left it, expired cells included; `None` where it was not there.
     pub(crate) before: Option<RowView<'a>>,
     /// The cells of a put, the edits of an update, encoded.
     pub(crate) changed: &'a [u8],
@@ -92,6 +97,7 @@ impl<'a> Record<'a> {
         let mut bytes = Vec::with_capacity(32 + self.key.len() + before_bytes + self.changed.len());
         bytes.push(self.action as u8);
         bytes.extend_from_slice(&self.time_us.to_le_bytes());
+        bytes.extend_from_slice(&self.expired_ms.to_le_bytes());
         bytes.extend_from_slice(&self.versions_max.to_le_bytes());
         // Four columns of at most 1,024 bytes, each at worst twice as long.
         bytes.extend_from_slice(&(self.key.len() as u16).to_le_bytes());
@@ -116,6 +122,7 @@ impl<'a> Record<'a> {
             _ => return Err(Malformed),
         };
         let time_us = i64::from_le_bytes(take_array(&mut rest)?);
+        let expired_ms = i64::from_le_bytes(take_array(&mut rest)?);
         let versions_max = u32::from_le_bytes(take_array(&mut rest)?);
         let key_bytes = u16::from_le_bytes(take_array(&mut rest)?);
         let key = take(&mut rest, usize::from(key_bytes))?;
@@ -124,7 +131,7 @@ impl<'a> Record<'a> {
             [] => None,
             before => Some(RowView::new(before)?),
         };
-        Ok(Record { action, time_us, versions_max, key, before, changed: rest })
+        Ok(Record { action, time_us, expired_ms, versions_max, key, before, changed: rest })
     }
 
     /// What changed, in the order in which it applies. A put gives its cells, a delete nothing.
@@ -146,6 +153,7 @@ impl<'a> Record<'a> {
                     Some(before) => before.cells().collect::<Result<Vec<_>, _>>()?,
                     None => Vec::new(),
                 };
+                cells.retain(|cell| cell.version > self.expired_ms);
                 Edits::new(self.changed).try_for_each(|edit| edit.map(|edit| apply(&mut cells, edit)))?;
                 keep_versions(&mut cells, self.versions_max as usize);
                 Ok(Some(cells))
@@ -214,10 +222,22 @@ fn start_key(table: TableId, partition: u8) -> Vec<u8> {
     key
 }
 
+/// Below which position a partition of a table's log was cut; the first of all where it never was.
+pub(crate) fn start(
+    meta: &(impl Meta + ?Sized),
+    table: &Table,
+    partition: u8,
+) -> Result<LogPosition, StoreError> {
+    let Some(value) = meta.value(&start_key(table.id, partition))? else { return Ok(LogPosition::default()) };
+    LogPosition::decode(&value).map_err(|Malformed| {
+        StoreError::Damaged(format!("where the log of table \"{}\" starts, in the space meta", table.name()))
+    })
+}
+
 /// The first position from which on a partition of a table's log holds every change; `None` where nothing is logged.
 /// A reader that would go on from below it has come too late.
 pub(crate) fn first_kept(
-    snapshot: &dyn Snapshot,
+    meta: &(impl Meta + ?Sized),
     table: &Table,
     partition: u8,
 ) -> Result<Option<LogPosition>, StoreError> {
@@ -225,16 +245,7 @@ pub(crate) fn first_kept(
         return Ok(None);
     }
     let since = LogPosition::start_of(table.logged_since);
-    let cut = match snapshot.get(Space::Meta, &start_key(table.id, partition))? {
-        Some(value) => LogPosition::decode(&value).map_err(|Malformed| {
-            StoreError::Damaged(format!(
-                "where the log of table \"{}\" starts, in the space meta",
-                table.name()
-            ))
-        })?,
-        None => LogPosition::default(),
-    };
-    Ok(Some(since.max(cut)))
+    Ok(Some(since.max(start(meta, table, partition)?)))
 }
 
 /// What is left after a cut.
@@ -255,10 +266,7 @@ pub(crate) fn cut(
     changes_max: usize,
 ) -> Result<Cut, StoreError> {
     // What an earlier request of the group cut is still in the snapshot; its start is not.
-    let start = match transaction.get(Space::Meta, &start_key(table.id, partition))? {
-        Some(value) => LogPosition::decode(&value).unwrap_or_default(),
-        None => LogPosition::default(),
-    };
+    let start = start(transaction, table, partition)?;
     let mut removed = Vec::new();
     let mut first_left = keep;
     let mut outcome = Cut::Done;

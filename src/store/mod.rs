@@ -13,16 +13,18 @@
 mod apply;
 mod catalog;
 pub mod change;
+mod check;
 mod check_key;
 mod commit;
-mod edit;
+pub(crate) mod edit;
 mod engine;
 pub mod error;
 pub mod filter;
 mod format;
 mod key;
 mod lock;
-mod log;
+pub(crate) mod log;
+mod meta;
 mod prepare;
 pub mod read;
 mod row;
@@ -31,6 +33,7 @@ pub mod schema;
 mod select;
 mod time_to_live;
 mod transaction;
+pub mod tunnel;
 pub mod value;
 
 #[cfg(test)]
@@ -59,6 +62,7 @@ use self::schema::{TableInfo, TableSchema, TableUpdate};
 use self::transaction::{Last, Transaction};
 use self::value::{CellRef, KeyRef, NamedKey, PrimaryKey, Row};
 
+pub use self::check::Checked;
 pub use self::format::CHANNELS;
 
 /// When a write is acknowledged.
@@ -123,6 +127,7 @@ struct Inner {
     committer: Committer,
     engine: Arc<dyn Engine>,
     clock: Clock,
+    tunnels: tunnel::Sessions,
     /// Let go last.
     _lock: Option<Lock>,
 }
@@ -169,7 +174,8 @@ impl Store {
         let clock = options.clock;
         let committer = Committer::start(engine.clone(), tables, last, sync, clock.clone())
             .map_err(|error| StoreError::Damaged(format!("cannot start a thread: {error}")))?;
-        Ok(Store { inner: Arc::new(Inner { committer, engine, clock, _lock: lock }) })
+        let tunnels = tunnel::Sessions::new(clock.now_us());
+        Ok(Store { inner: Arc::new(Inner { committer, engine, clock, tunnels, _lock: lock }) })
     }
 
     /// Answers what was asked for so far, makes it durable, and refuses all further writes.
@@ -285,6 +291,17 @@ impl Store {
         rows::range(self.snapshot().as_ref(), &table, read, self.inner.clock.now_us() / 1_000, emit)
     }
 
+    /// Reads everything, and sees that the rows of each table are what its log has made them, as far as it reaches back.
+    /// Takes memory for the keys in the log of one table.
+    pub fn check(&self) -> Result<Checked, StoreError> {
+        let snapshot = self.snapshot();
+        let mut checked = Checked::default();
+        for table in catalog::load(snapshot.as_ref())?.values() {
+            check::check_table(snapshot.as_ref(), table, &mut checked)?;
+        }
+        Ok(checked)
+    }
+
     /// Number of the last commit.
     pub fn last_commit(&self) -> u64 {
         *self.commits().borrow()
@@ -298,6 +315,11 @@ impl Store {
     /// The clock it was opened with.
     pub(crate) fn clock(&self) -> &Clock {
         &self.inner.clock
+    }
+
+    /// What is kept in memory of tunnels in use.
+    pub(crate) fn tunnel_sessions(&self) -> &tunnel::Sessions {
+        &self.inner.tunnels
     }
 
     /// A table as of the last commit.

@@ -149,6 +149,13 @@ impl<'a> RowView<'a> {
         Ok(RowView { commit: u64::from_le_bytes(*commit), bytes })
     }
 
+    /// Its bytes.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut bytes = self.commit.to_le_bytes().to_vec();
+        bytes.extend_from_slice(self.bytes);
+        bytes
+    }
+
     /// Its cells.
     pub(crate) fn cells(&self) -> Cells<'a> {
         Cells::new(self.bytes)

@@ -16,6 +16,11 @@ impl Expiry {
         Some(Expiry { last_ms: now_ms.saturating_sub(i64::from(time_to_live_s) * 1_000) })
     }
 
+    /// The last version, in milliseconds since 1970, that has.
+    pub(crate) fn last_ms(self) -> i64 {
+        self.last_ms
+    }
+
     /// Whether a cell of this version is no longer to be seen.
     pub(crate) fn has_passed(self, version: i64) -> bool {
         version <= self.last_ms

@@ -28,7 +28,7 @@ pub enum KeyValue {
 pub type PrimaryKey = Vec<KeyValue>;
 
 /// One column of a key as a caller names it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum KeyPart {
     /// A value.
     Value(KeyValue),

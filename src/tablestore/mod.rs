@@ -1,5 +1,6 @@
 //! Tablestore's wire protocol: messages, rows, signatures, the server and the client.
 
+pub mod client;
 pub mod filter;
 pub mod limits;
 pub mod plain_buffer;

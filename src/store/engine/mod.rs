@@ -4,6 +4,9 @@
 
 pub(crate) mod fjall;
 
+#[cfg(test)]
+pub(crate) mod faulty;
+
 use std::fmt;
 
 /// Bytes that are cheap to clone: shared, or inline where they are few.

@@ -21,6 +21,7 @@ mod memory;
 mod operation;
 mod reads;
 mod tables;
+mod token;
 mod tunnels;
 mod writes;
 

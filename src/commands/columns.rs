@@ -1,0 +1,64 @@
+//! Rows of text in columns, for people.
+
+/// Blanks between two columns.
+const GAP: usize = 2;
+
+/// Lines of text in which the cells of each column begin at the same place, the first row being the heads.
+///
+/// Control characters are spelled out, so that what is stored cannot act on a terminal.
+pub(super) fn columns(rows: &[Vec<String>]) -> String {
+    let rows: Vec<Vec<String>> =
+        rows.iter().map(|row| row.iter().map(|cell| printable(cell)).collect()).collect();
+    let count = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column| {
+        rows.iter().filter_map(|row| row.get(column)).map(String::as_str).map(chars).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..count).map(width).collect();
+    let mut text = String::new();
+    for row in &rows {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(&widths) {
+            line.push_str(cell);
+            line.extend(std::iter::repeat_n(' ', width - chars(cell) + GAP));
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+fn chars(cell: &str) -> usize {
+    cell.chars().count()
+}
+
+/// Text whose control characters are spelled out.
+pub(super) fn printable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c.is_control() {
+            true => out.extend(c.escape_default()),
+            false => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_of_a_column_begin_at_the_same_place() {
+        let rows =
+            [vec!["key", "value"], vec!["späti", ""], vec!["a\u{1b}[2J\n", "1"], vec!["x", "22", "more"]];
+        let rows = rows.map(|row| row.into_iter().map(str::to_owned).collect());
+        assert_eq!(
+            columns(&rows),
+            "key           value\n\
+             späti\n\
+             a\\u{1b}[2J\\n  1\n\
+             x             22     more\n"
+        );
+        assert_eq!(columns(&[]), "");
+    }
+}

@@ -1,0 +1,145 @@
+//! Where the store is and who calls: the same settings for every command that goes over the wire.
+
+use std::env::VarError;
+
+use clap::Args;
+
+use super::Failure;
+use crate::tablestore::client::{Client, ClientConfig, ClientError};
+
+/// The variable that holds the access key's id.
+pub const KEY_ID: &str = "OTS_AK_ENV";
+
+/// The variable that holds the access key's secret. There is no flag: other users of a machine see flags.
+pub const SECRET: &str = "OTS_SK_ENV";
+
+/// Where the store is. The variables are those that programs for Tablestore use, and that `orderflow up` prints.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Connection (the key pair comes from OTS_AK_ENV and OTS_SK_ENV)")]
+pub struct ConnectionArgs {
+    /// The store, such as http://127.0.0.1:8087, or a Tablestore instance
+    #[arg(long, env = "OTS_ENDPOINT", value_name = "URL")]
+    pub endpoint: Option<String>,
+    /// Name of the instance
+    #[arg(long, env = "OTS_INSTANCE", value_name = "NAME")]
+    pub instance: Option<String>,
+    /// Region of the instance; with one, requests are signed by version 4
+    #[arg(long, env = "OTS_REGION", value_name = "REGION")]
+    pub region: Option<String>,
+}
+
+impl ConnectionArgs {
+    /// The settings of the client, with the key pair from `variable`, which is the environment but in tests.
+    ///
+    /// # Errors
+    /// [`Failure`] 2, which names what is missing and says where it comes from.
+    pub fn settings(
+        &self,
+        variable: impl Fn(&'static str) -> Result<String, VarError>,
+    ) -> Result<ClientConfig, Failure> {
+        let given = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
+        let secret = |name| match variable(name) {
+            Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),
+            Err(VarError::NotPresent) => Ok(None),
+            Err(VarError::NotUnicode(_)) => Err(Failure::new(2, format!("{name} is not text"))),
+        };
+        let values = [
+            ("OTS_ENDPOINT (or --endpoint)", given(&self.endpoint)),
+            ("OTS_INSTANCE (or --instance)", given(&self.instance)),
+            (KEY_ID, secret(KEY_ID)?),
+            (SECRET, secret(SECRET)?),
+        ];
+        match &values {
+            [(_, Some(endpoint)), (_, Some(instance)), (_, Some(key_id)), (_, Some(secret))] => {
+                Ok(ClientConfig::new(endpoint, instance, key_id, secret, given(&self.region).as_deref()))
+            }
+            _ => {
+                let missing: Vec<_> =
+                    values.iter().filter(|(_, value)| value.is_none()).map(|(name, _)| *name).collect();
+                let are = if missing.len() == 1 { "is" } else { "are" };
+                Err(Failure::new(
+                    2,
+                    format!(
+                        "{} {are} not set: paste the export lines that `orderflow up` prints, or set them to those of \
+                         your Tablestore instance",
+                        missing.join(", ")
+                    ),
+                ))
+            }
+        }
+    }
+
+    /// Runs `act` with a client of these settings.
+    ///
+    /// # Errors
+    /// [`Failure`]: a setting is missing or wrong, or what `act` failed with.
+    pub fn run<T>(&self, act: impl AsyncFnOnce(Client) -> Result<T, Failure>) -> Result<T, Failure> {
+        let settings = self.settings(|name| std::env::var(name))?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Failure::new(3, format!("cannot start: {error}")))?;
+        runtime.block_on(async { act(Client::new(settings)?).await })
+    }
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Failure {
+        let (exit_code, what_to_do) = match &error {
+            ClientError::Config(_) => (2, ""),
+            ClientError::Refused { error, .. } if error.code == "OTSAuthFailed" => {
+                (2, "; are all OTS_… variables those that this store's `orderflow up` printed?")
+            }
+            ClientError::Refused { error, .. } if (400..500).contains(&error.status) => (2, ""),
+            ClientError::NotSent { .. } => (3, "; is `orderflow up` running, and OTS_ENDPOINT its address?"),
+            _ => (3, ""),
+        };
+        Failure::new(exit_code, format!("{error}{what_to_do}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(args: &ConnectionArgs, key_id: &str, secret: &str) -> Result<ClientConfig, Failure> {
+        args.settings(|name| match name {
+            KEY_ID => Ok(key_id.to_owned()),
+            _ if secret.is_empty() => Err(VarError::NotPresent),
+            _ => Ok(secret.to_owned()),
+        })
+    }
+
+    fn args(endpoint: &str, instance: &str, region: &str) -> ConnectionArgs {
+        let [endpoint, instance, region] = [endpoint, instance, region].map(|value| Some(value.to_owned()));
+        ConnectionArgs { endpoint, instance, region }
+    }
+
+    #[test]
+    fn what_is_missing_is_named_with_where_it_comes_from() {
+        let how = "paste the export lines that `orderflow up` prints, or set them to those of your Tablestore instance";
+        for (args, key_id, secret, missing) in [
+            (args("", "i", "r"), "k", "s", "OTS_ENDPOINT (or --endpoint) is"),
+            (args("http://h", "", ""), "k", "s", "OTS_INSTANCE (or --instance) is"),
+            (args("http://h", "i", ""), "", "s", "OTS_AK_ENV is"),
+            (args("http://h", "i", ""), "k", "", "OTS_SK_ENV is"),
+            (
+                ConnectionArgs::default(),
+                "",
+                "",
+                "OTS_ENDPOINT (or --endpoint), OTS_INSTANCE (or --instance), OTS_AK_ENV, OTS_SK_ENV are",
+            ),
+        ] {
+            let failure = settings(&args, key_id, secret).unwrap_err();
+            assert_eq!((failure.exit_code, failure.message), (2, format!("{missing} not set: {how}")));
+        }
+    }
+
+    #[test]
+    fn an_empty_region_is_none() {
+        let config = settings(&args("http://h", "i", ""), "k", "s").unwrap();
+        assert_eq!((config.region, config.secret.as_str()), (None, "s"));
+        let config = settings(&args("http://h", "i", "r"), "k", "s").unwrap();
+        assert_eq!(config.region.as_deref(), Some("r"));
+    }
+}

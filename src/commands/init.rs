@@ -1,0 +1,93 @@
+//! `orderflow init`: makes the tables of the orders and of the results, and the tunnel.
+
+use clap::Args;
+
+use super::connection::ConnectionArgs;
+use super::order_tables::{ORDER_SOURCE, ORDER_TUNNEL, ORDER_TUNNEL_TYPE, key_text, schemas};
+use super::{Failure, say};
+use crate::store::schema::TableSchema;
+use crate::tablestore::client::{Client, tunnel_type_text};
+
+/// Flags of `init`.
+#[derive(Args, Clone, Debug)]
+pub struct InitArgs {
+    /// Where the store is.
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+}
+
+/// Makes what is missing and says of each thing whether it was.
+///
+/// # Errors
+/// [`Failure`]: 2 where a table or the tunnel is there in another form, before anything is made.
+pub fn init(args: &InitArgs) -> Result<(), Failure> {
+    args.connection.run(async |client| {
+        let wanted = schemas();
+        let listed = client.list_tables().await?;
+        for schema in wanted.iter().filter(|schema| listed.contains(&schema.name)) {
+            check(&client, schema).await?;
+        }
+        for schema in &wanted {
+            let is_new = !listed.contains(&schema.name) && create(&client, schema).await?;
+            say(&format!(
+                "table   {:<18} {}\n",
+                schema.name,
+                if is_new { "created" } else { "already exists" }
+            ))?;
+        }
+        let (tunnel_id, is_new) = tunnel(&client).await?;
+        let made = if is_new { "created" } else { "already exists" };
+        say(&format!("tunnel  {ORDER_TUNNEL:<18} {made}, id {tunnel_id}\n"))
+    })
+}
+
+/// Makes a table; false if another caller did in the meantime.
+async fn create(client: &Client, schema: &TableSchema) -> Result<bool, Failure> {
+    match client.create_table(schema).await {
+        Ok(()) => Ok(true),
+        Err(error) if error.is_code("OTSObjectAlreadyExist") => {
+            check(client, schema).await?;
+            Ok(false)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Refuses a table of this name with another key.
+async fn check(client: &Client, wanted: &TableSchema) -> Result<(), Failure> {
+    let found = client.describe_table(&wanted.name).await?.schema;
+    if found.key == wanted.key {
+        return Ok(());
+    }
+    Err(Failure::new(
+        2,
+        format!(
+            "table {} exists with the key ({}) where ({}) is needed: delete it, or use another instance",
+            wanted.name,
+            key_text(&found.key),
+            key_text(&wanted.key)
+        ),
+    ))
+}
+
+/// Makes the tunnel; gives its id, and whether it is new.
+async fn tunnel(client: &Client) -> Result<(String, bool), Failure> {
+    match client.create_tunnel(ORDER_SOURCE, ORDER_TUNNEL, ORDER_TUNNEL_TYPE).await {
+        Ok(tunnel_id) => return Ok((tunnel_id, true)),
+        Err(error) if error.is_code("OTSTunnelExist") => {}
+        Err(error) => return Err(error.into()),
+    }
+    let found = client.describe_tunnel(ORDER_SOURCE, ORDER_TUNNEL).await?.tunnel;
+    let refused = |what: String| {
+        let how = format!("delete it with `orderflow tunnel delete {ORDER_SOURCE} {ORDER_TUNNEL}` first");
+        Err(Failure::new(2, format!("tunnel {ORDER_TUNNEL} {what}: {how}")))
+    };
+    if found.tunnel_type != tunnel_type_text(ORDER_TUNNEL_TYPE) {
+        let wanted = tunnel_type_text(ORDER_TUNNEL_TYPE);
+        return refused(format!("exists with the type {} where {wanted} is needed", found.tunnel_type));
+    }
+    if found.expired() {
+        return refused("has expired: the changes that it would deliver next are no longer kept".to_owned());
+    }
+    Ok((found.tunnel_id, false))
+}

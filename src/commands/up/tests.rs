@@ -1,0 +1,108 @@
+use std::io::Write;
+
+use super::*;
+
+fn args(more: &[&str]) -> UpArgs {
+    #[derive(clap::Parser)]
+    struct Command {
+        #[command(flatten)]
+        args: UpArgs,
+    }
+    let all = ["up", "--data", "data"].iter().chain(more);
+    <Command as clap::Parser>::try_parse_from(all).unwrap().args
+}
+
+fn config(more: &[&str], variables: &[(&str, &str)]) -> Result<UpConfig, Failure> {
+    UpConfig::new(&args(more), |name| {
+        variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+    })
+}
+
+const OWN: [(&str, &str); 2] = [("OTS_AK_ENV", "my-id"), ("OTS_SK_ENV", "my-secret-of-16-or-more")];
+
+#[test]
+fn loopback_takes_the_store_s_own_key() {
+    for listen in ["127.0.0.1:0", "[::1]:8087", "127.3.2.1:80"] {
+        // Keys in the environment may be those of another store, or of the cloud.
+        let config = config(&["--listen", listen, "--allow-remote"], &OWN).unwrap();
+        assert_eq!((config.own_key, config.durability), (None, Durability::Synced), "{listen}");
+    }
+}
+
+#[test]
+fn other_machines_are_let_in_by_flag_and_with_a_key_of_one_s_own_only() {
+    let all = ["--listen", "0.0.0.0:8087"];
+    let refused = |more: &[&str], variables: &[(&str, &str)]| {
+        let failure = config(&[&all, more].concat(), variables).unwrap_err();
+        assert_eq!(failure.exit_code, 2);
+        failure.message
+    };
+    assert_eq!(
+        refused(&[], &OWN),
+        "0.0.0.0:8087 can be reached from other machines: say --allow-remote if that is meant, or listen on 127.0.0.1"
+    );
+    let own =
+        "--allow-remote needs an access key of your own, from --key-file or from OTS_AK_ENV and OTS_SK_ENV";
+    assert_eq!(refused(&["--allow-remote"], &[]), format!("OTS_AK_ENV is missing: {own}"));
+    assert_eq!(refused(&["--allow-remote"], &OWN[..1]), format!("OTS_SK_ENV is missing: {own}"));
+    assert_eq!(
+        refused(&["--allow-remote"], &[OWN[0], ("OTS_SK_ENV", "short")]),
+        "the secret OTS_SK_ENV must have at least 16 characters where other machines can try it"
+    );
+    let config = config(&[&all[..], &["--allow-remote"]].concat(), &OWN).unwrap();
+    assert_eq!(config.own_key, Some(KeyPair::new(OWN[0].1, OWN[1].1).unwrap()));
+}
+
+#[test]
+fn a_key_file_goes_before_all_other_keys() {
+    // Made with mode 0600.
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    writeln!(file, "OTS_AK_ENV=from-file\nOTS_SK_ENV=secret-from-a-file").unwrap();
+    let path = file.path().to_str().unwrap();
+    let expected = Some(KeyPair::new("from-file", "secret-from-a-file").unwrap());
+    for more in [&[][..], &["--listen", "0.0.0.0:1", "--allow-remote"]] {
+        let config = config(&[&["--key-file", path], more].concat(), &OWN).unwrap();
+        assert_eq!(config.own_key, expected);
+    }
+    let failure = config(&["--key-file", "no/such/file"], &OWN).unwrap_err();
+    assert_eq!(failure.exit_code, 2);
+    assert!(failure.message.starts_with("no/such/file: No such file"), "{failure}");
+}
+
+#[test]
+fn flags_that_cannot_be() {
+    for (more, message) in [
+        (["--listen", "8087"], "--listen \"8087\" must be HOST:PORT, such as 127.0.0.1:8087: "),
+        (["--listen", "127.0.0.1:70000"], "--listen \"127.0.0.1:70000\" must be HOST:PORT"),
+        (["--instance", ""], "--instance \"\" must be"),
+        (["--instance", "my shop"], "--instance \"my shop\" must be"),
+        (["--instance", "7up"], "--instance \"7up\" must be"),
+        (["--instance", "shop-"], "--instance \"shop-\" must be"),
+    ] {
+        let failure = config(&more, &[]).unwrap_err();
+        assert_eq!(failure.exit_code, 2);
+        assert!(failure.message.starts_with(message), "{failure}");
+    }
+}
+
+#[test]
+fn lines_for_a_shell_name_an_address_that_callers_can_use() {
+    let key = KeyPair::new("id", "secret").unwrap();
+    assert_eq!(
+        exports("127.0.0.1:8087".parse().unwrap(), "shop", &key, true),
+        "export OTS_ENDPOINT=http://127.0.0.1:8087\n\
+         export OTS_INSTANCE=shop\n\
+         export OTS_AK_ENV=id\n\
+         export OTS_SK_ENV=secret\n\
+         export OTS_REGION=local\n"
+    );
+    assert!(!exports("127.0.0.1:8087".parse().unwrap(), "shop", &key, false).contains("=secret\n"));
+    for (address, expected) in [
+        ("0.0.0.0:1", "http://127.0.0.1:1"),
+        ("[::]:1", "http://[::1]:1"),
+        ("[::1]:1", "http://[::1]:1"),
+        ("10.1.2.3:80", "http://10.1.2.3:80"),
+    ] {
+        assert_eq!(endpoint(address.parse().unwrap()), expected);
+    }
+}

@@ -1,0 +1,134 @@
+//! An engine in memory for tests: a disk that forgets what was not synced, and fails when told to.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::{Arc, Mutex};
+
+use super::{Batch, Bytes, Engine, EngineError, Entry, Scan, Snapshot, Space};
+use crate::store::read::Direction;
+
+/// What goes wrong with one commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// It is not written.
+    WriteFails,
+    /// It is written, but is reported as failed.
+    WriteFailsLate,
+    /// It is written and not synced.
+    SyncFails,
+    /// It is written and synced, but the sync is reported as failed.
+    SyncFailsLate,
+    /// It is written, reported as synced, and the machine stops right after.
+    StopsAfter,
+}
+
+impl Fault {
+    pub(crate) const ALL: [Fault; 5] =
+        [Fault::WriteFails, Fault::WriteFailsLate, Fault::SyncFails, Fault::SyncFailsLate, Fault::StopsAfter];
+}
+
+type Spaces = [BTreeMap<Bytes, Bytes>; Space::ALL.len()];
+
+/// A disk, which outlives the engines that use it.
+#[derive(Clone, Default)]
+pub(crate) struct Disk(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    /// As programs see it.
+    written: Arc<Spaces>,
+    /// As it is after power fails.
+    synced: Arc<Spaces>,
+    /// Commits until now.
+    commits: usize,
+    /// Which commit goes wrong, and how.
+    fault: Option<(usize, Fault)>,
+    /// Since something went wrong.
+    dead: bool,
+}
+
+impl Disk {
+    /// Lets the `commit`-th commit from now, counted from 0, go wrong.
+    pub(crate) fn fail(&self, commit: usize, fault: Fault) {
+        let mut state = self.0.lock().unwrap();
+        state.fault = Some((state.commits + commit, fault));
+    }
+
+    /// Whether something went wrong.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.0.lock().unwrap().dead
+    }
+
+    /// Power fails and comes back: what was not synced is gone, and the disk is sound again.
+    pub(crate) fn restart(&self) {
+        let mut state = self.0.lock().unwrap();
+        state.written = state.synced.clone();
+        (state.fault, state.dead) = (None, false);
+    }
+
+    /// Entries of a space.
+    pub(crate) fn entries(&self, space: Space) -> usize {
+        self.0.lock().unwrap().written[space.index()].len()
+    }
+}
+
+impl Engine for Disk {
+    fn snapshot(&self) -> Box<dyn Snapshot> {
+        Box::new(MemorySnapshot(self.0.lock().unwrap().written.clone()))
+    }
+
+    fn commit(&self, batch: Batch, sync: bool) -> Result<(), EngineError> {
+        let mut state = self.0.lock().unwrap();
+        assert!(!state.dead, "nothing may be written after a failure");
+        let fault = state.fault.filter(|(commit, _)| *commit == state.commits).map(|(_, fault)| fault);
+        state.commits += 1;
+        state.dead = fault.is_some();
+        if fault != Some(Fault::WriteFails) {
+            let spaces = Arc::make_mut(&mut state.written);
+            for change in batch.changes {
+                match change.value {
+                    Some(value) => spaces[change.space.index()].insert(change.key, value),
+                    None => spaces[change.space.index()].remove(&change.key),
+                };
+            }
+        }
+        if sync && !matches!(fault, Some(Fault::WriteFails | Fault::WriteFailsLate | Fault::SyncFails)) {
+            state.synced = state.written.clone();
+        }
+        match fault {
+            None | Some(Fault::StopsAfter) => Ok(()),
+            Some(fault) => Err(EngineError(format!("{fault:?}"))),
+        }
+    }
+
+    fn sync(&self) -> Result<(), EngineError> {
+        let mut state = self.0.lock().unwrap();
+        if state.dead {
+            return Err(EngineError("the disk has failed".to_owned()));
+        }
+        state.synced = state.written.clone();
+        Ok(())
+    }
+}
+
+struct MemorySnapshot(Arc<Spaces>);
+
+impl Snapshot for MemorySnapshot {
+    fn get(&self, space: Space, key: &[u8]) -> Result<Option<Bytes>, EngineError> {
+        Ok(self.0[space.index()].get(key).cloned())
+    }
+
+    fn scan(&self, space: Space, lower: &[u8], upper: &[u8], direction: Direction) -> Scan {
+        if lower >= upper {
+            return Box::new(std::iter::empty());
+        }
+        let entries =
+            self.0[space.index()].range::<[u8], _>((Bound::Included(lower), Bound::Excluded(upper)));
+        let mut entries: Vec<_> =
+            entries.map(|(key, value)| Ok(Entry { key: key.clone(), value: value.clone() })).collect();
+        if direction == Direction::Backward {
+            entries.reverse();
+        }
+        Box::new(entries.into_iter())
+    }
+}

@@ -1,0 +1,251 @@
+//! The rows of a table as a tunnel's own commit shows them, read long after.
+//!
+//! A view is a snapshot of the engine, taken at the tunnel's creation or later, and an undo: for each row that changed
+//! between the two, the row before the first of those changes, from the log. So a view can be dropped and made anew at
+//! any time, also after a restart, and shows the same; the older its snapshot, the less there is to undo. A row that is
+//! newer than the commit and not in the undo would be a change that the log has lost: it is refused, never delivered.
+//!
+//! The undo holds keys and places in the log, of [`UNDO_ROWS_MAX`] rows at most: a window of the keys, which is made
+//! anew, by another scan of the log, once reading has passed it.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::super::Store;
+use super::super::catalog::Table;
+use super::super::edit::EditRef;
+use super::super::engine::{Bytes, Snapshot, Space};
+use super::super::error::StoreError;
+use super::super::format::{CHANNELS, TableId, after_prefix};
+use super::super::log::{self, Action, LogPosition, Record, log_key};
+use super::super::read::Direction;
+use super::super::row::{Malformed, RowView};
+use super::super::time_to_live::Expiry;
+use super::model::{Cursor, PageEnd, Place};
+use super::page::Page;
+use super::records::{Definition, TunnelId};
+use super::stream::check_kept;
+
+/// Most views at a time: each keeps the engine from freeing what it shows.
+pub(super) const VIEWS_MAX: usize = 8;
+/// Time after which a view that is not read is dropped, in microseconds.
+const VIEW_IDLE_US: i64 = 10 * 60 * 1_000_000;
+/// Most rows of an undo.
+const UNDO_ROWS_MAX: usize = if cfg!(test) { 16 } else { 100_000 };
+
+/// Views of the tunnels whose start is being read.
+#[derive(Default)]
+pub(super) struct Views {
+    views: Mutex<Vec<Held>>,
+}
+
+struct Held {
+    tunnel: TunnelId,
+    used_us: i64,
+    view: Arc<Mutex<View>>,
+}
+
+impl Views {
+    /// That of a tunnel; a new one takes the place of the one that was not used for longest, if there are too many.
+    pub(super) fn of(&self, store: &Store, definition: &Definition) -> Arc<Mutex<View>> {
+        let mut views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
+        let used_us = store.clock().now_us();
+        if let Some(held) = views.iter_mut().find(|held| held.tunnel == definition.id) {
+            held.used_us = used_us;
+            return held.view.clone();
+        }
+        if views.len() >= VIEWS_MAX
+            && let Some(least) = (0..views.len()).min_by_key(|at| views.get(*at).map(|held| held.used_us))
+        {
+            views.swap_remove(least);
+        }
+        let view = Arc::new(Mutex::new(View::new(store.snapshot(), definition)));
+        views.push(Held { tunnel: definition.id, used_us, view: view.clone() });
+        view
+    }
+
+    /// Drops that of a tunnel.
+    pub(super) fn forget(&self, tunnel: TunnelId) {
+        self.views.lock().unwrap_or_else(PoisonError::into_inner).retain(|held| held.tunnel != tunnel);
+    }
+
+    /// Drops those that nobody reads.
+    pub(super) fn forget_idle(&self, now_us: i64) {
+        let mut views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
+        views.retain(|held| now_us.saturating_sub(held.used_us) <= VIEW_IDLE_US);
+    }
+}
+
+/// The rows of a table as one commit shows them.
+pub(super) struct View {
+    snapshot: Box<dyn Snapshot>,
+    table: TableId,
+    /// The commit.
+    commit: u64,
+    undo: Option<Undo>,
+}
+
+/// Where the first change of a row after the commit stands, if it has the row before; none for a row that was new.
+type FirstChange = Option<(u8, LogPosition)>;
+
+/// The rows of a range of keys that have changed since.
+struct Undo {
+    lower: Vec<u8>,
+    /// None reaches to the end.
+    upper: Option<Vec<u8>>,
+    rows: BTreeMap<Vec<u8>, FirstChange>,
+}
+
+impl Undo {
+    fn covers(&self, key: &[u8]) -> bool {
+        self.lower.as_slice() <= key && self.upper.as_deref().is_none_or(|upper| key < upper)
+    }
+}
+
+impl View {
+    pub(super) fn new(snapshot: Box<dyn Snapshot>, definition: &Definition) -> View {
+        let Definition { id, commit, .. } = definition;
+        View { snapshot, table: id.table, commit: *commit, undo: None }
+    }
+
+    /// Emits a page of rows whose key bytes are `from` or above. `records` rows were emitted before.
+    pub(super) fn page(
+        &mut self,
+        mut page: Page<'_>,
+        from: Vec<u8>,
+        records: u64,
+        now_us: i64,
+    ) -> Result<PageEnd, StoreError> {
+        let undo = match self.undo.take() {
+            Some(undo) if undo.covers(&from) => undo,
+            _ => self.undo_from(page.table, &from)?,
+        };
+        let expiry = Expiry::new(page.table.options(), now_us / 1_000);
+        let next = self.fill(&undo, from, expiry, &mut page)?;
+        self.undo = Some(undo);
+        let (place, more) = match next {
+            Some(key) => (Place::Base(key), true),
+            None => (Place::Finished, false),
+        };
+        let records = records + page.records as u64;
+        Ok(PageEnd { next: Cursor { place, records, time_us: 0 }, more })
+    }
+
+    /// Emits rows up to the end of the page or of the undo, and says where to go on.
+    fn fill(
+        &self,
+        undo: &Undo,
+        from: Vec<u8>,
+        expiry: Option<Expiry>,
+        page: &mut Page<'_>,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let head = self.table.bytes();
+        let key_of = |key: &[u8]| [head.as_slice(), key].concat();
+        let upper = match &undo.upper {
+            Some(upper) => key_of(upper),
+            None => after_prefix(&head).unwrap_or_default(),
+        };
+        let mut rows = self.snapshot.scan(Space::Rows, &key_of(&from), &upper, Direction::Forward).peekable();
+        let mut changed =
+            undo.rows.range::<[u8], _>((Bound::Included(from.as_slice()), Bound::Unbounded)).peekable();
+        loop {
+            let key = match (rows.peek(), changed.peek()) {
+                (None, None) => return Ok(undo.upper.clone()),
+                (Some(Err(_)), _) => match rows.next() {
+                    Some(Err(error)) => return Err(error.into()),
+                    _ => continue,
+                },
+                (Some(Ok(row)), Some((changed, _))) => changed.as_slice().min(row_key(&row.key)).to_vec(),
+                (Some(Ok(row)), None) => row_key(&row.key).to_vec(),
+                (None, Some((changed, _))) => (*changed).clone(),
+            };
+            if page.is_full() {
+                return Ok(Some(key));
+            }
+            let row =
+                rows.next_if(|row| row.as_ref().is_ok_and(|row| row_key(&row.key) == key)).transpose()?;
+            match changed.next_if(|(changed, _)| **changed == key) {
+                Some((_, None)) => {}
+                Some((_, Some((partition, position)))) => {
+                    let value = self.change(*partition, *position)?;
+                    let before = Record::decode(&value).map_err(|Malformed| self.lost(*position))?.before;
+                    emit_row(page, &key, before.ok_or_else(|| self.lost(*position))?, expiry)?;
+                }
+                None => {
+                    let Some(row) = row else { continue };
+                    let row =
+                        RowView::new(&row.value).map_err(|Malformed| self.lost(LogPosition::default()))?;
+                    if row.commit > self.commit {
+                        return Err(self.lost(LogPosition::start_of(row.commit)));
+                    }
+                    emit_row(page, &key, row, expiry)?;
+                }
+            }
+        }
+    }
+
+    /// The undo of as many rows from a key on as it may hold.
+    fn undo_from(&self, table: &Table, from: &[u8]) -> Result<Undo, StoreError> {
+        let after = LogPosition::start_of(self.commit + 1);
+        let mut undo = Undo { lower: from.to_vec(), upper: None, rows: BTreeMap::new() };
+        for partition in 0..CHANNELS {
+            check_kept(self.snapshot.as_ref(), table, partition, after)?;
+            for entry in log::scan(self.snapshot.as_ref(), self.table, partition, after) {
+                let entry = entry?;
+                let record = entry.record()?;
+                // All changes of a row are in one partition, the first one first.
+                if !undo.covers(record.key) || undo.rows.contains_key(record.key) {
+                    continue;
+                }
+                undo.rows.insert(record.key.to_vec(), record.before.map(|_| (partition, entry.position)));
+                if undo.rows.len() > UNDO_ROWS_MAX {
+                    undo.upper = undo.rows.pop_last().map(|(key, _)| key);
+                }
+            }
+        }
+        Ok(undo)
+    }
+
+    fn change(&self, partition: u8, position: LogPosition) -> Result<Bytes, StoreError> {
+        let value = self.snapshot.get(Space::Log, &log_key(self.table, partition, position))?;
+        value.ok_or_else(|| self.lost(position))
+    }
+
+    fn lost(&self, position: LogPosition) -> StoreError {
+        StoreError::Damaged(format!(
+            "a row as of commit {} cannot be told: its change of commit {} in the space log is missing",
+            self.commit, position.commit
+        ))
+    }
+}
+
+/// The row's own bytes of a key of the space of rows.
+fn row_key(key: &[u8]) -> &[u8] {
+    key.get(size_of::<TableId>()..).unwrap_or_default()
+}
+
+/// Emits a row, unless all its cells have expired.
+fn emit_row(
+    page: &mut Page<'_>,
+    key: &[u8],
+    row: RowView<'_>,
+    expiry: Option<Expiry>,
+) -> Result<(), StoreError> {
+    let name = page.table.name();
+    let damaged = || StoreError::Damaged(format!("row {} of table \"{name}\"", key.escape_ascii()));
+    let mut edits = Vec::new();
+    let mut expired = false;
+    for cell in row.cells() {
+        let cell = cell.map_err(|Malformed| damaged())?;
+        if expiry.is_some_and(|expiry| expiry.has_passed(cell.version)) {
+            expired = true;
+        } else {
+            edits.push(EditRef::Put(cell));
+        }
+    }
+    if edits.is_empty() && expired {
+        return Ok(());
+    }
+    page.emit(key, Action::Put, &edits, None).ok_or_else(damaged)
+}

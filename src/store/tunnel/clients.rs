@@ -1,0 +1,201 @@
+//! What clients of a tunnel ask for.
+
+use std::sync::{MutexGuard, PoisonError};
+
+use super::super::error::StoreError;
+use super::super::meta::put;
+use super::assignment::{ChannelReport, ChannelStatus, End};
+use super::model::{Checkpoint, Cursor, PageEnd, Place};
+use super::page::{Emit, Page, PageMax};
+use super::records::{Source, checkpoint, checkpoint_key, exists, fill_random};
+use super::session::{Session, Told};
+use super::{Open, Tunnels, stream};
+
+/// A client's claim to a channel.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Claim<'a> {
+    /// Id of the tunnel.
+    pub(crate) tunnel: &'a str,
+    /// Id of the client.
+    pub(crate) client: &'a str,
+    /// Name of the channel.
+    pub(crate) channel: &'a str,
+}
+
+impl Tunnels<'_> {
+    /// Connects a client and gives its id.
+    pub(crate) fn connect(&self, tunnel: &str, timeout_s: Option<i64>) -> Result<String, StoreError> {
+        let open = self.open_text(tunnel)?;
+        let mut session = self.live(&open)?;
+        let mut random = [0; 16];
+        fill_random(&mut random)?;
+        let client = format!("{:032x}", u128::from_be_bytes(random));
+        let mut assignment = session.assignment.clone();
+        let now_us = self.store.clock().now_us();
+        assignment.drop_silent(now_us);
+        assignment.connect(client.clone(), timeout_s, now_us)?;
+        session.save(self.store, &open.definition, assignment, Vec::new())?;
+        Ok(client)
+    }
+
+    /// Takes in what a client says of its channels and answers with those it has from now on.
+    pub(crate) fn heartbeat(
+        &self,
+        tunnel: &str,
+        client: &str,
+        reports: &[ChannelReport],
+    ) -> Result<Vec<ChannelReport>, StoreError> {
+        let open = self.open_text(tunnel)?;
+        let mut session = self.live(&open)?;
+        let mut assignment = session.assignment.clone();
+        let ends = session.ends(client);
+        let answer = assignment.heartbeat(client, reports, &ends, self.store.clock().now_us())?;
+        // A client that ends a channel has consumed it, checkpoint or not.
+        let mut checkpoints = Vec::new();
+        for (index, (share, end)) in assignment.shares().iter().zip(&ends).enumerate() {
+            if let (ChannelStatus::Terminated, End::Told, Some(told)) =
+                (share.status, end, session.told(index))
+            {
+                checkpoints.push((index, told.cursor.clone()));
+            }
+        }
+        session.save(self.store, &open.definition, assignment, checkpoints)?;
+        if !session.assignment.base_open() {
+            self.store.tunnel_sessions().views.forget(open.definition.id);
+        }
+        Ok(answer)
+    }
+
+    /// Drops a client at its own wish.
+    pub(crate) fn shut_down(&self, tunnel: &str, client: &str) -> Result<(), StoreError> {
+        let open = self.open_text(tunnel)?;
+        let mut session = open.lock();
+        let mut assignment = session.assignment.clone();
+        assignment.drop_silent(self.store.clock().now_us());
+        assignment.shut_down(client)?;
+        session.save(self.store, &open.definition, assignment, Vec::new())
+    }
+
+    /// The stored checkpoint of a channel that the client has.
+    pub(crate) fn checkpoint(&self, claim: Claim<'_>) -> Result<Checkpoint, StoreError> {
+        let open = self.open_text(claim.tunnel)?;
+        let (_session, index, source) = self.held(&open, claim)?;
+        checkpoint(self.store.snapshot().as_ref(), &open.definition, index, source)
+    }
+
+    /// Sets the checkpoint of a channel that the client has. Durable when it returns. `number` must be above the stored one.
+    pub(crate) fn set_checkpoint(
+        &self,
+        claim: Claim<'_>,
+        cursor: Cursor,
+        number: i64,
+    ) -> Result<(), StoreError> {
+        let open = self.open_text(claim.tunnel)?;
+        let (mut session, index, source) = self.held(&open, claim)?;
+        self.check_place(source, &cursor.place)?;
+        if let (Source::Stream(partition), Place::Stream(position)) = (source, &cursor.place) {
+            let table = self.table_of(&open.definition)?;
+            stream::check_kept(self.store.snapshot().as_ref(), &table, partition, *position)?;
+        }
+        let finished = cursor.place == Place::Finished;
+        let cursor = match session.told(index) {
+            // `finished` does not tell how many records there were.
+            Some(told) if finished && told.client == claim.client => told.cursor.clone(),
+            _ => cursor,
+        };
+        let (definition, channel) = (open.definition.clone(), claim.channel.to_owned());
+        self.store.transact(move |transaction| {
+            exists(transaction, definition.id)?;
+            let before = checkpoint(transaction, &definition, index, source)?;
+            if number <= before.number {
+                return Err(StoreError::CheckpointOutOfOrder(format!(
+                    "checkpoint {number} of channel {channel:?} is not above the stored one, {}",
+                    before.number
+                )));
+            }
+            put(transaction, checkpoint_key(definition.id, index), &Checkpoint { cursor, number })
+        })?;
+        session.set_consumed(index, finished);
+        Ok(())
+    }
+
+    /// Emits a page of records of a channel that the client has.
+    pub(crate) fn read(
+        &self,
+        claim: Claim<'_>,
+        from: Cursor,
+        max: PageMax,
+        emit: Emit<'_>,
+    ) -> Result<PageEnd, StoreError> {
+        let open = self.open_text(claim.tunnel)?;
+        let (session, index, source) = self.held(&open, claim)?;
+        drop(session);
+        let table = self.table_of(&open.definition)?;
+        self.check_place(source, &from.place)?;
+        let page = Page::new(&table, max, emit);
+        let end = match (source, from.place) {
+            (Source::Base, Place::Base(key)) => {
+                let view = self.store.tunnel_sessions().views.of(self.store, &open.definition);
+                let mut view = view.lock().unwrap_or_else(PoisonError::into_inner);
+                view.page(page, key, from.records, self.store.clock().now_us())?
+            }
+            (Source::Stream(partition), Place::Stream(position)) => {
+                let next = stream::Next { position, records: from.records, time_us: from.time_us };
+                stream::page(self.store, &open.definition, partition, next, page)?
+            }
+            (_, place) => PageEnd { next: Cursor { place, ..from }, more: false },
+        };
+        if end.next.place == Place::Finished {
+            let told = Told { client: claim.client.to_owned(), cursor: end.next.clone() };
+            open.lock().set_told(index, told);
+        }
+        Ok(end)
+    }
+
+    /// Refuses a place that cannot be one of the channel's.
+    fn check_place(&self, source: Source, place: &Place) -> Result<(), StoreError> {
+        match (source, place) {
+            (_, Place::Finished) | (Source::Base, Place::Base(_)) => Ok(()),
+            (Source::Stream(_), Place::Stream(position)) => {
+                // What a snapshot shows may not have been announced yet.
+                let last = stream::last_of(self.store.snapshot().as_ref())?.commit;
+                if position.commit <= last + 1 {
+                    return Ok(());
+                }
+                let message =
+                    format!("the token names commit {}, and the last one is {last}", position.commit);
+                Err(StoreError::Invalid(message))
+            }
+            _ => Err(StoreError::Invalid("the token is that of a channel of another type".to_owned())),
+        }
+    }
+
+    /// Locks a tunnel for a client's request, which keeps it from expiring.
+    fn live<'o>(&self, open: &'o Open) -> Result<MutexGuard<'o, Session>, StoreError> {
+        let mut session = open.lock();
+        let table = self.table_of(&open.definition)?;
+        if self.is_expired(&session, &table) {
+            return Err(StoreError::TunnelExpired(format!(
+                "tunnel \"{}\" of table \"{}\" was left alone for longer than the table keeps changes; create it anew",
+                open.definition.name, open.definition.table
+            )));
+        }
+        session.active_us = session.active_us.max(self.store.clock().now_us());
+        Ok(session)
+    }
+
+    /// Locks a tunnel for a request about a channel that the client has.
+    fn held<'o>(
+        &self,
+        open: &'o Open,
+        claim: Claim<'_>,
+    ) -> Result<(MutexGuard<'o, Session>, usize, Source), StoreError> {
+        let mut session = self.live(open)?;
+        session.assignment.drop_silent(self.store.clock().now_us());
+        let index = session.assignment.held(claim.client, claim.channel)?;
+        let source = open.definition.sources().get(index).copied();
+        let source =
+            source.ok_or_else(|| StoreError::ResourceGone(format!("no channel {:?}", claim.channel)))?;
+        Ok((session, index, source))
+    }
+}

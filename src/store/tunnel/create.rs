@@ -1,0 +1,155 @@
+//! How tunnels come.
+
+use super::super::catalog::{Table, switch_stream_on};
+use super::super::error::StoreError;
+use super::super::format::CHANNELS;
+use super::super::log::{self, LogPosition};
+use super::super::meta::{Meta, put};
+use super::super::schema::NAME_BYTES_MAX;
+use super::super::transaction::Transaction;
+use super::TUNNELS_MAX;
+use super::model::{StartFlag, StreamRange, TunnelKind, TunnelSpec};
+use super::records::{Definition, Horizon, Life, TunnelId, definitions, horizon_key};
+
+/// Refuses what no tunnel can be, whatever the table.
+pub(super) fn check(spec: &TunnelSpec) -> Result<(), StoreError> {
+    let invalid = |message: String| Err(StoreError::Invalid(message));
+    let bytes = spec.name.as_bytes();
+    let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    if !(1..=NAME_BYTES_MAX).contains(&bytes.len()) || !bytes.iter().all(allowed) {
+        return invalid(format!(
+            "Invalid tunnel name: '{}'. It must be 1 to {NAME_BYTES_MAX} letters, digits, underscores and hyphens.",
+            spec.name
+        ));
+    }
+    let range = given(spec.range);
+    if spec.kind != TunnelKind::Stream && (range.start_ns.is_some() || range.end_ns.is_some()) {
+        return invalid(format!(
+            "tunnel '{}': only a Stream tunnel has a start and an end offset",
+            spec.name
+        ));
+    }
+    match (range.start_ns, range.end_ns) {
+        (Some(start_ns), Some(end_ns)) if start_ns >= end_ns => invalid(format!(
+            "tunnel '{}': the start offset {start_ns} must be below the end offset {end_ns}",
+            spec.name
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// A range without its zeros, which say nothing.
+pub(super) fn given(range: Option<StreamRange>) -> StreamRange {
+    let range = range.unwrap_or_default();
+    let given = |ns: Option<u64>| ns.filter(|ns| *ns != 0);
+    StreamRange { flag: range.flag, start_ns: given(range.start_ns), end_ns: given(range.end_ns) }
+}
+
+/// Creates a tunnel; every change after its commit is logged and kept for it.
+pub(super) fn create(transaction: &mut Transaction<'_>, spec: TunnelSpec) -> Result<Definition, StoreError> {
+    let table = transaction.table(&spec.table)?;
+    let others = definitions(transaction, table.id)?;
+    if others.iter().any(|other| other.name == spec.name) {
+        return Err(StoreError::TunnelExists(spec.name));
+    }
+    if others.len() >= TUNNELS_MAX {
+        return Err(StoreError::Invalid(format!(
+            "table '{}' has {TUNNELS_MAX} tunnels, its most",
+            spec.table
+        )));
+    }
+    let table = switch_stream_on(transaction, &spec.table)?;
+    let definition = Definition {
+        id: TunnelId::new(table.id)?,
+        table: spec.table,
+        name: spec.name,
+        kind: spec.kind,
+        range: spec.range,
+        created_us: transaction.now_us(),
+        commit: transaction.number(),
+        starts: starts(transaction, &table, spec.kind, given(spec.range))?,
+    };
+    put(transaction, definition.id.key(b"d"), &definition)?;
+    put(transaction, definition.id.key(b"l"), &Life { active_us: definition.created_us, expired: false })?;
+    Ok(definition)
+}
+
+/// Where each partition's changes start to be its own.
+fn starts(
+    transaction: &Transaction<'_>,
+    table: &Table,
+    kind: TunnelKind,
+    range: StreamRange,
+) -> Result<[LogPosition; CHANNELS as usize], StoreError> {
+    let mut starts = [LogPosition::start_of(transaction.number() + 1); CHANNELS as usize];
+    let earliest = match (kind, range.start_ns, range.flag) {
+        (TunnelKind::Stream, Some(start_ns), _) => {
+            check_kept(transaction, table, start_ns)?;
+            true
+        }
+        (TunnelKind::Stream, None, Some(StartFlag::Earliest)) => true,
+        _ => false,
+    };
+    if earliest {
+        for (partition, start) in (0..CHANNELS).zip(&mut starts) {
+            let first = first_kept(transaction, table, partition)?;
+            *start = match range.start_ns {
+                Some(start_ns) => find_time(transaction, table, partition, first, start_ns)?,
+                None => first,
+            };
+        }
+    }
+    Ok(starts)
+}
+
+/// The oldest change that is kept, as of now within the group.
+fn first_kept(
+    transaction: &Transaction<'_>,
+    table: &Table,
+    partition: u8,
+) -> Result<LogPosition, StoreError> {
+    let first = log::first_kept(transaction, table, partition)?;
+    Ok(first.unwrap_or(LogPosition::start_of(transaction.number() + 1)))
+}
+
+/// Refuses a start of which later changes are no longer there.
+fn check_kept(transaction: &Transaction<'_>, table: &Table, start_ns: u64) -> Result<(), StoreError> {
+    let cut: Horizon = transaction.record(&horizon_key(table.id))?.unwrap_or_default();
+    let info = &table.info;
+    // What was written before the stream was switched on was never logged.
+    let unlogged_to_us = if info.stream_enabled_us > info.created_us { info.stream_enabled_us } else { 0 };
+    let kept_from_us = cut.kept_from_us.max(unlogged_to_us);
+    if i128::from(start_ns) >= i128::from(kept_from_us) * 1_000 {
+        return Ok(());
+    }
+    Err(StoreError::TunnelExpired(format!(
+        "changes of table '{}' are kept from {kept_from_us}000 ns since 1970 on, and the start offset is {start_ns}",
+        table.name()
+    )))
+}
+
+/// The first change of a partition at a time or after it. Looks at about as many changes as the number of commits
+/// has bits.
+fn find_time(
+    transaction: &Transaction<'_>,
+    table: &Table,
+    partition: u8,
+    first: LogPosition,
+    start_ns: u64,
+) -> Result<LogPosition, StoreError> {
+    let (mut lower, mut upper) = (first.commit, transaction.number());
+    while lower < upper {
+        let middle = lower + (upper - lower) / 2;
+        let from = LogPosition::start_of(middle).max(first);
+        let reached = match log::scan(transaction.snapshot(), table.id, partition, from).next() {
+            Some(entry) => i128::from(entry?.record()?.time_us) * 1_000 >= i128::from(start_ns),
+            None => true,
+        };
+        if reached {
+            upper = middle;
+        } else {
+            lower = middle + 1;
+        }
+    }
+    Ok(LogPosition::start_of(lower).max(first))
+}

@@ -1,0 +1,246 @@
+//! Tunnels: the rows and changes of a table, delivered to clients that share the work and say how far they came.
+//!
+//! ```text
+//!             channel BaseData_0                  channels Stream_0 … Stream_3
+//!  rows as of the tunnel's own commit   ──then──►  the log's partitions, each from its start on
+//!  (base)                                          (stream)
+//! ```
+//!
+//! A client connects, learns by heartbeats which channels are its own ([`assignment`]), reads pages of each from its
+//! stored checkpoint on, and checkpoints what it has consumed: delivery is at least once, in order within a channel,
+//! and all changes of a row are in one channel.
+//!
+//! What must not be lost ([`records`]) is durable before it is answered: tunnels, checkpoints, who reads what. Clients
+//! so outlive a restart of the store, and get all their time to be heard of again. What is only in memory can be made
+//! anew: the views of rows of the start ([`base`]), and who was told that a channel ended.
+//!
+//! A tunnel keeps the log from its checkpoints on, until no client was heard of for as long as its table keeps changes;
+//! then it expires for good ([`retention`]). A reader that comes too late is told so, and never skips.
+
+mod assignment;
+mod base;
+mod changes;
+mod clients;
+mod create;
+mod model;
+mod page;
+mod records;
+mod retention;
+mod session;
+mod stream;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+pub use self::assignment::{ChannelReport, ChannelStatus};
+pub use self::changes::{ChangeBatch, ChangeReader, RowChange};
+pub(crate) use self::clients::Claim;
+pub use self::model::{
+    ChannelInfo, Stage, StartFlag, StreamRange, TunnelDescription, TunnelInfo, TunnelKind, TunnelSpec,
+};
+pub(crate) use self::model::{Cursor, Place, RecordRef, Sequence};
+pub(crate) use self::page::PageMax;
+pub(crate) use self::session::Sessions;
+
+use self::model::Checkpoint;
+use self::records::{Definition, Source, TunnelId, checkpoint, definitions, find};
+use self::session::Session;
+use super::Store;
+use super::catalog::Table;
+use super::engine::{Snapshot, Space};
+use super::error::StoreError;
+use super::log;
+use super::meta::Meta;
+
+/// Most tunnels of a table.
+pub(crate) const TUNNELS_MAX: usize = 10;
+/// How far the durable time at which a client was last heard of may lag, in microseconds.
+pub(crate) const SAVE_US: i64 = 10 * 60 * 1_000_000;
+
+/// The tunnels of a store.
+pub(crate) struct Tunnels<'s> {
+    store: &'s Store,
+}
+
+impl Store {
+    /// Its tunnels. All calls may wait for the disk.
+    pub(crate) fn tunnels(&self) -> Tunnels<'_> {
+        Tunnels { store: self }
+    }
+}
+
+/// A tunnel that a request is about.
+struct Open {
+    definition: Definition,
+    session: Arc<Mutex<Session>>,
+}
+
+impl Open {
+    fn lock(&self) -> MutexGuard<'_, Session> {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Tunnels<'_> {
+    /// Creates a tunnel and switches its table's stream on where it is off. Gives the tunnel's id.
+    pub(crate) fn create(&self, spec: TunnelSpec) -> Result<String, StoreError> {
+        create::check(&spec)?;
+        let definition = self.store.transact(move |transaction| create::create(transaction, spec))?;
+        // The sooner a view is taken, the less has to be undone in it.
+        if definition.kind != TunnelKind::Stream {
+            self.store.tunnel_sessions().views.of(self.store, &definition);
+        }
+        Ok(definition.id.to_string())
+    }
+
+    /// Deletes a tunnel. An `id`, if given, must be its own.
+    pub(crate) fn delete(&self, table: &str, name: &str, id: Option<&str>) -> Result<(), StoreError> {
+        let (table, name, id) = (table.to_owned(), name.to_owned(), id.map(str::to_owned));
+        let deleted = self.store.transact(move |transaction| {
+            let table = transaction.table(&table)?;
+            let found = find(transaction, &table, &name, id.as_deref())?.id;
+            for key in transaction.list(&found.key(b""))?.into_keys() {
+                transaction.remove(Space::Meta, key);
+            }
+            Ok(found)
+        })?;
+        self.store.tunnel_sessions().forget(deleted);
+        Ok(())
+    }
+
+    /// The tunnels of a table, or of all tables, by table and name.
+    pub(crate) fn list(&self, table: Option<&str>) -> Result<Vec<TunnelInfo>, StoreError> {
+        let names = match table {
+            Some(table) => vec![table.to_owned()],
+            None => self.store.tables(),
+        };
+        let mut infos = Vec::new();
+        for name in names {
+            let found = match self.store.find_table(&name) {
+                Ok(found) => found,
+                // Deleted in between.
+                Err(_) if table.is_none() => continue,
+                Err(error) => return Err(error),
+            };
+            let snapshot = self.store.snapshot();
+            let mut definitions = definitions(snapshot.as_ref(), found.id)?;
+            definitions.sort_by(|one, other| one.name.cmp(&other.name));
+            for definition in definitions {
+                match self.open(definition.id) {
+                    Ok(open) => infos.push(self.info(&open, &found)),
+                    Err(StoreError::TunnelMissing(_)) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(infos)
+    }
+
+    /// A tunnel and its channels. An `id`, if given, must be its own.
+    pub(crate) fn describe(
+        &self,
+        table: &str,
+        name: &str,
+        id: Option<&str>,
+    ) -> Result<TunnelDescription, StoreError> {
+        let table = self.store.find_table(table)?;
+        let snapshot = self.store.snapshot();
+        let open = self.open(find(snapshot.as_ref(), &table, name, id)?.id)?;
+        let now_us = self.store.clock().now_us();
+        let mut assignment = open.lock().assignment.clone();
+        assignment.drop_silent(now_us);
+        let mut channels = Vec::new();
+        for (index, (share, source)) in assignment.shares().iter().zip(open.definition.sources()).enumerate()
+        {
+            let Checkpoint { cursor, .. } = checkpoint(snapshot.as_ref(), &open.definition, index, source)?;
+            channels.push(ChannelInfo {
+                channel: share.channel.clone(),
+                base: source == Source::Base,
+                status: share.status,
+                client: share.client.clone(),
+                consumed_to_us: self.consumed_to_us(
+                    snapshot.as_ref(),
+                    &open.definition,
+                    source,
+                    &cursor,
+                    now_us,
+                )?,
+                consumed: cursor.records,
+            });
+        }
+        Ok(TunnelDescription { tunnel: self.info(&open, &table), channels })
+    }
+
+    fn info(&self, open: &Open, table: &Table) -> TunnelInfo {
+        let session = open.lock();
+        let Definition { id, table: name_of_table, name, kind, range, created_us, .. } =
+            open.definition.clone();
+        TunnelInfo {
+            id: id.to_string(),
+            table: name_of_table,
+            name,
+            kind,
+            range,
+            stream_id: table.info.stream_id.clone().unwrap_or_default(),
+            stage: match kind {
+                TunnelKind::Stream => Stage::Stream,
+                TunnelKind::BaseAndStream if !session.assignment.base_open() => Stage::Stream,
+                _ => Stage::BaseData,
+            },
+            expired: self.is_expired(&session, table),
+            created_us,
+        }
+    }
+
+    /// Everything older was consumed from a channel.
+    fn consumed_to_us(
+        &self,
+        snapshot: &dyn Snapshot,
+        definition: &Definition,
+        source: Source,
+        cursor: &Cursor,
+        now_us: i64,
+    ) -> Result<i64, StoreError> {
+        match (source, &cursor.place) {
+            (Source::Stream(partition), Place::Stream(from)) => {
+                match log::scan(snapshot, definition.id.table, partition, *from).next() {
+                    Some(entry) => Ok(entry?.record()?.time_us),
+                    None => Ok(now_us),
+                }
+            }
+            (_, Place::Finished) => Ok(now_us),
+            _ => Ok(definition.created_us),
+        }
+    }
+
+    /// The tunnel's table, unless it was deleted, and perhaps created anew, in between.
+    fn table_of(&self, definition: &Definition) -> Result<Arc<Table>, StoreError> {
+        match self.store.find_table(&definition.table) {
+            Ok(table) if table.id == definition.id.table => Ok(table),
+            _ => Err(StoreError::TunnelMissing(definition.id.to_string())),
+        }
+    }
+
+    fn open_text(&self, tunnel: &str) -> Result<Open, StoreError> {
+        let id = TunnelId::parse(tunnel).ok_or_else(|| StoreError::TunnelMissing(tunnel.to_owned()))?;
+        self.open(id)
+    }
+
+    fn open(&self, id: TunnelId) -> Result<Open, StoreError> {
+        let snapshot = self.store.snapshot();
+        let sessions = self.store.tunnel_sessions();
+        let Some(definition) = snapshot.as_ref().record::<Definition>(&id.key(b"d"))? else {
+            sessions.forget(id);
+            return Err(StoreError::TunnelMissing(id.to_string()));
+        };
+        let session = sessions.of(snapshot.as_ref(), &definition)?;
+        Ok(Open { definition, session })
+    }
+
+    fn is_expired(&self, session: &Session, table: &Table) -> bool {
+        session.is_expired(retention::kept_us(table), self.store.clock().now_us())
+    }
+}

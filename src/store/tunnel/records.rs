@@ -1,0 +1,209 @@
+//! What is kept of tunnels in the space `meta`, as JSON. All keys start with [`META_TUNNEL`], the table's id and twelve
+//! random bytes that name the tunnel:
+//!
+//! | rest of the key | value |
+//! |---|---|
+//! | `d` | the tunnel, as it was created ([`Definition`]) |
+//! | `l` | when its clients were last heard of, and whether it expired ([`Life`]) |
+//! | `a` | its clients and who reads what ([`Assignment`](super::assignment::Assignment)); absent before the first client |
+//! | `c`, channel `u8` | the channel's checkpoint ([`Checkpoint`]); absent before the first one |
+//!
+//! Beside them, with twelve zero bytes for the tunnel, `h` holds the table's [`Horizon`].
+
+use serde::{Deserialize, Serialize};
+
+use super::super::catalog::Table;
+use super::super::error::StoreError;
+use super::super::format::{CHANNELS, META_TUNNEL, TableId, meta_key};
+use super::super::log::LogPosition;
+use super::super::meta::{Meta, parse};
+use super::model::{Checkpoint, Cursor, Place, StreamRange, TunnelKind};
+
+/// Bytes of a tunnel's name within its table.
+const NAME_BYTES: usize = 12;
+
+/// Names a tunnel for good: its table and random bytes. As text it looks like a UUID whose first part is the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub(super) struct TunnelId {
+    pub(super) table: TableId,
+    name: [u8; NAME_BYTES],
+}
+
+impl TunnelId {
+    /// A new one.
+    pub(super) fn new(table: TableId) -> Result<TunnelId, StoreError> {
+        let mut name = [0; NAME_BYTES];
+        fill_random(&mut name)?;
+        Ok(TunnelId { table, name })
+    }
+
+    /// The id that text names, in the one form that [`Display`](std::fmt::Display) has.
+    pub(super) fn parse(text: &str) -> Option<TunnelId> {
+        if !text.is_ascii() {
+            return None;
+        }
+        let digits: String = text.split('-').collect();
+        let bytes: Option<Vec<u8>> = (0..digits.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok())
+            .collect();
+        let bytes = bytes?;
+        let (table, name) = bytes.split_first_chunk()?;
+        let id = TunnelId { table: TableId(u32::from_be_bytes(*table)), name: name.try_into().ok()? };
+        (id.to_string() == text).then_some(id)
+    }
+
+    /// The key of something of the tunnel.
+    pub(super) fn key(self, rest: &[u8]) -> Vec<u8> {
+        let mut key = meta_key(META_TUNNEL, self.table);
+        key.extend_from_slice(&self.name);
+        key.extend_from_slice(rest);
+        key
+    }
+}
+
+impl std::fmt::Display for TunnelId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:08x}", self.table.0)?;
+        for (at, byte) in self.name.iter().enumerate() {
+            let hyphen = if matches!(at, 0 | 2 | 4 | 6) { "-" } else { "" };
+            write!(f, "{hyphen}{byte:02x}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Random bytes of the system.
+pub(super) fn fill_random(bytes: &mut [u8]) -> Result<(), StoreError> {
+    getrandom::fill(bytes).map_err(|error| StoreError::Damaged(format!("no random bytes: {error}")))
+}
+
+/// A tunnel as it was created.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Definition {
+    pub(super) id: TunnelId,
+    /// Name of its table.
+    pub(super) table: String,
+    pub(super) name: String,
+    pub(super) kind: TunnelKind,
+    pub(super) range: Option<StreamRange>,
+    pub(super) created_us: i64,
+    /// Its own commit: rows of the start are as this one shows them.
+    pub(super) commit: u64,
+    /// Where each of its streams starts. Those of a [`TunnelKind::BaseData`] are not read, but keep the log.
+    pub(super) starts: [LogPosition; CHANNELS as usize],
+}
+
+/// What a channel delivers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// Rows of the start.
+    Base,
+    /// Changes of a partition.
+    Stream(u8),
+}
+
+impl Definition {
+    /// Its channels, by index.
+    pub(super) fn sources(&self) -> Vec<Source> {
+        let streams = (0..CHANNELS).map(Source::Stream);
+        match self.kind {
+            TunnelKind::BaseData => vec![Source::Base],
+            TunnelKind::Stream => streams.collect(),
+            TunnelKind::BaseAndStream => std::iter::once(Source::Base).chain(streams).collect(),
+        }
+    }
+
+    /// Where a channel starts.
+    pub(super) fn start(&self, source: Source) -> Checkpoint {
+        let place = match source {
+            Source::Base => Place::Base(Vec::new()),
+            Source::Stream(partition) => {
+                Place::Stream(self.starts.get(usize::from(partition)).copied().unwrap_or_default())
+            }
+        };
+        Checkpoint { cursor: Cursor { place, records: 0, time_us: 0 }, number: 0 }
+    }
+}
+
+impl Source {
+    /// The channel's name. Clients take one that starts with `BaseData_` for one of rows of the start.
+    pub(super) fn channel(self) -> String {
+        match self {
+            Source::Base => "BaseData_0".to_owned(),
+            Source::Stream(partition) => format!("Stream_{partition}"),
+        }
+    }
+}
+
+/// Whether a tunnel is still in use.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Life {
+    /// When a client was last heard of, to within [`SAVE_US`](super::SAVE_US).
+    pub(super) active_us: i64,
+    /// It was left alone for too long, and no longer keeps the log.
+    pub(super) expired: bool,
+}
+
+/// What a table's log no longer has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Horizon {
+    /// All changes at this time or after are kept, in microseconds since 1970.
+    pub(super) kept_from_us: i64,
+}
+
+/// The key of a table's [`Horizon`].
+pub(super) fn horizon_key(table: TableId) -> Vec<u8> {
+    TunnelId { table, name: [0; NAME_BYTES] }.key(b"h")
+}
+
+/// The key of a channel's checkpoint.
+pub(super) fn checkpoint_key(tunnel: TunnelId, channel: usize) -> Vec<u8> {
+    // A tunnel has fewer than 256 channels.
+    tunnel.key(&[b'c', channel as u8])
+}
+
+/// Whether a key is that of a [`Definition`].
+fn is_definition(key: &[u8]) -> bool {
+    key.len() == 1 + 4 + NAME_BYTES + 1 && key.ends_with(b"d")
+}
+
+/// Refuses a tunnel that is not, or no longer, there.
+pub(super) fn exists(meta: &(impl Meta + ?Sized), tunnel: TunnelId) -> Result<(), StoreError> {
+    match meta.value(&tunnel.key(b"d"))? {
+        Some(_) => Ok(()),
+        None => Err(StoreError::TunnelMissing(tunnel.to_string())),
+    }
+}
+
+/// The tunnels of a table.
+pub(super) fn definitions(
+    meta: &(impl Meta + ?Sized),
+    table: TableId,
+) -> Result<Vec<Definition>, StoreError> {
+    let entries = meta.entries(&meta_key(META_TUNNEL, table))?;
+    entries.iter().filter(|(key, _)| is_definition(key)).map(|(key, value)| parse(key, value)).collect()
+}
+
+/// The tunnel of a name. An `id`, if given, must be its own.
+pub(super) fn find(
+    meta: &(impl Meta + ?Sized),
+    table: &Table,
+    name: &str,
+    id: Option<&str>,
+) -> Result<Definition, StoreError> {
+    let mut found = definitions(meta, table.id)?.into_iter().filter(|tunnel| tunnel.name == name);
+    let found = found.find(|tunnel| id.is_none_or(|id| tunnel.id.to_string() == id));
+    found.ok_or_else(|| StoreError::TunnelMissing(format!("{name} of table {}", table.name())))
+}
+
+/// The checkpoint of a channel: where it starts, before one was set.
+pub(super) fn checkpoint(
+    meta: &(impl Meta + ?Sized),
+    definition: &Definition,
+    channel: usize,
+    source: Source,
+) -> Result<Checkpoint, StoreError> {
+    let stored = meta.record(&checkpoint_key(definition.id, channel))?;
+    Ok(stored.unwrap_or_else(|| definition.start(source)))
+}

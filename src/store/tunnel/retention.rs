@@ -1,0 +1,144 @@
+//! How long changes are kept.
+//!
+//! A change goes once it is older than its table keeps changes, and every tunnel that still counts has consumed it. A
+//! tunnel counts no more once nobody was heard of for that long: it expires, for good, and says so.
+
+use std::sync::PoisonError;
+
+use super::super::Store;
+use super::super::catalog::Table;
+use super::super::error::StoreError;
+use super::super::format::CHANNELS;
+use super::super::log::{self, Cut, LogPosition};
+use super::super::meta::{Meta, put};
+use super::super::transaction::Transaction;
+use super::model::Place;
+use super::records::{Definition, Horizon, Life, Source, checkpoint, definitions, horizon_key};
+
+/// Most changes that one commit removes of a partition.
+const CUT_CHANGES_MAX: usize = 4_096;
+const HOUR_US: i64 = 3_600 * 1_000_000;
+
+/// How long a table's changes are kept, in microseconds; none where nothing is logged.
+pub(super) fn kept_us(table: &Table) -> Option<i64> {
+    table.info.schema.stream.map(|stream| i64::from(stream.hours) * HOUR_US)
+}
+
+/// Lets tunnels expire, and removes the changes that nobody needs any more, in commits of bounded size.
+pub(crate) fn tick(store: &Store) -> Result<(), StoreError> {
+    store.tunnel_sessions().views.forget_idle(store.clock().now_us());
+    for name in store.tables() {
+        let Ok(table) = store.find_table(&name) else { continue };
+        expire(store, &table)?;
+        while cut(store, &name)? == Cut::More {}
+    }
+    Ok(())
+}
+
+fn expire(store: &Store, table: &Table) -> Result<(), StoreError> {
+    let snapshot = store.snapshot();
+    for definition in definitions(snapshot.as_ref(), table.id)? {
+        let now_us = store.clock().now_us();
+        let session = store.tunnel_sessions().of(snapshot.as_ref(), &definition)?;
+        let mut session = session.lock().unwrap_or_else(PoisonError::into_inner);
+        if !session.life.expired && session.is_expired(kept_us(table), now_us) {
+            match session.expire(store, &definition) {
+                Ok(()) | Err(StoreError::TunnelMissing(_)) => {}
+                Err(error) => return Err(error),
+            }
+            store.tunnel_sessions().views.forget(definition.id);
+        }
+    }
+    Ok(())
+}
+
+/// Removes changes of a table, a bounded number of them.
+fn cut(store: &Store, table: &str) -> Result<Cut, StoreError> {
+    let (name, clock) = (table.to_owned(), store.clock().clone());
+    store.transact(move |transaction| {
+        // Deleted in between: its log goes with it.
+        let Ok(table) = transaction.table(&name) else { return Ok(Cut::Done) };
+        let kept_from_us = kept_us(&table).map(|kept_us| clock.now_us().saturating_sub(kept_us));
+        let holds = holds(transaction, &table)?;
+        let mut outcome = Cut::Done;
+        let mut removed = false;
+        for (partition, hold) in (0..CHANNELS).zip(holds) {
+            let keep = old_up_to(transaction, &table, partition, kept_from_us, hold)?;
+            if let Some(keep) = keep {
+                removed = true;
+                if log::cut(transaction, &table, partition, keep, CUT_CHANGES_MAX)? == Cut::More {
+                    outcome = Cut::More;
+                }
+            }
+        }
+        if let (true, Some(kept_from_us)) = (removed, kept_from_us) {
+            let before: Horizon = transaction.record(&horizon_key(table.id))?.unwrap_or_default();
+            let kept_from_us = kept_from_us.max(before.kept_from_us);
+            put(transaction, horizon_key(table.id), &Horizon { kept_from_us })?;
+        }
+        Ok(outcome)
+    })
+}
+
+/// The first change of each partition that a tunnel still needs.
+fn holds(
+    transaction: &Transaction<'_>,
+    table: &Table,
+) -> Result<[LogPosition; CHANNELS as usize], StoreError> {
+    let mut holds = [LogPosition::start_of(transaction.number()); CHANNELS as usize];
+    for definition in definitions(transaction, table.id)? {
+        let life: Life = transaction.record(&definition.id.key(b"l"))?.unwrap_or_default();
+        if life.expired {
+            continue;
+        }
+        for (channel, source) in definition.sources().into_iter().enumerate() {
+            let place = checkpoint(transaction, &definition, channel, source)?.cursor.place;
+            hold(&mut holds, &definition, source, &place);
+        }
+    }
+    Ok(holds)
+}
+
+fn hold(holds: &mut [LogPosition], definition: &Definition, source: Source, place: &Place) {
+    match (source, place) {
+        (Source::Stream(partition), Place::Stream(position)) => {
+            if let Some(hold) = holds.get_mut(usize::from(partition)) {
+                *hold = (*hold).min(*position);
+            }
+        }
+        // What was changed since is undone by the log.
+        (Source::Base, Place::Base(_)) => {
+            for (hold, start) in holds.iter_mut().zip(definition.starts) {
+                *hold = (*hold).min(start);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The position below which a partition's changes are to go; none where none are.
+fn old_up_to(
+    transaction: &Transaction<'_>,
+    table: &Table,
+    partition: u8,
+    kept_from_us: Option<i64>,
+    hold: LogPosition,
+) -> Result<Option<LogPosition>, StoreError> {
+    let start = log::start(transaction, table, partition)?;
+    let mut keep = None;
+    // One more than a commit may remove shows that another cut is due.
+    for entry in log::scan(transaction.snapshot(), table.id, partition, start).take(CUT_CHANGES_MAX + 1) {
+        let entry = entry?;
+        let old = match kept_from_us {
+            // Of a stream that was switched off, perhaps on again since.
+            None => true,
+            _ if entry.position.commit < table.logged_since => true,
+            Some(kept_from_us) => entry.position < hold && entry.record()?.time_us < kept_from_us,
+        };
+        if !old {
+            break;
+        }
+        keep = Some(entry.position.next());
+    }
+    Ok(keep)
+}

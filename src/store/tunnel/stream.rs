@@ -1,0 +1,168 @@
+//! The changes of a partition, as records of a channel.
+
+use super::super::Store;
+use super::super::catalog::Table;
+use super::super::engine::{Snapshot, Space};
+use super::super::error::StoreError;
+use super::super::format::META_COMMIT;
+use super::super::log::{self, LogEntry, LogPosition};
+use super::super::meta::put;
+use super::super::transaction::Last;
+use super::create::given;
+use super::model::{Cursor, PageEnd, Place, Sequence, StreamRange};
+use super::page::Page;
+use super::records::{Definition, exists};
+
+/// Refuses a position from which on changes are no longer kept.
+pub(super) fn check_kept(
+    snapshot: &dyn Snapshot,
+    table: &Table,
+    partition: u8,
+    position: LogPosition,
+) -> Result<(), StoreError> {
+    let name = table.name();
+    match log::first_kept(snapshot, table, partition)? {
+        Some(first) if position >= first => Ok(()),
+        Some(first) => Err(StoreError::TunnelExpired(format!(
+            "changes of table '{name}' are kept from commit {} on, and commit {} is asked for; read the table anew",
+            first.commit, position.commit
+        ))),
+        None => Err(StoreError::TunnelExpired(format!(
+            "the stream of table '{name}' was switched off; switch it on and read the table anew"
+        ))),
+    }
+}
+
+/// The last commit that a snapshot shows.
+pub(super) fn last_of(snapshot: &dyn Snapshot) -> Result<Last, StoreError> {
+    match snapshot.get(Space::Meta, META_COMMIT)? {
+        Some(bytes) => Last::decode(&bytes)
+            .ok_or_else(|| StoreError::Damaged("the last commit in the space meta".to_owned())),
+        None => Ok(Last::default()),
+    }
+}
+
+/// Where a page goes on.
+#[derive(Clone, Copy)]
+pub(super) struct Next {
+    pub(super) position: LogPosition,
+    /// Records before it.
+    pub(super) records: u64,
+    /// Time of the change before it.
+    pub(super) time_us: i64,
+}
+
+/// How a scan ended.
+enum Outcome {
+    /// The page is full; the next record is there.
+    Full,
+    /// No more records are there, as of this commit.
+    Exhausted(Last),
+    /// Later changes are not the tunnel's.
+    Ended,
+}
+
+/// Emits a page of changes.
+pub(super) fn page(
+    store: &Store,
+    definition: &Definition,
+    partition: u8,
+    next: Next,
+    page: Page<'_>,
+) -> Result<PageEnd, StoreError> {
+    let range = given(definition.range);
+    let logged = page.table.info.schema.stream.is_some();
+    let mut reading = Reading { partition, range, next, page };
+    let mut end_shown = false;
+    loop {
+        // Without anything new the log need not be looked at.
+        if logged && range.end_ns.is_none() && reading.next.position.commit > store.last_commit() {
+            return Ok(reading.end(false));
+        }
+        let last = match reading.scan(store.snapshot().as_ref())? {
+            Outcome::Full => return Ok(reading.end(true)),
+            Outcome::Ended => return Ok(reading.finished()),
+            Outcome::Exhausted(last) => last,
+        };
+        if range.is_over(last.time_us) {
+            return Ok(reading.finished());
+        }
+        // Its time has come by the clock, but only a commit shows that no earlier one can follow.
+        if end_shown || !range.is_over(store.clock().now_us()) || show_time(store, definition).is_err() {
+            return Ok(reading.end(false));
+        }
+        end_shown = true;
+    }
+}
+
+/// Makes a commit, so that every later one has a later time than now.
+fn show_time(store: &Store, definition: &Definition) -> Result<(), StoreError> {
+    let definition = definition.clone();
+    store.transact(move |transaction| {
+        exists(transaction, definition.id)?;
+        put(transaction, definition.id.key(b"d"), &definition)
+    })
+}
+
+struct Reading<'p> {
+    partition: u8,
+    range: StreamRange,
+    next: Next,
+    page: Page<'p>,
+}
+
+impl Reading<'_> {
+    fn scan(&mut self, snapshot: &dyn Snapshot) -> Result<Outcome, StoreError> {
+        let table = self.page.table;
+        check_kept(snapshot, table, self.partition, self.next.position)?;
+        let last = last_of(snapshot)?;
+        for entry in log::scan(snapshot, table.id, self.partition, self.next.position) {
+            let entry = entry?;
+            let time_us = entry.record()?.time_us;
+            if self.range.is_over(time_us) {
+                return Ok(Outcome::Ended);
+            }
+            if self.range.has_begun(time_us) {
+                if self.page.is_full() {
+                    return Ok(Outcome::Full);
+                }
+                self.emit(&entry)?;
+                self.next.records += 1;
+                self.next.time_us = time_us;
+            }
+            self.next.position = entry.position.next();
+        }
+        self.next.position = self.next.position.max(LogPosition::start_of(last.commit + 1));
+        Ok(Outcome::Exhausted(last))
+    }
+
+    fn emit(&mut self, entry: &LogEntry) -> Result<(), StoreError> {
+        let record = entry.record()?;
+        let edits = record.edits().collect::<Result<Vec<_>, _>>().map_err(|_| entry.damaged())?;
+        let sequence = Sequence { time_us: record.time_us, index: entry.position.index };
+        let emitted = self.page.emit(record.key, record.action, &edits, Some(sequence));
+        emitted.ok_or_else(|| entry.damaged())
+    }
+
+    fn end(self, more: bool) -> PageEnd {
+        let Next { position, records, time_us } = self.next;
+        PageEnd { next: Cursor { place: Place::Stream(position), records, time_us }, more }
+    }
+
+    fn finished(self) -> PageEnd {
+        let Next { records, time_us, .. } = self.next;
+        PageEnd { next: Cursor { place: Place::Finished, records, time_us }, more: false }
+    }
+}
+
+impl StreamRange {
+    /// Changes at this time are past it.
+    fn is_over(self, time_us: i64) -> bool {
+        self.end_ns.is_some_and(|end_ns| i128::from(time_us) * 1_000 >= i128::from(end_ns))
+    }
+
+    /// Changes at this time are not before it.
+    fn has_begun(self, time_us: i64) -> bool {
+        self.start_ns.is_none_or(|start_ns| i128::from(time_us) * 1_000 >= i128::from(start_ns))
+    }
+}

@@ -1,0 +1,279 @@
+//! What the tests of tunnels share: a store whose clock they set, and clients as the official ones are.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use super::*;
+use crate::store::change::{ColumnChange, Condition, Returning, RowChange as Change, Write};
+use crate::store::edit::EditRef;
+use crate::store::log::Action;
+use crate::store::read::{RangeRead, Selection};
+use crate::store::schema::{KeyColumn, StreamOptions, TableOptions, TableSchema};
+use crate::store::value::{Cell, KeyPart, KeyType, KeyValue, PrimaryKey, Row, Value};
+use crate::store::{Clock, Durability, StoreOptions};
+
+/// The table of the tests.
+pub(super) const TABLE: &str = "Orders";
+pub(super) const SECOND_US: i64 = 1_000_000;
+pub(super) const HOUR_US: i64 = 3_600 * SECOND_US;
+
+/// A store in a folder of its own, whose time stands still unless it is moved.
+pub(super) struct Fixture {
+    folder: tempfile::TempDir,
+    now_us: Arc<AtomicI64>,
+    store: Option<Store>,
+}
+
+impl Fixture {
+    /// With the table, and its stream on where `hours` are given.
+    pub(super) fn new(hours: Option<i32>, max_versions: i32) -> Fixture {
+        let mut fixture = Fixture {
+            folder: tempfile::tempdir().unwrap(),
+            now_us: Arc::new(AtomicI64::new(1_700_000_000 * SECOND_US)),
+            store: None,
+        };
+        fixture.reopen();
+        fixture.create_table(hours, max_versions);
+        fixture
+    }
+
+    pub(super) fn create_table(&self, hours: Option<i32>, max_versions: i32) {
+        let column = |name: &str, kind| KeyColumn { name: name.into(), kind, auto_increment: false };
+        let schema = TableSchema {
+            name: TABLE.into(),
+            key: vec![column("user", KeyType::String), column("order", KeyType::Integer)],
+            options: TableOptions { max_versions, ..TableOptions::default() },
+            stream: hours.map(|hours| StreamOptions { hours }),
+            defined_columns: Vec::new(),
+            throughput: (0, 0),
+        };
+        self.store().create_table(schema).unwrap();
+    }
+
+    /// Ends the store, if it is open, and opens it again.
+    pub(super) fn reopen(&mut self) {
+        if let Some(store) = self.store.take() {
+            store.close().unwrap();
+        }
+        let now_us = self.now_us.clone();
+        let clock = Clock::new(move || now_us.load(Ordering::Relaxed));
+        let options = StoreOptions { durability: Durability::Relaxed, clock };
+        self.store = Some(Store::open(self.folder.path(), options).unwrap());
+    }
+
+    pub(super) fn store(&self) -> &Store {
+        self.store.as_ref().unwrap()
+    }
+
+    pub(super) fn tunnels(&self) -> Tunnels<'_> {
+        self.store().tunnels()
+    }
+
+    pub(super) fn pass(&self, us: i64) {
+        self.now_us.fetch_add(us, Ordering::Relaxed);
+    }
+
+    pub(super) fn now_us(&self) -> i64 {
+        self.now_us.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn create(
+        &self,
+        name: &str,
+        kind: TunnelKind,
+        range: Option<StreamRange>,
+    ) -> Result<String, StoreError> {
+        self.tunnels().create(TunnelSpec { table: TABLE.into(), name: name.into(), kind, range })
+    }
+
+    pub(super) fn write(&self, changes: Vec<(PrimaryKey, Change)>) {
+        let write = |(key, change)| Write {
+            table: TABLE.into(),
+            key: named(&key),
+            change,
+            condition: Condition::default(),
+            returning: Returning::Nothing,
+        };
+        for answer in self.store().write_and_wait(changes.into_iter().map(write).collect()) {
+            answer.unwrap();
+        }
+    }
+
+    /// Puts a row with one column `v`.
+    pub(super) fn put(&self, order: i64, value: i64) {
+        self.write(vec![(key("u", order), Change::Put(vec![put("v", value)]))]);
+    }
+
+    /// All rows.
+    pub(super) fn rows(&self) -> BTreeMap<PrimaryKey, Vec<Cell>> {
+        let bound = |part: KeyPart| vec![("user".to_owned(), part.clone()), ("order".to_owned(), part)];
+        let mut rows = BTreeMap::new();
+        let mut start = bound(KeyPart::Min);
+        loop {
+            let read = RangeRead {
+                table: TABLE.into(),
+                direction: Default::default(),
+                start,
+                end: bound(KeyPart::Max),
+                selection: Selection { versions_max: Some(100), ..Selection::default() },
+                rows_max: None,
+            };
+            let next = self.store().range(&read, &mut |key, cells| {
+                let key = key.iter().map(|value| value.to_value()).collect();
+                rows.insert(key, cells.iter().map(|cell| cell.to_cell()).collect());
+                0
+            });
+            match next.unwrap() {
+                Some(key) => start = named(&key),
+                None => return rows,
+            }
+        }
+    }
+}
+
+pub(super) fn key(user: &str, order: i64) -> PrimaryKey {
+    vec![KeyValue::String(user.into()), KeyValue::Integer(order)]
+}
+
+fn named(key: &PrimaryKey) -> Vec<(String, KeyPart)> {
+    let names = ["user", "order"].into_iter().map(str::to_owned);
+    names.zip(key.iter().cloned().map(KeyPart::Value)).collect()
+}
+
+pub(super) fn put(name: &str, value: i64) -> (String, ColumnChange) {
+    (name.into(), ColumnChange::Put { value: Value::Integer(value), version: None })
+}
+
+/// A record that a client has read.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Read {
+    pub(super) action: Action,
+    pub(super) key: PrimaryKey,
+    pub(super) edits: Vec<Edit>,
+    pub(super) sequence: Option<Sequence>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Edit {
+    Put(Cell),
+    DeleteVersion(String, i64),
+    DeleteAll(String),
+}
+
+impl Read {
+    pub(super) fn new(record: &RecordRef<'_>) -> Read {
+        let edit = |edit: &EditRef<'_>| match *edit {
+            EditRef::Put(cell) => Edit::Put(cell.to_cell()),
+            EditRef::DeleteVersion { name, version } => Edit::DeleteVersion(name.into(), version),
+            EditRef::DeleteAll { name } => Edit::DeleteAll(name.into()),
+        };
+        Read {
+            action: record.action,
+            key: record.key.iter().map(|value| value.to_value()).collect(),
+            edits: record.edits.iter().map(edit).collect(),
+            sequence: record.sequence,
+        }
+    }
+
+    /// The row after it.
+    pub(super) fn apply(&self, before: Option<&Row>, max_versions: usize) -> Option<Row> {
+        let mut cells = match (self.action, before) {
+            (Action::Delete, _) => return None,
+            (Action::Update, Some(before)) => before.cells.clone(),
+            _ => Vec::new(),
+        };
+        for edit in &self.edits {
+            match edit {
+                Edit::Put(put) => {
+                    cells.retain(|cell| (&cell.name, cell.version) != (&put.name, put.version));
+                    cells.push(put.clone());
+                }
+                Edit::DeleteVersion(name, version) => {
+                    cells.retain(|cell| (&cell.name, cell.version) != (name, *version));
+                }
+                Edit::DeleteAll(name) => cells.retain(|cell| cell.name != *name),
+            }
+        }
+        cells.sort_by(|one, other| one.name.cmp(&other.name).then(other.version.cmp(&one.version)));
+        let mut kept = BTreeMap::<String, usize>::new();
+        cells.retain(|cell| {
+            let kept = kept.entry(cell.name.clone()).or_default();
+            *kept += 1;
+            *kept <= max_versions
+        });
+        Some(Row { key: self.key.clone(), cells })
+    }
+}
+
+/// Reads a page.
+pub(super) fn read_page(
+    store: &Store,
+    claim: Claim<'_>,
+    from: Cursor,
+    records_max: usize,
+) -> Result<(Vec<Read>, Cursor, bool), StoreError> {
+    let mut records = Vec::new();
+    let max = PageMax { records: records_max, ..PageMax::default() };
+    let end = store.tunnels().read(claim, from, max, &mut |record| {
+        records.push(Read::new(record));
+        1
+    })?;
+    Ok((records, end.next, end.more))
+}
+
+/// A client as the official workers are: what it believes of its channels, and where it reads them.
+#[derive(Default)]
+pub(super) struct Worker {
+    pub(super) id: String,
+    pub(super) channels: BTreeMap<String, ChannelReport>,
+    /// Of the channels that it reads, once it has asked for the checkpoint: where it is.
+    pub(super) reads: BTreeMap<String, Option<Checkpoint>>,
+    /// Channels that it has read to their end.
+    pub(super) finished: Vec<String>,
+}
+
+impl Worker {
+    /// Takes in an answer: by the higher version, the server's where they are equal; forgets what was left out.
+    pub(super) fn hear(&mut self, answer: Vec<ChannelReport>) {
+        let known = std::mem::take(&mut self.channels);
+        for told in answer {
+            let held = known.get(&told.channel).filter(|held| held.version > told.version);
+            self.channels.insert(told.channel.clone(), held.unwrap_or(&told).clone());
+        }
+        self.reads.retain(|channel, _| self.channels.contains_key(channel));
+        self.finished.retain(|channel| self.channels.contains_key(channel));
+        for held in self.channels.values_mut() {
+            let finished = self.finished.contains(&held.channel);
+            match held.status {
+                ChannelStatus::Open if finished => {
+                    held.version += 1;
+                    held.status = ChannelStatus::Terminated;
+                    self.reads.remove(&held.channel);
+                }
+                ChannelStatus::Open => _ = self.reads.entry(held.channel.clone()).or_default(),
+                ChannelStatus::Closing => {
+                    held.version += 1;
+                    held.status = if finished { ChannelStatus::Terminated } else { ChannelStatus::Close };
+                    self.reads.remove(&held.channel);
+                }
+                _ => _ = self.reads.remove(&held.channel),
+            }
+        }
+    }
+
+    /// Something went wrong with a channel.
+    pub(super) fn fail(&mut self, channel: &str) {
+        self.reads.remove(channel);
+        self.finished.retain(|finished| finished != channel);
+        if let Some(held) = self.channels.get_mut(channel) {
+            held.version += 1;
+            held.status = ChannelStatus::Close;
+        }
+    }
+
+    /// What it says in a heartbeat.
+    pub(super) fn said(&self) -> Vec<ChannelReport> {
+        self.channels.values().cloned().collect()
+    }
+}

@@ -1,0 +1,205 @@
+//! One call: encode, sign, send, verify, decode; and again, where the retry policy says so.
+
+use std::time::Instant;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::Bytes;
+use hyper::header::{HeaderName, HeaderValue};
+use jiff::Timestamp;
+use md5::{Digest, Md5};
+use prost::Message;
+
+use super::Client;
+use super::error::ClientError;
+use super::retry::{Access, Fault, RetryPolicy};
+use super::transport::TransportError;
+use super::verify;
+use crate::tablestore::signature::{SignedHeader, SigningKey};
+
+/// The version of the protocol that is spoken.
+const API_VERSION: &str = "2015-12-31";
+
+/// An operation of the protocol.
+#[derive(Clone, Copy, Debug)]
+pub struct Operation {
+    /// Its path, such as `/GetRow`.
+    pub path: &'static str,
+    /// Whether it may be sent twice.
+    pub access: Access,
+}
+
+impl Operation {
+    /// An operation that changes nothing.
+    pub const fn read(path: &'static str) -> Operation {
+        Operation { path, access: Access::Read }
+    }
+
+    /// An operation that changes something.
+    pub const fn write(path: &'static str) -> Operation {
+        Operation { path, access: Access::Write }
+    }
+
+    /// As it is called in messages: its path without the slash.
+    pub(super) fn name(&self) -> &'static str {
+        self.path.strip_prefix('/').unwrap_or(self.path)
+    }
+}
+
+/// An answer that was verified.
+#[derive(Clone, Debug)]
+pub struct Called<A> {
+    /// What it says.
+    pub answer: A,
+    /// Names the request in the server's logs.
+    pub request_id: String,
+}
+
+/// Counts tries and says when the next one is due.
+pub(super) struct Retries<'a> {
+    policy: &'a RetryPolicy,
+    access: Access,
+    started: Instant,
+    tries: u32,
+}
+
+impl<'a> Retries<'a> {
+    /// None was made yet.
+    pub(super) fn new(policy: &'a RetryPolicy, access: Access) -> Retries<'a> {
+        Retries { policy, access, started: Instant::now(), tries: 0 }
+    }
+
+    /// Waits until a try that failed so is due again; false if it is not to be made again.
+    pub(super) async fn wait(&mut self, fault: Fault<'_>) -> bool {
+        self.tries = self.tries.saturating_add(1);
+        // Dice that fail are no reason to: the delay is then in the middle.
+        let random = getrandom::u64().map_or(0.5, |random| (random >> 11) as f64 / (1_u64 << 53) as f64);
+        match self.policy.delay(self.access, fault, self.tries, self.started.elapsed(), random) {
+            Some(delay) => tokio::time::sleep(delay).await,
+            None => return false,
+        }
+        true
+    }
+}
+
+impl Client {
+    /// Calls an operation.
+    ///
+    /// # Errors
+    /// [`ClientError`], after the retries that its kind may have.
+    pub async fn call<A: Message + Default>(
+        &self,
+        operation: Operation,
+        request: &impl Message,
+    ) -> Result<Called<A>, ClientError> {
+        let body = Bytes::from(request.encode_to_vec());
+        let digest = BASE64.encode(Md5::digest(&body));
+        let mut retries = Retries::new(&self.inner.config.retry, operation.access);
+        loop {
+            let error = match self.call_once(operation, &body, &digest).await {
+                Ok(called) => return Ok(called),
+                Err(error) => error,
+            };
+            match error.fault() {
+                Some(fault) if retries.wait(fault).await => {}
+                _ => return Err(error),
+            }
+        }
+    }
+
+    /// Sends a body once, with the date and signature of now.
+    async fn call_once<A: Message + Default>(
+        &self,
+        operation: Operation,
+        body: &Bytes,
+        digest: &str,
+    ) -> Result<Called<A>, ClientError> {
+        let key = self.key(Timestamp::now());
+        let headers = self.signed_headers(operation, digest, &key)?;
+        let endpoint = || self.endpoint().to_owned();
+        let answer = match self.inner.transport.post(operation.path, &headers, body.clone()).await {
+            Ok(answer) => answer,
+            Err(TransportError::NotSent(cause)) => {
+                return Err(ClientError::NotSent { endpoint: endpoint(), cause });
+            }
+            Err(TransportError::Lost(cause)) => {
+                let Operation { access, .. } = operation;
+                return Err(ClientError::Lost {
+                    operation: operation.name(),
+                    access,
+                    endpoint: endpoint(),
+                    cause,
+                });
+            }
+        };
+        let untrusted = |reason: String| ClientError::Untrusted {
+            operation: operation.name(),
+            endpoint: endpoint(),
+            reason,
+        };
+        let request_id = verify::verify(operation.path, &answer, &key.key, Timestamp::now()).map_err(
+            |wrong| match wrong {
+                verify::Wrong::Refused(error) => ClientError::Refused { operation: operation.name(), error },
+                verify::Wrong::Untrusted(reason) => untrusted(reason),
+            },
+        )?;
+        let answer =
+            A::decode(answer.body).map_err(|error| untrusted(format!("its body is malformed: {error}")))?;
+        Ok(Called { answer, request_id })
+    }
+
+    /// The key that signs at a time.
+    fn key(&self, now: Timestamp) -> DatedKey {
+        let config = &self.inner.config;
+        let day = now.strftime("%Y%m%d").to_string();
+        let key = match &config.region {
+            Some(region) => self.inner.derived_keys.get(&config.secret, &day, region),
+            None => SigningKey::Secret(config.secret.as_str().into()),
+        };
+        DatedKey { key, now, day }
+    }
+
+    /// All headers of the protocol, the signature among them.
+    fn signed_headers(
+        &self,
+        operation: Operation,
+        digest: &str,
+        key: &DatedKey,
+    ) -> Result<Vec<(HeaderName, HeaderValue)>, ClientError> {
+        let config = &self.inner.config;
+        let date = key.now.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
+        let mut signed = vec![
+            SignedHeader { name: "x-ots-date", value: &date },
+            SignedHeader { name: "x-ots-apiversion", value: API_VERSION },
+            SignedHeader { name: "x-ots-accesskeyid", value: &config.key_id },
+            SignedHeader { name: "x-ots-instancename", value: &config.instance },
+            SignedHeader { name: "x-ots-contentmd5", value: digest },
+        ];
+        if let Some(region) = &config.region {
+            signed.push(SignedHeader { name: "x-ots-signdate", value: &key.day });
+            signed.push(SignedHeader { name: "x-ots-signregion", value: region });
+        }
+        let signature = key.key.sign_request(operation.path, &mut signed);
+        signed.push(SignedHeader { name: key.key.request_header(), value: &signature });
+        let header = |header: &SignedHeader<'_>| {
+            let name = HeaderName::from_bytes(header.name.as_bytes());
+            let value = HeaderValue::from_str(header.value);
+            match (name, value) {
+                (Ok(name), Ok(value)) => Ok((name, value)),
+                _ => Err(ClientError::Config(format!(
+                    "the header {} cannot hold {:?}",
+                    header.name, header.value
+                ))),
+            }
+        };
+        signed.iter().map(header).collect()
+    }
+}
+
+/// A key, and the time at which it signs.
+struct DatedKey {
+    key: SigningKey,
+    now: Timestamp,
+    /// `YYYYMMDD`, UTC.
+    day: String,
+}

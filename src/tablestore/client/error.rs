@@ -1,0 +1,120 @@
+//! Why a call did not do what it should.
+
+use std::fmt;
+
+use super::retry::{Access, Fault};
+
+/// A refusal by the server, of a call or of one row of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceError {
+    /// The vendor's code, such as `OTSObjectNotExist`; empty where the answer held none.
+    pub code: String,
+    /// The vendor's message.
+    pub message: String,
+    /// HTTP status; 200 for one row of a batch.
+    pub status: u16,
+    /// Names the request in the server's logs; empty where the answer held none.
+    pub request_id: String,
+}
+
+impl ServiceError {
+    /// The fault that it is, for the retry policy.
+    pub fn fault(&self) -> Fault<'_> {
+        Fault::Refused { status: self.status, code: &self.code, message: &self.message }
+    }
+}
+
+impl fmt::Display for ServiceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let message =
+            if self.message.is_empty() { "no reason given" } else { self.message.trim_end_matches('.') };
+        let code = if self.code.is_empty() { "no code" } else { &self.code };
+        write!(f, "{message} ({code}, status {}", self.status)?;
+        if !self.request_id.is_empty() {
+            write!(f, ", request {}", self.request_id)?;
+        }
+        f.write_str(")")
+    }
+}
+
+impl std::error::Error for ServiceError {}
+
+/// Why a call failed, after the retries that it may have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClientError {
+    /// The server refused it.
+    Refused {
+        /// Path of the operation, without the slash.
+        operation: &'static str,
+        /// What it said.
+        error: ServiceError,
+    },
+    /// No connection came about: nothing was done.
+    NotSent {
+        /// Where to.
+        endpoint: String,
+        /// Why.
+        cause: String,
+    },
+    /// No answer came. A write may or may not have been done.
+    Lost {
+        /// Path of the operation, without the slash.
+        operation: &'static str,
+        /// Whether it was to change anything.
+        access: Access,
+        /// Where to.
+        endpoint: String,
+        /// Why.
+        cause: String,
+    },
+    /// The answer is not what a Tablestore answers, or is signed with another secret.
+    Untrusted {
+        /// Path of the operation, without the slash.
+        operation: &'static str,
+        /// Where it came from.
+        endpoint: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The settings of the client are unusable.
+    Config(String),
+}
+
+impl ClientError {
+    /// The fault that it is, for the retry policy; `None` if trying again is of no use.
+    pub(super) fn fault(&self) -> Option<Fault<'_>> {
+        match self {
+            ClientError::Refused { error, .. } => Some(error.fault()),
+            ClientError::NotSent { .. } => Some(Fault::NotSent),
+            ClientError::Lost { .. } => Some(Fault::Lost),
+            ClientError::Untrusted { .. } | ClientError::Config(_) => None,
+        }
+    }
+
+    /// Whether it is a refusal with this code.
+    pub fn is_code(&self, wanted: &str) -> bool {
+        matches!(self, ClientError::Refused { error, .. } if error.code == wanted)
+    }
+}
+
+impl fmt::Display for ClientError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ClientError::Refused { operation, error } => write!(f, "{operation} failed: {error}"),
+            ClientError::NotSent { endpoint, cause } => write!(f, "cannot connect to {endpoint}: {cause}"),
+            ClientError::Lost { operation, access, endpoint, cause } => {
+                write!(f, "no answer to {operation} from {endpoint}: {cause}")?;
+                match access {
+                    Access::Read => Ok(()),
+                    Access::Write => f.write_str("; it may or may not have been done"),
+                }
+            }
+            ClientError::Untrusted { operation, endpoint, reason } => {
+                write!(f, "the answer to {operation} from {endpoint} cannot be trusted: {reason}")
+            }
+            ClientError::Config(reason) => f.write_str(reason),
+        }
+    }
+}
+
+impl std::error::Error for ClientError {}

@@ -1,0 +1,78 @@
+//! The client of Tablestore's wire protocol: of our own server and of the vendor's.
+//!
+//! ```text
+//!  tables, rows, batch, tunnels, channels    one method an operation, in the store's own types
+//!              │
+//!            call                  encode, sign, send, verify, decode; and again, where retry says so
+//!         ┌────┼─────┐
+//!     retry  verify  transport     pure │ pure │ HTTP over connections that are kept
+//! ```
+//!
+//! Calls are signed by version 4 where a region is set, else by version 2. Every answer is held to its digest,
+//! date and signature before anything in it is believed. What the server refused for a moment is sent again,
+//! with a new date and signature; a write never after the server may have acted on it.
+
+use std::sync::Arc;
+
+mod batch;
+mod call;
+mod channels;
+mod config;
+mod error;
+mod retry;
+mod rows;
+mod tables;
+mod transport;
+mod tunnels;
+mod verify;
+
+pub use batch::RowResult;
+pub use call::{Called, Operation};
+pub use channels::{ChannelCheckpoint, ChannelPage, ChannelRecord, Connected, FINISHED};
+pub use config::ClientConfig;
+pub use error::{ClientError, ServiceError};
+pub use retry::{Access, Fault, RetryPolicy};
+pub use rows::{RangePage, RangePages};
+pub use tunnels::tunnel_type_text;
+
+use super::signature::DerivedKeys;
+use transport::Transport;
+
+/// A client of one instance. Cheap to clone; clones share their connections.
+#[derive(Clone, Debug)]
+pub struct Client {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    config: ClientConfig,
+    transport: Transport,
+    derived_keys: DerivedKeys,
+}
+
+impl Client {
+    /// A client that has connected to nothing yet. Its methods need a tokio runtime with time and I/O.
+    ///
+    /// # Errors
+    /// [`ClientError::Config`], naming the setting that cannot be.
+    pub fn new(config: ClientConfig) -> Result<Client, ClientError> {
+        let transport = Transport::new(config.check()?, config.request_timeout)?;
+        Ok(Client { inner: Arc::new(Inner { config, transport, derived_keys: DerivedKeys::default() }) })
+    }
+
+    /// Where calls go.
+    pub fn endpoint(&self) -> &str {
+        self.inner.transport.endpoint()
+    }
+
+    /// Name of the instance.
+    pub fn instance(&self) -> &str {
+        &self.inner.config.instance
+    }
+}
+
+#[cfg(test)]
+mod fake;
+#[cfg(test)]
+mod tests;

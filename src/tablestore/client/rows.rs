@@ -1,0 +1,207 @@
+//! Operations on rows, one at a time and by ranges.
+
+use bytes::Bytes;
+
+use super::Client;
+use super::call::Operation;
+use super::error::ClientError;
+use crate::store::change::{Condition, Existence, Returning, RowChange, Write};
+use crate::store::read::{Direction, RangeRead, Selection};
+use crate::store::value::{NamedKey, Row};
+use crate::tablestore::filter::encode_filter;
+use crate::tablestore::plain_buffer::{Malformed, Rows, encode_change, encode_key, parse_key};
+use crate::tablestore::table;
+
+const PUT: Operation = Operation::write("/PutRow");
+const UPDATE: Operation = Operation::write("/UpdateRow");
+const DELETE: Operation = Operation::write("/DeleteRow");
+const GET: Operation = Operation::read("/GetRow");
+const RANGE: Operation = Operation::read("/GetRange");
+
+/// Versions of a column that a read asks for where its selection does not say.
+const VERSIONS_MAX: i32 = 1;
+
+/// A page of a range.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RangePage {
+    /// Rows in the order of the range.
+    pub rows: Vec<Row>,
+    /// Where the next page starts; `None` if there is no more.
+    pub next: Option<NamedKey>,
+}
+
+/// The pages of a range, one after the other.
+#[derive(Debug)]
+pub struct RangePages {
+    client: Client,
+    /// What is still to be read; `None` at the end.
+    rest: Option<RangeRead>,
+}
+
+impl RangePages {
+    /// The next page, of at most so many rows; it may be of fewer, or none. `None` at the end of the range.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn next_page(&mut self, rows_max: u64) -> Result<Option<Vec<Row>>, ClientError> {
+        let Some(rest) = &mut self.rest else { return Ok(None) };
+        rest.rows_max = Some(usize::try_from(rows_max).unwrap_or(usize::MAX));
+        let page = self.client.get_range(rest).await?;
+        match page.next {
+            Some(next) => rest.start = next,
+            None => self.rest = None,
+        }
+        Ok(Some(page.rows))
+    }
+}
+
+impl Client {
+    /// Puts, updates or deletes a row; gives what it was to return.
+    ///
+    /// # Errors
+    /// [`ClientError`]; `OTSConditionCheckFail` where the row is not as the condition asks.
+    pub async fn write_row(&self, write: &Write) -> Result<Option<Row>, ClientError> {
+        let table_name = write.table.clone();
+        let row = Bytes::from(encode_change(&write.key, &write.change));
+        let condition = condition(&write.condition);
+        let return_content = return_content(&write.returning);
+        let (operation, row) = match &write.change {
+            RowChange::Put(_) => {
+                let request =
+                    table::PutRowRequest { table_name, row, condition, return_content, ..Default::default() };
+                (PUT, self.call::<table::PutRowResponse>(PUT, &request).await?.answer.row)
+            }
+            RowChange::Update(_) => {
+                let request = table::UpdateRowRequest {
+                    table_name,
+                    row_change: row,
+                    condition,
+                    return_content,
+                    ..Default::default()
+                };
+                (UPDATE, self.call::<table::UpdateRowResponse>(UPDATE, &request).await?.answer.row)
+            }
+            RowChange::Delete => {
+                let request = table::DeleteRowRequest {
+                    table_name,
+                    primary_key: row,
+                    condition,
+                    return_content,
+                    ..Default::default()
+                };
+                (DELETE, self.call::<table::DeleteRowResponse>(DELETE, &request).await?.answer.row)
+            }
+        };
+        returned_row(row.as_deref()).map_err(|malformed| self.untrusted(operation, malformed))
+    }
+
+    /// Reads a row. A selection that says nothing of versions means the newest.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn get_row(
+        &self,
+        table: &str,
+        key: &NamedKey,
+        selection: &Selection,
+    ) -> Result<Option<Row>, ClientError> {
+        let request = table::GetRowRequest {
+            table_name: table.to_owned(),
+            primary_key: encode_key(key).into(),
+            columns_to_get: selection.columns.clone(),
+            time_range: time_range(selection),
+            max_versions: versions_max(selection),
+            filter: selection.filter.as_ref().map(encode_filter),
+            start_column: selection.start_column.clone(),
+            end_column: selection.end_column.clone(),
+            ..Default::default()
+        };
+        let answer = self.call::<table::GetRowResponse>(GET, &request).await?.answer;
+        returned_row(Some(&answer.row)).map_err(|malformed| self.untrusted(GET, malformed))
+    }
+
+    /// Reads one page of a range: as many rows as fit, from its start.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn get_range(&self, read: &RangeRead) -> Result<RangePage, ClientError> {
+        let RangeRead { selection, .. } = read;
+        let direction = match read.direction {
+            Direction::Forward => table::Direction::Forward,
+            Direction::Backward => table::Direction::Backward,
+        };
+        let request = table::GetRangeRequest {
+            table_name: read.table.clone(),
+            direction: direction.into(),
+            columns_to_get: selection.columns.clone(),
+            time_range: time_range(selection),
+            max_versions: versions_max(selection),
+            limit: read.rows_max.map(|rows_max| i32::try_from(rows_max).unwrap_or(i32::MAX)),
+            inclusive_start_primary_key: encode_key(&read.start).into(),
+            exclusive_end_primary_key: encode_key(&read.end).into(),
+            filter: selection.filter.as_ref().map(encode_filter),
+            start_column: selection.start_column.clone(),
+            end_column: selection.end_column.clone(),
+            ..Default::default()
+        };
+        let answer = self.call::<table::GetRangeResponse>(RANGE, &request).await?.answer;
+        let page = || {
+            let rows =
+                Rows::of(&answer.rows)?.map(|row| row?.stored_row()).collect::<Result<_, Malformed>>()?;
+            let next = answer.next_start_primary_key.as_ref().filter(|next| !next.is_empty());
+            Ok(RangePage { rows, next: next.map(|next| parse_key(next)).transpose()? })
+        };
+        page().map_err(|malformed: Malformed| self.untrusted(RANGE, malformed))
+    }
+
+    /// Reads a range page by page, until the server says that there is no more.
+    pub fn range(&self, read: RangeRead) -> RangePages {
+        RangePages { client: self.clone(), rest: Some(read) }
+    }
+}
+
+/// The row that an answer holds; no bytes mean none.
+pub(super) fn returned_row(bytes: Option<&[u8]>) -> Result<Option<Row>, Malformed> {
+    match bytes {
+        None | Some([]) => Ok(None),
+        Some(bytes) => Rows::of(bytes)?.only()?.stored_row().map(Some),
+    }
+}
+
+pub(super) fn condition(condition: &Condition) -> table::Condition {
+    let existence = match condition.existence {
+        Existence::Ignore => table::RowExistenceExpectation::Ignore,
+        Existence::Exists => table::RowExistenceExpectation::ExpectExist,
+        Existence::Absent => table::RowExistenceExpectation::ExpectNotExist,
+    };
+    table::Condition {
+        row_existence: existence.into(),
+        column_condition: condition.columns.as_ref().map(encode_filter),
+    }
+}
+
+pub(super) fn return_content(returning: &Returning) -> Option<table::ReturnContent> {
+    let content = |kind: table::ReturnType, names: &[String]| {
+        Some(table::ReturnContent { return_type: Some(kind.into()), return_column_names: names.to_vec() })
+    };
+    match returning {
+        Returning::Nothing => None,
+        Returning::Key => content(table::ReturnType::Pk, &[]),
+        Returning::After(names) => content(table::ReturnType::AfterModify, names),
+    }
+}
+
+pub(super) fn time_range(selection: &Selection) -> Option<table::TimeRange> {
+    let range =
+        |(start, end)| table::TimeRange { start_time: Some(start), end_time: Some(end), specific_time: None };
+    selection.versions.map(range)
+}
+
+/// The server wants one of versions and their number to be named.
+pub(super) fn versions_max(selection: &Selection) -> Option<i32> {
+    match (selection.versions_max, selection.versions) {
+        (Some(versions), _) => Some(i32::try_from(versions).unwrap_or(i32::MAX)),
+        (None, None) => Some(VERSIONS_MAX),
+        (None, Some(_)) => None,
+    }
+}

@@ -1,0 +1,171 @@
+//! Operations on tables.
+
+use super::Client;
+use super::call::Operation;
+use super::error::ClientError;
+use crate::store::schema::{
+    KeyColumn, STREAM_HOURS, StreamOptions, TableInfo, TableOptions, TableSchema, TableUpdate,
+};
+use crate::store::value::KeyType;
+use crate::tablestore::table;
+
+const LIST: Operation = Operation::read("/ListTable");
+const CREATE: Operation = Operation::write("/CreateTable");
+const DESCRIBE: Operation = Operation::read("/DescribeTable");
+const UPDATE: Operation = Operation::write("/UpdateTable");
+const DELETE: Operation = Operation::write("/DeleteTable");
+
+impl Client {
+    /// Names of all tables.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn list_tables(&self) -> Result<Vec<String>, ClientError> {
+        let called = self.call::<table::ListTableResponse>(LIST, &table::ListTableRequest {}).await?;
+        Ok(called.answer.table_names)
+    }
+
+    /// Makes a table. A cloud instance takes up to a minute before calls on it succeed; they wait for that.
+    ///
+    /// # Errors
+    /// [`ClientError`]; `OTSObjectAlreadyExist` if there is a table of this name.
+    pub async fn create_table(&self, schema: &TableSchema) -> Result<(), ClientError> {
+        let request = table::CreateTableRequest {
+            table_meta: table::TableMeta {
+                table_name: schema.name.clone(),
+                primary_key: schema.key.iter().map(key_schema).collect(),
+                defined_column: schema
+                    .defined_columns
+                    .iter()
+                    .map(|(name, kind)| table::DefinedColumnSchema { name: name.clone(), r#type: *kind })
+                    .collect(),
+            },
+            reserved_throughput: throughput(schema.throughput),
+            table_options: Some(options(schema.options)),
+            stream_spec: schema.stream.map(|stream| stream_specification(Some(stream))),
+            ..table::CreateTableRequest::default()
+        };
+        self.call::<table::CreateTableResponse>(CREATE, &request).await?;
+        Ok(())
+    }
+
+    /// What a table is.
+    ///
+    /// # Errors
+    /// [`ClientError`]; `OTSObjectNotExist` if there is none.
+    pub async fn describe_table(&self, name: &str) -> Result<TableInfo, ClientError> {
+        let request = table::DescribeTableRequest { table_name: name.to_owned() };
+        let answer = self.call::<table::DescribeTableResponse>(DESCRIBE, &request).await?.answer;
+        info(answer).map_err(|reason| self.untrusted(DESCRIBE, reason))
+    }
+
+    /// Changes a table's options.
+    ///
+    /// # Errors
+    /// [`ClientError`]; `OTSObjectNotExist` if there is none.
+    pub async fn update_table(&self, name: &str, update: &TableUpdate) -> Result<(), ClientError> {
+        let request = table::UpdateTableRequest {
+            table_name: name.to_owned(),
+            reserved_throughput: update.throughput.map(throughput),
+            table_options: update.options.map(options),
+            stream_spec: update.stream.map(stream_specification),
+        };
+        self.call::<table::UpdateTableResponse>(UPDATE, &request).await?;
+        Ok(())
+    }
+
+    /// Deletes a table with all its rows.
+    ///
+    /// # Errors
+    /// [`ClientError`]; `OTSObjectNotExist` if there is none.
+    pub async fn delete_table(&self, name: &str) -> Result<(), ClientError> {
+        let request = table::DeleteTableRequest { table_name: name.to_owned() };
+        self.call::<table::DeleteTableResponse>(DELETE, &request).await?;
+        Ok(())
+    }
+
+    /// An answer that is signed rightly and says what cannot be.
+    pub(super) fn untrusted(&self, operation: Operation, reason: impl std::fmt::Display) -> ClientError {
+        ClientError::Untrusted {
+            operation: operation.name(),
+            endpoint: self.endpoint().to_owned(),
+            reason: reason.to_string(),
+        }
+    }
+}
+
+fn key_schema(column: &KeyColumn) -> table::PrimaryKeySchema {
+    let kind = match column.kind {
+        KeyType::Integer => table::PrimaryKeyType::Integer,
+        KeyType::String => table::PrimaryKeyType::String,
+        KeyType::Binary => table::PrimaryKeyType::Binary,
+    };
+    let option = column.auto_increment.then_some(table::PrimaryKeyOption::AutoIncrement.into());
+    table::PrimaryKeySchema { name: column.name.clone(), r#type: kind.into(), option }
+}
+
+fn throughput((read, write): (i32, i32)) -> table::ReservedThroughput {
+    table::ReservedThroughput { capacity_unit: table::CapacityUnit { read: Some(read), write: Some(write) } }
+}
+
+fn options(options: TableOptions) -> table::TableOptions {
+    table::TableOptions {
+        time_to_live: Some(options.time_to_live_s),
+        max_versions: Some(options.max_versions),
+        deviation_cell_version_in_sec: Some(options.version_deviation_s),
+        ..table::TableOptions::default()
+    }
+}
+
+fn stream_specification(stream: Option<StreamOptions>) -> table::StreamSpecification {
+    table::StreamSpecification {
+        enable_stream: stream.is_some(),
+        expiration_time: stream.map(|stream| stream.hours),
+        columns_to_get: Vec::new(),
+    }
+}
+
+/// What an answer describes; the reason if it cannot be.
+fn info(answer: table::DescribeTableResponse) -> Result<TableInfo, String> {
+    let key = answer.table_meta.primary_key.iter().map(|column| {
+        let kind = match table::PrimaryKeyType::try_from(column.r#type) {
+            Ok(table::PrimaryKeyType::Integer) => KeyType::Integer,
+            Ok(table::PrimaryKeyType::String) => KeyType::String,
+            Ok(table::PrimaryKeyType::Binary) => KeyType::Binary,
+            Err(_) => {
+                return Err(format!("key column {} has the unknown type {}", column.name, column.r#type));
+            }
+        };
+        Ok(KeyColumn { name: column.name.clone(), kind, auto_increment: column.option.is_some() })
+    });
+    let options = answer.table_options;
+    let default = TableOptions::default();
+    let stream = answer.stream_details.unwrap_or_default();
+    let capacity = answer.reserved_throughput_details.capacity_unit;
+    Ok(TableInfo {
+        schema: TableSchema {
+            key: key.collect::<Result<_, _>>()?,
+            name: answer.table_meta.table_name,
+            options: TableOptions {
+                time_to_live_s: options.time_to_live.unwrap_or(default.time_to_live_s),
+                max_versions: options.max_versions.unwrap_or(default.max_versions),
+                version_deviation_s: options
+                    .deviation_cell_version_in_sec
+                    .unwrap_or(default.version_deviation_s),
+            },
+            stream: stream
+                .enable_stream
+                .then(|| StreamOptions { hours: stream.expiration_time.unwrap_or(STREAM_HOURS) }),
+            defined_columns: answer
+                .table_meta
+                .defined_column
+                .into_iter()
+                .map(|column| (column.name, column.r#type))
+                .collect(),
+            throughput: (capacity.read(), capacity.write()),
+        },
+        stream_id: stream.stream_id,
+        stream_enabled_us: stream.last_enable_time.unwrap_or(0),
+        created_us: answer.creation_time.unwrap_or(0),
+    })
+}

@@ -1,0 +1,347 @@
+//! The commands that go over the wire, against a store in a process of its own.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+
+use orderflow::store::schema::{KeyColumn, TableOptions, TableSchema};
+use orderflow::store::value::KeyType;
+use orderflow::tablestore::client::{Client, ClientConfig};
+use serde_json::Value;
+
+use crate::store_server::Up;
+use crate::support::{Ended, orderflow, run};
+
+const TABLES: &str = "\
+table            key                            stream
+OrderBatchSink   UserId string                  off
+OrderSource      UserId string, OrderId string  168 h
+OrderStreamSink  begin string, end string       off
+OrderTotalSink   count integer                  off
+";
+
+fn refused(ended: &Ended, code: i32, message: &str) {
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(code), ""), "{}", ended.stderr);
+    assert!(ended.stderr.starts_with(&format!("orderflow: {message}")), "{} is not {message}", ended.stderr);
+    assert_eq!(ended.stderr.lines().count(), 1, "one sentence: {}", ended.stderr);
+}
+
+fn up_ends(data: &Path, more: &[&str]) -> Ended {
+    let data = data.display().to_string();
+    run(&[&["up", "--data", &data, "--listen", "127.0.0.1:0"], more].concat())
+}
+
+/// What is in the orders' table, by user and order: price and timestamp.
+fn orders(up: &Up) -> BTreeMap<(String, String), (f64, i64)> {
+    let lines = up.ok(&["rows", "OrderSource", "--limit", "1000000", "--json"]);
+    let order = |line: &str| {
+        let row: Value = serde_json::from_str(line).expect("each line is JSON");
+        let text = |name: &str| row[name].as_str().expect("a string").to_owned();
+        let price = row["price"].as_f64().expect("a double");
+        let timestamp = row["timestamp"].as_i64().expect("an integer");
+        assert_eq!(row.as_object().map(serde_json::Map::len), Some(4), "{line}");
+        ((text("UserId"), text("OrderId")), (price, timestamp))
+    };
+    lines.lines().map(order).collect()
+}
+
+/// The same of the lines that `generate` writes to a file with these flags.
+fn orders_of_file(flags: &[&str]) -> BTreeMap<(String, String), (f64, i64)> {
+    let made = run(&[&["generate", "--to", "-", "--format", "csv", "--hours", "1"], flags].concat());
+    let mut orders = BTreeMap::new();
+    for line in made.stdout.lines().skip(1) {
+        let cells: Vec<&str> = line.split(',').collect();
+        let key = (cells[0].to_owned(), cells[1].to_owned());
+        if cells[2].is_empty() {
+            orders.remove(&key);
+        } else {
+            orders.insert(key, (cells[2].parse().expect("a price"), cells[3].parse().expect("a timestamp")));
+        }
+    }
+    orders
+}
+
+#[test]
+fn the_first_start_makes_a_key_and_later_ones_keep_it() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let data = dir.path().join("data");
+    let up = Up::start(&data, &[]);
+    let names: Vec<&str> = up.exports.keys().map(String::as_str).collect();
+    assert_eq!(names, ["OTS_AK_ENV", "OTS_ENDPOINT", "OTS_INSTANCE", "OTS_REGION", "OTS_SK_ENV"]);
+    assert_eq!(up.export("OTS_INSTANCE"), "orderflow");
+    let key_file = data.join("keys.env");
+    assert_eq!(fs::metadata(&key_file).expect("a key file").mode() & 0o7777, 0o600);
+    let tables = up.run(&["tables"]);
+    assert_eq!((tables.code, tables.stdout.as_str()), (Some(0), ""));
+    assert!(tables.stderr.starts_with("no tables yet"), "{}", tables.stderr);
+    // Version 2 of the signature too.
+    let version_2 = up.command(&["tables"]).env_remove("OTS_REGION").output().expect("it starts");
+    assert!(version_2.status.success());
+
+    let exports = up.exports.clone();
+    let ended = up.stop("INT");
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(ended.stderr.ends_with("orderflow: stopped\n"), "{}", ended.stderr);
+    let again = Up::start(&data, &["--instance", "shop", "--no-job", "--no-page"]);
+    for name in ["OTS_AK_ENV", "OTS_SK_ENV", "OTS_REGION"] {
+        assert_eq!(again.export(name), exports[name], "{name}");
+    }
+    assert_eq!(again.export("OTS_INSTANCE"), "shop");
+    assert_eq!(again.stop("TERM").code, Some(0));
+}
+
+#[test]
+fn init_makes_what_is_missing_and_clean_takes_it_away() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let up = Up::start(dir.path(), &[]);
+    let made = up.ok(&["init"]);
+    let (tables, tunnel) = made.rsplit_once("tunnel  OrderSourceTunnel  created, id ").expect(&made);
+    assert_eq!(
+        tables,
+        "table   OrderSource        created\n\
+         table   OrderBatchSink     created\n\
+         table   OrderTotalSink     created\n\
+         table   OrderStreamSink    created\n"
+    );
+    let tunnel_id = tunnel.trim_end();
+    assert!(!tunnel_id.is_empty() && !tunnel_id.contains(' '), "{tunnel_id}");
+    assert_eq!(up.ok(&["init"]), made.replace("created", "already exists"));
+    assert_eq!(up.ok(&["tables"]), TABLES);
+
+    for list in [up.ok(&["tunnel", "list"]), up.ok(&["tunnel", "list", "OrderSource"])] {
+        let cells: Vec<Vec<&str>> = list.lines().map(|line| line.split_whitespace().collect()).collect();
+        assert_eq!(cells.len(), 2, "{list}");
+        assert_eq!(cells[0], ["table", "tunnel", "type", "stage", "id"]);
+        assert_eq!(cells[1][..3], ["OrderSource", "OrderSourceTunnel", "BaseAndStream"]);
+        assert_eq!(cells[1][4], tunnel_id);
+    }
+    let described = up.ok(&["tunnel", "describe", "OrderSource", "OrderSourceTunnel"]);
+    assert!(described.contains(&format!("\nid       {tunnel_id}\n")), "{described}");
+    assert!(described.contains("\nchannel "), "{described}");
+    let other = up.ok(&["tunnel", "create", "OrderSource", "Other", "--type", "stream"]);
+    assert!(up.ok(&["tunnel", "list"]).contains(other.trim_end()));
+    let twice = up.run(&["tunnel", "create", "OrderSource", "Other"]);
+    assert_eq!(twice.code, Some(2));
+    assert!(twice.stderr.contains("OTSTunnelExist"), "{}", twice.stderr);
+    assert_eq!(up.ok(&["tunnel", "delete", "OrderSource", "Other"]), "tunnel Other deleted\n");
+
+    refused(&up.run(&["clean"]), 2, "there is no terminal to ask on: say --yes");
+    assert_eq!(up.ok(&["tables"]), TABLES);
+    assert_eq!(
+        up.ok(&["clean", "--yes"]),
+        "tunnel  OrderSourceTunnel  deleted\n\
+         table   OrderSource        deleted\n\
+         table   OrderBatchSink     deleted\n\
+         table   OrderTotalSink     deleted\n\
+         table   OrderStreamSink    deleted\n"
+    );
+    assert_eq!(up.ok(&["clean", "--yes"]), "nothing to delete\n");
+    assert_eq!(up.ok(&["tables"]), "");
+    refused(&up.run(&["rows", "OrderSource"]), 2, "DescribeTable failed: Requested table does not exist");
+}
+
+#[test]
+fn init_refuses_a_table_with_another_key_before_it_makes_any() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let up = Up::start(dir.path(), &[]);
+    let config = ClientConfig::new(
+        up.export("OTS_ENDPOINT"),
+        up.export("OTS_INSTANCE"),
+        up.export("OTS_AK_ENV"),
+        up.export("OTS_SK_ENV"),
+        None,
+    );
+    let schema = TableSchema {
+        name: "OrderTotalSink".to_owned(),
+        key: vec![KeyColumn { name: "count".to_owned(), kind: KeyType::String, auto_increment: false }],
+        options: TableOptions::default(),
+        stream: None,
+        defined_columns: Vec::new(),
+        throughput: (0, 0),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        Client::new(config).expect("settings").create_table(&schema).await.expect("a new table");
+    });
+    refused(
+        &up.run(&["init"]),
+        2,
+        "table OrderTotalSink exists with the key (count string) where (count integer) is needed: delete it",
+    );
+    assert_eq!(up.ok(&["tables"]).lines().count(), 2);
+}
+
+#[test]
+fn generated_orders_are_those_of_a_file_and_outlive_the_server() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let up = Up::start(dir.path(), &[]);
+    let missing = up.run(&["generate"]);
+    assert_eq!(missing.code, Some(2));
+    assert!(
+        missing.stderr.trim_end().ends_with("`orderflow init` makes the table OrderSource"),
+        "{}",
+        missing.stderr
+    );
+    up.ok(&["init"]);
+
+    let plain = ["--orders", "500", "--users", "5", "--seed", "7", "--start", "1700000000000"];
+    let told = up.ok(&[&["generate"], &plain[..]].concat());
+    assert!(told.starts_with("orders     500 in ") && told.ends_with(" orders/s\n"), "{told}");
+    let expected = orders_of_file(&plain);
+    assert_eq!((expected.len(), orders(&up)), (500, expected));
+    assert!(up.ok(&["rows", "OrderSource", "--limit", "3"]).lines().count() == 4);
+    let few = up.run(&["rows", "OrderSource"]);
+    assert_eq!(few.stdout.lines().count(), 21);
+    assert_eq!(few.stderr, "more rows follow: --limit N shows more\n");
+    assert_eq!(up.run(&["rows", "OrderSource", "--limit", "500"]).stderr, "");
+
+    // Corrections and cancels take effect in their order, whatever goes over which connection.
+    up.ok(&["clean", "--yes"]);
+    up.ok(&["init"]);
+    let upserts =
+        ["--orders", "5000", "--users", "50", "--start", "0", "--corrections", "30", "--cancels", "10"];
+    let told = up.ok(&[&["generate", "--json", "--connections", "8"], &upserts[..]].concat());
+    let told: Value = serde_json::from_str(&told).expect("JSON");
+    assert_eq!((&told["orders"], &told["refused"]), (&Value::from(5_000), &Value::from(0)));
+    let expected = orders_of_file(&upserts);
+    assert!(expected.len() > 2_000);
+    assert_eq!(orders(&up), expected);
+
+    assert_eq!(up.stop("TERM").code, Some(0));
+    let up = Up::start(dir.path(), &[]);
+    assert_eq!(orders(&up), expected);
+}
+
+#[test]
+fn orders_keep_a_rate_and_are_placed_when_they_are_written() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let up = Up::start(dir.path(), &["--durability", "relaxed"]);
+    up.ok(&["init"]);
+    let flags = ["generate", "--orders", "30", "--rate", "100/s", "--late", "0", "--quiet"];
+    let before_ms = jiff::Timestamp::now().as_millisecond();
+    assert_eq!(up.ok(&flags), "");
+    let after_ms = jiff::Timestamp::now().as_millisecond();
+    // Of four connections each sends two orders at a time: the last leave 28 orders after the first.
+    assert!(after_ms - before_ms >= 280, "{before_ms} to {after_ms}");
+    let placed = orders(&up);
+    assert_eq!(placed.len(), 30);
+    for (_, at_ms) in placed.values() {
+        // Up to two seconds out of order.
+        assert!((before_ms - 2_001..=after_ms + 300).contains(at_ms), "{at_ms}");
+    }
+    let ended = up.stop("INT");
+    let told = "orderflow: durability relaxed: writes are acknowledged before they are on disk; ";
+    assert!(ended.stderr.contains(told), "{}", ended.stderr);
+}
+
+#[test]
+fn settings_that_are_missing_or_wrong_are_named() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let up = Up::start(dir.path(), &[]);
+    let with = |name: &str, value: Option<&str>| {
+        let mut command = up.command(&["tables"]);
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+        crate::support::ended(command.output().expect("the program starts"))
+    };
+    for (name, also) in [
+        ("OTS_ENDPOINT", " (or --endpoint)"),
+        ("OTS_INSTANCE", " (or --instance)"),
+        ("OTS_AK_ENV", ""),
+        ("OTS_SK_ENV", ""),
+    ] {
+        let how = "paste the export lines that `orderflow up` prints, or set them";
+        refused(&with(name, None), 2, &format!("{name}{also} is not set: {how}"));
+        refused(&with(name, Some("")), 2, &format!("{name}{also} is not set: {how}"));
+    }
+    for name in ["OTS_SK_ENV", "OTS_AK_ENV", "OTS_INSTANCE"] {
+        let ended = with(name, Some("other"));
+        refused(&ended, 2, "ListTable failed: ");
+        assert!(ended.stderr.contains("(OTSAuthFailed, status 403"), "{}", ended.stderr);
+    }
+    refused(
+        &with("OTS_ENDPOINT", Some("127.0.0.1:8087")),
+        2,
+        "the endpoint \"127.0.0.1:8087\" must be http://",
+    );
+    let endpoint = up.export("OTS_ENDPOINT").to_owned();
+    let mut command = up.command(&["tables"]);
+    assert_eq!(up.stop("INT").code, Some(0));
+    let ended = crate::support::ended(command.output().expect("the program starts"));
+    refused(&ended, 3, &format!("cannot connect to {endpoint}: Connection refused"));
+}
+
+#[test]
+fn up_refuses_what_it_cannot_serve() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let data = dir.path().join("data");
+    let up = Up::start(&data, &[]);
+    let shown = data.display();
+    refused(&up_ends(&data, &[]), 3, &format!("{shown} is in use by process {};", up.id()));
+    let port = up.export("OTS_ENDPOINT").trim_start_matches("http://").to_owned();
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    for address in [port, taken.local_addr().expect("an address").to_string()] {
+        let other = dir.path().join("other").display().to_string();
+        let ended = run(&["up", "--data", &other, "--listen", &address]);
+        refused(&ended, 3, &format!("{address} is in use by another program"));
+    }
+    assert_eq!(up.stop("INT").code, Some(0));
+
+    let remote = run(&["up", "--data", "x", "--listen", "0.0.0.0:0"]);
+    refused(&remote, 2, "0.0.0.0:0 can be reached from other machines: say --allow-remote");
+    refused(&up_ends(&data, &["--instance", "my shop"]), 2, "--instance \"my shop\" must be");
+
+    let key_file = data.join("keys.env");
+    let key = fs::read(&key_file).expect("a key file");
+    fs::write(&key_file, "OTS_AK_ENV=only").expect("the file is written");
+    refused(
+        &up_ends(&data, &[]),
+        3,
+        &format!("{} holds no access key: OTS_SK_ENV is missing", key_file.display()),
+    );
+    fs::write(&key_file, key).expect("the file is written");
+    fs::set_permissions(&key_file, fs::Permissions::from_mode(0o644)).expect("the mode is set");
+    refused(
+        &up_ends(&data, &[]),
+        3,
+        &format!("{} is open to other users (mode 644): chmod 600", key_file.display()),
+    );
+    fs::set_permissions(&key_file, fs::Permissions::from_mode(0o600)).expect("the mode is set");
+
+    let format = data.join("engine").join("FORMAT");
+    fs::write(&format, "orderflow store, format 9\n").expect("the file is written");
+    let ended = up_ends(&data, &[]);
+    refused(&ended, 3, &format!("{}", data.display()));
+    assert!(ended.stderr.contains("format 9"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_key_of_one_s_own_is_used_and_its_secret_is_not_printed() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let file = dir.path().join("own.env");
+    fs::write(&file, "export OTS_AK_ENV=testid\nexport OTS_SK_ENV=testsecret\n")
+        .expect("the file is written");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("the mode is set");
+    let data = dir.path().join("data");
+    let up = Up::start(&data, &["--key-file", &file.display().to_string()]);
+    assert_eq!((up.export("OTS_AK_ENV"), up.exports.get("OTS_SK_ENV")), ("testid", None));
+    assert!(!data.join("keys.env").exists());
+    let called = up.command(&["tables"]).env("OTS_SK_ENV", "testsecret").output().expect("it starts");
+    assert!(called.status.success());
+}
+
+#[test]
+fn the_secret_is_no_flag_and_help_says_where_it_comes_from() {
+    for command in ["init", "tables", "rows", "clean", "generate"] {
+        let help = run(&[command, "--help"]);
+        assert_eq!(help.code, Some(0));
+        assert!(help.stdout.contains("OTS_SK_ENV") && !help.stdout.contains("--secret"), "{}", help.stdout);
+    }
+    let mut command = orderflow(&["tables", "--help"]);
+    let help = command.env("OTS_SK_ENV", "hidden-secret").output().expect("the program starts");
+    assert!(!String::from_utf8_lossy(&help.stdout).contains("hidden-secret"));
+}

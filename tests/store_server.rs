@@ -1,0 +1,110 @@
+//! A store that is served by a process of its own, and commands that call it.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::Command;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
+
+use crate::support::{Ended, Process, ended, orderflow};
+
+/// How long the server may take to begin or end before the test gives up.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running `orderflow up`; it does not outlive its test.
+pub(crate) struct Up {
+    process: Process,
+    /// What it printed for shells: variables by name.
+    pub(crate) exports: BTreeMap<String, String>,
+    stderr: Receiver<String>,
+    /// Lines of standard error so far.
+    told: String,
+}
+
+impl Up {
+    /// Starts it on a free port and waits until it is ready.
+    pub(crate) fn start(data: &Path, more: &[&str]) -> Up {
+        let data = data.display().to_string();
+        let args = [&["up", "--data", &data, "--listen", "127.0.0.1:0"], more].concat();
+        let mut process = Process::spawn(orderflow(&args));
+        let stdout = process.0.stdout.take().expect("piped");
+        let stderr = process.0.stderr.take().expect("piped");
+        let (sender, receiver) = channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines() {
+                let line = line.expect("the program prints UTF-8");
+                if sender.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        let mut up = Up { process, exports: BTreeMap::new(), stderr: receiver, told: String::new() };
+        while !up.told.contains("orderflow: ready: ") {
+            if !up.listen() {
+                panic!("the server ended: {}", up.told);
+            }
+        }
+        // The lines are printed before it says that it is ready.
+        for line in BufReader::new(stdout).lines().take(5) {
+            let line = line.expect("the program prints UTF-8");
+            if let Some((name, value)) = line.strip_prefix("export ").and_then(|line| line.split_once('=')) {
+                up.exports.insert(name.to_owned(), value.to_owned());
+            }
+        }
+        up
+    }
+
+    /// Waits for a line of standard error; false at its end.
+    fn listen(&mut self) -> bool {
+        match self.stderr.recv_timeout(PATIENCE) {
+            Ok(line) => {
+                self.told += &line;
+                self.told.push('\n');
+                true
+            }
+            Err(RecvTimeoutError::Disconnected) => false,
+            Err(RecvTimeoutError::Timeout) => panic!("the server says nothing more: {}", self.told),
+        }
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.process.0.id()
+    }
+
+    /// A variable that it printed.
+    pub(crate) fn export(&self, name: &str) -> &str {
+        &self.exports[name]
+    }
+
+    /// A command with the printed variables.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = orderflow(args);
+        command.envs(&self.exports);
+        command
+    }
+
+    /// Runs a command with the printed variables to its end.
+    pub(crate) fn run(&self, args: &[&str]) -> Ended {
+        ended(self.command(args).output().expect("the program starts"))
+    }
+
+    /// Runs a command that must succeed; gives what it printed.
+    pub(crate) fn ok(&self, args: &[&str]) -> String {
+        let ended = self.run(args);
+        assert_eq!(ended.code, Some(0), "{args:?}: {}", ended.stderr);
+        ended.stdout
+    }
+
+    /// Sends a signal and waits for the end.
+    pub(crate) fn stop(mut self, signal: &str) -> Ended {
+        self.process.signal(signal);
+        while self.listen() {}
+        let status = self.process.0.wait().expect("the program ends");
+        let mut stdout = String::new();
+        if let Some(mut rest) = self.process.0.stdout.take() {
+            rest.read_to_string(&mut stdout).expect("the program prints UTF-8");
+        }
+        Ended { code: status.code(), stdout, stderr: std::mem::take(&mut self.told) }
+    }
+}
