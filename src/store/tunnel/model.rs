@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::edit::EditRef;
 use super::super::log::{Action, LogPosition};
+use super::super::schema::KeyColumn;
 use super::super::value::KeyRef;
 use super::assignment::ChannelStatus;
 
@@ -146,7 +147,9 @@ pub(crate) struct Sequence {
 pub(crate) struct RecordRef<'a> {
     /// What happened.
     pub(crate) action: Action,
-    /// The row's key, in the order of the schema.
+    /// The table's key columns.
+    pub(crate) columns: &'a [KeyColumn],
+    /// The row's key, in the same order.
     pub(crate) key: &'a [KeyRef<'a>],
     /// Its cells or changes.
     pub(crate) edits: &'a [EditRef<'a>],

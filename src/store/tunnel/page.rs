@@ -53,8 +53,9 @@ impl<'p> Page<'p> {
         sequence: Option<Sequence>,
     ) -> Option<()> {
         let mut keys = KeyReader::default();
-        let key = keys.read(self.table.key(), key)?;
-        self.bytes += (self.emit)(&RecordRef { action, key: key.as_slice(), edits, sequence });
+        let columns = self.table.key();
+        let key = keys.read(columns, key)?;
+        self.bytes += (self.emit)(&RecordRef { action, columns, key: key.as_slice(), edits, sequence });
         self.records += 1;
         Some(())
     }

@@ -1,7 +1,7 @@
 //! The client of Tablestore's wire protocol: of our own server and of the vendor's.
 //!
 //! ```text
-//!  tables, rows, batch, tunnels    one method an operation, in the store's own types
+//!  tables, rows, batch, tunnels, channels    one method an operation, in the store's own types
 //!              │
 //!            call                  encode, sign, send, verify, decode; and again, where retry says so
 //!         ┌────┼─────┐
@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 mod batch;
 mod call;
+mod channels;
 mod config;
 mod error;
 mod retry;
@@ -25,8 +26,9 @@ mod transport;
 mod tunnels;
 mod verify;
 
-pub use batch::{BATCH_BYTES_MAX, BATCH_READ_ROWS_MAX, BATCH_ROWS_MAX, RowResult};
+pub use batch::RowResult;
 pub use call::{Called, Operation};
+pub use channels::{ChannelCheckpoint, ChannelPage, ChannelRecord, Connected, FINISHED};
 pub use config::ClientConfig;
 pub use error::{ClientError, ServiceError};
 pub use retry::{Access, Fault, RetryPolicy};

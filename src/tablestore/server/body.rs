@@ -1,21 +1,18 @@
 //! Bodies: read whole, within a bound for each and one for all together, and within a time.
 
 use std::io::Read;
-use std::time::Duration;
 
 use bytes::Bytes;
 use flate2::read::ZlibDecoder;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
 use super::Service;
 use super::check::Caller;
 use super::error::Refusal;
+use super::memory::Share;
 
-/// Unit in which memory for bodies is shared out.
-const PERMIT_BYTES: usize = 1 << 10;
 /// Bytes of a refused body that are read and dropped so that the connection can go on.
 const DRAIN_BYTES_MAX: usize = 64 << 20;
 
@@ -25,28 +22,7 @@ pub(super) struct Held {
     /// As it came.
     pub(super) bytes: Bytes,
     /// To be kept as long as what is made of the bytes.
-    pub(super) share: OwnedSemaphorePermit,
-}
-
-/// Memory for all bodies together.
-#[derive(Debug)]
-pub(super) struct BodyMemory {
-    permits: std::sync::Arc<Semaphore>,
-    wait: Duration,
-}
-
-impl BodyMemory {
-    /// Memory of this size; those that find it taken wait this long.
-    pub(super) fn new(bytes: usize, wait: Duration) -> BodyMemory {
-        let permits = (bytes / PERMIT_BYTES).min(Semaphore::MAX_PERMITS);
-        BodyMemory { permits: std::sync::Arc::new(Semaphore::new(permits)), wait }
-    }
-
-    async fn share(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Refusal> {
-        let permits = u32::try_from(bytes.div_ceil(PERMIT_BYTES)).map_err(|_| Refusal::too_large())?;
-        let share = tokio::time::timeout(self.wait, self.permits.clone().acquire_many_owned(permits));
-        share.await.ok().and_then(Result::ok).ok_or_else(Refusal::busy)
-    }
+    pub(super) share: Share,
 }
 
 impl Service {

@@ -17,9 +17,11 @@ mod connection;
 mod date;
 mod decode;
 mod error;
+mod memory;
 mod operation;
 mod reads;
 mod tables;
+mod token;
 mod tunnels;
 mod writes;
 
@@ -36,15 +38,20 @@ use hyper::Response;
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
 
-use self::answer::{RequestIds, close_after, md5_base64};
-use self::body::{BodyMemory, Held, inflate};
+use self::answer::{Reply, RequestIds, close_after, md5_base64};
+use self::body::{Held, inflate};
 use self::check::{Caller, signed_path};
 use self::error::Refusal;
+use self::memory::Memory;
 use self::operation::Operation;
 use super::signature::DerivedKeys;
 use crate::store::Store;
+use crate::store::read::PAGE_BYTES_MAX;
 
 pub use self::connection::Server;
+
+/// Memory that an answer with rows has while it is made. A page has half of that, or one row more.
+const ANSWER_BYTES: usize = 2 * PAGE_BYTES_MAX;
 
 /// Bounds of what the server takes from its callers.
 #[derive(Clone, Debug)]
@@ -53,8 +60,10 @@ pub struct Limits {
     pub body_bytes_max: usize,
     /// Most bytes of all bodies at a time; requests wait for their share.
     pub bodies_bytes_max: usize,
-    /// Longest wait for a share, after which a request is refused as one too many.
-    pub body_wait_max: Duration,
+    /// Most bytes of all answers with rows at a time; requests wait for theirs.
+    pub answers_bytes_max: usize,
+    /// Longest wait for memory, after which a request is refused as one too many.
+    pub memory_wait_max: Duration,
     /// Longest time that a body may take to come.
     pub body_read_time_max: Duration,
     /// Longest time that a head may take to come, from the end of the request before.
@@ -72,7 +81,8 @@ impl Default for Limits {
         Limits {
             body_bytes_max: 16 << 20,
             bodies_bytes_max: 256 << 20,
-            body_wait_max: Duration::from_secs(10),
+            answers_bytes_max: 256 << 20,
+            memory_wait_max: Duration::from_secs(10),
             body_read_time_max: Duration::from_secs(30),
             head_read_time_max: Duration::from_secs(90),
             answer_unread_time_max: Duration::from_secs(60),
@@ -114,7 +124,8 @@ struct Service {
     secret: Arc<str>,
     limits: Limits,
     derived_keys: DerivedKeys,
-    body_memory: BodyMemory,
+    body_memory: Memory,
+    answer_memory: Memory,
     request_ids: RequestIds,
 }
 
@@ -127,7 +138,8 @@ impl Service {
             key_id: config.key_id,
             secret: config.secret.into(),
             derived_keys: DerivedKeys::default(),
-            body_memory: BodyMemory::new(limits.bodies_bytes_max, limits.body_wait_max),
+            body_memory: Memory::new(limits.bodies_bytes_max, limits.memory_wait_max),
+            answer_memory: Memory::new(limits.answers_bytes_max, limits.memory_wait_max),
             limits,
             request_ids: RequestIds::new(),
         }
@@ -164,7 +176,7 @@ impl Service {
     }
 
     /// Runs a request whose head was checked.
-    async fn execute(self: Arc<Service>, caller: Caller, body: Held) -> Result<Vec<u8>, Refusal> {
+    async fn execute(self: Arc<Service>, caller: Caller, body: Held) -> Result<Reply, Refusal> {
         let Held { bytes: body, share } = body;
         if md5_base64(&body) != caller.body_md5 {
             return Err(Refusal::not_authentic(
@@ -183,21 +195,31 @@ impl Service {
         request.await.unwrap_or_else(|error| Err(Refusal::internal(&format!("{error}"))))
     }
 
-    async fn run(self: Arc<Service>, operation: Operation, body: Bytes) -> Result<Vec<u8>, Refusal> {
+    async fn run(self: Arc<Service>, operation: Operation, body: Bytes) -> Result<Reply, Refusal> {
+        if !operation.answers_with_rows() {
+            return Ok(Reply::new(self.dispatch(operation, body).await?, None));
+        }
+        let share = self.answer_memory.share(ANSWER_BYTES).await?;
+        let answer = self.dispatch(operation, body).await?;
+        let share = share.keep(answer.len());
+        Ok(Reply::new(answer, Some(share)))
+    }
+
+    async fn dispatch(&self, operation: Operation, body: Bytes) -> Result<Vec<u8>, Refusal> {
         match operation {
-            Operation::CreateTable => tables::create(&self, body).await,
-            Operation::ListTable => tables::list(&self, body),
-            Operation::DescribeTable => tables::describe(&self, body),
-            Operation::UpdateTable => tables::update(&self, body).await,
-            Operation::DeleteTable => tables::delete(&self, body).await,
-            Operation::PutRow => writes::put(&self, body).await,
-            Operation::UpdateRow => writes::update(&self, body).await,
-            Operation::DeleteRow => writes::delete(&self, body).await,
-            Operation::BatchWriteRow => writes::batch(&self, body).await,
-            Operation::GetRow => reads::get(&self, body).await,
-            Operation::BatchGetRow => reads::batch_get(&self, body).await,
-            Operation::GetRange => reads::range(&self, body).await,
-            Operation::Tunnel(operation) => tunnels::run(&self, operation, body).await,
+            Operation::CreateTable => tables::create(self, body).await,
+            Operation::ListTable => tables::list(self, body),
+            Operation::DescribeTable => tables::describe(self, body),
+            Operation::UpdateTable => tables::update(self, body).await,
+            Operation::DeleteTable => tables::delete(self, body).await,
+            Operation::PutRow => writes::put(self, body).await,
+            Operation::UpdateRow => writes::update(self, body).await,
+            Operation::DeleteRow => writes::delete(self, body).await,
+            Operation::BatchWriteRow => writes::batch(self, body).await,
+            Operation::GetRow => reads::get(self, body).await,
+            Operation::BatchGetRow => reads::batch_get(self, body).await,
+            Operation::GetRange => reads::range(self, body).await,
+            Operation::Tunnel(operation) => tunnels::run(self, operation, body).await,
         }
     }
 
