@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use super::model::Sequence;
 use super::*;
 use crate::store::change::{ColumnChange, Condition, Returning, RowChange as Change, Write};
 use crate::store::edit::EditRef;

@@ -164,7 +164,7 @@ impl Client {
 pub(super) fn returned_row(bytes: Option<&[u8]>) -> Result<Option<Row>, Malformed> {
     match bytes {
         None | Some([]) => Ok(None),
-        Some(bytes) => Rows::only(bytes)?.stored_row().map(Some),
+        Some(bytes) => Rows::of(bytes)?.only()?.stored_row().map(Some),
     }
 }
 
