@@ -278,3 +278,52 @@ impl Worker {
         self.channels.values().cloned().collect()
     }
 }
+
+impl Read {
+    /// The value of the column `v`.
+    pub(super) fn value(&self) -> i64 {
+        match self.edits.as_slice() {
+            [Edit::Put(Cell { name, value: Value::Integer(value), .. })] if name == "v" => *value,
+            _ => panic!("{self:?} is not of one column"),
+        }
+    }
+}
+
+pub(super) fn cell(name: &str, value: i64, version: i64) -> Cell {
+    Cell { name: name.into(), value: Value::Integer(value), version }
+}
+
+/// What a new client consumes, by channel, until nothing is left; and whether all channels came to their end.
+pub(super) fn drain(fixture: &Fixture, tunnel: &str) -> (BTreeMap<String, Vec<Read>>, bool) {
+    let tunnels = fixture.tunnels();
+    let mut worker = Worker { id: tunnels.connect(tunnel, None).unwrap(), ..Worker::default() };
+    let mut consumed = BTreeMap::<String, Vec<Read>>::new();
+    let mut busy = 2;
+    while busy > 0 {
+        busy -= 1;
+        let before = worker.said();
+        worker.hear(tunnels.heartbeat(tunnel, &worker.id, &before).unwrap());
+        busy = if worker.said() == before { busy } else { 2 };
+        let mut channels: Vec<String> = worker.reads.keys().cloned().collect();
+        channels.retain(|channel| !worker.finished.contains(channel));
+        for channel in channels {
+            let claim = Claim { tunnel, client: &worker.id, channel: &channel };
+            let mut at = tunnels.checkpoint(claim).unwrap();
+            let mut more = true;
+            while more && at.cursor.place != Place::Finished {
+                let (records, next, is_more) = read_page(fixture.store(), claim, at.cursor, 5).unwrap();
+                consumed.entry(channel.clone()).or_default().extend(records);
+                at = Checkpoint { cursor: next, number: at.number + 1 };
+                tunnels.set_checkpoint(claim, at.cursor.clone(), at.number).unwrap();
+                more = is_more;
+            }
+            if at.cursor.place == Place::Finished {
+                worker.finished.push(channel);
+                busy = 2;
+            }
+        }
+    }
+    let ended = worker.channels.is_empty();
+    tunnels.shut_down(tunnel, &worker.id).unwrap();
+    (consumed, ended)
+}
