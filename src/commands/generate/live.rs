@@ -21,7 +21,8 @@ use crate::progress::{Progress, ProgressCounters};
 use crate::store::change::{ColumnChange, Condition, Returning, RowChange, Write};
 use crate::store::value::{KeyPart, KeyValue, Value};
 use crate::summary::Thousands;
-use crate::tablestore::client::{BATCH_ROWS_MAX, Client};
+use crate::tablestore::client::Client;
+use crate::tablestore::limits::ROWS_PER_WRITE_MAX;
 
 /// Refused orders that are named; the rest are counted.
 const REFUSED_SHOWN: u64 = 10;
@@ -156,7 +157,8 @@ async fn write(
 /// Makes the orders and hands them out in batches, each when it is due.
 async fn deal(args: GenerateArgs, spec: Spec, senders: Vec<Sender<Vec<Write>>>) -> Result<(), Failure> {
     let connections = senders.len() as u64;
-    let rows_max = args.rate.map_or(BATCH_ROWS_MAX, |rate| rate.batch_rows(connections, BATCH_ROWS_MAX));
+    let rows_max =
+        args.rate.map_or(ROWS_PER_WRITE_MAX, |rate| rate.batch_rows(connections, ROWS_PER_WRITE_MAX));
     let mut pace = args.rate.map(Pace::new);
     let started = Instant::now();
     let mut batches = vec![Vec::with_capacity(rows_max); senders.len()];

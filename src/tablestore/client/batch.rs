@@ -15,17 +15,9 @@ use crate::store::change::{RowChange, Write};
 use crate::store::read::Selection;
 use crate::store::value::{NamedKey, Row};
 use crate::tablestore::filter::encode_filter;
+use crate::tablestore::limits::{ROWS_PER_READ_MAX, ROWS_PER_WRITE_MAX, WRITE_BYTES_MAX};
 use crate::tablestore::plain_buffer::{encode_change, encode_key};
 use crate::tablestore::table;
-
-/// Most rows of a request that writes.
-pub const BATCH_ROWS_MAX: usize = 200;
-
-/// Most bytes of a request that writes.
-pub const BATCH_BYTES_MAX: usize = 4 << 20;
-
-/// Most rows of a request that reads.
-pub const BATCH_READ_ROWS_MAX: usize = 100;
 
 /// Bytes around a row, or around the name of a table, in a request: at most a tag and a length each.
 const FRAME_BYTES_MAX: usize = 16;
@@ -46,7 +38,7 @@ struct AnsweredRow {
 impl Client {
     /// Writes rows, as many as there are; gives what became of each, in order.
     ///
-    /// They go in requests of at most [`BATCH_ROWS_MAX`] rows and [`BATCH_BYTES_MAX`] bytes, one after the other,
+    /// They go in requests of at most [`ROWS_PER_WRITE_MAX`] rows and [`WRITE_BYTES_MAX`] bytes, one after the other,
     /// none with two writes of one row: so writes of one row take place in the order given. A row by itself that
     /// is too large is sent as it is, for the server to refuse.
     ///
@@ -106,7 +98,7 @@ impl Client {
         selection: &Selection,
     ) -> Result<Vec<RowResult>, ClientError> {
         let mut results = Vec::with_capacity(keys.len());
-        for keys in keys.chunks(BATCH_READ_ROWS_MAX) {
+        for keys in keys.chunks(ROWS_PER_READ_MAX) {
             let mut rows = Settling::new(&self.inner.config.retry, READ.access, keys.len());
             while rows.wait().await {
                 let asked = rows.pending.iter().filter_map(|&row| keys.get(row));
@@ -245,7 +237,7 @@ fn chunks(writes: &[Write], encoded: &[table::RowInBatchWriteRowRequest]) -> Vec
         let row_bytes = encoded.encoded_len() + FRAME_BYTES_MAX;
         let table_bytes = write.table.len() + FRAME_BYTES_MAX;
         let more_bytes = row_bytes + if tables.contains(&*write.table) { 0 } else { table_bytes };
-        let is_full = row - start == BATCH_ROWS_MAX || bytes + more_bytes > BATCH_BYTES_MAX;
+        let is_full = row - start == ROWS_PER_WRITE_MAX || bytes + more_bytes > WRITE_BYTES_MAX;
         if row > start && (is_full || keys.contains(&(&*write.table, &write.key))) {
             chunks.push(start..row);
             (start, bytes) = (row, row_bytes + table_bytes);

@@ -26,7 +26,7 @@ mod transport;
 mod tunnels;
 mod verify;
 
-pub use batch::{BATCH_BYTES_MAX, BATCH_READ_ROWS_MAX, BATCH_ROWS_MAX, RowResult};
+pub use batch::RowResult;
 pub use call::{Called, Operation};
 pub use channels::{ChannelCheckpoint, ChannelPage, ChannelRecord, Connected, FINISHED};
 pub use config::ClientConfig;

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::store::change::{ColumnChange, Condition, Returning, RowChange, Write};
+use crate::tablestore::limits::WRITE_BYTES_MAX;
 use crate::tablestore::plain_buffer::{WriteForm, parse_change};
 
 fn put(table: &str, id: i64, bytes: usize) -> Write {
@@ -29,7 +30,7 @@ fn asked(server: &FakeServer) -> Vec<Vec<(String, Vec<i64>)>> {
         }
     };
     let request = |seen: &fake::Seen| {
-        assert!(seen.body.len() <= BATCH_BYTES_MAX || seen.body.len() > 5 << 20, "{}", seen.body.len());
+        assert!(seen.body.len() <= WRITE_BYTES_MAX || seen.body.len() > 5 << 20, "{}", seen.body.len());
         let request = table::BatchWriteRowRequest::decode(seen.body.clone()).unwrap();
         request
             .tables
