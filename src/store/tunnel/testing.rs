@@ -8,6 +8,7 @@ use super::model::Sequence;
 use super::*;
 use crate::store::change::{ColumnChange, Condition, Returning, RowChange as Change, Write};
 use crate::store::edit::EditRef;
+use crate::store::engine::faulty::Disk;
 use crate::store::log::Action;
 use crate::store::read::{RangeRead, Selection};
 use crate::store::schema::{KeyColumn, StreamOptions, TableOptions, TableSchema};
@@ -19,9 +20,9 @@ pub(super) const TABLE: &str = "Orders";
 pub(super) const SECOND_US: i64 = 1_000_000;
 pub(super) const HOUR_US: i64 = 3_600 * SECOND_US;
 
-/// A store in a folder of its own, whose time stands still unless it is moved.
+/// A store in memory, whose time stands still unless it is moved.
 pub(super) struct Fixture {
-    folder: tempfile::TempDir,
+    disk: Disk,
     now_us: Arc<AtomicI64>,
     store: Option<Store>,
 }
@@ -30,7 +31,7 @@ impl Fixture {
     /// With the table, and its stream on where `hours` are given.
     pub(super) fn new(hours: Option<i32>, max_versions: i32) -> Fixture {
         let mut fixture = Fixture {
-            folder: tempfile::tempdir().unwrap(),
+            disk: Disk::default(),
             now_us: Arc::new(AtomicI64::new(1_700_000_000 * SECOND_US)),
             store: None,
         };
@@ -52,15 +53,14 @@ impl Fixture {
         self.store().create_table(schema).unwrap();
     }
 
-    /// Ends the store, if it is open, and opens it again.
+    /// Lets power fail, and opens the store again.
     pub(super) fn reopen(&mut self) {
-        if let Some(store) = self.store.take() {
-            store.close().unwrap();
-        }
+        self.store = None;
+        self.disk.restart();
         let now_us = self.now_us.clone();
         let clock = Clock::new(move || now_us.load(Ordering::Relaxed));
-        let options = StoreOptions { durability: Durability::Relaxed, clock };
-        self.store = Some(Store::open(self.folder.path(), options).unwrap());
+        let options = StoreOptions { durability: Durability::Synced, clock };
+        self.store = Some(Store::start(Arc::new(self.disk.clone()), options, None).unwrap());
     }
 
     pub(super) fn store(&self) -> &Store {
