@@ -11,6 +11,7 @@
 //! What is on disk is written down in [`format`](mod@format).
 
 mod apply;
+mod background;
 mod catalog;
 pub mod change;
 mod check;
@@ -44,11 +45,12 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 use std::sync::mpsc::channel;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::sync::watch;
 
+use self::background::Background;
 use self::catalog::Table;
 use self::change::{Write, Written};
 use self::commit::{Committer, Finish};
@@ -58,7 +60,6 @@ use self::error::{OpenError, StoreError};
 use self::format::META_COMMIT;
 use self::lock::{Lock, Marker};
 use self::prepare::{Prepared, prepare};
-use self::purge::Purger;
 use self::read::{RangeRead, Selection};
 use self::schema::{TableInfo, TableSchema, TableUpdate};
 use self::transaction::{Last, Transaction};
@@ -127,10 +128,10 @@ pub struct Store {
 
 struct Inner {
     committer: Committer,
-    purger: Purger,
     engine: Arc<dyn Engine>,
     clock: Clock,
     tunnels: tunnel::Sessions,
+    background: OnceLock<Background>,
     /// Its folder, let go last; none where it is kept in memory.
     held: Option<Held>,
 }
@@ -145,8 +146,10 @@ struct Held {
 impl Inner {
     /// Ends the threads and makes everything durable.
     fn close(&self) -> Result<(), StoreError> {
-        // The last clone may go in an answer, on the commit thread, which the purger may be waiting for.
-        self.purger.stop(!self.committer.is_current());
+        if let Some(background) = self.background.get() {
+            // The last clone may go in an answer, on the commit thread, which the background may be waiting for.
+            background.stop(!self.committer.is_current());
+        }
         self.committer.stop();
         if let Some(reason) = self.committer.published.failure() {
             return Err(StoreError::ReadOnly(reason.clone()));
@@ -212,9 +215,13 @@ impl Store {
         let thread = |error| StoreError::Damaged(format!("cannot start a thread: {error}"));
         let committer =
             Committer::start(engine.clone(), tables, last, sync, clock.clone()).map_err(thread)?;
-        let purger = Purger::start(engine.clone(), committer.submitter().clone()).map_err(thread)?;
+        let submitter = committer.submitter().clone();
         let tunnels = tunnel::Sessions::new(clock.now_us());
-        Ok(Store { inner: Arc::new(Inner { committer, purger, engine, clock, tunnels, held }) })
+        let background = OnceLock::new();
+        let inner = Arc::new(Inner { committer, engine: engine.clone(), clock, tunnels, background, held });
+        let background = Background::start(Arc::downgrade(&inner), engine, submitter).map_err(thread)?;
+        inner.background.get_or_init(|| background);
+        Ok(Store { inner })
     }
 
     /// Answers what was asked for so far, makes it durable, and refuses all further writes.
@@ -254,7 +261,9 @@ impl Store {
     pub fn delete_table(&self, name: &str) -> Result<(), StoreError> {
         let name = name.to_owned();
         self.transact(move |transaction| catalog::delete(transaction, &name))?;
-        self.inner.purger.wake();
+        if let Some(background) = self.inner.background.get() {
+            background.wake();
+        }
         Ok(())
     }
 
