@@ -247,16 +247,18 @@ fn killed_at_random_moments_under_four_writers() {
         }
         let (requests, spins) = (1 + dice.below(60) as usize, dice.below(30_000));
         let acknowledged = AtomicUsize::new(0);
+        let write = |writer: &mut Writer, client: Client| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.expect("a runtime").block_on(writer.write(&client, &acknowledged));
+        };
         thread::scope(|scope| {
-            let write = |writer: &mut Writer, client: Client| {
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-                runtime.expect("a runtime").block_on(writer.write(&client, &acknowledged));
-            };
-            let spawn = |writer| {
-                let (write, client) = (&write, self::client(&server));
-                scope.spawn(move || write(writer, client))
-            };
-            let threads: Vec<_> = writers.iter_mut().map(spawn).collect();
+            let threads: Vec<_> = writers
+                .iter_mut()
+                .map(|writer| {
+                    let (write, client) = (&write, self::client(&server));
+                    scope.spawn(move || write(writer, client))
+                })
+                .collect();
             // Some moment between two acknowledgements, or within a commit.
             while acknowledged.load(Ordering::SeqCst) < requests {
                 assert!(!threads.iter().all(|thread| thread.is_finished()), "the server went by itself");
