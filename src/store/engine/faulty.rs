@@ -35,7 +35,9 @@ pub(crate) struct Disk(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
-    /// As programs see it.
+    /// As readers see it.
+    visible: Arc<Spaces>,
+    /// With what was reported as failed and is there all the same.
     written: Arc<Spaces>,
     /// As it is after power fails.
     synced: Arc<Spaces>,
@@ -69,19 +71,19 @@ impl Disk {
     /// Power fails and comes back: what was not synced is gone, and the disk is sound again.
     pub(crate) fn restart(&self) {
         let mut state = self.0.lock().unwrap();
-        state.written = state.synced.clone();
+        (state.written, state.visible) = (state.synced.clone(), state.synced.clone());
         (state.fault, state.dead) = (None, false);
     }
 
     /// Entries of a space.
     pub(crate) fn entries(&self, space: Space) -> usize {
-        self.0.lock().unwrap().written[space.index()].len()
+        self.0.lock().unwrap().visible[space.index()].len()
     }
 }
 
 impl Engine for Disk {
     fn snapshot(&self) -> Box<dyn Snapshot> {
-        Box::new(MemorySnapshot(self.0.lock().unwrap().written.clone()))
+        Box::new(MemorySnapshot(self.0.lock().unwrap().visible.clone()))
     }
 
     fn commit(&self, batch: Batch, sync: bool) -> Result<(), EngineError> {
@@ -106,7 +108,10 @@ impl Engine for Disk {
             state.synced = state.written.clone();
         }
         match fault {
-            None | Some(Fault::StopsAfter) => Ok(()),
+            None | Some(Fault::StopsAfter) => {
+                state.visible = state.written.clone();
+                Ok(())
+            }
             Some(fault) => Err(EngineError(format!("{fault:?}"))),
         }
     }
