@@ -65,7 +65,13 @@ pub(super) fn wrong_writes() -> Vec<Case> {
             "OTSOutOfColumnCountLimit",
             "The number of attribute columns exceeds the limit, limit count: 1024, column count: 1025.",
         ),
-        ("/PutRow", put_row(vec![]).encode_to_vec(), 400, INVALID, "Invalid row: row data holds no row."),
+        (
+            "/PutRow",
+            put_row(vec![]).encode_to_vec(),
+            400,
+            INVALID,
+            "Invalid row: row data holds no row. Table: 'Orders'.",
+        ),
         (
             "/PutRow",
             with(|put| put.condition.row_existence = 7),
