@@ -326,7 +326,7 @@ def versions(client):
     _, row, _ = client.get_row("OrderTotalSink", key, max_version=9, time_range=(now - 3, now))
     equal([cell[1] for cell in row.attribute_columns], ["age 1", "age 3"], "versions of a time range")
     refused("OTSParameterInvalid", 400,
-            lambda: client.update_row("OrderTotalSink", Row(key, {"put": [("v", 1, 1000)]}), IGNORE))
+            lambda: client.update_row("OrderTotalSink", Row(key, {"put": [("v", 1, -1)]}), IGNORE), "'v'")
 
 
 def many_at_once(client):

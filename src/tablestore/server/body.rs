@@ -27,7 +27,12 @@ pub(super) struct Held {
 
 impl Service {
     /// Reads a request's body.
-    pub(super) async fn read_body(&self, caller: &Caller, body: &mut Incoming) -> Result<Held, Refusal> {
+    pub(super) async fn read_body(
+        &self,
+        caller: &Caller,
+        body: &mut Incoming,
+        deadline: Instant,
+    ) -> Result<Held, Refusal> {
         let bytes_max = self.limits.body_bytes_max;
         let too_many = |bytes: u64| usize::try_from(bytes).map_or(true, |bytes| bytes > bytes_max);
         let size = body.size_hint();
@@ -37,7 +42,6 @@ impl Service {
         // A body that does not say how long it is may take all that one may.
         let expected = size.exact().map_or(bytes_max, |bytes| usize::try_from(bytes).unwrap_or(bytes_max));
         let share = self.body_memory.share(expected + caller.inflated_bytes.unwrap_or_default()).await?;
-        let deadline = Instant::now() + self.limits.body_read_time_max;
         let mut whole = Vec::new();
         if size.exact().is_some() {
             whole.reserve_exact(expected);
@@ -50,20 +54,19 @@ impl Service {
             }
         }
     }
+}
 
-    /// Reads and drops what is left of a refused request's body. Tells whether that was all of it.
-    pub(super) async fn drain(&self, body: &mut Incoming) -> bool {
-        let deadline = Instant::now() + self.limits.body_read_time_max;
-        let mut drained = 0;
-        while drained <= DRAIN_BYTES_MAX {
-            match next_part(body, deadline).await {
-                Ok(None) => return true,
-                Ok(Some(part)) => drained += part.len(),
-                Err(_) => return false,
-            }
+/// Reads and drops what is left of a refused request's body. Tells whether that was all of it.
+pub(super) async fn drain(body: &mut Incoming, deadline: Instant) -> bool {
+    let mut drained = 0;
+    while drained <= DRAIN_BYTES_MAX {
+        match next_part(body, deadline).await {
+            Ok(None) => return true,
+            Ok(Some(part)) => drained += part.len(),
+            Err(_) => return false,
         }
-        false
     }
+    false
 }
 
 async fn next_part(body: &mut Incoming, deadline: Instant) -> Result<Option<Bytes>, Refusal> {

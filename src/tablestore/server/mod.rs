@@ -37,9 +37,10 @@ use http_body_util::Full;
 use hyper::Response;
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
+use tokio::time::Instant;
 
 use self::answer::{Reply, RequestIds, close_after, md5_base64};
-use self::body::{Held, inflate};
+use self::body::{Held, drain, inflate};
 use self::check::{Caller, signed_path};
 use self::error::Refusal;
 use self::memory::Memory;
@@ -153,22 +154,19 @@ impl Service {
     /// Answers a request.
     async fn handle(self: Arc<Service>, head: Parts, mut body: Incoming) -> Response<Full<Bytes>> {
         let checked = self.check(&head);
-        let key = checked.key.as_ref();
-        let mut read_on = true;
-        let result = match checked.caller {
+        let deadline = Instant::now() + self.limits.body_read_time_max;
+        let read = match checked.caller {
             Err(refusal) => Err(refusal),
-            Ok(caller) => match self.read_body(&caller, &mut body).await {
-                Err(refusal) => Err(refusal),
-                Ok(held) => {
-                    read_on = false;
-                    self.clone().execute(caller, held).await
-                }
-            },
+            Ok(caller) => self.read_body(&caller, &mut body, deadline).await.map(|body| (caller, body)),
         };
         // What is left of a refused body would be taken for the next request.
-        let usable = !read_on || self.drain(&mut body).await;
+        let usable = read.is_ok() || drain(&mut body, deadline).await;
+        let result = match read {
+            Err(refusal) => Err(refusal),
+            Ok((caller, body)) => self.clone().execute(caller, body).await,
+        };
         let path = signed_path(head.uri.path());
-        let mut response = self.answer(path, result, key, checked.deflate_answer);
+        let mut response = self.answer(path, result, checked.key.as_ref(), checked.deflate_answer);
         if !usable {
             close_after(&mut response);
         }

@@ -3,6 +3,7 @@
 mod flow;
 mod fuzz;
 mod http;
+mod known_tunnel;
 mod limits;
 mod refusals;
 mod tunnels;
