@@ -56,7 +56,7 @@ use super::log;
 use super::meta::Meta;
 
 /// Most tunnels of a table.
-pub(crate) const TUNNELS_MAX: usize = 10;
+pub(crate) const TUNNELS_MAX: usize = 64;
 /// How far the durable time at which a client was last heard of may lag, in microseconds.
 pub(crate) const SAVE_US: i64 = 10 * 60 * 1_000_000;
 

@@ -37,14 +37,15 @@ fn old_changes_go_and_young_ones_stay() {
     let last = fixture.store().last_commit();
     turn(&fixture);
     assert_eq!(fixture.store().last_commit(), last, "nothing to do is no commit");
-    fixture.pass(HOUR_US);
+    // Commits of one moment are a few microseconds apart.
+    fixture.pass(HOUR_US + SECOND_US);
     turn(&fixture);
     assert_eq!(logged(&fixture), 5);
 
     // Who would start before what is left is told so; who would start with it is not.
     let from = |us: i64| Some(StreamRange { flag: None, start_ns: Some(us as u64 * 1_000), end_ns: None });
     expired(fixture.create("t", TunnelKind::Stream, from(fixture.now_us() - 2 * HOUR_US - 1)));
-    let tunnel = fixture.create("t", TunnelKind::Stream, from(fixture.now_us() - HOUR_US)).unwrap();
+    let tunnel = fixture.create("t", TunnelKind::Stream, from(fixture.now_us() - HOUR_US - SECOND_US)).unwrap();
     assert_eq!(drain(&fixture, &tunnel).0.values().flatten().count(), 5);
     let earliest = StreamRange { flag: Some(StartFlag::Earliest), ..StreamRange::default() };
     let tunnel = fixture.create("u", TunnelKind::Stream, Some(earliest)).unwrap();
@@ -88,7 +89,7 @@ fn a_tunnel_that_is_left_alone_expires_for_good() {
     turn(&fixture);
     assert_eq!(logged(&fixture), 5);
     assert!(fixture.tunnels().list(None).unwrap().iter().all(|tunnel| !tunnel.expired));
-    fixture.pass(1);
+    fixture.pass(SECOND_US);
     // Said before it is noted, and after, and after a restart.
     for round in 0..3 {
         for (tunnel, client) in tunnels.iter().zip(&clients) {

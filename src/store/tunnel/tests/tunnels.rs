@@ -99,7 +99,7 @@ fn refuses_what_cannot_be() {
         tunnels.create(spec(&format!("t{more}"), TunnelKind::Stream, None)).unwrap();
     }
     let error = refused(spec("u", TunnelKind::Stream, None));
-    assert!(matches!(&error, StoreError::Invalid(message) if message.contains("10 tunnels")), "{error}");
+    assert!(matches!(&error, StoreError::Invalid(message) if message.contains("64 tunnels")), "{error}");
 }
 
 #[test]
