@@ -91,7 +91,9 @@ impl From<ClientError> for Failure {
                 (2, "; are all OTS_… variables those that this store's `orderflow up` printed?")
             }
             ClientError::Refused { error, .. } if (400..500).contains(&error.status) => (2, ""),
-            ClientError::NotSent { .. } => (3, "; is `orderflow up` running, and OTS_ENDPOINT its address?"),
+            ClientError::NotSent { endpoint, .. } if endpoint.starts_with("http://") => {
+                (3, "; is `orderflow up` running, and OTS_ENDPOINT its address?")
+            }
             _ => (3, ""),
         };
         Failure::new(exit_code, format!("{error}{what_to_do}"))
