@@ -74,7 +74,7 @@ impl ConnectionArgs {
     /// # Errors
     /// [`Failure`]: a setting is missing or wrong, or what `act` failed with.
     pub fn run<T>(&self, act: impl AsyncFnOnce(Client) -> Result<T, Failure>) -> Result<T, Failure> {
-        let settings = self.settings(|name| std::env::var(name))?;
+        let settings = self.settings(std::env::var)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
