@@ -8,4 +8,5 @@ mod sdk;
 mod store_commands;
 mod store_crash;
 mod store_server;
+mod store_up;
 mod support;
