@@ -224,7 +224,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(6))]
+    #![proptest_config(ProptestConfig::with_cases(12))]
     #[test]
     fn store_and_model_agree_on_files(steps in prop::collection::vec(step(), 1..25)) {
         let (folder, clock) = (folder(), TestClock::new());
