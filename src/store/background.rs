@@ -35,14 +35,12 @@ impl Background {
         Ok(Background { stop: Mutex::new(Some(stop)), thread: Mutex::new(Some(thread)) })
     }
 
-    /// Ends the thread, after the turn it may be at.
-    pub(crate) fn stop(&self) {
+    /// Ends the thread, after the turn it may be at, and waits for that if `wait` says so.
+    pub(crate) fn stop(&self, wait: bool) {
         drop(self.stop.lock().unwrap_or_else(PoisonError::into_inner).take());
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         // The store may end with the clone that a turn had.
-        if let Some(thread) = thread
-            && thread.thread().id() != thread::current().id()
-        {
+        if let Some(thread) = thread.filter(|thread| wait && thread.thread().id() != thread::current().id()) {
             // A panic of a turn took nothing with it.
             let _ = thread.join();
         }

@@ -10,7 +10,7 @@
 //! Nothing is answered, and nothing is visible to reads, before it is durable. After a failed commit nothing more is
 //! written, ever: what the disk holds is then not known, and a retried sync may report success for data that is lost.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
@@ -74,14 +74,62 @@ impl Published {
         ));
     }
 
+    /// Runs a part of a request. Should it panic, that is published before anyone finds that there will be no answer.
+    pub(crate) fn guard<T>(&self, act: impl FnOnce() -> T) -> T {
+        catch_unwind(AssertUnwindSafe(act)).unwrap_or_else(|panic| {
+            self.fail(&format!("internal error: {}", panic_message(panic.as_ref())));
+            resume_unwind(panic)
+        })
+    }
+
+    /// Why a request got no answer: its group panicked, or the store closed.
+    pub(crate) fn lost(&self) -> StoreError {
+        self.refusal().unwrap_or(StoreError::Closing)
+    }
+
     fn refusal(&self) -> Option<StoreError> {
         self.failure().map(|reason| StoreError::ReadOnly(reason.clone()))
     }
 }
 
+/// Queues requests.
+#[derive(Clone)]
+pub(crate) struct Submitter {
+    jobs: Arc<Mutex<Option<Sender<Job>>>>,
+    published: Arc<Published>,
+}
+
+impl Submitter {
+    /// Queues a request of about `bytes`. Never blocks. Refused if the store is closing.
+    pub(crate) fn queue(&self, act: Act, bytes: usize) -> Result<(), StoreError> {
+        let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        let sent = jobs.as_ref().is_some_and(|jobs| jobs.send(Job::Run { act, bytes }).is_ok());
+        if sent { Ok(()) } else { Err(self.published.lost()) }
+    }
+
+    /// Runs `act` as one request, and returns once its group is durable. An error takes back all that it wrote.
+    pub(crate) fn transact<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&mut Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (answer, answered) = channel();
+        let published = self.published.clone();
+        let act = move |transaction: &mut Transaction<'_>| -> Finish {
+            let result = published.guard(|| act(transaction));
+            if result.is_err() {
+                transaction.undo();
+            }
+            // Nobody is left to be told if sending fails.
+            Box::new(move |committed| drop(answer.send(committed.and(result))))
+        };
+        self.queue(Box::new(act), 0)?;
+        answered.recv().unwrap_or_else(|_| Err(self.published.lost()))
+    }
+}
+
 /// The commit thread's handle.
 pub(crate) struct Committer {
-    jobs: Mutex<Option<Sender<Job>>>,
+    submitter: Submitter,
     thread: Mutex<Option<JoinHandle<()>>>,
     pub(crate) published: Arc<Published>,
 }
@@ -103,26 +151,30 @@ impl Committer {
         let (jobs, queue) = channel();
         let worker = Worker { engine, queue, last, sync, clock, published: published.clone() };
         let thread = thread::Builder::new().name("store-commit".to_owned()).spawn(move || worker.run())?;
-        Ok(Committer { jobs: Mutex::new(Some(jobs)), thread: Mutex::new(Some(thread)), published })
+        let submitter = Submitter { jobs: Arc::new(Mutex::new(Some(jobs))), published: published.clone() };
+        Ok(Committer { submitter, thread: Mutex::new(Some(thread)), published })
     }
 
-    /// Queues a request of about `bytes`. Never blocks. Given back if the store is closing.
-    pub(crate) fn queue(&self, act: Act, bytes: usize) -> Result<(), StoreError> {
-        let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
-        let sent = jobs.as_ref().is_some_and(|jobs| jobs.send(Job::Run { act, bytes }).is_ok());
-        if sent { Ok(()) } else { Err(self.published.refusal().unwrap_or(StoreError::Closing)) }
+    /// Where to queue requests.
+    pub(crate) fn submitter(&self) -> &Submitter {
+        &self.submitter
+    }
+
+    /// Whether the caller is the commit thread.
+    pub(crate) fn is_current(&self) -> bool {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        thread.as_ref().is_some_and(|thread| thread.thread().id() == thread::current().id())
     }
 
     /// Ends the thread once all that was queued is answered.
     pub(crate) fn stop(&self) {
-        if let Some(jobs) = self.jobs.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        if let Some(jobs) = self.submitter.jobs.lock().unwrap_or_else(PoisonError::into_inner).take() {
             // It fails only if the thread has ended.
             let _ = jobs.send(Job::Stop);
         }
+        let is_current = self.is_current();
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(thread) = thread
-            && thread.thread().id() != thread::current().id()
-        {
+        if let Some(thread) = thread.filter(|_| !is_current) {
             // Its panics are caught where they happen, and published.
             let _ = thread.join();
         }
@@ -156,10 +208,8 @@ impl Worker {
                 let full = acts.len() >= GROUP_REQUESTS_MAX || bytes_total >= GROUP_BYTES_MAX;
                 next = if full || stopping { None } else { self.queue.try_recv().ok() };
             }
-            // What a panicking request leaves behind is never committed.
-            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.commit(acts))) {
-                self.published.fail(&format!("internal error: {}", panic_message(panic.as_ref())));
-            }
+            // What a panicking request leaves behind is never committed: the store has failed then.
+            let _ = catch_unwind(AssertUnwindSafe(|| self.published.clone().guard(|| self.commit(acts))));
         }
     }
 

@@ -1,8 +1,8 @@
-//! One process per folder.
+//! One process per folder, and what it leaves there for the next.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, Write};
-use std::path::Path;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::path::{Path, PathBuf};
 
 use super::error::OpenError;
 
@@ -20,7 +20,7 @@ impl Lock {
     /// Locks a folder, or names the process that has it.
     pub(crate) fn acquire(folder: &Path) -> Result<Lock, OpenError> {
         let path = folder.join(LOCK);
-        let io = |error: std::io::Error| OpenError::io(&path, &error);
+        let io = |error: io::Error| OpenError::io(&path, &error);
         let mut file =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(io)?;
         match file.try_lock() {
@@ -37,5 +37,47 @@ impl Lock {
         file.set_len(0).and_then(|()| file.rewind()).map_err(io)?;
         writeln!(file, "{}", std::process::id()).map_err(io)?;
         Ok(Lock { _file: file })
+    }
+}
+
+/// Name of the file that says that commits may not have been synced one by one.
+const RELAXED: &str = "RELAXED";
+
+/// A file that is there from before the first commit that is not synced until all are.
+#[derive(Debug)]
+pub(crate) struct Marker {
+    path: PathBuf,
+}
+
+impl Marker {
+    /// That of a store's folder.
+    pub(crate) fn new(folder: &Path) -> Marker {
+        Marker { path: folder.join(RELAXED) }
+    }
+
+    /// Whether it is there.
+    pub(crate) fn is_set(&self) -> Result<bool, OpenError> {
+        self.path.try_exists().map_err(|error| self.error(&error))
+    }
+
+    /// Makes it durable.
+    pub(crate) fn set(&self) -> Result<(), OpenError> {
+        File::create(&self.path).and_then(|_| self.sync_folder()).map_err(|error| self.error(&error))
+    }
+
+    /// Removes it.
+    pub(crate) fn clear(&self) -> Result<(), OpenError> {
+        match fs::remove_file(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed.and_then(|()| self.sync_folder()).map_err(|error| self.error(&error)),
+        }
+    }
+
+    fn sync_folder(&self) -> io::Result<()> {
+        self.path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+    }
+
+    fn error(&self, error: &io::Error) -> OpenError {
+        OpenError::io(&self.path, error)
     }
 }

@@ -27,6 +27,7 @@ mod lock;
 pub(crate) mod log;
 mod meta;
 mod prepare;
+mod purge;
 pub mod read;
 mod row;
 mod rows;
@@ -57,8 +58,9 @@ use self::engine::fjall::FjallEngine;
 use self::engine::{Engine, Snapshot, Space};
 use self::error::{OpenError, StoreError};
 use self::format::META_COMMIT;
-use self::lock::Lock;
+use self::lock::{Lock, Marker};
 use self::prepare::{Prepared, prepare};
+use self::purge::Purger;
 use self::read::{RangeRead, Selection};
 use self::schema::{TableInfo, TableSchema, TableUpdate};
 use self::transaction::{Last, Transaction};
@@ -127,26 +129,47 @@ pub struct Store {
 
 struct Inner {
     committer: Committer,
+    purger: Purger,
     engine: Arc<dyn Engine>,
     clock: Clock,
     tunnels: tunnel::Sessions,
     background: OnceLock<Background>,
-    /// Let go last.
-    _lock: Option<Lock>,
+    /// Its folder, let go last; none where it is kept in memory.
+    held: Option<Held>,
+}
+
+/// What a store holds of its folder.
+struct Held {
+    /// To be cleared once all is synced.
+    marker: Option<Marker>,
+    _lock: Lock,
 }
 
 impl Inner {
-    fn stop(&self) {
+    /// Ends the threads and makes everything durable.
+    fn close(&self) -> Result<(), StoreError> {
+        // The last clone may go in an answer, on the commit thread, which the others may be waiting for.
+        let wait = !self.committer.is_current();
+        self.purger.stop(wait);
         if let Some(background) = self.background.get() {
-            background.stop();
+            background.stop(wait);
         }
         self.committer.stop();
+        if let Some(reason) = self.committer.published.failure() {
+            return Err(StoreError::ReadOnly(reason.clone()));
+        }
+        self.engine.sync()?;
+        match self.held.as_ref().and_then(|held| held.marker.as_ref()) {
+            Some(marker) => marker.clear().map_err(|error| StoreError::Damaged(error.to_string())),
+            None => Ok(()),
+        }
     }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.stop();
+        // Whoever wants to know calls `Store::close`.
+        let _ = self.close();
     }
 }
 
@@ -163,8 +186,17 @@ impl Store {
     pub fn open(folder: &Path, options: StoreOptions) -> Result<Store, OpenError> {
         fs::create_dir_all(folder).map_err(|error| OpenError::io(folder, &error))?;
         let lock = Lock::acquire(folder)?;
-        let engine = Arc::new(FjallEngine::open(folder)?);
-        Store::start(engine, options, Some(lock))
+        let relaxed = options.durability == Durability::Relaxed;
+        let marker = Marker::new(folder);
+        let engine = Arc::new(FjallEngine::open(folder, marker.is_set()?)?);
+        // The journal has been checked, and synced.
+        if relaxed {
+            marker.set()?
+        } else {
+            marker.clear()?
+        }
+        let held = Held { marker: relaxed.then_some(marker), _lock: lock };
+        Store::start(engine, options, Some(held))
             .map_err(|error| OpenError::damaged(folder, &error.to_string()))
     }
 
@@ -172,7 +204,7 @@ impl Store {
     fn start(
         engine: Arc<dyn Engine>,
         options: StoreOptions,
-        lock: Option<Lock>,
+        held: Option<Held>,
     ) -> Result<Store, StoreError> {
         let snapshot = engine.snapshot();
         let tables = catalog::load(snapshot.as_ref())?;
@@ -184,13 +216,14 @@ impl Store {
         drop(snapshot);
         let sync = options.durability == Durability::Synced;
         let clock = options.clock;
-        let committer = Committer::start(engine.clone(), tables, last, sync, clock.clone())
-            .map_err(|error| StoreError::Damaged(format!("cannot start a thread: {error}")))?;
+        let thread = |error| StoreError::Damaged(format!("cannot start a thread: {error}"));
+        let committer =
+            Committer::start(engine.clone(), tables, last, sync, clock.clone()).map_err(thread)?;
+        let purger = Purger::start(engine.clone(), committer.submitter().clone()).map_err(thread)?;
         let tunnels = tunnel::Sessions::new(clock.now_us());
         let background = OnceLock::new();
-        let inner = Arc::new(Inner { committer, engine, clock, tunnels, background, _lock: lock });
-        let background = Background::start(Arc::downgrade(&inner))
-            .map_err(|error| StoreError::Damaged(format!("cannot start a thread: {error}")))?;
+        let inner = Arc::new(Inner { committer, purger, engine, clock, tunnels, background, held });
+        let background = Background::start(Arc::downgrade(&inner)).map_err(thread)?;
         inner.background.get_or_init(|| background);
         Ok(Store { inner })
     }
@@ -198,11 +231,7 @@ impl Store {
     /// Answers what was asked for so far, makes it durable, and refuses all further writes.
     /// The folder's lock is let go with the last clone.
     pub fn close(&self) -> Result<(), StoreError> {
-        self.inner.stop();
-        match self.failure() {
-            Some(reason) => Err(StoreError::ReadOnly(reason)),
-            None => Ok(self.inner.engine.sync()?),
-        }
+        self.inner.close()
     }
 
     /// Why writes are refused since one failed, and what to do.
@@ -235,7 +264,9 @@ impl Store {
     /// Deletes a table with its rows, its log and its tunnels. Durable when it returns; the space is freed by and by.
     pub fn delete_table(&self, name: &str) -> Result<(), StoreError> {
         let name = name.to_owned();
-        self.transact(move |transaction| catalog::delete(transaction, &name))
+        self.transact(move |transaction| catalog::delete(transaction, &name))?;
+        self.inner.purger.wake();
+        Ok(())
     }
 
     /// Queues a request of writes, and calls `done` with an answer for each, in order, once all that took place are durable.
@@ -261,8 +292,9 @@ impl Store {
         // Until the request is queued, its caller is here to be told.
         let done = Arc::new(Mutex::new(Some(done)));
         let answer = done.clone();
+        let published = self.inner.committer.published.clone();
         let act = move |transaction: &mut Transaction<'_>| -> Finish {
-            let answers = apply_all(transaction, prepared);
+            let answers = published.guard(|| apply_all(transaction, prepared));
             Box::new(move |committed| {
                 let answers = match committed {
                     Ok(()) => answers,
@@ -273,7 +305,7 @@ impl Store {
                 }
             })
         };
-        if let Err(error) = self.inner.committer.queue(Box::new(act), bytes)
+        if let Err(error) = self.inner.committer.submitter().queue(Box::new(act), bytes)
             && let Some(done) = take(&done)
         {
             done(vec![Err(error); count]);
@@ -286,7 +318,7 @@ impl Store {
         let (answer, answered) = channel();
         // Nobody is left to be told if sending fails.
         self.write(writes, move |answers| drop(answer.send(answers)));
-        answered.recv().unwrap_or_else(|_| vec![Err(self.lost()); count])
+        answered.recv().unwrap_or_else(|_| vec![Err(self.inner.committer.published.lost()); count])
     }
 
     /// Reads one row. `None` if it is not there, or has nothing of what the selection asks for.
@@ -350,22 +382,7 @@ impl Store {
         &self,
         act: impl FnOnce(&mut Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let (answer, answered) = channel();
-        let act = move |transaction: &mut Transaction<'_>| -> Finish {
-            let result = act(transaction);
-            if result.is_err() {
-                transaction.undo();
-            }
-            // Nobody is left to be told if sending fails.
-            Box::new(move |committed| drop(answer.send(committed.and(result))))
-        };
-        self.inner.committer.queue(Box::new(act), 0)?;
-        answered.recv().unwrap_or_else(|_| Err(self.lost()))
-    }
-
-    /// Why a request got no answer: its group panicked.
-    fn lost(&self) -> StoreError {
-        self.failure().map_or(StoreError::Closing, StoreError::ReadOnly)
+        self.inner.committer.submitter().transact(act)
     }
 
     /// A consistent view of what is committed.

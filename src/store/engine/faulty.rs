@@ -35,7 +35,9 @@ pub(crate) struct Disk(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
-    /// As programs see it.
+    /// As readers see it.
+    visible: Arc<Spaces>,
+    /// With what was reported as failed and is there all the same.
     written: Arc<Spaces>,
     /// As it is after power fails.
     synced: Arc<Spaces>,
@@ -45,6 +47,8 @@ struct State {
     fault: Option<(usize, Fault)>,
     /// Since something went wrong.
     dead: bool,
+    /// The store wrote on after it was told of a failure.
+    ignored: bool,
 }
 
 impl Disk {
@@ -59,27 +63,35 @@ impl Disk {
         self.0.lock().unwrap().dead
     }
 
+    /// Whether the store wrote on after it was told of a failure.
+    pub(crate) fn was_ignored(&self) -> bool {
+        self.0.lock().unwrap().ignored
+    }
+
     /// Power fails and comes back: what was not synced is gone, and the disk is sound again.
     pub(crate) fn restart(&self) {
         let mut state = self.0.lock().unwrap();
-        state.written = state.synced.clone();
+        (state.written, state.visible) = (state.synced.clone(), state.synced.clone());
         (state.fault, state.dead) = (None, false);
     }
 
     /// Entries of a space.
     pub(crate) fn entries(&self, space: Space) -> usize {
-        self.0.lock().unwrap().written[space.index()].len()
+        self.0.lock().unwrap().visible[space.index()].len()
     }
 }
 
 impl Engine for Disk {
     fn snapshot(&self) -> Box<dyn Snapshot> {
-        Box::new(MemorySnapshot(self.0.lock().unwrap().written.clone()))
+        Box::new(MemorySnapshot(self.0.lock().unwrap().visible.clone()))
     }
 
     fn commit(&self, batch: Batch, sync: bool) -> Result<(), EngineError> {
         let mut state = self.0.lock().unwrap();
-        assert!(!state.dead, "nothing may be written after a failure");
+        if state.dead {
+            state.ignored |= !matches!(state.fault, Some((_, Fault::StopsAfter)));
+            return Err(EngineError("the disk has failed".to_owned()));
+        }
         let fault = state.fault.filter(|(commit, _)| *commit == state.commits).map(|(_, fault)| fault);
         state.commits += 1;
         state.dead = fault.is_some();
@@ -96,7 +108,10 @@ impl Engine for Disk {
             state.synced = state.written.clone();
         }
         match fault {
-            None | Some(Fault::StopsAfter) => Ok(()),
+            None | Some(Fault::StopsAfter) => {
+                state.visible = state.written.clone();
+                Ok(())
+            }
             Some(fault) => Err(EngineError(format!("{fault:?}"))),
         }
     }

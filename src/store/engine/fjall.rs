@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::fs;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
@@ -10,6 +11,7 @@ use ::fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, Persis
 
 pub(crate) use ::fjall::Slice as Bytes;
 
+use super::journal;
 use super::{Batch, Engine, EngineError, Entry, Scan, Snapshot, Space};
 use crate::store::error::OpenError;
 use crate::store::format::FORMAT_VERSION;
@@ -40,13 +42,16 @@ pub(crate) struct FjallEngine {
 
 impl FjallEngine {
     /// Opens the engine of a store's folder, and makes it where there is none. The caller holds the folder's lock.
-    pub(crate) fn open(store: &Path) -> Result<FjallEngine, OpenError> {
+    ///
+    /// `relaxed` says that commits may not have been synced one by one, so that any of the last ones may be lost in part.
+    pub(crate) fn open(store: &Path, relaxed: bool) -> Result<FjallEngine, OpenError> {
         let folder = store.join(ENGINE);
         if !folder.try_exists().map_err(|error| OpenError::io(&folder, &error))? {
             create(store, &folder)?;
         }
         check_format(&folder)?;
         check_layout(&folder)?;
+        journal::repair(&folder, relaxed)?;
         open_database(&folder)
     }
 
@@ -183,7 +188,7 @@ pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> String {
 /// Makes an empty engine. It gets its name last, so that a folder of that name is whole.
 fn create(store: &Path, folder: &Path) -> Result<(), OpenError> {
     let new = store.join(ENGINE_NEW);
-    let io = |error: std::io::Error| OpenError::io(&new, &error);
+    let io = |error: io::Error| OpenError::io(&new, &error);
     if new.try_exists().map_err(io)? {
         fs::remove_dir_all(&new).map_err(io)?;
     }
@@ -202,7 +207,7 @@ fn format_text() -> String {
 fn check_format(folder: &Path) -> Result<(), OpenError> {
     let path = folder.join(FORMAT);
     let found = fs::read(&path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => OpenError::damaged(&path, "it is missing"),
+        io::ErrorKind::NotFound => OpenError::damaged(&path, "it is missing"),
         _ => OpenError::io(&path, &error),
     })?;
     let found = String::from_utf8_lossy(&found);
@@ -219,13 +224,34 @@ fn check_format(folder: &Path) -> Result<(), OpenError> {
 
 /// Refuses a folder of which parts are missing: fjall takes these for the remains of what was never finished, and removes the rest.
 fn check_layout(folder: &Path) -> Result<(), OpenError> {
-    // Keyspace 0 is fjall's own: the names and options of the others.
-    let keyspaces = (0..=Space::ALL.len()).map(|id| format!("keyspaces/{id}/current"));
-    for part in ["version".to_owned(), "lock".to_owned()].into_iter().chain(keyspaces) {
+    for part in ["version", "lock"] {
         let path = folder.join(part);
         if !path.try_exists().map_err(|error| OpenError::io(&path, &error))? {
             return Err(OpenError::damaged(&path, "it is missing"));
         }
+    }
+    // Keyspace 0 is fjall's own: the names and options of the others.
+    (0..=Space::ALL.len()).try_for_each(|id| check_manifest(&folder.join(format!("keyspaces/{id}"))))
+}
+
+/// Holds the list of a keyspace's files against its hash, which fjall writes and does not read: files that it does not list, fjall
+/// removes.
+fn check_manifest(keyspace: &Path) -> Result<(), OpenError> {
+    let read = |path: &Path| {
+        fs::read(path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => OpenError::damaged(path, "it is missing"),
+            _ => OpenError::io(path, &error),
+        })
+    };
+    let current = keyspace.join("current");
+    let bytes = read(&current)?;
+    let parts = bytes.split_first_chunk().and_then(|(id, hash)| Some((id, hash.split_first_chunk()?)));
+    let Some((id, (hash, [0]))) = parts else {
+        return Err(OpenError::damaged(&current, "it has not the form of a version"));
+    };
+    let manifest = keyspace.join(format!("v{}", u64::from_le_bytes(*id)));
+    if xxhash_rust::xxh3::xxh3_128(&read(&manifest)?) != u128::from_le_bytes(*hash) {
+        return Err(OpenError::damaged(&manifest, "its hash is not that in the file \"current\""));
     }
     Ok(())
 }
@@ -243,7 +269,7 @@ fn open_database(folder: &Path) -> Result<FjallEngine, OpenError> {
         Ok(FjallEngine { spaces: [meta?, rows?, log?], database, folder: folder.to_owned() })
     });
     opened.map_err(|fault| match fault {
-        Fault::Error(::fjall::Error::Io(error)) if error.kind() != std::io::ErrorKind::NotFound => {
+        Fault::Error(::fjall::Error::Io(error)) if error.kind() != io::ErrorKind::NotFound => {
             OpenError::io(folder, &error)
         }
         Fault::Error(::fjall::Error::Locked) => OpenError::damaged(folder, "another program has it open"),

@@ -3,6 +3,7 @@
 //! Only [`fjall`] names the library behind it. In tests, `faulty` stands in for it and for a disk that fails.
 
 pub(crate) mod fjall;
+mod journal;
 
 #[cfg(test)]
 pub(crate) mod faulty;

@@ -133,3 +133,21 @@ pub(crate) fn scan(store: &Store, mut read: RangeRead) -> Result<Vec<Row>, Store
 pub(crate) fn rows(store: &Store, table: &str) -> Vec<Row> {
     scan(store, all(store, table, Direction::Forward)).unwrap()
 }
+
+/// Numbers that look random and are the same every time (splitmix64).
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut next = self.0;
+        next = (next ^ (next >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        next = (next ^ (next >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        next ^ (next >> 31)
+    }
+
+    /// A number below `bound`, which is not 0.
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
+        (self.next() % bound as u64) as usize
+    }
+}

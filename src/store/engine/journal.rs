@@ -1,0 +1,216 @@
+//! Looks through fjall's journals before fjall does. fjall takes the first byte of a journal that it does not expect for the end of what was
+//! written, and drops the rest without a word; and it refuses for good a journal of which the last batch reached the disk in part.
+//! Commits that were acknowledged would be lost by the former, and a whole store by the latter. Hence:
+//!
+//! - What follows the last sound batch of the newest journal is cut off if it is what a crash leaves behind: the torn rest of the one batch
+//!   that was being written, which nobody was told of.
+//! - Sound batches that follow an unsound one, and anything unsound in an older journal, are damage to what was acknowledged: refused.
+//! - Where commits were not synced one by one, a crash may tear several batches, and all from the first torn one are cut off.
+//!
+//! The form of a journal, from fjall's `journal/entry.rs`; numbers are little-endian, and what follows the last batch is zeros:
+//!
+//! | entry | bytes |
+//! |---|---|
+//! | start | 1, count of items `u32`, sequence number `u64` |
+//! | item | 2, kind `u8`, compression `u8`, keyspace `u64`, length of key `u16`, of value `u32`, stored length of value `u32`, key, value |
+//! | clear | 4, keyspace `u64` |
+//! | end | 3, XXH3 of items and clears `u64`, `FJL` 3 |
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::store::error::OpenError;
+
+/// Batches written without a gap have numbers one apart; flushes and compactions take some in between, never so many.
+const SEQUENCE_GAP_MAX: u64 = 1 << 32;
+const READ_BYTES: usize = 1 << 20;
+const START: u8 = 1;
+const ITEM: u8 = 2;
+const END: u8 = 3;
+const CLEAR: u8 = 4;
+const TRAILER: [u8; 4] = *b"FJL\x03";
+
+/// Checks all journals in an engine's folder, and cuts off the torn end of the newest.
+///
+/// `relaxed` says that commits may not have been synced one by one.
+pub(super) fn repair(folder: &Path, relaxed: bool) -> Result<(), OpenError> {
+    let journals = journals(folder)?;
+    let newest = journals.len().saturating_sub(1);
+    let mut last = 0;
+    for (place, path) in journals.iter().enumerate() {
+        let io = |error: io::Error| OpenError::io(path, &error);
+        let mut file = BufReader::with_capacity(READ_BYTES, File::open(path).map_err(io)?);
+        let length = file.get_ref().metadata().map_err(io)?.len();
+        let mut sound = 0;
+        while let Some(batch) = read_batch(&mut file, length - sound, last).map_err(io)? {
+            sound += batch.bytes;
+            last = batch.sequence;
+        }
+        if is_zero_from(&mut file, sound).map_err(io)? {
+            continue;
+        }
+        let followed = !relaxed && place == newest && batch_follows(path, sound).map_err(io)?;
+        if place < newest || followed {
+            let reason = format!("acknowledged commits from byte {sound} on cannot be read");
+            return Err(OpenError::damaged(path, &reason));
+        }
+        let file = OpenOptions::new().write(true).open(path).map_err(io)?;
+        file.set_len(sound).and_then(|()| file.sync_all()).map_err(io)?;
+    }
+    Ok(())
+}
+
+/// Paths of all journals, oldest first.
+fn journals(folder: &Path) -> Result<Vec<PathBuf>, OpenError> {
+    let io = |error: io::Error| OpenError::io(folder, &error);
+    let mut journals = Vec::new();
+    for file in fs::read_dir(folder).map_err(io)? {
+        let path = file.map_err(io)?.path();
+        if path.extension().is_none_or(|extension| extension != "jnl") {
+            continue;
+        }
+        let id = path.file_stem().and_then(|name| name.to_str()).and_then(|name| name.parse::<u64>().ok());
+        let id = id.ok_or_else(|| OpenError::damaged(&path, "it has not the name of a journal"))?;
+        journals.push((id, path));
+    }
+    if journals.is_empty() {
+        return Err(OpenError::damaged(folder, "it has no journal"));
+    }
+    journals.sort();
+    Ok(journals.into_iter().map(|(_, path)| path).collect())
+}
+
+struct Batch {
+    bytes: u64,
+    sequence: u64,
+}
+
+/// Reads one batch of at most `left` bytes whose number is above `last`, or any where that is 0; none if there is no such batch.
+fn read_batch(file: &mut impl Read, left: u64, last: u64) -> io::Result<Option<Batch>> {
+    let mut reader = Entries { file, left, hash: Xxh3::new(), bytes: 0 };
+    match reader.batch(last) {
+        Ok(sequence) => Ok(Some(Batch { bytes: reader.bytes, sequence })),
+        Err(Stop::Unsound) => Ok(None),
+        Err(Stop::Io(error)) => Err(error),
+    }
+}
+
+enum Stop {
+    /// These are not the bytes of a batch.
+    Unsound,
+    Io(io::Error),
+}
+
+struct Entries<'f, F> {
+    file: &'f mut F,
+    left: u64,
+    hash: Xxh3,
+    bytes: u64,
+}
+
+impl<F: Read> Entries<'_, F> {
+    /// Reads a batch, and gives its number.
+    fn batch(&mut self, last: u64) -> Result<u64, Stop> {
+        let [tag] = self.take()?;
+        let count = u32::from_le_bytes(self.take()?);
+        let sequence = u64::from_le_bytes(self.take()?);
+        // Neither is covered by the hash.
+        let numbered = sequence > last && sequence - last <= SEQUENCE_GAP_MAX || last == 0;
+        if tag != START || count == 0 || !numbered {
+            return Err(Stop::Unsound);
+        }
+        for _ in 0..count {
+            self.item()?;
+        }
+        let [tag] = self.take()?;
+        let hash = u64::from_le_bytes(self.take()?);
+        let trailer: [u8; 4] = self.take()?;
+        let sound = tag == END && trailer == TRAILER && hash == self.hash.digest();
+        if sound { Ok(sequence) } else { Err(Stop::Unsound) }
+    }
+
+    fn item(&mut self) -> Result<(), Stop> {
+        match self.take_hashed()? {
+            [CLEAR] => self.take_hashed::<8>().map(drop),
+            [ITEM] => {
+                let [_kind, compression] = self.take_hashed()?;
+                self.take_hashed::<8>()?;
+                let key = u16::from_le_bytes(self.take_hashed()?);
+                let value = u32::from_le_bytes(self.take_hashed()?);
+                let stored = u32::from_le_bytes(self.take_hashed()?);
+                // Our journals are not compressed.
+                if compression != 0 || value != stored {
+                    return Err(Stop::Unsound);
+                }
+                self.skip_hashed(u64::from(key) + u64::from(stored))
+            }
+            _ => Err(Stop::Unsound),
+        }
+    }
+
+    fn take<const N: usize>(&mut self) -> Result<[u8; N], Stop> {
+        let mut bytes = [0; N];
+        if self.left < N as u64 {
+            return Err(Stop::Unsound);
+        }
+        self.file.read_exact(&mut bytes).map_err(Stop::Io)?;
+        self.left -= N as u64;
+        self.bytes += N as u64;
+        Ok(bytes)
+    }
+
+    fn take_hashed<const N: usize>(&mut self) -> Result<[u8; N], Stop> {
+        let bytes = self.take()?;
+        self.hash.update(&bytes);
+        Ok(bytes)
+    }
+
+    fn skip_hashed(&mut self, mut count: u64) -> Result<(), Stop> {
+        if self.left < count {
+            return Err(Stop::Unsound);
+        }
+        self.left -= count;
+        self.bytes += count;
+        let mut bytes = [0; 4 << 10];
+        while count > 0 {
+            let part = bytes.len().min(usize::try_from(count).unwrap_or(usize::MAX));
+            let Some(part) = bytes.get_mut(..part) else { break };
+            self.file.read_exact(part).map_err(Stop::Io)?;
+            self.hash.update(part);
+            count -= part.len() as u64;
+        }
+        Ok(())
+    }
+}
+
+fn is_zero_from(file: &mut BufReader<File>, start: u64) -> io::Result<bool> {
+    file.seek(SeekFrom::Start(start))?;
+    let mut bytes = vec![0; READ_BYTES];
+    loop {
+        match file.read(&mut bytes)? {
+            0 => return Ok(true),
+            count if bytes.iter().take(count).any(|byte| *byte != 0) => return Ok(false),
+            _ => {}
+        }
+    }
+}
+
+/// Whether a sound batch of any number starts anywhere after `start`. Runs only where something is unsound.
+fn batch_follows(path: &Path, start: u64) -> io::Result<bool> {
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start(start))?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    let mut rest = bytes.as_slice();
+    while let Some(at) = memchr::memchr(START, rest) {
+        rest = rest.get(at..).unwrap_or_default();
+        if read_batch(&mut &*rest, rest.len() as u64, 0)?.is_some() {
+            return Ok(true);
+        }
+        rest = rest.get(1..).unwrap_or_default();
+    }
+    Ok(false)
+}

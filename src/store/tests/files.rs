@@ -1,0 +1,302 @@
+//! Real files that are cut, flipped, missing, or somebody else's: the store opens on what was acknowledged, or names the file.
+
+use std::fs;
+use std::io::{Read, Seek, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+
+use rustix::path::Arg;
+use tempfile::TempDir;
+
+use super::model::Model;
+use super::script::{Request, agrees, models, script};
+use super::support::{Random, START_MS, TestClock, all, key, rows, scan, schema, write};
+use crate::store::change::{ColumnChange, RowChange};
+use crate::store::error::{OpenError, StoreError};
+use crate::store::read::Direction;
+use crate::store::value::Value;
+use crate::store::{Durability, Store};
+
+/// More than the journal of the script.
+const JOURNAL_BYTES_MAX: usize = 64 << 10;
+
+/// What a workload left on disk.
+struct Left {
+    folder: TempDir,
+    clock: TestClock,
+    models: Vec<Model>,
+    /// Bytes of the journal after each number of requests.
+    ends: Vec<usize>,
+}
+
+fn journal(folder: &Path) -> PathBuf {
+    folder.join("engine/0.jnl")
+}
+
+/// The journal up to its last byte that is not zero.
+fn journal_bytes(folder: &Path) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let file = fs::File::open(journal(folder)).unwrap();
+    file.take(JOURNAL_BYTES_MAX as u64).read_to_end(&mut bytes).unwrap();
+    let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    assert!(end < JOURNAL_BYTES_MAX);
+    bytes.truncate(end);
+    bytes
+}
+
+fn workload() -> Left {
+    let (folder, clock, requests) = (TempDir::new().unwrap(), TestClock::new(), script());
+    let store = Store::open(folder.path(), clock.options(Durability::Synced)).unwrap();
+    let mut ends = vec![0];
+    for request in &requests {
+        request.run(&store, &clock).unwrap();
+        ends.push(journal_bytes(folder.path()).len());
+    }
+    drop(store);
+    Left { folder, clock, models: models(&requests, START_MS), ends }
+}
+
+/// A copy of a store's folder with another journal.
+fn copy(from: &Path, journal_bytes: &[u8]) -> TempDir {
+    fn copy_folder(from: &Path, to: &Path, journal: &Path) {
+        fs::create_dir_all(to).unwrap();
+        for entry in fs::read_dir(from).unwrap() {
+            let from = entry.unwrap().path();
+            let to = to.join(from.file_name().unwrap());
+            if from.is_dir() {
+                copy_folder(&from, &to, journal);
+            } else if from != journal {
+                fs::copy(&from, &to).unwrap();
+            }
+        }
+    }
+    let to = TempDir::new().unwrap();
+    copy_folder(from, to.path(), &journal(from));
+    fs::write(journal(to.path()), journal_bytes).unwrap();
+    to
+}
+
+fn open(folder: &TempDir, clock: &TestClock) -> Result<Store, OpenError> {
+    Store::open(folder.path(), clock.options(Durability::Synced))
+}
+
+impl Left {
+    /// The last number of requests that a store agrees with.
+    fn agreeing(&self, store: &Store) -> Option<usize> {
+        (0..self.models.len()).rev().find(|count| agrees(store, &self.models[*count], self.clock.now_ms()))
+    }
+}
+
+#[test]
+fn a_journal_cut_anywhere_gives_what_was_whole() {
+    let left = workload();
+    let whole = journal_bytes(left.folder.path());
+    let mut random = Random(1);
+    let ends = left.ends.iter().flat_map(|end| [*end, end.saturating_sub(1), end + 1]);
+    let cuts: Vec<usize> = ends.chain((0..20).map(|_| random.below(whole.len()))).collect();
+    for (number, cut) in cuts.into_iter().filter(|cut| *cut <= whole.len()).enumerate() {
+        // The end of a file that was made larger beforehand is zeros; one that was not just ends.
+        let mut bytes = whole[..cut].to_vec();
+        bytes.resize(if number % 2 == 0 { cut } else { whole.len() + 100 }, 0);
+        let folder = copy(left.folder.path(), &bytes);
+        let store = open(&folder, &left.clock).unwrap();
+        store.check().unwrap();
+        let requests = left.ends.iter().rposition(|end| *end <= cut).unwrap();
+        assert!(agrees(&store, &left.models[requests], left.clock.now_ms()), "cut at {cut}");
+        // It goes on from there.
+        Request::Create(schema("More", true)).run(&store, &TestClock::new()).unwrap();
+        drop(store);
+        assert!(open(&folder, &left.clock).unwrap().tables().contains(&"More".to_owned()));
+    }
+}
+
+#[test]
+fn a_flipped_byte_of_the_journal_gives_a_prefix_or_the_journals_name() {
+    let left = workload();
+    let whole = journal_bytes(left.folder.path());
+    let mut random = Random(1);
+    let last = left.ends.len() - 2;
+    let (mut refused, mut opened) = (0, 0);
+    for number in 0..100 {
+        let mut bytes = whole.clone();
+        let at = random.below(bytes.len());
+        bytes[at] ^= 1 << random.below(8);
+        // Half of a torn write, too: a part of the end that never reached the disk.
+        if number % 4 == 0 {
+            let end = (at + 512).min(bytes.len());
+            bytes[at..end].fill(0);
+        }
+        let folder = copy(left.folder.path(), &bytes);
+        match open(&folder, &left.clock) {
+            Ok(store) => {
+                store.check().unwrap();
+                let requests = left.agreeing(&store);
+                assert!(requests.is_some(), "flipped at {at}");
+                // Only what looks like the torn end of the last commit is given up.
+                assert!(requests.is_some_and(|requests| requests >= last), "flipped at {at}: {requests:?}");
+                opened += 1;
+            }
+            Err(OpenError::Damaged { path, .. }) => {
+                assert_eq!(path, journal(folder.path()), "flipped at {at}");
+                refused += 1;
+            }
+            Err(other) => panic!("flipped at {at}: {other}"),
+        }
+    }
+    assert!(refused > 50 && opened > 0, "{refused} refused, {opened} opened");
+}
+
+#[test]
+fn any_torn_end_is_given_up_where_commits_were_not_synced() {
+    let left = workload();
+    let mut bytes = journal_bytes(left.folder.path());
+    // Of two commits that were written, the later reached the disk whole and the earlier did not.
+    let (start, end) = (left.ends[left.ends.len() - 3], left.ends[left.ends.len() - 2]);
+    bytes[start + 20..end].fill(0);
+    let folder = copy(left.folder.path(), &bytes);
+    assert!(matches!(open(&folder, &left.clock), Err(OpenError::Damaged { .. })));
+    fs::write(folder.path().join("RELAXED"), b"").unwrap();
+    let store = open(&folder, &left.clock).unwrap();
+    assert_eq!(left.agreeing(&store), Some(left.ends.len() - 3));
+    assert!(!folder.path().join("RELAXED").exists());
+}
+
+#[test]
+fn relaxed_stores_say_so_until_all_is_synced() {
+    let (folder, clock) = (TempDir::new().unwrap(), TestClock::new());
+    let marker = folder.path().join("RELAXED");
+    let store = Store::open(folder.path(), clock.options(Durability::Relaxed)).unwrap();
+    store.create_table(schema("T", true)).unwrap();
+    assert!(marker.exists());
+    store.close().unwrap();
+    assert!(!marker.exists());
+    drop(store);
+    assert_eq!(open(&folder, &clock).unwrap().tables(), ["T"]);
+}
+
+#[test]
+fn missing_and_foreign_files_are_refused_by_name() {
+    let left = workload();
+    let bytes = journal_bytes(left.folder.path());
+    let mut parts: Vec<String> = vec!["FORMAT".to_owned(), "version".to_owned(), "lock".to_owned()];
+    parts.extend((0..4).map(|keyspace| format!("keyspaces/{keyspace}/current")));
+    parts.push("keyspaces/2".to_owned());
+    for part in parts {
+        let folder = copy(left.folder.path(), &bytes);
+        let path = folder.path().join("engine").join(&part);
+        if path.is_dir() {
+            fs::remove_dir_all(&path).unwrap()
+        } else {
+            fs::remove_file(&path).unwrap()
+        }
+        match open(&folder, &left.clock) {
+            Err(OpenError::Damaged { path: named, .. }) => {
+                assert!(named.starts_with(&path), "{part}: {named:?}")
+            }
+            other => panic!("{part}: {other:?}"),
+        }
+        assert!(folder.path().join("engine/keyspaces/3/current").exists() || part.contains('3'));
+    }
+    let folder = copy(left.folder.path(), &bytes);
+    fs::write(folder.path().join("engine/FORMAT"), "orderflow store, format 7\n").unwrap();
+    let refusal = open(&folder, &left.clock).unwrap_err();
+    assert!(matches!(refusal, OpenError::Version { found: 7, .. }), "{refusal}");
+    assert!(refusal.to_string().contains("format 7"), "{refusal}");
+}
+
+#[test]
+fn a_folder_that_was_never_finished_is_made_anew() {
+    let (folder, clock) = (TempDir::new().unwrap(), TestClock::new());
+    fs::create_dir_all(folder.path().join("engine.new/keyspaces/1")).unwrap();
+    fs::write(folder.path().join("engine.new/0.jnl"), b"something").unwrap();
+    let store = open(&folder, &clock).unwrap();
+    assert!(store.tables().is_empty());
+    assert!(!folder.path().join("engine.new").exists());
+}
+
+#[test]
+fn one_process_has_a_folder_and_the_next_is_told_which() {
+    let (folder, clock) = (TempDir::new().unwrap(), TestClock::new());
+    let store = open(&folder, &clock).unwrap();
+    let refusal = open(&folder, &clock).unwrap_err();
+    let holder = Some(std::process::id());
+    assert_eq!(refusal, OpenError::Locked { folder: folder.path().to_owned(), holder });
+    assert!(refusal.to_string().contains(&format!("process {}", std::process::id())), "{refusal}");
+    let clone = store.clone();
+    drop(store);
+    assert!(open(&folder, &clock).is_err());
+    drop(clone);
+    open(&folder, &clock).unwrap();
+}
+
+/// Rows in sorted files as well as in a journal: more than is gathered in memory.
+fn large_workload() -> (TempDir, TestClock) {
+    let (folder, clock) = (TempDir::new().unwrap(), TestClock::new());
+    let store = open(&folder, &clock).unwrap();
+    store.create_table(schema("T", false)).unwrap();
+    let row = |id: i64| {
+        let value = Value::Binary(vec![id as u8; 1 << 20]);
+        let change = ColumnChange::Put { value, version: Some(START_MS) };
+        write("T", key("u", id), RowChange::Put(vec![("v".to_owned(), change)]))
+    };
+    for id in 0..40 {
+        store.write_and_wait(vec![row(id)]).into_iter().for_each(|answer| drop(answer.unwrap()));
+    }
+    drop(store);
+    // What was in memory and full is written out by now or at the next start.
+    open(&folder, &clock).unwrap();
+    (folder, clock)
+}
+
+#[test]
+fn a_flipped_byte_of_any_file_gives_the_rows_or_a_refusal() {
+    let (folder, clock) = large_workload();
+    let expected = rows(&open(&folder, &clock).unwrap(), "T");
+    assert_eq!(expected.len(), 40);
+    let mut random = Random(1);
+    let files: Vec<PathBuf> = files(folder.path());
+    assert!(files.iter().any(|path| path.as_str().is_ok_and(|path| path.contains("tables/"))), "{files:?}");
+    // Locks hold nothing, and journals have tests of their own.
+    let names = ["LOCK", "lock"];
+    let files = files.iter().filter(|path| !names.iter().any(|name| path.ends_with(name)));
+    for path in files.filter(|path| path.extension().is_none_or(|extension| extension != "jnl")) {
+        let length = fs::metadata(path).unwrap().len();
+        for _ in 0..4 {
+            // As often among the last bytes, which say where the others are.
+            let span = if random.below(2) == 0 { length } else { length.min(400) };
+            let Some(at) = length.checked_sub(1 + random.below(span.max(1) as usize) as u64) else {
+                continue;
+            };
+            flip(path, at);
+            let outcome =
+                open(&folder, &clock).map(|store| scan(&store, all(&store, "T", Direction::Forward)));
+            match outcome {
+                Ok(Ok(found)) => assert!(found == expected, "{}, byte {at}", path.display()),
+                Ok(Err(StoreError::Damaged(message))) => assert!(message.contains("engine"), "{message}"),
+                Err(OpenError::Damaged { path: named, .. } | OpenError::Io { path: named, .. }) => {
+                    assert!(named.starts_with(folder.path()), "{named:?}");
+                }
+                other => panic!("{}, byte {at}: {other:?}", path.display()),
+            }
+            assert!(path.exists(), "{} was removed", path.display());
+            flip(path, at);
+        }
+    }
+    assert_eq!(rows(&open(&folder, &clock).unwrap(), "T"), expected);
+}
+
+fn flip(path: &Path, at: u64) {
+    let mut file = fs::OpenOptions::new().read(true).write(true).open(path).unwrap();
+    let mut byte = [0];
+    file.seek(SeekFrom::Start(at)).unwrap();
+    file.read_exact(&mut byte).unwrap();
+    file.seek(SeekFrom::Start(at)).unwrap();
+    file.write_all(&[byte[0] ^ 0x10]).unwrap();
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<PathBuf> =
+        entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect();
+    files.sort();
+    files
+}
