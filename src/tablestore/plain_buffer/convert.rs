@@ -10,7 +10,7 @@ use crate::store::value::{Cell, CellRef, KeyPart, KeyRef, NamedKey, Row, ValueRe
 pub enum WriteForm {
     /// Key columns and values.
     Put,
-    /// Key columns and changes, at least one.
+    /// Key columns and changes.
     Update,
     /// Key columns and a delete marker.
     Delete,
@@ -127,9 +127,6 @@ pub fn parse_change(buffer: &[u8], form: WriteForm) -> Result<ChangedRow, Malfor
                 return wrong(&format!("attribute column '{name}' of a row that is put has no value"));
             }
             RowChange::Put(row.changes())
-        }
-        (WriteForm::Update, false) if row.cells.is_empty() => {
-            return wrong("no attribute column is specified to update");
         }
         (WriteForm::Update, false) => RowChange::Update(row.changes()),
         (WriteForm::Delete, true) if row.cells.is_empty() => RowChange::Delete,

@@ -16,10 +16,30 @@ use md5::{Digest, Md5};
 use super::Service;
 use super::date::format_date;
 use super::error::Refusal;
+use super::memory::Share;
 use crate::tablestore::signature::{SignedHeader, SigningKey};
 
 /// Answers below this many bytes are not worth deflating.
 const DEFLATE_BYTES_MIN: usize = 1_024;
+
+/// An answer's body, with its share of the memory for them until it is sent.
+#[derive(Debug)]
+pub(super) struct Reply {
+    body: Vec<u8>,
+    _share: Option<Share>,
+}
+
+impl Reply {
+    pub(super) fn new(body: Vec<u8>, share: Option<Share>) -> Reply {
+        Reply { body, _share: share }
+    }
+}
+
+impl AsRef<[u8]> for Reply {
+    fn as_ref(&self) -> &[u8] {
+        &self.body
+    }
+}
 
 /// Digest of a body, as headers have it.
 pub(super) fn md5_base64(body: &[u8]) -> String {
@@ -58,34 +78,35 @@ impl Service {
     pub(super) fn answer(
         &self,
         path: &str,
-        result: Result<Vec<u8>, Refusal>,
+        result: Result<Reply, Refusal>,
         key: Option<&SigningKey>,
         deflate: bool,
     ) -> Response<Full<Bytes>> {
-        let (status, mut body) = match result {
-            Ok(body) => (StatusCode::OK, body),
-            Err(refusal) => (refusal.status, refusal.encode()),
+        let (status, mut reply) = match result {
+            Ok(reply) => (StatusCode::OK, reply),
+            Err(refusal) => (refusal.status, Reply::new(refusal.encode(), None)),
         };
+        let body = &mut reply.body;
         let mut headers = vec![
-            ("x-ots-contentmd5", md5_base64(&body)),
+            ("x-ots-contentmd5", md5_base64(body)),
             ("x-ots-contenttype", "protocol buffer".to_owned()),
             ("x-ots-date", format_date(self.now_us())),
             ("x-ots-requestid", self.request_ids.next()),
         ];
         if deflate
             && body.len() >= DEFLATE_BYTES_MIN
-            && let Ok(deflated) = deflated(&body)
+            && let Ok(deflated) = deflated(body)
         {
             headers.push(("x-ots-response-compress-type", "deflate".to_owned()));
             headers.push(("x-ots-response-compress-size", body.len().to_string()));
-            body = deflated;
+            *body = deflated;
         }
         let authorization = key.map(|key| {
             let mut signed: Vec<SignedHeader<'_>> =
                 headers.iter().map(|(name, value)| SignedHeader { name, value }).collect();
             format!("OTS {}:{}", self.key_id, key.sign_response(path, &mut signed))
         });
-        let mut response = Response::new(Full::new(Bytes::from(body)));
+        let mut response = Response::new(Full::new(Bytes::from_owner(reply)));
         *response.status_mut() = status;
         for (name, value) in headers {
             set(&mut response, HeaderName::from_static(name), &value);

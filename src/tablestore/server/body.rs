@@ -1,21 +1,18 @@
 //! Bodies: read whole, within a bound for each and one for all together, and within a time.
 
 use std::io::Read;
-use std::time::Duration;
 
 use bytes::Bytes;
 use flate2::read::ZlibDecoder;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
 use super::Service;
 use super::check::Caller;
 use super::error::Refusal;
+use super::memory::Share;
 
-/// Unit in which memory for bodies is shared out.
-const PERMIT_BYTES: usize = 1 << 10;
 /// Bytes of a refused body that are read and dropped so that the connection can go on.
 const DRAIN_BYTES_MAX: usize = 64 << 20;
 
@@ -25,33 +22,17 @@ pub(super) struct Held {
     /// As it came.
     pub(super) bytes: Bytes,
     /// To be kept as long as what is made of the bytes.
-    pub(super) share: OwnedSemaphorePermit,
-}
-
-/// Memory for all bodies together.
-#[derive(Debug)]
-pub(super) struct BodyMemory {
-    permits: std::sync::Arc<Semaphore>,
-    wait: Duration,
-}
-
-impl BodyMemory {
-    /// Memory of this size; those that find it taken wait this long.
-    pub(super) fn new(bytes: usize, wait: Duration) -> BodyMemory {
-        let permits = (bytes / PERMIT_BYTES).min(Semaphore::MAX_PERMITS);
-        BodyMemory { permits: std::sync::Arc::new(Semaphore::new(permits)), wait }
-    }
-
-    async fn share(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Refusal> {
-        let permits = u32::try_from(bytes.div_ceil(PERMIT_BYTES)).map_err(|_| Refusal::too_large())?;
-        let share = tokio::time::timeout(self.wait, self.permits.clone().acquire_many_owned(permits));
-        share.await.ok().and_then(Result::ok).ok_or_else(Refusal::busy)
-    }
+    pub(super) share: Share,
 }
 
 impl Service {
     /// Reads a request's body.
-    pub(super) async fn read_body(&self, caller: &Caller, body: &mut Incoming) -> Result<Held, Refusal> {
+    pub(super) async fn read_body(
+        &self,
+        caller: &Caller,
+        body: &mut Incoming,
+        deadline: Instant,
+    ) -> Result<Held, Refusal> {
         let bytes_max = self.limits.body_bytes_max;
         let too_many = |bytes: u64| usize::try_from(bytes).map_or(true, |bytes| bytes > bytes_max);
         let size = body.size_hint();
@@ -61,7 +42,6 @@ impl Service {
         // A body that does not say how long it is may take all that one may.
         let expected = size.exact().map_or(bytes_max, |bytes| usize::try_from(bytes).unwrap_or(bytes_max));
         let share = self.body_memory.share(expected + caller.inflated_bytes.unwrap_or_default()).await?;
-        let deadline = Instant::now() + self.limits.body_read_time_max;
         let mut whole = Vec::new();
         if size.exact().is_some() {
             whole.reserve_exact(expected);
@@ -74,20 +54,19 @@ impl Service {
             }
         }
     }
+}
 
-    /// Reads and drops what is left of a refused request's body. Tells whether that was all of it.
-    pub(super) async fn drain(&self, body: &mut Incoming) -> bool {
-        let deadline = Instant::now() + self.limits.body_read_time_max;
-        let mut drained = 0;
-        while drained <= DRAIN_BYTES_MAX {
-            match next_part(body, deadline).await {
-                Ok(None) => return true,
-                Ok(Some(part)) => drained += part.len(),
-                Err(_) => return false,
-            }
+/// Reads and drops what is left of a refused request's body. Tells whether that was all of it.
+pub(super) async fn drain(body: &mut Incoming, deadline: Instant) -> bool {
+    let mut drained = 0;
+    while drained <= DRAIN_BYTES_MAX {
+        match next_part(body, deadline).await {
+            Ok(None) => return true,
+            Ok(Some(part)) => drained += part.len(),
+            Err(_) => return false,
         }
-        false
     }
+    false
 }
 
 async fn next_part(body: &mut Incoming, deadline: Instant) -> Result<Option<Bytes>, Refusal> {

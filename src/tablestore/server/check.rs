@@ -48,18 +48,25 @@ pub(super) fn signed_path(path: &str) -> &str {
 impl Service {
     /// Checks a request's head.
     pub(super) fn check(&self, head: &Parts) -> Checked {
-        let mut checked = Checked { caller: Err(Refusal::internal("")), key: None, deflate_answer: false };
-        checked.caller = self.check_into(head, &mut checked);
-        checked
-    }
-
-    fn check_into(&self, head: &Parts, checked: &mut Checked) -> Result<Caller, Refusal> {
-        let headers = Headers::of(&head.headers)?;
-        checked.deflate_answer = headers.find("x-ots-response-compress-type") == Some(DEFLATE);
+        let headers = match Headers::of(&head.headers) {
+            Ok(headers) => headers,
+            Err(refusal) => return Checked { caller: Err(refusal), key: None, deflate_answer: false },
+        };
         // Found out first, so that all other refusals can be signed too.
         let signed = self.signing_key(head.uri.path(), &headers);
-        checked.key = signed.as_ref().ok().cloned();
+        Checked {
+            key: signed.as_ref().ok().cloned(),
+            caller: self.check_headers(head, &headers, signed),
+            deflate_answer: headers.find("x-ots-response-compress-type") == Some(DEFLATE),
+        }
+    }
 
+    fn check_headers(
+        &self,
+        head: &Parts,
+        headers: &Headers<'_>,
+        signed: Result<SigningKey, Refusal>,
+    ) -> Result<Caller, Refusal> {
         if head.method != Method::POST {
             return Err(Refusal::new(
                 StatusCode::METHOD_NOT_ALLOWED,
@@ -96,7 +103,7 @@ impl Service {
         if head.uri.query().is_some_and(|query| !query.is_empty()) {
             return Err(Refusal::invalid("A query string is not supported."));
         }
-        let inflated_bytes = inflated_bytes(&headers)?;
+        let inflated_bytes = inflated_bytes(headers)?;
         let name = signed_path(head.uri.path());
         let operation =
             Operation::find(name).ok_or_else(|| Refusal::unsupported(name.trim_start_matches('/')))?;

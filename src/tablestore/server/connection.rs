@@ -14,6 +14,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rustix::io::Errno;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
@@ -41,7 +42,7 @@ impl Server {
     /// Requests that wait for the disk or take long run on the runtime's blocking threads, all others on its workers.
     ///
     /// # Errors
-    /// The listener's own; those of connections end only them.
+    /// The listener can accept no more connections. Errors of connections end only them.
     pub async fn serve(
         listener: TcpListener,
         config: ServiceConfig,
@@ -53,16 +54,19 @@ impl Server {
         let (end, ending) = watch::channel(());
         let mut connections = JoinSet::new();
         let mut shutdown = pin!(shutdown);
-        listener.local_addr()?;
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
                 Some(_) = connections.join_next() => continue,
                 () = &mut shutdown => break,
             };
-            let Ok((stream, _)) = accepted else {
-                sleep(ACCEPT_PAUSE).await;
-                continue;
+            let stream = match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) if passes(&error) => {
+                    sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+                Err(error) => return Err(error),
             };
             match places.clone().try_acquire_owned() {
                 Ok(place) => {
@@ -83,6 +87,16 @@ impl Server {
         connections.shutdown().await;
         Ok(())
     }
+}
+
+/// Whether an error is of one connection, or of a lack of means that others may give back.
+fn passes(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted, OutOfMemory};
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted | OutOfMemory)
+        || matches!(
+            Errno::from_io_error(error),
+            Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::PROTO)
+        )
 }
 
 /// Serves one connection until either side ends it.

@@ -59,6 +59,18 @@ impl Refusal {
         )
     }
 
+    /// A row or key of a table that cannot be read.
+    pub(super) fn malformed(malformed: Malformed, table: &str) -> Refusal {
+        match malformed {
+            Malformed::Wrong(_) => Refusal::invalid(format!("Invalid row: {malformed}. Table: '{table}'.")),
+            Malformed::TooManyCells(count) => StoreError::TooManyColumns(format!(
+                "The number of attribute columns exceeds the limit, limit count: {WRITE_COLUMNS_MAX}, \
+                 column count: {count}. Table: '{table}'."
+            ))
+            .into(),
+        }
+    }
+
     /// An operation that is not served.
     pub(super) fn unsupported(operation: &str) -> Refusal {
         Refusal::invalid(format!("Unsupported operation: {operation}."))
@@ -121,19 +133,6 @@ impl From<StoreError> for Refusal {
                 format!("Server is not available. {says}"),
             ),
             StoreError::Damaged(_) => Refusal::internal(&says),
-        }
-    }
-}
-
-impl From<Malformed> for Refusal {
-    fn from(malformed: Malformed) -> Refusal {
-        match malformed {
-            Malformed::Wrong(_) => Refusal::invalid(format!("Invalid row: {malformed}.")),
-            Malformed::TooManyCells(count) => StoreError::TooManyColumns(format!(
-                "The number of attribute columns exceeds the limit, limit count: {WRITE_COLUMNS_MAX}, \
-                 column count: {count}."
-            ))
-            .into(),
         }
     }
 }

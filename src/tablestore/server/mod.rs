@@ -17,6 +17,7 @@ mod connection;
 mod date;
 mod decode;
 mod error;
+mod memory;
 mod operation;
 mod reads;
 mod tables;
@@ -36,16 +37,22 @@ use http_body_util::Full;
 use hyper::Response;
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
+use tokio::time::Instant;
 
-use self::answer::{RequestIds, close_after, md5_base64};
-use self::body::{BodyMemory, Held, inflate};
+use self::answer::{Reply, RequestIds, close_after, md5_base64};
+use self::body::{Held, drain, inflate};
 use self::check::{Caller, signed_path};
 use self::error::Refusal;
+use self::memory::Memory;
 use self::operation::Operation;
 use super::signature::DerivedKeys;
 use crate::store::Store;
+use crate::store::read::PAGE_BYTES_MAX;
 
 pub use self::connection::Server;
+
+/// Memory that an answer with rows has while it is made. A page has half of that, or one row more.
+const ANSWER_BYTES: usize = 2 * PAGE_BYTES_MAX;
 
 /// Bounds of what the server takes from its callers.
 #[derive(Clone, Debug)]
@@ -54,8 +61,10 @@ pub struct Limits {
     pub body_bytes_max: usize,
     /// Most bytes of all bodies at a time; requests wait for their share.
     pub bodies_bytes_max: usize,
-    /// Longest wait for a share, after which a request is refused as one too many.
-    pub body_wait_max: Duration,
+    /// Most bytes of all answers with rows at a time; requests wait for theirs.
+    pub answers_bytes_max: usize,
+    /// Longest wait for memory, after which a request is refused as one too many.
+    pub memory_wait_max: Duration,
     /// Longest time that a body may take to come.
     pub body_read_time_max: Duration,
     /// Longest time that a head may take to come, from the end of the request before.
@@ -73,7 +82,8 @@ impl Default for Limits {
         Limits {
             body_bytes_max: 16 << 20,
             bodies_bytes_max: 256 << 20,
-            body_wait_max: Duration::from_secs(10),
+            answers_bytes_max: 256 << 20,
+            memory_wait_max: Duration::from_secs(10),
             body_read_time_max: Duration::from_secs(30),
             head_read_time_max: Duration::from_secs(90),
             answer_unread_time_max: Duration::from_secs(60),
@@ -115,7 +125,8 @@ struct Service {
     secret: Arc<str>,
     limits: Limits,
     derived_keys: DerivedKeys,
-    body_memory: BodyMemory,
+    body_memory: Memory,
+    answer_memory: Memory,
     request_ids: RequestIds,
 }
 
@@ -128,7 +139,8 @@ impl Service {
             key_id: config.key_id,
             secret: config.secret.into(),
             derived_keys: DerivedKeys::default(),
-            body_memory: BodyMemory::new(limits.bodies_bytes_max, limits.body_wait_max),
+            body_memory: Memory::new(limits.bodies_bytes_max, limits.memory_wait_max),
+            answer_memory: Memory::new(limits.answers_bytes_max, limits.memory_wait_max),
             limits,
             request_ids: RequestIds::new(),
         }
@@ -142,22 +154,19 @@ impl Service {
     /// Answers a request.
     async fn handle(self: Arc<Service>, head: Parts, mut body: Incoming) -> Response<Full<Bytes>> {
         let checked = self.check(&head);
-        let key = checked.key.as_ref();
-        let mut read_on = true;
-        let result = match checked.caller {
+        let deadline = Instant::now() + self.limits.body_read_time_max;
+        let read = match checked.caller {
             Err(refusal) => Err(refusal),
-            Ok(caller) => match self.read_body(&caller, &mut body).await {
-                Err(refusal) => Err(refusal),
-                Ok(held) => {
-                    read_on = false;
-                    self.clone().execute(caller, held).await
-                }
-            },
+            Ok(caller) => self.read_body(&caller, &mut body, deadline).await.map(|body| (caller, body)),
         };
         // What is left of a refused body would be taken for the next request.
-        let usable = !read_on || self.drain(&mut body).await;
+        let usable = read.is_ok() || drain(&mut body, deadline).await;
+        let result = match read {
+            Err(refusal) => Err(refusal),
+            Ok((caller, body)) => self.clone().execute(caller, body).await,
+        };
         let path = signed_path(head.uri.path());
-        let mut response = self.answer(path, result, key, checked.deflate_answer);
+        let mut response = self.answer(path, result, checked.key.as_ref(), checked.deflate_answer);
         if !usable {
             close_after(&mut response);
         }
@@ -165,7 +174,7 @@ impl Service {
     }
 
     /// Runs a request whose head was checked.
-    async fn execute(self: Arc<Service>, caller: Caller, body: Held) -> Result<Vec<u8>, Refusal> {
+    async fn execute(self: Arc<Service>, caller: Caller, body: Held) -> Result<Reply, Refusal> {
         let Held { bytes: body, share } = body;
         if md5_base64(&body) != caller.body_md5 {
             return Err(Refusal::not_authentic(
@@ -184,21 +193,31 @@ impl Service {
         request.await.unwrap_or_else(|error| Err(Refusal::internal(&format!("{error}"))))
     }
 
-    async fn run(self: Arc<Service>, operation: Operation, body: Bytes) -> Result<Vec<u8>, Refusal> {
+    async fn run(self: Arc<Service>, operation: Operation, body: Bytes) -> Result<Reply, Refusal> {
+        if !operation.answers_with_rows() {
+            return Ok(Reply::new(self.dispatch(operation, body).await?, None));
+        }
+        let share = self.answer_memory.share(ANSWER_BYTES).await?;
+        let answer = self.dispatch(operation, body).await?;
+        let share = share.keep(answer.len());
+        Ok(Reply::new(answer, Some(share)))
+    }
+
+    async fn dispatch(&self, operation: Operation, body: Bytes) -> Result<Vec<u8>, Refusal> {
         match operation {
-            Operation::CreateTable => tables::create(&self, body).await,
-            Operation::ListTable => tables::list(&self, body),
-            Operation::DescribeTable => tables::describe(&self, body),
-            Operation::UpdateTable => tables::update(&self, body).await,
-            Operation::DeleteTable => tables::delete(&self, body).await,
-            Operation::PutRow => writes::put(&self, body).await,
-            Operation::UpdateRow => writes::update(&self, body).await,
-            Operation::DeleteRow => writes::delete(&self, body).await,
-            Operation::BatchWriteRow => writes::batch(&self, body).await,
-            Operation::GetRow => reads::get(&self, body).await,
-            Operation::BatchGetRow => reads::batch_get(&self, body).await,
-            Operation::GetRange => reads::range(&self, body).await,
-            Operation::Tunnel(operation) => tunnels::run(&self, operation, body).await,
+            Operation::CreateTable => tables::create(self, body).await,
+            Operation::ListTable => tables::list(self, body),
+            Operation::DescribeTable => tables::describe(self, body),
+            Operation::UpdateTable => tables::update(self, body).await,
+            Operation::DeleteTable => tables::delete(self, body).await,
+            Operation::PutRow => writes::put(self, body).await,
+            Operation::UpdateRow => writes::update(self, body).await,
+            Operation::DeleteRow => writes::delete(self, body).await,
+            Operation::BatchWriteRow => writes::batch(self, body).await,
+            Operation::GetRow => reads::get(self, body).await,
+            Operation::BatchGetRow => reads::batch_get(self, body).await,
+            Operation::GetRange => reads::range(self, body).await,
+            Operation::Tunnel(operation) => tunnels::run(self, operation, body).await,
         }
     }
 

@@ -65,4 +65,15 @@ impl Operation {
     pub(super) fn find(path: &str) -> Option<Operation> {
         OPERATIONS.iter().find(|(known, _)| *known == path).map(|(_, operation)| *operation)
     }
+
+    /// Whether its answer may be large.
+    pub(super) fn answers_with_rows(self) -> bool {
+        matches!(
+            self,
+            Operation::GetRow
+                | Operation::BatchGetRow
+                | Operation::GetRange
+                | Operation::Tunnel(TunnelOperation::ReadRecords)
+        )
+    }
 }

@@ -28,7 +28,7 @@ pub(super) async fn get(service: &Service, body: Bytes) -> Result<Vec<u8>, Refus
     let request: table::GetRowRequest = decode(body, &READ_ROWS)?;
     no_transaction(request.transaction_id.as_deref())?;
     no_token(request.token.as_ref())?;
-    let key = parse_key(&request.primary_key)?;
+    let key = key_of(&request.table_name, &request.primary_key)?;
     let cells = Cells {
         columns: request.columns_to_get,
         time_range: request.time_range,
@@ -78,8 +78,8 @@ pub(super) async fn range(service: &Service, body: Bytes) -> Result<Vec<u8>, Ref
             table::Direction::Forward => Direction::Forward,
             table::Direction::Backward => Direction::Backward,
         },
-        start: parse_key(&request.inclusive_start_primary_key)?,
-        end: parse_key(&request.exclusive_end_primary_key)?,
+        start: key_of(&request.table_name, &request.inclusive_start_primary_key)?,
+        end: key_of(&request.table_name, &request.exclusive_end_primary_key)?,
         selection: cells.selection(&request.table_name)?,
         rows_max: rows_max(request.limit, &request.table_name)?,
         table: request.table_name,
@@ -129,7 +129,7 @@ fn read_rows(
                 request.table_name
             )));
         }
-        let row = read_row(store, &request.table_name, &parse_key(key)?, &selection)?;
+        let row = read_row(store, &request.table_name, &key_of(&request.table_name, key)?, &selection)?;
         *bytes += row.len();
         Ok(row)
     };
@@ -160,6 +160,10 @@ fn read_row(store: &Store, table: &str, key: &NamedKey, selection: &Selection) -
         None => Ok(Vec::new()),
         Some(row) => Ok(encode_row(key_names(&*store.table(table)?), &row)),
     }
+}
+
+fn key_of(table: &str, bytes: &Bytes) -> Result<NamedKey, Refusal> {
+    parse_key(bytes).map_err(|error| Refusal::malformed(error, table))
 }
 
 fn encode_whole_key(info: &TableInfo, key: PrimaryKey) -> Vec<u8> {

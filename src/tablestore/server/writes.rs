@@ -133,7 +133,7 @@ struct Parsed {
 }
 
 fn parse(table: &str, asked: Asked) -> Result<Parsed, Refusal> {
-    let row = parse_change(&asked.row, asked.form)?;
+    let row = parse_change(&asked.row, asked.form).map_err(|error| Refusal::malformed(error, table))?;
     let write = Write {
         table: table.to_owned(),
         key: row.key,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::tunnels::Known;
 use super::*;
 use crate::ingest::testing::Random;
 use crate::store::change::{ColumnChange, RowChange};
@@ -134,7 +135,7 @@ fn no_row_panics() {
 }
 
 /// A body that its operation understands.
-fn body(operation: Operation, random: &mut Random) -> Vec<u8> {
+fn body(operation: Operation, known: &Known, random: &mut Random) -> Vec<u8> {
     let table_name = ["Orders", "Orders", "Orders", "Log", "No"][random.below(5)].to_owned();
     let condition = table::Condition {
         row_existence: random.below(3) as i32,
@@ -221,7 +222,7 @@ fn body(operation: Operation, random: &mut Random) -> Vec<u8> {
             ..Default::default()
         }
         .encode_to_vec(),
-        Operation::Tunnel(_) => [&[0x0a, 36][..], &[b'a'; 36], &[0x12, 1, b't', 0x1a, 1, b'c']].concat(),
+        Operation::Tunnel(operation) => known.body(operation, table_name),
     }
 }
 
@@ -237,15 +238,16 @@ async fn no_request_panics_or_hangs() {
             .await
             .unwrap();
     }
+    let known = Arc::new(Known::connect(&service).await);
     // Several at a time, so that they share what waiting there is.
     const LANES: u64 = 8;
     let lanes = (0..LANES).map(|lane| {
-        let service = service.clone();
+        let (service, known) = (service.clone(), known.clone());
         tokio::spawn(async move {
             for seed in (lane..REQUEST_BODIES).step_by(LANES as usize) {
                 let mut random = Random(seed);
                 let (path, operation) = OPERATIONS[random.below(OPERATIONS.len())];
-                let mut bytes = body(operation, &mut random);
+                let mut bytes = body(operation, &known, &mut random);
                 if random.below(4) > 0 {
                     mutate(&mut random, &mut bytes);
                 }
