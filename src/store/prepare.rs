@@ -45,6 +45,7 @@ pub(crate) fn prepare(table: Arc<Table>, write: Write) -> Result<Prepared, Store
     let row = match &write.change {
         RowChange::Put(columns) => {
             check_columns(&table, columns)?;
+            check_puts(columns)?;
             // Otherwise the order of the cells depends on what time it will be.
             let settled = columns.iter().all(|(name, change)| match change {
                 ColumnChange::Put { version: None, .. } => {
@@ -120,6 +121,16 @@ pub(crate) fn check_row_bytes(bytes: usize) -> Result<(), StoreError> {
     Err(StoreError::RowTooLarge(format!(
         "The total data size of a row exceeds the limit, limit size: {ROW_BYTES_MAX}, data size: {bytes}."
     )))
+}
+
+/// Refuses changes of columns where whole rows are written.
+fn check_puts(columns: &[(String, ColumnChange)]) -> Result<(), StoreError> {
+    let other = columns.iter().find(|(_, change)| !matches!(change, ColumnChange::Put { .. }));
+    other.map_or(Ok(()), |(name, _)| {
+        Err(StoreError::Invalid(format!(
+            "Column '{name}' can't be deleted or incremented by a put; update the row instead."
+        )))
+    })
 }
 
 fn check_condition(filter: &Filter) -> Result<(), StoreError> {

@@ -12,7 +12,7 @@ use super::select::Selector;
 use super::value::{CellRef, KeyPart, KeyRef, NamedKey, PrimaryKey, Row};
 
 /// Rows that one page looks at, found or not, before it ends with a next start.
-const PAGE_SEEN_ROWS_MAX: usize = 100_000;
+const PAGE_SEEN_ROWS_MAX: usize = 20_000;
 /// Bytes of rows that one page looks at.
 const PAGE_SEEN_BYTES_MAX: usize = 32 << 20;
 /// Bytes of a table's id in its keys.

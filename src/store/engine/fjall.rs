@@ -5,9 +5,12 @@ use std::fs;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use ::fjall::config::{BlockSizePolicy, CompressionPolicy, FilterPolicy, FilterPolicyEntry};
-use ::fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable};
+use ::fjall::config::{BlockSizePolicy, FilterPolicy, FilterPolicyEntry};
+use ::fjall::{
+    AbstractTree, CompressionType, Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable,
+};
 
 pub(crate) use ::fjall::Slice as Bytes;
 
@@ -19,12 +22,19 @@ use crate::store::read::Direction;
 
 /// Bytes of blocks kept in memory.
 const CACHE_BYTES: u64 = 64 << 20;
-/// Bytes of new rows, and of new changes, gathered in memory before they are written as a sorted file.
-const MEMTABLE_BYTES_MAX: u64 = 32 << 20;
+/// Bytes of new rows, and of new changes, gathered in memory before they are written as a sorted file. Few in tests, so that they have such files.
+const MEMTABLE_BYTES_MAX: u64 = if cfg!(test) { 1 << 20 } else { 32 << 20 };
 /// Bytes of journals on disk before memory is emptied to shorten them.
 const JOURNAL_BYTES_MAX: u64 = 256 << 20;
 /// Bytes of a block of a sorted file.
 const BLOCK_BYTES: u32 = 8 << 10;
+
+/// Full memtables that wait to be written out before commits wait for them; fjall itself waits at 4.
+const SEALED_MEMTABLES_MAX: usize = 3;
+/// Sorted files not yet merged with others before commits wait for that; fjall itself waits at 30.
+const RUNS_MAX: usize = 28;
+/// How often a waiting commit looks.
+const ROOM_POLL: Duration = Duration::from_millis(2);
 
 /// The engine's folder within that of the store.
 const ENGINE: &str = "engine";
@@ -55,6 +65,21 @@ impl FjallEngine {
         open_database(&folder)
     }
 
+    /// Waits until what is in memory has been written out as far as fjall wants it, before a commit has fjall wait for it: that would
+    /// wait for ever where writing it out has failed.
+    fn wait_for_room(&self) -> Result<(), EngineError> {
+        let full = |space: &Keyspace| {
+            space.tree.sealed_memtable_count() >= SEALED_MEMTABLES_MAX
+                || space.tree.l0_run_count() >= RUNS_MAX
+        };
+        while self.spaces.iter().any(full) {
+            guarded(|| self.database.persist(PersistMode::Buffer))
+                .map_err(|error| self.error("cannot write to", &error))?;
+            std::thread::sleep(ROOM_POLL);
+        }
+        Ok(())
+    }
+
     /// An error of the library, as ours.
     fn error(&self, doing: &str, error: &dyn std::fmt::Debug) -> EngineError {
         EngineError(format!("{doing} {}: {error:?}", self.folder.display()))
@@ -71,6 +96,7 @@ impl Engine for FjallEngine {
     }
 
     fn commit(&self, batch: Batch, sync: bool) -> Result<(), EngineError> {
+        self.wait_for_room()?;
         let mode = if sync { PersistMode::SyncData } else { PersistMode::Buffer };
         guarded(|| {
             let mut writes = self.database.batch().durability(Some(mode));
@@ -285,8 +311,6 @@ fn options(space: Space) -> KeyspaceCreateOptions {
     match space {
         Space::Meta | Space::Rows => options,
         // Changes are found by scans, not by key: no filter is asked, and none is built.
-        Space::Log => options
-            .filter_policy(FilterPolicy::all(FilterPolicyEntry::None))
-            .data_block_compression_policy(CompressionPolicy::all(CompressionType::Lz4)),
+        Space::Log => options.filter_policy(FilterPolicy::all(FilterPolicyEntry::None)),
     }
 }

@@ -1,8 +1,10 @@
 use tempfile::TempDir;
 
+use super::support::{folder, memory_store};
 use crate::store::engine::Space;
 use crate::store::error::StoreError;
 use crate::store::schema::{KeyColumn, StreamOptions, TableOptions, TableSchema, TableUpdate};
+use crate::store::transaction::Transaction;
 use crate::store::value::KeyType;
 use crate::store::{Store, StoreOptions};
 
@@ -23,7 +25,7 @@ fn open(folder: &TempDir) -> Store {
 
 #[test]
 fn tables_come_change_go_and_outlive_the_process() {
-    let folder = TempDir::new().unwrap();
+    let folder = folder();
     let store = open(&folder);
     store.create_table(schema("B")).unwrap();
     store.create_table(schema("A")).unwrap();
@@ -48,9 +50,12 @@ fn tables_come_change_go_and_outlive_the_process() {
 
 #[test]
 fn a_failed_request_leaves_nothing_and_later_ones_see_earlier_ones() {
-    let folder = TempDir::new().unwrap();
-    let store = open(&folder);
-    store.transact(|transaction| Ok(transaction.put(Space::Meta, b"ukey".to_vec(), b"1".to_vec()))).unwrap();
+    let store = memory_store();
+    let put = |transaction: &mut Transaction<'_>| {
+        transaction.put(Space::Meta, b"ukey".to_vec(), b"1".to_vec());
+        Ok(())
+    };
+    store.transact(put).unwrap();
     let commit = store.last_commit();
     let failed: Result<(), StoreError> = store.transact(|transaction| {
         transaction.put(Space::Meta, b"ukey".to_vec(), b"2".to_vec());
@@ -74,8 +79,7 @@ fn a_failed_request_leaves_nothing_and_later_ones_see_earlier_ones() {
 
 #[test]
 fn wrong_schemas_are_refused_by_name() {
-    let folder = TempDir::new().unwrap();
-    let store = open(&folder);
+    let store = memory_store();
     fn column(name: &str, kind: KeyType, auto_increment: bool) -> KeyColumn {
         KeyColumn { name: name.to_owned(), kind, auto_increment }
     }
@@ -123,8 +127,7 @@ fn wrong_schemas_are_refused_by_name() {
 
 #[test]
 fn the_65th_table_is_refused() {
-    let folder = TempDir::new().unwrap();
-    let store = open(&folder);
+    let store = memory_store();
     for i in 0..64 {
         store.create_table(schema(&format!("T{i}"))).unwrap();
     }

@@ -1,10 +1,9 @@
 //! Random histories: store and model are equal after every request, and after every restart.
 
 use proptest::prelude::*;
-use tempfile::TempDir;
 
 use super::model::{Model, Refused};
-use super::support::{TestClock, all, memory_store, open, scan, schema};
+use super::support::{TestClock, all, folder, memory_store, open, scan, schema};
 use crate::store::change::{ColumnChange, Condition, Existence, Returning, RowChange, Write};
 use crate::store::engine::faulty::Disk;
 use crate::store::filter::{Comparator, Filter};
@@ -225,10 +224,10 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(6))]
+    #![proptest_config(ProptestConfig::with_cases(12))]
     #[test]
     fn store_and_model_agree_on_files(steps in prop::collection::vec(step(), 1..25)) {
-        let (folder, clock) = (TempDir::new().unwrap(), TestClock::new());
+        let (folder, clock) = (folder(), TestClock::new());
         let reopen = |clock: &TestClock| Store::open(folder.path(), clock.options(Durability::Synced)).unwrap();
         let store = reopen(&clock);
         let mut history = History::new(clock, store);

@@ -3,9 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use tempfile::TempDir;
+
 use crate::store::change::{ColumnChange, Condition, Returning, RowChange, Write};
+use crate::store::engine::Space;
 use crate::store::engine::faulty::Disk;
 use crate::store::error::StoreError;
+use crate::store::format::META_PURGE;
 use crate::store::read::{Direction, RangeRead, Selection};
 use crate::store::schema::{KeyColumn, StreamOptions, TableOptions, TableSchema};
 use crate::store::value::{KeyPart, KeyType, KeyValue, NamedKey, Row, Value};
@@ -150,4 +154,20 @@ impl Random {
     pub(crate) fn below(&mut self, bound: usize) -> usize {
         (self.next() % bound as u64) as usize
     }
+}
+
+/// Waits until all that deleted tables left behind is removed.
+pub(crate) fn until_purged(store: &Store) {
+    let left = || {
+        let snapshot = store.snapshot();
+        snapshot.scan(Space::Meta, &[META_PURGE], &[META_PURGE + 1], Direction::Forward).next().is_some()
+    };
+    while left() {
+        std::thread::yield_now();
+    }
+}
+
+/// A folder that is gone afterwards, in memory where the system has such: what is tested is not the disk.
+pub(crate) fn folder() -> TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| TempDir::new()).unwrap()
 }

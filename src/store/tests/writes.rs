@@ -1,0 +1,241 @@
+//! Writes: what is refused and with which words, what takes place, and in which order.
+
+use std::thread;
+
+use super::support::{START_MS, bounds, key, memory_store, rows, schema, set, write};
+use crate::store::Store;
+use crate::store::change::{ColumnChange, Condition, Existence, Returning, RowChange, Write};
+use crate::store::error::StoreError;
+use crate::store::filter::{Comparator, Filter};
+use crate::store::read::Selection;
+use crate::store::value::{KeyPart, KeyValue, NamedKey, Value};
+
+fn store() -> Store {
+    let store = memory_store();
+    store.create_table(schema("T", true)).unwrap();
+    store
+}
+
+fn put(columns: Vec<(String, ColumnChange)>) -> RowChange {
+    RowChange::Put(columns)
+}
+
+fn one(store: &Store, write: Write) -> Result<(), StoreError> {
+    store.write_and_wait(vec![write]).remove(0).map(drop)
+}
+
+fn versioned(name: &str, value: i64, version: i64) -> (String, ColumnChange) {
+    (name.to_owned(), ColumnChange::Put { value: value.into(), version: Some(version) })
+}
+
+#[test]
+fn wrong_keys_are_refused_by_column() {
+    let store = store();
+    let string = |value: &str| KeyPart::Value(KeyValue::String(value.to_owned()));
+    let integer = || KeyPart::Value(KeyValue::Integer(1));
+    let named = |user: &str, id: &str| -> NamedKey {
+        vec![(user.to_owned(), string("u")), (id.to_owned(), integer())]
+    };
+    let cases: Vec<(NamedKey, &str)> = vec![
+        (vec![], "Validate PK size fail. Input: 0, Meta: 2."),
+        (vec![("User".to_owned(), string("u"))], "Validate PK size fail. Input: 1, Meta: 2."),
+        (named("user", "Id"), "Validate PK name fail. Input: user, Meta: User."),
+        (named("Id", "User"), "Validate PK name fail. Input: Id, Meta: User."),
+        (bounds(integer(), integer()), "Validate PK type fail. Input: INTEGER, Meta: STRING. Column: 'User'"),
+        (bounds(string("u"), KeyPart::Min), "Input: INF_MIN"),
+        (bounds(string("u"), KeyPart::Max), "Input: INF_MAX"),
+        (bounds(string("u"), KeyPart::AutoIncrement), "Input: AUTO_INCREMENT"),
+        (
+            bounds(string(&"u".repeat(1_025)), integer()),
+            "primary key column: 'User' exceeds the MaxLength:1024 with CurrentLength:1025.",
+        ),
+    ];
+    for (key, expected) in cases {
+        let refused = [
+            one(&store, write("T", key.clone(), put(vec![]))),
+            store.get("T", &key, &Selection::default()).map(drop),
+        ];
+        for refused in refused {
+            let error = refused.unwrap_err();
+            assert!(matches!(error, StoreError::InvalidKey(_) | StoreError::Invalid(_)), "{error:?}");
+            assert!(error.to_string().contains(expected), "{error}");
+        }
+    }
+    one(&store, write("T", key(&"u".repeat(1_024), 1), put(vec![]))).unwrap();
+}
+
+#[test]
+fn wrong_columns_are_refused_by_name() {
+    let store = store();
+    let long = |bytes| set("long", "x".repeat(bytes).as_str());
+    let many = |count| (0..count).map(|i| set(&format!("c{i}"), i)).collect();
+    let huge = |count| (0..count).map(|i| (format!("c{i}"), long(2 << 20).1)).collect();
+    let update = RowChange::Update;
+    let cases: Vec<(RowChange, &str)> = vec![
+        (
+            put(vec![long((2 << 20) + 1)]),
+            "column: 'long' exceeds the MaxLength:2097152 with CurrentLength:2097153.",
+        ),
+        (put(many(1_025)), "limit count: 1024, column count: 1025."),
+        (put(huge(9)), "limit size: 16777216"),
+        (put(vec![set("", 1)]), "current length: 0"),
+        (put(vec![set(&"n".repeat(256), 1)]), "current length: 256"),
+        (put(vec![set("User", 1)]), "'User' has the name of a primary key column"),
+        (
+            put(vec![versioned("v", 1, -1)]),
+            "Timestamp must be in range [0, INT64_MAX/1000). Column: 'v', current: -1.",
+        ),
+        (update(vec![versioned("v", 1, i64::MAX / 1_000)]), "Timestamp must be in range"),
+        (update(vec![("v".to_owned(), ColumnChange::DeleteVersion(-1))]), "Timestamp must be in range"),
+        (update(vec![]), "Attribute column is missing. Table: 'T'."),
+        (put(vec![("v".to_owned(), ColumnChange::DeleteAll)]), "'v'"),
+        (put(vec![("v".to_owned(), ColumnChange::Increment(1))]), "'v'"),
+    ];
+    for (change, expected) in cases {
+        let error = one(&store, write("T", key("u", 1), change)).unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+    assert!(rows(&store, "T").is_empty());
+    one(&store, write("T", key("u", 1), put(many(1_024)))).unwrap();
+    one(&store, write("T", key("u", 2), put(vec![long(2 << 20)]))).unwrap();
+    // A row may not grow beyond its limit either.
+    one(&store, write("T", key("u", 3), put(huge(7)))).unwrap();
+    let grown = (0..3).map(|i| (format!("d{i}"), long(2 << 20).1)).collect();
+    let error = one(&store, write("T", key("u", 3), RowChange::Update(grown))).unwrap_err();
+    assert!(matches!(error, StoreError::RowTooLarge(_)), "{error}");
+}
+
+#[test]
+fn wrong_conditions_are_refused() {
+    let store = store();
+    let column = Filter::Column {
+        name: "v".to_owned(),
+        comparator: Comparator::Equal,
+        value: Value::Integer(1),
+        if_missing: true,
+        latest_only: true,
+    };
+    let deep = (0..40).fold(column.clone(), |filter, _| Filter::Not(Box::new(filter)));
+    let cases = [
+        (Filter::All(vec![column.clone(); 33]), "The count of filter exceeds the max: 32."),
+        (deep, "depth"),
+        (Filter::Any(vec![Filter::Page { offset: 0, limit: 1 }]), "ColumnPaginationFilter"),
+    ];
+    for (filter, expected) in cases {
+        let condition = Condition { columns: Some(filter), ..Condition::default() };
+        let error = one(&store, Write { condition, ..write("T", key("u", 1), put(vec![])) }).unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+    let condition = Condition { columns: Some(Filter::All(vec![column; 32])), ..Condition::default() };
+    one(&store, Write { condition, ..write("T", key("u", 1), put(vec![])) }).unwrap();
+}
+
+#[test]
+fn rows_of_a_request_are_answered_one_by_one_and_applied_in_order() {
+    let store = store();
+    let add = |by| RowChange::Update(vec![("n".to_owned(), ColumnChange::Increment(by))]);
+    let absent = Condition { existence: Existence::Absent, ..Condition::default() };
+    let answers = store.write_and_wait(vec![
+        write("T", key("u", 1), add(5)),
+        write("None", key("u", 1), add(5)),
+        Write { condition: absent, ..write("T", key("u", 1), add(1)) },
+        write("T", key("u", 1), RowChange::Update(vec![set("s", "text")])),
+        write("T", key("u", 1), RowChange::Update(vec![("s".to_owned(), ColumnChange::Increment(1))])),
+        Write { returning: Returning::After(vec!["n".to_owned()]), ..write("T", key("u", 1), add(-7)) },
+        write("T", key("u", 1), add(i64::MIN)),
+    ]);
+    let errors: Vec<Option<StoreError>> =
+        answers.iter().map(|answer| answer.as_ref().err().cloned()).collect();
+    assert_eq!(errors[0], None);
+    assert_eq!(errors[1], Some(StoreError::TableMissing("None".to_owned())));
+    assert_eq!(errors[2], Some(StoreError::ConditionFailed));
+    assert!(
+        matches!(&errors[4], Some(StoreError::Invalid(message)) if message.contains("'s'")),
+        "{errors:?}"
+    );
+    assert!(
+        matches!(&errors[6], Some(StoreError::Invalid(message)) if message.contains("'n'")),
+        "{errors:?}"
+    );
+    let after = answers[5].as_ref().unwrap().row.clone().unwrap();
+    assert_eq!(after.cells[0].value, Value::Integer(-2));
+    assert_eq!(after.cells.len(), 1);
+    let found = rows(&store, "T").remove(0);
+    assert_eq!(found.cells.iter().map(|cell| cell.name.as_str()).collect::<Vec<_>>(), ["n", "s"]);
+}
+
+#[test]
+fn callers_at_once_lose_nothing() {
+    let store = store();
+    let (callers, times) = (8, 40);
+    thread::scope(|scope| {
+        for _ in 0..callers {
+            scope.spawn(|| {
+                for _ in 0..times {
+                    let add = RowChange::Update(vec![("n".to_owned(), ColumnChange::Increment(1))]);
+                    one(&store, write("T", key("u", 1), add)).unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!(rows(&store, "T")[0].cells[0].value, Value::Integer(callers * times));
+    store.check().unwrap();
+}
+
+#[test]
+fn the_store_chooses_ascending_keys() {
+    let store = memory_store();
+    let mut schema = schema("T", true);
+    schema.key[1].auto_increment = true;
+    store.create_table(schema).unwrap();
+    let user = |name: &str| KeyPart::Value(KeyValue::String(name.to_owned()));
+    let put = |name| Write {
+        returning: Returning::Key,
+        ..write("T", bounds(user(name), KeyPart::AutoIncrement), put(vec![set("v", 1)]))
+    };
+    let mut last = 0;
+    for _ in 0..3 {
+        for answer in store.write_and_wait(vec![put("a"), put("b")]) {
+            let row = answer.unwrap().row.unwrap();
+            let KeyValue::Integer(chosen) = row.key[1] else { panic!("{row:?}") };
+            assert!(chosen > last && row.cells.is_empty());
+            last = chosen;
+        }
+    }
+    let update = write("T", bounds(user("a"), KeyPart::AutoIncrement), RowChange::Update(vec![set("v", 1)]));
+    assert!(matches!(one(&store, update), Err(StoreError::InvalidKey(_))));
+    assert_eq!(rows(&store, "T").len(), 6);
+}
+
+#[test]
+fn version_0_is_a_version_and_a_lower_one_does_not_win() {
+    let store = store();
+    one(&store, write("T", key("u", 1), put(vec![versioned("v", 1, 0)]))).unwrap();
+    assert_eq!(rows(&store, "T")[0].cells[0].version, 0);
+    one(&store, write("T", key("u", 1), RowChange::Update(vec![set("v", 2)]))).unwrap();
+    one(&store, write("T", key("u", 1), RowChange::Update(vec![versioned("v", 3, 7)]))).unwrap();
+    let found = rows(&store, "T").remove(0).cells.remove(0);
+    assert_eq!((found.value, found.version), (Value::Integer(2), START_MS));
+}
+
+#[test]
+fn time_never_runs_backwards_and_followers_are_woken() {
+    let store = store();
+    let mut commits = store.commits();
+    commits.borrow_and_update();
+    let before = store.last_commit();
+    // The clock of the tests stands.
+    let times: Vec<i64> =
+        (0..3).map(|_| store.transact(|transaction| Ok(transaction.now_us())).unwrap()).collect();
+    assert!(times.windows(2).all(|pair| pair[0] <= pair[1]));
+    assert_eq!(store.last_commit(), before, "a request that writes nothing is no commit");
+    assert!(!commits.has_changed().unwrap());
+    one(&store, write("T", key("u", 1), put(vec![]))).unwrap();
+    assert!(commits.has_changed().unwrap());
+    assert_eq!(*commits.borrow_and_update(), before + 1);
+    let later = store.transact(|transaction| Ok(transaction.now_us())).unwrap();
+    assert!(later > times[0]);
+    store.close().unwrap();
+    let refused = store.write_and_wait(vec![write("T", key("u", 1), put(vec![])); 2]);
+    assert_eq!(refused, [Err(StoreError::Closing), Err(StoreError::Closing)]);
+}
