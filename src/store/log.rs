@@ -183,11 +183,6 @@ impl LogEntry {
         Record::decode(&self.value).map_err(|Malformed| self.damaged())
     }
 
-    /// Its bytes, about.
-    pub(crate) fn bytes(&self) -> usize {
-        self.value.len()
-    }
-
     /// That it cannot be read.
     pub(crate) fn damaged(&self) -> StoreError {
         let LogPosition { commit, index } = self.position;

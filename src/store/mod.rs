@@ -11,6 +11,7 @@
 //! What is on disk is written down in [`format`](mod@format).
 
 mod apply;
+mod background;
 mod catalog;
 pub mod change;
 mod check;
@@ -43,11 +44,12 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 use std::sync::mpsc::channel;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::sync::watch;
 
+use self::background::Background;
 use self::catalog::Table;
 use self::change::{Write, Written};
 use self::commit::{Committer, Finish};
@@ -128,13 +130,23 @@ struct Inner {
     engine: Arc<dyn Engine>,
     clock: Clock,
     tunnels: tunnel::Sessions,
+    background: OnceLock<Background>,
     /// Let go last.
     _lock: Option<Lock>,
 }
 
+impl Inner {
+    fn stop(&self) {
+        if let Some(background) = self.background.get() {
+            background.stop();
+        }
+        self.committer.stop();
+    }
+}
+
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.committer.stop();
+        self.stop();
     }
 }
 
@@ -175,13 +187,18 @@ impl Store {
         let committer = Committer::start(engine.clone(), tables, last, sync, clock.clone())
             .map_err(|error| StoreError::Damaged(format!("cannot start a thread: {error}")))?;
         let tunnels = tunnel::Sessions::new(clock.now_us());
-        Ok(Store { inner: Arc::new(Inner { committer, engine, clock, tunnels, _lock: lock }) })
+        let background = OnceLock::new();
+        let inner = Arc::new(Inner { committer, engine, clock, tunnels, background, _lock: lock });
+        let background = Background::start(Arc::downgrade(&inner))
+            .map_err(|error| StoreError::Damaged(format!("cannot start a thread: {error}")))?;
+        inner.background.get_or_init(|| background);
+        Ok(Store { inner })
     }
 
     /// Answers what was asked for so far, makes it durable, and refuses all further writes.
     /// The folder's lock is let go with the last clone.
     pub fn close(&self) -> Result<(), StoreError> {
-        self.inner.committer.stop();
+        self.inner.stop();
         match self.failure() {
             Some(reason) => Err(StoreError::ReadOnly(reason)),
             None => Ok(self.inner.engine.sync()?),

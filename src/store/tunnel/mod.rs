@@ -25,7 +25,7 @@ mod create;
 mod model;
 mod page;
 mod records;
-mod retention;
+pub(crate) mod retention;
 mod session;
 mod stream;
 #[cfg(test)]
@@ -41,7 +41,7 @@ pub(crate) use self::clients::Claim;
 pub use self::model::{
     ChannelInfo, Stage, StartFlag, StreamRange, TunnelDescription, TunnelInfo, TunnelKind, TunnelSpec,
 };
-pub(crate) use self::model::{Cursor, Place, RecordRef, Sequence};
+pub(crate) use self::model::{Cursor, Place, RecordRef};
 pub(crate) use self::page::PageMax;
 pub(crate) use self::session::Sessions;
 
@@ -56,7 +56,7 @@ use super::log;
 use super::meta::Meta;
 
 /// Most tunnels of a table.
-pub(crate) const TUNNELS_MAX: usize = 10;
+pub(crate) const TUNNELS_MAX: usize = 64;
 /// How far the durable time at which a client was last heard of may lag, in microseconds.
 pub(crate) const SAVE_US: i64 = 10 * 60 * 1_000_000;
 

@@ -25,7 +25,7 @@ pub(super) fn kept_us(table: &Table) -> Option<i64> {
 }
 
 /// Lets tunnels expire, and removes the changes that nobody needs any more, in commits of bounded size.
-pub(crate) fn tick(store: &Store) -> Result<(), StoreError> {
+pub(crate) fn turn(store: &Store) -> Result<(), StoreError> {
     store.tunnel_sessions().views.forget_idle(store.clock().now_us());
     for name in store.tables() {
         let Ok(table) = store.find_table(&name) else { continue };

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use super::model::Sequence;
 use super::*;
 use crate::store::change::{ColumnChange, Condition, Returning, RowChange as Change, Write};
 use crate::store::edit::EditRef;
+use crate::store::engine::faulty::Disk;
 use crate::store::log::Action;
 use crate::store::read::{RangeRead, Selection};
 use crate::store::schema::{KeyColumn, StreamOptions, TableOptions, TableSchema};
@@ -18,9 +20,9 @@ pub(super) const TABLE: &str = "Orders";
 pub(super) const SECOND_US: i64 = 1_000_000;
 pub(super) const HOUR_US: i64 = 3_600 * SECOND_US;
 
-/// A store in a folder of its own, whose time stands still unless it is moved.
+/// A store in memory, whose time stands still unless it is moved.
 pub(super) struct Fixture {
-    folder: tempfile::TempDir,
+    disk: Disk,
     now_us: Arc<AtomicI64>,
     store: Option<Store>,
 }
@@ -29,7 +31,7 @@ impl Fixture {
     /// With the table, and its stream on where `hours` are given.
     pub(super) fn new(hours: Option<i32>, max_versions: i32) -> Fixture {
         let mut fixture = Fixture {
-            folder: tempfile::tempdir().unwrap(),
+            disk: Disk::default(),
             now_us: Arc::new(AtomicI64::new(1_700_000_000 * SECOND_US)),
             store: None,
         };
@@ -51,15 +53,14 @@ impl Fixture {
         self.store().create_table(schema).unwrap();
     }
 
-    /// Ends the store, if it is open, and opens it again.
+    /// Lets power fail, and opens the store again.
     pub(super) fn reopen(&mut self) {
-        if let Some(store) = self.store.take() {
-            store.close().unwrap();
-        }
+        self.store = None;
+        self.disk.restart();
         let now_us = self.now_us.clone();
         let clock = Clock::new(move || now_us.load(Ordering::Relaxed));
-        let options = StoreOptions { durability: Durability::Relaxed, clock };
-        self.store = Some(Store::open(self.folder.path(), options).unwrap());
+        let options = StoreOptions { durability: Durability::Synced, clock };
+        self.store = Some(Store::start(Arc::new(self.disk.clone()), options, None).unwrap());
     }
 
     pub(super) fn store(&self) -> &Store {
@@ -276,4 +277,53 @@ impl Worker {
     pub(super) fn said(&self) -> Vec<ChannelReport> {
         self.channels.values().cloned().collect()
     }
+}
+
+impl Read {
+    /// The value of the column `v`.
+    pub(super) fn value(&self) -> i64 {
+        match self.edits.as_slice() {
+            [Edit::Put(Cell { name, value: Value::Integer(value), .. })] if name == "v" => *value,
+            _ => panic!("{self:?} is not of one column"),
+        }
+    }
+}
+
+pub(super) fn cell(name: &str, value: i64, version: i64) -> Cell {
+    Cell { name: name.into(), value: Value::Integer(value), version }
+}
+
+/// What a new client consumes, by channel, until nothing is left; and whether all channels came to their end.
+pub(super) fn drain(fixture: &Fixture, tunnel: &str) -> (BTreeMap<String, Vec<Read>>, bool) {
+    let tunnels = fixture.tunnels();
+    let mut worker = Worker { id: tunnels.connect(tunnel, None).unwrap(), ..Worker::default() };
+    let mut consumed = BTreeMap::<String, Vec<Read>>::new();
+    let mut busy = 2;
+    while busy > 0 {
+        busy -= 1;
+        let before = worker.said();
+        worker.hear(tunnels.heartbeat(tunnel, &worker.id, &before).unwrap());
+        busy = if worker.said() == before { busy } else { 2 };
+        let mut channels: Vec<String> = worker.reads.keys().cloned().collect();
+        channels.retain(|channel| !worker.finished.contains(channel));
+        for channel in channels {
+            let claim = Claim { tunnel, client: &worker.id, channel: &channel };
+            let mut at = tunnels.checkpoint(claim).unwrap();
+            let mut more = true;
+            while more && at.cursor.place != Place::Finished {
+                let (records, next, is_more) = read_page(fixture.store(), claim, at.cursor, 5).unwrap();
+                consumed.entry(channel.clone()).or_default().extend(records);
+                at = Checkpoint { cursor: next, number: at.number + 1 };
+                tunnels.set_checkpoint(claim, at.cursor.clone(), at.number).unwrap();
+                more = is_more;
+            }
+            if at.cursor.place == Place::Finished {
+                worker.finished.push(channel);
+                busy = 2;
+            }
+        }
+    }
+    let ended = worker.channels.is_empty();
+    tunnels.shut_down(tunnel, &worker.id).unwrap();
+    (consumed, ended)
 }

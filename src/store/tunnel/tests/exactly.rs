@@ -45,7 +45,8 @@ enum Step {
     /// Views of rows of the start are dropped, as when there are too many.
     DropViews,
     Restart,
-    Tick,
+    /// The store does what it does now and then.
+    Turn,
 }
 
 fn change() -> impl Strategy<Value = Change> {
@@ -84,7 +85,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (1..200_i64).prop_map(|seconds| Step::Pass { seconds }),
         1 => Just(Step::DropViews),
         1 => Just(Step::Restart),
-        1 => Just(Step::Tick),
+        1 => Just(Step::Turn),
     ]
 }
 
@@ -132,7 +133,7 @@ impl World {
                 store.tunnel_sessions().views.forget(id);
             }
             Step::Restart => self.fixture.reopen(),
-            Step::Tick => retention::tick(self.fixture.store()).unwrap(),
+            Step::Turn => retention::turn(self.fixture.store()).unwrap(),
             _ => {}
         }
     }
