@@ -23,7 +23,7 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
     /// Print help.
-    #[arg(long, global = true, action = clap::ArgAction::Help)]
+    #[arg(long, global = true, display_order = 999, action = clap::ArgAction::Help)]
     pub help: Option<bool>,
 }
 

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use orderflow::cli::{Cli, Command};
-use orderflow::commands::{clean, demo, generate, init, rows, run, tables, tunnel, up};
+use orderflow::commands::{clean, demo, generate, init, rows, run, tables, tell, tunnel, up};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -22,7 +22,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("orderflow: {failure}");
+            tell(&format!("orderflow: {failure}"));
             ExitCode::from(failure.exit_code)
         }
     }

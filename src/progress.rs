@@ -4,7 +4,7 @@
 //! times a second, so counting costs one relaxed addition a block and printing costs the readers
 //! nothing.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::JoinHandle;
@@ -112,7 +112,10 @@ impl Progress {
 
     /// Prints a line on standard error, above the bar if there is one.
     pub fn say(&self, line: &str) {
-        self.bar.suspend(|| eprintln!("{line}"));
+        // A standard error that takes nothing is no reason to stop.
+        self.bar.suspend(|| {
+            let _ = writeln!(std::io::stderr(), "{line}");
+        });
     }
 
     /// Takes the bar away. Returns at once, not at the next tick.

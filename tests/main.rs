@@ -6,4 +6,5 @@ mod follow;
 mod one_digest;
 mod store_commands;
 mod store_server;
+mod store_up;
 mod support;

@@ -1,18 +1,14 @@
 //! The commands that go over the wire, against a store in a process of its own.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::net::TcpListener;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::Path;
 
 use orderflow::store::schema::{KeyColumn, TableOptions, TableSchema};
 use orderflow::store::value::KeyType;
 use orderflow::tablestore::client::{Client, ClientConfig};
 use serde_json::Value;
 
-use crate::store_server::Up;
-use crate::support::{Ended, orderflow, run};
+use crate::store_server::{Up, orders, refused};
+use crate::support::{ended, orderflow, run};
 
 const TABLES: &str = "\
 table            key                            stream
@@ -22,32 +18,7 @@ OrderStreamSink  begin string, end string       off
 OrderTotalSink   count integer                  off
 ";
 
-fn refused(ended: &Ended, code: i32, message: &str) {
-    assert_eq!((ended.code, ended.stdout.as_str()), (Some(code), ""), "{}", ended.stderr);
-    assert!(ended.stderr.starts_with(&format!("orderflow: {message}")), "{} is not {message}", ended.stderr);
-    assert_eq!(ended.stderr.lines().count(), 1, "one sentence: {}", ended.stderr);
-}
-
-fn up_ends(data: &Path, more: &[&str]) -> Ended {
-    let data = data.display().to_string();
-    run(&[&["up", "--data", &data, "--listen", "127.0.0.1:0"], more].concat())
-}
-
-/// What is in the orders' table, by user and order: price and timestamp.
-fn orders(up: &Up) -> BTreeMap<(String, String), (f64, i64)> {
-    let lines = up.ok(&["rows", "OrderSource", "--limit", "1000000", "--json"]);
-    let order = |line: &str| {
-        let row: Value = serde_json::from_str(line).expect("each line is JSON");
-        let text = |name: &str| row[name].as_str().expect("a string").to_owned();
-        let price = row["price"].as_f64().expect("a double");
-        let timestamp = row["timestamp"].as_i64().expect("an integer");
-        assert_eq!(row.as_object().map(serde_json::Map::len), Some(4), "{line}");
-        ((text("UserId"), text("OrderId")), (price, timestamp))
-    };
-    lines.lines().map(order).collect()
-}
-
-/// The same of the lines that `generate` writes to a file with these flags.
+/// What [`orders`] gives of the lines that `generate` writes to a file with these flags.
 fn orders_of_file(flags: &[&str]) -> BTreeMap<(String, String), (f64, i64)> {
     let made = run(&[&["generate", "--to", "-", "--format", "csv", "--hours", "1"], flags].concat());
     let mut orders = BTreeMap::new();
@@ -61,35 +32,6 @@ fn orders_of_file(flags: &[&str]) -> BTreeMap<(String, String), (f64, i64)> {
         }
     }
     orders
-}
-
-#[test]
-fn the_first_start_makes_a_key_and_later_ones_keep_it() {
-    let dir = tempfile::tempdir().expect("a temporary folder");
-    let data = dir.path().join("data");
-    let up = Up::start(&data, &[]);
-    let names: Vec<&str> = up.exports.keys().map(String::as_str).collect();
-    assert_eq!(names, ["OTS_AK_ENV", "OTS_ENDPOINT", "OTS_INSTANCE", "OTS_REGION", "OTS_SK_ENV"]);
-    assert_eq!(up.export("OTS_INSTANCE"), "orderflow");
-    let key_file = data.join("keys.env");
-    assert_eq!(fs::metadata(&key_file).expect("a key file").mode() & 0o7777, 0o600);
-    let tables = up.run(&["tables"]);
-    assert_eq!((tables.code, tables.stdout.as_str()), (Some(0), ""));
-    assert!(tables.stderr.starts_with("no tables yet"), "{}", tables.stderr);
-    // Version 2 of the signature too.
-    let version_2 = up.command(&["tables"]).env_remove("OTS_REGION").output().expect("it starts");
-    assert!(version_2.status.success());
-
-    let exports = up.exports.clone();
-    let ended = up.stop("INT");
-    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    assert!(ended.stderr.ends_with("orderflow: stopped\n"), "{}", ended.stderr);
-    let again = Up::start(&data, &["--instance", "shop", "--no-job", "--no-page"]);
-    for name in ["OTS_AK_ENV", "OTS_SK_ENV", "OTS_REGION"] {
-        assert_eq!(again.export(name), exports[name], "{name}");
-    }
-    assert_eq!(again.export("OTS_INSTANCE"), "shop");
-    assert_eq!(again.stop("TERM").code, Some(0));
 }
 
 #[test]
@@ -246,7 +188,7 @@ fn settings_that_are_missing_or_wrong_are_named() {
             Some(value) => command.env(name, value),
             None => command.env_remove(name),
         };
-        crate::support::ended(command.output().expect("the program starts"))
+        ended(command.output().expect("the program starts"))
     };
     for (name, also) in [
         ("OTS_ENDPOINT", " (or --endpoint)"),
@@ -271,67 +213,8 @@ fn settings_that_are_missing_or_wrong_are_named() {
     let endpoint = up.export("OTS_ENDPOINT").to_owned();
     let mut command = up.command(&["tables"]);
     assert_eq!(up.stop("INT").code, Some(0));
-    let ended = crate::support::ended(command.output().expect("the program starts"));
+    let ended = ended(command.output().expect("the program starts"));
     refused(&ended, 3, &format!("cannot connect to {endpoint}: Connection refused"));
-}
-
-#[test]
-fn up_refuses_what_it_cannot_serve() {
-    let dir = tempfile::tempdir().expect("a temporary folder");
-    let data = dir.path().join("data");
-    let up = Up::start(&data, &[]);
-    let shown = data.display();
-    refused(&up_ends(&data, &[]), 3, &format!("{shown} is in use by process {};", up.id()));
-    let port = up.export("OTS_ENDPOINT").trim_start_matches("http://").to_owned();
-    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    for address in [port, taken.local_addr().expect("an address").to_string()] {
-        let other = dir.path().join("other").display().to_string();
-        let ended = run(&["up", "--data", &other, "--listen", &address]);
-        refused(&ended, 3, &format!("{address} is in use by another program"));
-    }
-    assert_eq!(up.stop("INT").code, Some(0));
-
-    let remote = run(&["up", "--data", "x", "--listen", "0.0.0.0:0"]);
-    refused(&remote, 2, "0.0.0.0:0 can be reached from other machines: say --allow-remote");
-    refused(&up_ends(&data, &["--instance", "my shop"]), 2, "--instance \"my shop\" must be");
-
-    let key_file = data.join("keys.env");
-    let key = fs::read(&key_file).expect("a key file");
-    fs::write(&key_file, "OTS_AK_ENV=only").expect("the file is written");
-    refused(
-        &up_ends(&data, &[]),
-        3,
-        &format!("{} holds no access key: OTS_SK_ENV is missing", key_file.display()),
-    );
-    fs::write(&key_file, key).expect("the file is written");
-    fs::set_permissions(&key_file, fs::Permissions::from_mode(0o644)).expect("the mode is set");
-    refused(
-        &up_ends(&data, &[]),
-        3,
-        &format!("{} is open to other users (mode 644): chmod 600", key_file.display()),
-    );
-    fs::set_permissions(&key_file, fs::Permissions::from_mode(0o600)).expect("the mode is set");
-
-    let format = data.join("engine").join("FORMAT");
-    fs::write(&format, "orderflow store, format 9\n").expect("the file is written");
-    let ended = up_ends(&data, &[]);
-    refused(&ended, 3, &format!("{}", data.display()));
-    assert!(ended.stderr.contains("format 9"), "{}", ended.stderr);
-}
-
-#[test]
-fn a_key_of_one_s_own_is_used_and_its_secret_is_not_printed() {
-    let dir = tempfile::tempdir().expect("a temporary folder");
-    let file = dir.path().join("own.env");
-    fs::write(&file, "export OTS_AK_ENV=testid\nexport OTS_SK_ENV=testsecret\n")
-        .expect("the file is written");
-    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("the mode is set");
-    let data = dir.path().join("data");
-    let up = Up::start(&data, &["--key-file", &file.display().to_string()]);
-    assert_eq!((up.export("OTS_AK_ENV"), up.exports.get("OTS_SK_ENV")), ("testid", None));
-    assert!(!data.join("keys.env").exists());
-    let called = up.command(&["tables"]).env("OTS_SK_ENV", "testsecret").output().expect("it starts");
-    assert!(called.status.success());
 }
 
 #[test]

@@ -7,6 +7,8 @@ use std::process::Command;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::support::{Ended, Process, ended, orderflow};
 
 /// How long the server may take to begin or end before the test gives up.
@@ -27,7 +29,12 @@ impl Up {
     pub(crate) fn start(data: &Path, more: &[&str]) -> Up {
         let data = data.display().to_string();
         let args = [&["up", "--data", &data, "--listen", "127.0.0.1:0"], more].concat();
-        let mut process = Process::spawn(orderflow(&args));
+        Up::of(orderflow(&args))
+    }
+
+    /// Starts such a command and waits until it is ready.
+    pub(crate) fn of(command: Command) -> Up {
+        let mut process = Process::spawn(command);
         let stdout = process.0.stdout.take().expect("piped");
         let stderr = process.0.stderr.take().expect("piped");
         let (sender, receiver) = channel();
@@ -40,11 +47,7 @@ impl Up {
             }
         });
         let mut up = Up { process, exports: BTreeMap::new(), stderr: receiver, told: String::new() };
-        while !up.told.contains("orderflow: ready: ") {
-            if !up.listen() {
-                panic!("the server ended: {}", up.told);
-            }
-        }
+        up.await_told("orderflow: ready: ");
         // The lines are printed before it says that it is ready.
         for line in BufReader::new(stdout).lines().take(5) {
             let line = line.expect("the program prints UTF-8");
@@ -53,6 +56,13 @@ impl Up {
             }
         }
         up
+    }
+
+    /// Waits until it has said this on standard error.
+    pub(crate) fn await_told(&mut self, wanted: &str) {
+        while !self.told.contains(wanted) {
+            assert!(self.listen(), "the server ended: {}", self.told);
+        }
     }
 
     /// Waits for a line of standard error; false at its end.
@@ -107,4 +117,25 @@ impl Up {
         }
         Ended { code: status.code(), stdout, stderr: std::mem::take(&mut self.told) }
     }
+}
+
+/// It ended with this code and one sentence that starts so.
+pub(crate) fn refused(ended: &Ended, code: i32, message: &str) {
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(code), ""), "{}", ended.stderr);
+    assert!(ended.stderr.starts_with(&format!("orderflow: {message}")), "{} is not {message}", ended.stderr);
+    assert_eq!(ended.stderr.lines().count(), 1, "one sentence: {}", ended.stderr);
+}
+
+/// What is in the orders' table, by user and order: price and timestamp.
+pub(crate) fn orders(up: &Up) -> BTreeMap<(String, String), (f64, i64)> {
+    let lines = up.ok(&["rows", "OrderSource", "--limit", "1000000", "--json"]);
+    let order = |line: &str| {
+        let row: Value = serde_json::from_str(line).expect("each line is JSON");
+        let text = |name: &str| row[name].as_str().expect("a string").to_owned();
+        let price = row["price"].as_f64().expect("a double");
+        let timestamp = row["timestamp"].as_i64().expect("an integer");
+        assert_eq!(row.as_object().map(serde_json::Map::len), Some(4), "{line}");
+        ((text("UserId"), text("OrderId")), (price, timestamp))
+    };
+    lines.lines().map(order).collect()
 }

@@ -1,6 +1,6 @@
 //! `orderflow clean`: deletes what `orderflow init` made.
 
-use std::io::{BufRead, IsTerminal};
+use std::io::{BufRead, IsTerminal, Write};
 
 use clap::Args;
 
@@ -62,17 +62,17 @@ pub fn clean(args: &CleanArgs) -> Result<(), Failure> {
 /// Asks, on the terminal.
 fn agrees(client: &Client, tables: &[String], has_tunnel: bool) -> Result<bool, Failure> {
     let tunnel = if has_tunnel { format!("the tunnel {ORDER_TUNNEL} and ") } else { String::new() };
-    eprint!(
+    let question = format!(
         "This deletes {tunnel}the tables {} with all their rows\nfrom instance {} at {}. Type yes to go on: ",
         tables.join(", "),
         client.instance(),
         client.endpoint()
     );
     let mut answer = String::new();
-    std::io::stdin()
-        .lock()
-        .read_line(&mut answer)
-        .map_err(|error| Failure::new(3, format!("cannot read the answer: {error}")))?;
+    std::io::stderr()
+        .write_all(question.as_bytes())
+        .and_then(|()| std::io::stdin().lock().read_line(&mut answer))
+        .map_err(|error| Failure::new(3, format!("cannot ask: {error}")))?;
     Ok(answer.trim() == "yes")
 }
 

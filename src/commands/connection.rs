@@ -74,7 +74,7 @@ impl ConnectionArgs {
     /// # Errors
     /// [`Failure`]: a setting is missing or wrong, or what `act` failed with.
     pub fn run<T>(&self, act: impl AsyncFnOnce(Client) -> Result<T, Failure>) -> Result<T, Failure> {
-        let settings = self.settings(|name| std::env::var(name))?;
+        let settings = self.settings(std::env::var)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -91,7 +91,9 @@ impl From<ClientError> for Failure {
                 (2, "; are all OTS_… variables those that this store's `orderflow up` printed?")
             }
             ClientError::Refused { error, .. } if (400..500).contains(&error.status) => (2, ""),
-            ClientError::NotSent { .. } => (3, "; is `orderflow up` running, and OTS_ENDPOINT its address?"),
+            ClientError::NotSent { endpoint, .. } if endpoint.starts_with("http://") => {
+                (3, "; is `orderflow up` running, and OTS_ENDPOINT its address?")
+            }
             _ => (3, ""),
         };
         Failure::new(exit_code, format!("{error}{what_to_do}"))

@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use clap::Args;
 
-use super::Failure;
 use super::connection::ConnectionArgs;
+use super::{Failure, tell};
 use crate::cli::parse_duration_ms;
 use crate::format::Format;
 use crate::generate::Spec;
@@ -146,7 +146,7 @@ pub fn generate(args: &GenerateArgs) -> Result<(), Failure> {
         .map_err(|error| Failure::new(error.exit_code(), error))?;
     if !args.quiet {
         let (orders, megabytes) = (Thousands(spec.orders), Thousands(bytes / 1_000_000));
-        eprintln!("{orders} lines, {megabytes} MB in {:.1} s", started.elapsed().as_secs_f64());
+        tell(&format!("{orders} lines, {megabytes} MB in {:.1} s", started.elapsed().as_secs_f64()));
     }
     Ok(())
 }

@@ -54,3 +54,8 @@ pub fn say(text: &str) -> Result<(), Failure> {
         _ => Ok(()),
     }
 }
+
+/// Says a line on standard error. One that takes nothing, such as a log on a full disk, is no reason to stop.
+pub fn tell(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::columns::{columns, printable};
 use super::connection::ConnectionArgs;
-use super::{Failure, say};
+use super::{Failure, say, tell};
 use crate::store::read::{Direction, RangeRead, Selection};
 use crate::store::value::{KeyPart, KeyValue, NamedKey, Row, Value};
 
@@ -55,7 +55,7 @@ pub fn rows(args: &RowsArgs) -> Result<(), Failure> {
                 false => shown.extend(page),
             }
             if has_more {
-                eprintln!("more rows follow: --limit N shows more");
+                tell("more rows follow: --limit N shows more");
                 break;
             }
         }

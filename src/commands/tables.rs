@@ -5,7 +5,7 @@ use clap::Args;
 use super::columns::columns;
 use super::connection::ConnectionArgs;
 use super::order_tables::key_text;
-use super::{Failure, say};
+use super::{Failure, say, tell};
 use crate::store::schema::TableInfo;
 
 /// Flags of `tables`.
@@ -34,7 +34,7 @@ pub fn tables(args: &TablesArgs) -> Result<(), Failure> {
         Ok(found)
     })?;
     if found.is_empty() {
-        eprintln!("no tables yet: `orderflow init` makes those of the orders");
+        tell("no tables yet: `orderflow init` makes those of the orders");
         return Ok(());
     }
     say(&columns(&listing(&found)))

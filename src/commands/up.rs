@@ -11,7 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
 use super::connection::{KEY_ID, SECRET};
-use super::{Failure, say};
+use super::{Failure, say, tell};
 use crate::store::{Durability, Store, StoreOptions};
 use crate::tablestore::server::{Limits, Server, ServiceConfig};
 use keys::KeyPair;
@@ -106,7 +106,7 @@ pub fn up(args: &UpArgs) -> Result<(), Failure> {
     let closed = store.close();
     served?;
     closed.map_err(|error| failed(&error))?;
-    eprintln!("orderflow: stopped");
+    tell("orderflow: stopped");
     Ok(())
 }
 
@@ -143,15 +143,15 @@ async fn serve(args: &UpArgs, config: &UpConfig, key: &KeyPair, store: Store) ->
             _ = watch.tick() => {
                 if let Some(reason) = store.failure().filter(|_| !is_refusing) {
                     is_refusing = true;
-                    eprintln!("orderflow: writes are refused from now on, reads go on: {reason}");
+                    tell(&format!("orderflow: writes are refused from now on, reads go on: {reason}"));
                 }
                 continue;
             }
         }
         match stop.take() {
             Some(stop) => {
-                eprintln!(
-                    "orderflow: stopping once the requests in flight are answered; interrupt again to stop at once"
+                tell(
+                    "orderflow: stopping once the requests in flight are answered; interrupt again to stop at once",
                 );
                 // The server may have ended by itself.
                 let _ = stop.send(());
@@ -277,20 +277,18 @@ fn endpoint(address: SocketAddr) -> String {
 /// Says on standard error what began.
 fn announce(args: &UpArgs, config: &UpConfig, address: SocketAddr) {
     if config.durability == Durability::Relaxed {
-        eprintln!(
+        tell(
             "orderflow: durability relaxed: writes are acknowledged before they are on disk; if the machine stops, \
-             the last of them may be lost"
+             the last of them may be lost",
         );
     }
     if !address.ip().is_loopback() {
-        eprintln!("orderflow: other machines can reach {address}: requests are signed, but not encrypted");
+        tell(&format!(
+            "orderflow: other machines can reach {address}: requests are signed, but not encrypted"
+        ));
     }
-    eprintln!(
-        "orderflow: ready: instance {} of {} at {}",
-        args.instance,
-        args.data.display(),
-        endpoint(address)
-    );
+    let (instance, data) = (&args.instance, args.data.display());
+    tell(&format!("orderflow: ready: instance {instance} of {data} at {}", endpoint(address)));
 }
 
 #[cfg(test)]

@@ -73,9 +73,9 @@ pub(super) fn generate(args: &GenerateArgs) -> Result<(), Failure> {
         let started = Instant::now();
         let counters = Arc::new(ProgressCounters::default());
         let reading = Arc::clone(&counters);
-        let progress = Progress::of_orders(move || reading.load(), spec.orders, args.quiet);
+        let progress = Arc::new(Progress::of_orders(move || reading.load(), spec.orders, args.quiet));
         let written = write(args, &spec, &client, &counters, &progress).await;
-        progress.finish();
+        drop(progress);
         let summary = LiveSummary::new(&counters, started.elapsed().as_secs_f64());
         let acknowledged =
             format!("{} of {} orders were acknowledged", Thousands(summary.orders), Thousands(spec.orders));
@@ -110,48 +110,26 @@ async fn write(
     spec: &Spec,
     client: &Client,
     counters: &Arc<ProgressCounters>,
-    progress: &Progress,
+    progress: &Arc<Progress>,
 ) -> Result<(), Failure> {
-    let connections = usize::from(args.connections);
-    let (refused, mut refusals) = mpsc::unbounded_channel();
     let mut tasks = JoinSet::new();
-    let mut senders = Vec::with_capacity(connections);
-    for _ in 0..connections {
+    let mut senders = Vec::with_capacity(args.connections.into());
+    for _ in 0..args.connections {
         // One batch in flight and one waiting.
         let (sender, batches) = mpsc::channel(1);
         senders.push(sender);
-        tasks.spawn(send(client.clone(), batches, Arc::clone(counters), refused.clone()));
+        tasks.spawn(send(client.clone(), batches, Arc::clone(counters), Arc::clone(progress)));
     }
-    drop(refused);
     tasks.spawn(deal(args.clone(), spec.clone(), senders));
-    let mut named = 0;
-    let mut failed = Ok(());
-    loop {
-        tokio::select! {
-            Some(refusal) = refusals.recv() => {
-                named += 1;
-                if named <= REFUSED_SHOWN {
-                    progress.say(&refusal);
-                }
-            }
-            ended = tasks.join_next() => match ended {
-                None => break,
-                Some(Ok(Ok(()))) => {}
-                // The first failure ends the others: their orders would only be late.
-                Some(Ok(Err(failure))) if failed.is_ok() => { failed = Err(failure); tasks.abort_all(); }
-                Some(Ok(Err(_))) => {}
-                Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-                Some(Err(_)) => {}
-            }
+    while let Some(ended) = tasks.join_next().await {
+        match ended {
+            // The first failure ends the others, as they are dropped: their orders would only be late.
+            Ok(done) => done?,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(_) => {}
         }
     }
-    while let Ok(refusal) = refusals.try_recv() {
-        named += 1;
-        if named <= REFUSED_SHOWN {
-            progress.say(&refusal);
-        }
-    }
-    failed
+    Ok(())
 }
 
 /// Makes the orders and hands them out in batches, each when it is due.
@@ -187,24 +165,27 @@ async fn deal(args: GenerateArgs, spec: Spec, senders: Vec<Sender<Vec<Write>>>) 
     Ok(())
 }
 
-/// Writes batches one after the other; says of each order that the store refuses which it is and why.
+/// Writes batches one after the other; says of the first orders that the store refuses which they are and why.
 async fn send(
     client: Client,
     mut batches: Receiver<Vec<Write>>,
     counters: Arc<ProgressCounters>,
-    refused: mpsc::UnboundedSender<String>,
+    progress: Arc<Progress>,
 ) -> Result<(), Failure> {
     while let Some(batch) = batches.recv().await {
         let results = client.batch_write_row(&batch).await?;
         for (write, result) in batch.iter().zip(&results) {
-            match result {
-                Ok(_) => counters.orders.fetch_add(1, Ordering::Relaxed),
-                Err(error) => {
-                    // Nobody listens any more once another connection failed.
-                    let _ = refused.send(format!("refused: {}: {error}", named_key_text(&write.key)));
-                    counters.rejected.fetch_add(1, Ordering::Relaxed)
-                }
+            let Err(error) = result else {
+                counters.orders.fetch_add(1, Ordering::Relaxed);
+                continue;
             };
+            if counters.rejected.fetch_add(1, Ordering::Relaxed) < REFUSED_SHOWN {
+                progress.say(&format!("refused: {}: {error}", named_key_text(&write.key)));
+            }
+            // A store that takes no writes now will not take the next ones.
+            if error.code == "OTSServerUnavailable" {
+                return Err(Failure::new(3, "the store takes no more orders"));
+            }
         }
     }
     Ok(())

@@ -226,6 +226,31 @@ async fn answers_that_cannot_be_believed_are_refused_and_not_asked_for_again() {
 }
 
 #[tokio::test]
+async fn answers_about_tunnels_may_leave_out_what_their_sdks_do_not_ask_for() {
+    let bare = Reply::Meddled {
+        before: |headers| {
+            headers.remove("x-ots-date");
+            headers.remove("x-ots-contentmd5");
+            headers.remove("x-ots-contenttype");
+        },
+        after: |headers| {
+            headers.remove("authorization");
+        },
+    };
+    let forged = Reply::Meddled {
+        before: |_| {},
+        after: |headers| {
+            headers.insert("x-ots-date", "2001-01-01T00:00:00.000Z".parse().unwrap());
+        },
+    };
+    let server = FakeServer::start([bare, forged]).await;
+    let client = server.client(None);
+    assert_eq!(client.list_tunnels(None).await.unwrap(), []);
+    let error = client.list_tunnels(None).await.unwrap_err();
+    assert!(matches!(error, ClientError::Untrusted { .. }), "{error}");
+}
+
+#[tokio::test]
 async fn a_refused_key_is_said_though_nothing_is_signed() {
     let server = FakeServer::start([Reply::Refuse(403, "OTSAuthFailed", "Signature mismatch.")]).await;
     let mut config =
