@@ -5,7 +5,7 @@ mod fuzz;
 mod http;
 mod limits;
 mod refusals;
-mod tunnel_flow;
+mod tunnel_bodies;
 mod tunnels;
 
 use std::net::SocketAddr;

@@ -1,0 +1,114 @@
+//! A tunnel that is there, and the requests that its client sends.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::tablestore::server::Service;
+use crate::tablestore::server::operation::{Operation, TunnelOperation};
+use crate::tablestore::tunnel;
+
+/// What the client of a tunnel knows.
+pub(super) struct Known {
+    tunnel_id: String,
+    client_id: String,
+    channel: tunnel::Channel,
+    token: String,
+}
+
+async fn ask<M: Message + Default>(
+    service: &Arc<Service>,
+    operation: TunnelOperation,
+    message: &impl Message,
+) -> M {
+    let reply =
+        service.clone().run(Operation::Tunnel(operation), message.encode_to_vec().into()).await.unwrap();
+    M::decode(reply.as_ref()).unwrap()
+}
+
+fn create(table_name: String) -> tunnel::CreateTunnelRequest {
+    let tunnel_type = tunnel::TunnelType::BaseAndStream.into();
+    let tunnel =
+        tunnel::Tunnel { table_name, tunnel_name: "t".to_owned(), tunnel_type, stream_tunnel_config: None };
+    tunnel::CreateTunnelRequest { tunnel }
+}
+
+impl Known {
+    /// Makes a tunnel on the table of orders, and connects to it.
+    pub(super) async fn connect(service: &Arc<Service>) -> Known {
+        let created: tunnel::CreateTunnelResponse =
+            ask(service, TunnelOperation::Create, &create("Orders".to_owned())).await;
+        let tunnel_id = created.tunnel_id;
+        let connect = tunnel::ConnectRequest { tunnel_id: tunnel_id.clone(), client_config: None };
+        let connected: tunnel::ConnectResponse = ask(service, TunnelOperation::Connect, &connect).await;
+        let mut known = Known {
+            tunnel_id,
+            client_id: connected.client_id,
+            channel: tunnel::Channel::default(),
+            token: String::new(),
+        };
+        let heartbeat = tunnel::HeartbeatRequest { channels: Vec::new(), ..known.heartbeat() };
+        let mut beat: tunnel::HeartbeatResponse = ask(service, TunnelOperation::Heartbeat, &heartbeat).await;
+        known.channel = beat.channels.remove(0);
+        let start: tunnel::GetCheckpointResponse =
+            ask(service, TunnelOperation::GetCheckpoint, &known.get_checkpoint()).await;
+        known.token = start.checkpoint;
+        known
+    }
+
+    fn heartbeat(&self) -> tunnel::HeartbeatRequest {
+        tunnel::HeartbeatRequest {
+            tunnel_id: self.tunnel_id.clone(),
+            client_id: self.client_id.clone(),
+            channels: vec![self.channel.clone()],
+        }
+    }
+
+    fn get_checkpoint(&self) -> tunnel::GetCheckpointRequest {
+        tunnel::GetCheckpointRequest {
+            tunnel_id: self.tunnel_id.clone(),
+            client_id: self.client_id.clone(),
+            channel_id: self.channel.channel_id.clone(),
+        }
+    }
+
+    /// A body that its operation understands.
+    pub(super) fn body(&self, operation: TunnelOperation, table_name: String) -> Vec<u8> {
+        let (tunnel_id, client_id) = (self.tunnel_id.clone(), self.client_id.clone());
+        let channel_id = self.channel.channel_id.clone();
+        let tunnel_name = "t".to_owned();
+        match operation {
+            TunnelOperation::Create => create(table_name).encode_to_vec(),
+            // The tunnel of orders is to stay.
+            TunnelOperation::Delete => {
+                let table_name = "Log".to_owned();
+                tunnel::DeleteTunnelRequest { table_name, tunnel_name, tunnel_id: None }.encode_to_vec()
+            }
+            TunnelOperation::List => {
+                tunnel::ListTunnelRequest { table_name: Some(table_name) }.encode_to_vec()
+            }
+            TunnelOperation::Describe => {
+                tunnel::DescribeTunnelRequest { table_name, tunnel_name, tunnel_id: None }.encode_to_vec()
+            }
+            TunnelOperation::Connect => {
+                let client_config =
+                    Some(tunnel::ClientConfig { timeout: Some(30), client_tag: Some("tag".to_owned()) });
+                tunnel::ConnectRequest { tunnel_id, client_config }.encode_to_vec()
+            }
+            TunnelOperation::Heartbeat => self.heartbeat().encode_to_vec(),
+            TunnelOperation::Shutdown => {
+                // Another client's.
+                tunnel::ShutdownRequest { tunnel_id, client_id: client_id + "x" }.encode_to_vec()
+            }
+            TunnelOperation::GetCheckpoint => self.get_checkpoint().encode_to_vec(),
+            TunnelOperation::ReadRecords => {
+                let token = self.token.clone();
+                tunnel::ReadRecordsRequest { tunnel_id, client_id, channel_id, token }.encode_to_vec()
+            }
+            TunnelOperation::Checkpoint => {
+                let (checkpoint, sequence_number) = (self.token.clone(), 1);
+                tunnel::CheckpointRequest { tunnel_id, client_id, channel_id, checkpoint, sequence_number }
+                    .encode_to_vec()
+            }
+        }
+    }
+}
