@@ -32,7 +32,7 @@ pub(super) const VIEWS_MAX: usize = 8;
 /// Time after which a view that is not read is dropped, in microseconds.
 const VIEW_IDLE_US: i64 = 10 * 60 * 1_000_000;
 /// Most rows of an undo.
-const UNDO_ROWS_MAX: usize = if cfg!(test) { 16 } else { 100_000 };
+const UNDO_ROWS_MAX: usize = if cfg!(test) { 16 } else { 250_000 };
 
 /// Views of the tunnels whose start is being read.
 #[derive(Default)]

@@ -98,11 +98,9 @@ impl Tunnels<'_> {
             stream::check_kept(self.store.snapshot().as_ref(), &table, partition, *position)?;
         }
         let finished = cursor.place == Place::Finished;
-        let cursor = match session.told(index) {
-            // `finished` does not tell how many records there were.
-            Some(told) if finished && told.client == claim.client => told.cursor.clone(),
-            _ => cursor,
-        };
+        // `finished` does not tell how many records there were.
+        let told = session.told(index).filter(|told| finished && told.client == claim.client);
+        let told = told.map(|told| told.cursor.clone());
         let (definition, channel) = (open.definition.clone(), claim.channel.to_owned());
         self.store.transact(move |transaction| {
             exists(transaction, definition.id)?;
@@ -113,6 +111,11 @@ impl Tunnels<'_> {
                     before.number
                 )));
             }
+            let cursor = match told {
+                Some(told) => told,
+                None if finished => Cursor { place: Place::Finished, ..before.cursor },
+                None => cursor,
+            };
             put(transaction, checkpoint_key(definition.id, index), &Checkpoint { cursor, number })
         })?;
         session.set_consumed(index, finished);

@@ -3,9 +3,9 @@
 mod flow;
 mod fuzz;
 mod http;
-mod known_tunnel;
 mod limits;
 mod refusals;
+mod tunnel_bodies;
 mod tunnels;
 
 use std::net::SocketAddr;

@@ -231,3 +231,35 @@ fn a_stream_that_was_switched_off_in_between_is_not_whole() {
         assert!(matches!(reader.next_batch(10), Err(StoreError::TunnelExpired(_))));
     }
 }
+
+#[test]
+fn more_starts_are_read_at_a_time_than_views_are_kept() {
+    let fixture = Fixture::new(Some(24), 1);
+    let tunnels: Vec<String> = (0..2 * base::VIEWS_MAX as i64)
+        .map(|number| {
+            (0..3).for_each(|order| fixture.put(10 * order, number));
+            fixture.put(number, number);
+            fixture.create(&format!("t{number}"), TunnelKind::BaseData, None).unwrap()
+        })
+        .collect();
+    let workers: Vec<Worker> = tunnels.iter().map(|tunnel| connect(&fixture, tunnel)).collect();
+    let claim = |at: usize| Claim { tunnel: &tunnels[at], client: &workers[at].id, channel: "BaseData_0" };
+    let mut cursors: Vec<Cursor> =
+        (0..tunnels.len()).map(|at| fixture.tunnels().checkpoint(claim(at)).unwrap().cursor).collect();
+    let mut rows = vec![Vec::new(); tunnels.len()];
+    while cursors.iter().any(|cursor| cursor.place != Place::Finished) {
+        for (at, cursor) in cursors.iter_mut().enumerate() {
+            let (records, next, _) = read_page(fixture.store(), claim(at), cursor.clone(), 1).unwrap();
+            rows[at].extend(records.iter().map(|record| (record.key.clone(), record.value())));
+            *cursor = next;
+        }
+    }
+    for (number, rows) in (0..).zip(&rows) {
+        let mut expected: std::collections::BTreeMap<i64, i64> =
+            (0..=number).map(|order| (order, order)).collect();
+        expected.extend((0..3).map(|order| (10 * order, number)));
+        expected.insert(number, number);
+        let expected: Vec<_> = expected.into_iter().map(|(order, value)| (key("u", order), value)).collect();
+        assert_eq!(*rows, expected, "tunnel {number}");
+    }
+}

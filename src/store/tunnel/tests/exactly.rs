@@ -288,7 +288,7 @@ fn kind() -> impl Strategy<Value = TunnelKind> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
     #[test]
     fn every_change_is_delivered_once_and_in_order(
         kind in kind(),

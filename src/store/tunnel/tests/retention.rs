@@ -45,7 +45,8 @@ fn old_changes_go_and_young_ones_stay() {
     // Who would start before what is left is told so; who would start with it is not.
     let from = |us: i64| Some(StreamRange { flag: None, start_ns: Some(us as u64 * 1_000), end_ns: None });
     expired(fixture.create("t", TunnelKind::Stream, from(fixture.now_us() - 2 * HOUR_US - 1)));
-    let tunnel = fixture.create("t", TunnelKind::Stream, from(fixture.now_us() - HOUR_US - SECOND_US)).unwrap();
+    let tunnel =
+        fixture.create("t", TunnelKind::Stream, from(fixture.now_us() - HOUR_US - SECOND_US)).unwrap();
     assert_eq!(drain(&fixture, &tunnel).0.values().flatten().count(), 5);
     let earliest = StreamRange { flag: Some(StartFlag::Earliest), ..StreamRange::default() };
     let tunnel = fixture.create("u", TunnelKind::Stream, Some(earliest)).unwrap();

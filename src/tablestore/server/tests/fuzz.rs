@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::known_tunnel::Known;
+use super::tunnel_bodies::Known;
 use super::*;
 use crate::ingest::testing::Random;
 use crate::store::change::{ColumnChange, RowChange};
