@@ -10,3 +10,4 @@ mod store_crash;
 mod store_server;
 mod store_up;
 mod support;
+mod tls;
