@@ -178,7 +178,9 @@ fn outcomes_of_a_failure(configs: &[ClusterConfig], start: impl Fn() + Sync) -> 
 fn a_process_that_fails_tells_the_others_why() {
     let (configs, losses) = configs(3, 1);
     let all_connected = Barrier::new(3);
-    let said = outcomes_of_a_failure(&configs, || drop(all_connected.wait()));
+    let said = outcomes_of_a_failure(&configs, || {
+        all_connected.wait();
+    });
     let failed = Some("process 1 failed: disk full".to_owned());
     assert_eq!(said, [failed.clone(), None, failed]);
     assert_eq!(losses.lock().unwrap().len(), 2);
