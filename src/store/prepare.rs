@@ -47,12 +47,7 @@ pub(crate) fn prepare(table: Arc<Table>, write: Write) -> Result<Prepared, Store
             check_columns(&table, columns)?;
             check_puts(columns)?;
             // Otherwise the order of the cells depends on what time it will be.
-            let settled = columns.iter().all(|(name, change)| match change {
-                ColumnChange::Put { version: None, .. } => {
-                    columns.iter().filter(|(other, _)| other == name).count() == 1
-                }
-                _ => true,
-            });
+            let settled = is_settled(columns);
             if settled { Some(encode_put(columns, table.options(), 0)?) } else { None }
         }
         RowChange::Update(columns) => {
@@ -70,6 +65,15 @@ pub(crate) fn prepare(table: Arc<Table>, write: Write) -> Result<Prepared, Store
     let auto_increment = write.key.iter().any(|(_, part)| *part == KeyPart::AutoIncrement);
     let key = (!auto_increment).then(|| row_key(table.id, values(&write.key, 0)));
     Ok(Prepared { table, write, key, row })
+}
+
+/// Whether every column that gets its version from the time of the write is named once.
+fn is_settled(columns: &[(String, ColumnChange)]) -> bool {
+    let at_write = |change: &ColumnChange| matches!(change, ColumnChange::Put { version: None, .. });
+    let mut names: Vec<(&str, bool)> =
+        columns.iter().map(|(name, change)| (name.as_str(), at_write(change))).collect();
+    names.sort_unstable();
+    names.is_sorted_by(|(one, at_write), (next, next_at_write)| one != next || !(*at_write || *next_at_write))
 }
 
 /// Encodes the row that a put makes, with `now_ms` as version of the cells without one.
