@@ -62,7 +62,7 @@ pub(super) fn wrong_writes() -> Vec<Case> {
             "/PutRow",
             put_row(order(many)).encode_to_vec(),
             400,
-            "OTSOutOfColumnCountLimit",
+            "OTSParameterInvalid",
             "The number of attribute columns exceeds the limit, limit count: 1024, column count: 1025.",
         ),
         (
