@@ -16,6 +16,7 @@ pub(crate) const ROW_HEAD_BYTES: usize = 8;
 pub(crate) struct Malformed;
 
 /// Takes the first bytes off `rest`.
+#[inline]
 pub(crate) fn take<'a>(rest: &mut &'a [u8], count: usize) -> Result<&'a [u8], Malformed> {
     let (taken, left) = rest.split_at_checked(count).ok_or(Malformed)?;
     *rest = left;
@@ -23,6 +24,7 @@ pub(crate) fn take<'a>(rest: &mut &'a [u8], count: usize) -> Result<&'a [u8], Ma
 }
 
 /// Takes a fixed number of bytes off `rest`.
+#[inline]
 pub(crate) fn take_array<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], Malformed> {
     let (taken, left) = rest.split_first_chunk().ok_or(Malformed)?;
     *rest = left;
@@ -30,12 +32,14 @@ pub(crate) fn take_array<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], Ma
 }
 
 /// Takes a length of one byte and so much text.
+#[inline]
 pub(crate) fn take_name<'a>(rest: &mut &'a [u8]) -> Result<&'a str, Malformed> {
     let [length] = take_array(rest)?;
     std::str::from_utf8(take(rest, usize::from(length))?).map_err(|_| Malformed)
 }
 
 /// Appends a name of at most 255 bytes.
+#[inline]
 pub(crate) fn put_name(name: &str, out: &mut Vec<u8>) {
     debug_assert!(name.len() <= usize::from(u8::MAX), "names are checked before");
     out.push(name.len() as u8);
@@ -43,6 +47,7 @@ pub(crate) fn put_name(name: &str, out: &mut Vec<u8>) {
 }
 
 /// Appends a cell. Returns where its version stands, for those that are to be set later.
+#[inline]
 pub(crate) fn put_cell(cell: CellRef<'_>, out: &mut Vec<u8>) -> usize {
     put_name(cell.name, out);
     let version_at = out.len();
@@ -63,6 +68,7 @@ pub(crate) fn put_cell(cell: CellRef<'_>, out: &mut Vec<u8>) -> usize {
     version_at
 }
 
+#[inline]
 fn put_bytes(kind: u8, value: &[u8], out: &mut Vec<u8>) {
     debug_assert!(u32::try_from(value.len()).is_ok(), "lengths are checked before");
     out.push(kind);
@@ -81,6 +87,7 @@ pub(crate) fn set_versions(bytes: &mut [u8], places: &[u32], version: i64) {
 }
 
 /// Reads one cell off `rest`.
+#[inline]
 pub(crate) fn take_cell<'a>(rest: &mut &'a [u8]) -> Result<CellRef<'a>, Malformed> {
     let name = take_name(rest)?;
     let version = i64::from_le_bytes(take_array(rest)?);
@@ -100,6 +107,7 @@ pub(crate) fn take_cell<'a>(rest: &mut &'a [u8]) -> Result<CellRef<'a>, Malforme
     Ok(CellRef { name, value, version })
 }
 
+#[inline]
 fn take_bytes<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], Malformed> {
     let length = u32::from_le_bytes(take_array(rest)?);
     take(rest, length as usize)

@@ -29,11 +29,13 @@ const fn tables() -> [[u8; 256]; 8] {
 }
 
 /// Goes on from `crc` with one byte.
+#[inline]
 pub(super) fn byte(crc: u8, byte: u8) -> u8 {
     TABLES[0][usize::from(crc ^ byte)]
 }
 
 /// Goes on from `crc` with these bytes, eight at a step.
+#[inline]
 pub(super) fn bytes(mut crc: u8, bytes: &[u8]) -> u8 {
     let (eights, rest) = bytes.as_chunks::<8>();
     for &[a, b, c, d, e, f, g, h] in eights {

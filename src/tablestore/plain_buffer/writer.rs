@@ -52,11 +52,13 @@ pub struct RowWriter<'a> {
 
 impl RowWriter<'_> {
     /// Adds a key column.
+    #[inline]
     pub fn key(&mut self, name: &str, value: KeyRef<'_>) {
         self.part(name, PartRef::Value(value));
     }
 
     /// Adds a key column that may be a bound, or the server's to choose.
+    #[inline]
     pub fn part(&mut self, name: &str, part: PartRef<'_>) {
         let crc = self.name(name);
         let payload = match part {
@@ -72,6 +74,7 @@ impl RowWriter<'_> {
     }
 
     /// Adds a cell of a stored row.
+    #[inline]
     pub fn cell(&mut self, cell: CellRef<'_>) {
         self.change(cell.name, ChangeRef::Put { value: cell.value, version: Some(cell.version) });
     }
@@ -140,6 +143,7 @@ impl RowWriter<'_> {
         self.buffer.extend_from_slice(&[tag::ROW_CHECKSUM, crc]);
     }
 
+    #[inline]
     fn name(&mut self, name: &str) -> u8 {
         self.buffer.extend_from_slice(&[tag::CELL, tag::NAME]);
         self.buffer.extend_from_slice(&length(name.len()).to_le_bytes());
@@ -148,6 +152,7 @@ impl RowWriter<'_> {
     }
 
     /// Adds a value; answers where the part that the checksum covers starts.
+    #[inline]
     fn value(&mut self, kind: u8, payload: &[u8]) -> usize {
         self.buffer.push(tag::VALUE);
         self.buffer.extend_from_slice(&length(1 + payload.len()).to_le_bytes());
@@ -157,6 +162,7 @@ impl RowWriter<'_> {
         start
     }
 
+    #[inline]
     fn sized_value(&mut self, kind: u8, payload: &[u8]) -> usize {
         self.buffer.push(tag::VALUE);
         self.buffer.extend_from_slice(&length(5 + payload.len()).to_le_bytes());
@@ -167,6 +173,7 @@ impl RowWriter<'_> {
         start
     }
 
+    #[inline]
     fn end_cell(&mut self, crc: u8) {
         self.buffer.extend_from_slice(&[tag::CELL_CHECKSUM, crc]);
         self.row_crc = crc::byte(self.row_crc, crc);
@@ -175,6 +182,7 @@ impl RowWriter<'_> {
 
 /// A length as it is written. Values are bounded by megabytes long before they come here.
 #[allow(clippy::cast_possible_truncation)]
+#[inline]
 fn length(bytes: usize) -> u32 {
     debug_assert!(u32::try_from(bytes).is_ok());
     bytes as u32
