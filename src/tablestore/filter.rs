@@ -4,25 +4,49 @@ use bytes::Bytes;
 use prost::Message;
 
 use super::plain_buffer::{parse_bare, write_bare};
-use super::shape::{Part, check};
+use super::shape::{Misshapen, Part, check};
 use super::table;
 use crate::store::filter::{CONDITIONS_MAX, Comparator, Filter};
 
+/// A filter of any kind.
+static FILTER: [Part; 2] = [Part::must(1, "type", &[]), Part::must(2, "filter", &[])];
+/// A filter of one column.
+static SINGLE: [Part; 5] = [
+    Part::must(1, "comparator", &[]),
+    Part::must(2, "column_name", &[]),
+    Part::must(3, "column_value", &[]),
+    Part::must(4, "filter_if_missing", &[]),
+    Part::must(5, "latest_version_only", &[]),
+];
 /// A filter of others.
-static COMPOSITE: [Part; 1] = [Part {
-    field: 2,
-    count_max: CONDITIONS_MAX,
-    refusal: "The count of filter exceeds the max: 32.",
-    inside: &[],
-}];
+static COMPOSITE: [Part; 2] = [
+    Part::must(1, "combinator", &[]),
+    Part {
+        field: 2,
+        count_max: CONDITIONS_MAX,
+        refusal: "The count of filter exceeds the max: 32.",
+        required: None,
+        inside: &FILTER,
+    },
+];
+/// Columns by their place.
+static PAGE: [Part; 2] = [Part::must(1, "offset", &[]), Part::must(2, "limit", &[])];
 
 /// Reads a filter.
 ///
 /// # Errors
 /// What is wrong with it: it cannot be read, holds a number that stands for nothing, or is too large.
 pub fn parse_filter(bytes: &Bytes) -> Result<Filter, String> {
-    let filter = table::Filter::decode(bytes.clone()).map_err(unreadable)?;
+    let filter: table::Filter = decode(bytes.clone(), &FILTER)?;
     parse(filter, CONDITIONS_MAX, &mut 0)
+}
+
+fn decode<M: Message + Default>(bytes: Bytes, shape: &'static [Part]) -> Result<M, String> {
+    check(&bytes, shape).map_err(|error| match error {
+        Misshapen::TooMany(_) => error.to_string(),
+        Misshapen::Missing(_) | Misshapen::Broken(_) => unreadable(error),
+    })?;
+    M::decode(bytes).map_err(unreadable)
 }
 
 /// `depth_max` is how many filters may stand inside each other from here; `conditions` counts those that hold no others.
@@ -39,7 +63,7 @@ fn parse(filter: table::Filter, depth_max: usize, conditions: &mut usize) -> Res
         table::FilterType::SingleColumnValue => single(filter.filter),
         table::FilterType::Composite => composite(filter.filter, depth_max - 1, conditions),
         table::FilterType::ColumnPagination => {
-            let page = table::ColumnPaginationFilter::decode(filter.filter).map_err(unreadable)?;
+            let page = decode::<table::ColumnPaginationFilter>(filter.filter, &PAGE)?;
             let number = |name: &str, value: i32| {
                 usize::try_from(value)
                     .map_err(|_| format!("The {name} of a column pagination filter is negative: {value}."))
@@ -50,7 +74,7 @@ fn parse(filter: table::Filter, depth_max: usize, conditions: &mut usize) -> Res
 }
 
 fn single(bytes: Bytes) -> Result<Filter, String> {
-    let single = table::SingleColumnValueFilter::decode(bytes).map_err(unreadable)?;
+    let single = decode::<table::SingleColumnValueFilter>(bytes, &SINGLE)?;
     let name = single.column_name;
     if name.is_empty() {
         return Err("A filter names no column.".to_owned());
@@ -80,8 +104,7 @@ fn single(bytes: Bytes) -> Result<Filter, String> {
 }
 
 fn composite(bytes: Bytes, depth_max: usize, conditions: &mut usize) -> Result<Filter, String> {
-    check(&bytes, &COMPOSITE).map_err(|error| error.to_string())?;
-    let composite = table::CompositeColumnValueFilter::decode(bytes).map_err(unreadable)?;
+    let composite: table::CompositeColumnValueFilter = decode(bytes, &COMPOSITE)?;
     let operator = table::LogicalOperator::try_from(composite.combinator)
         .map_err(|_| unknown("logical operator", composite.combinator))?;
     let mut parts = Vec::new();
@@ -103,7 +126,7 @@ fn composite(bytes: Bytes, depth_max: usize, conditions: &mut usize) -> Result<F
     }
 }
 
-fn unreadable(error: prost::DecodeError) -> String {
+fn unreadable(error: impl std::fmt::Display) -> String {
     format!("The filter cannot be parsed: {error}.")
 }
 

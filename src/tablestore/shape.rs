@@ -1,11 +1,12 @@
-//! How often parts of a message may occur, checked before it is decoded: two bytes on the wire can become a hundred in memory.
+//! How often parts of a message occur, checked before it is decoded: two bytes on the wire can become a hundred in memory, and
+//! a part that is required and absent would be decoded as its default.
 
 use std::fmt;
 
 use prost::bytes::Buf;
 use prost::encoding::{WireType, decode_key, decode_varint};
 
-/// A part that is bounded. Those that are not named are few or become no larger than they are on the wire.
+/// A part that is bounded or required. Those that are not named are few or become no larger than they are on the wire.
 #[derive(Debug)]
 pub(crate) struct Part {
     /// Number of the field.
@@ -14,14 +15,24 @@ pub(crate) struct Part {
     pub(crate) count_max: usize,
     /// What is said where it occurs more often.
     pub(crate) refusal: &'static str,
+    /// Its name, where it must occur.
+    pub(crate) required: Option<&'static str>,
     /// Parts of it, if it is a message.
     pub(crate) inside: &'static [Part],
 }
 
+/// What is said where a part that occurs once does so again.
+const TWICE: &str = "a part that may occur once occurs twice";
+
 impl Part {
     /// A message that occurs once, with these parts.
     pub(crate) const fn once(field: u32, inside: &'static [Part]) -> Part {
-        Part { field, count_max: 1, refusal: "a message that may occur once occurs twice", inside }
+        Part { field, count_max: 1, refusal: TWICE, required: None, inside }
+    }
+
+    /// A part that must occur, and does so once.
+    pub(crate) const fn must(field: u32, name: &'static str, inside: &'static [Part]) -> Part {
+        Part { field, count_max: 1, refusal: TWICE, required: Some(name), inside }
     }
 }
 
@@ -30,6 +41,8 @@ impl Part {
 pub(crate) enum Misshapen {
     /// A part occurs too often.
     TooMany(&'static Part),
+    /// A part of this name is required.
+    Missing(&'static str),
     /// The bytes are no message.
     Broken(String),
 }
@@ -38,15 +51,16 @@ impl fmt::Display for Misshapen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Misshapen::TooMany(part) => f.write_str(part.refusal),
+            Misshapen::Missing(name) => write!(f, "required part '{name}' is missing"),
             Misshapen::Broken(reason) => f.write_str(reason),
         }
     }
 }
 
 /// Most parts of one message.
-const PARTS_MAX: usize = 4;
+const PARTS_MAX: usize = 6;
 
-/// Checks that no part occurs too often. Takes no memory; time is that of the bytes of the fields around the parts.
+/// Checks that no part occurs too often and each required one does. Takes no memory; time is that of the bytes of the fields around the parts.
 pub(crate) fn check(mut bytes: &[u8], parts: &'static [Part]) -> Result<(), Misshapen> {
     let broken = |error: prost::DecodeError| Misshapen::Broken(error.to_string());
     let cut = || Misshapen::Broken("a field ends beyond its message".to_owned());
@@ -80,17 +94,24 @@ pub(crate) fn check(mut bytes: &[u8], parts: &'static [Part]) -> Result<(), Miss
             }
         }
     }
-    Ok(())
+    let absent = parts.iter().zip(counts).find(|(part, count)| *count == 0 && part.required.is_some());
+    match absent.and_then(|(part, _)| part.required) {
+        Some(name) => Err(Misshapen::Missing(name)),
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    static SHAPE: [Part; 2] = [
-        Part { field: 1, count_max: 2, refusal: "three of field 1", inside: &[] },
-        Part::once(2, &[Part { field: 3, count_max: 1, refusal: "two of field 3", inside: &[] }]),
-    ];
+    const fn most(field: u32, count_max: usize, refusal: &'static str) -> Part {
+        Part { field, count_max, refusal, required: None, inside: &[] }
+    }
+
+    static SHAPE: [Part; 2] =
+        [most(1, 2, "three of field 1"), Part::once(2, &[most(3, 1, "two of field 3")])];
+    static REQUIRED: [Part; 2] = [Part::must(1, "one", &[Part::must(2, "two", &[])]), Part::once(3, &[])];
 
     #[test]
     fn parts_are_counted_in_their_own_message() {
@@ -112,6 +133,20 @@ mod tests {
             let refused = check(bytes, &SHAPE).err().map(|error| error.to_string());
             assert_eq!(refused.is_some(), reason.is_some(), "{bytes:x?}: {refused:?}");
             assert!(refused.unwrap_or_default().contains(reason.unwrap_or_default()), "{bytes:x?}");
+        }
+    }
+    #[test]
+    fn required_parts_are_missed_in_their_own_message() {
+        let cases: [(&[u8], Option<&str>); 5] = [
+            (&[0x0a, 2, 0x10, 0], None),
+            (&[0x0a, 2, 0x10, 0, 0x1a, 0], None),
+            (&[], Some("required part 'one' is missing")),
+            (&[0x10, 0], Some("required part 'one' is missing")),
+            (&[0x0a, 0], Some("required part 'two' is missing")),
+        ];
+        for (bytes, reason) in cases {
+            let refused = check(bytes, &REQUIRED).err().map(|error| error.to_string());
+            assert_eq!(refused.as_deref(), reason, "{bytes:x?}");
         }
     }
 }

@@ -16,28 +16,30 @@ const fn names(field: u32) -> Part {
         field,
         count_max: COLUMNS_NAMED_MAX,
         refusal: "The number of columns named exceeds the limit, limit count: 1024.",
+        required: None,
         inside: &[],
     }
 }
 
 /// Entries of a list whose own limit is far below this, and is checked where it is known.
-const fn entries(field: u32) -> Part {
+const fn entries(field: u32, inside: &'static [Part]) -> Part {
     Part {
         field,
         count_max: 1_024,
         refusal: "The number of entries exceeds the limit, limit count: 1024.",
-        inside: &[],
+        required: None,
+        inside,
     }
 }
 
 /// Rows of a batch write, or tables of them.
 const fn rows_written(field: u32, inside: &'static [Part]) -> Part {
-    Part { field, count_max: ROWS_PER_WRITE_MAX, refusal: TOO_MANY_ROWS_WRITTEN, inside }
+    Part { field, count_max: ROWS_PER_WRITE_MAX, refusal: TOO_MANY_ROWS_WRITTEN, required: None, inside }
 }
 
 /// Rows of a batch read, or tables of them.
 const fn rows_read(field: u32, inside: &'static [Part]) -> Part {
-    Part { field, count_max: ROWS_PER_READ_MAX, refusal: TOO_MANY_ROWS_READ, inside }
+    Part { field, count_max: ROWS_PER_READ_MAX, refusal: TOO_MANY_ROWS_READ, required: None, inside }
 }
 
 /// What is said to a batch write that is too large.
@@ -45,26 +47,48 @@ pub(super) const TOO_MANY_ROWS_WRITTEN: &str = "Rows count exceeds the upper lim
 /// What is said to a batch read that is too large.
 pub(super) const TOO_MANY_ROWS_READ: &str = "Rows count exceeds the upper limit: 100.";
 
-/// No part is bounded.
+/// Under which condition a write takes place.
+static CONDITION: [Part; 1] = [Part::must(1, "row_existence", &[])];
+/// A name and a type.
+static COLUMN: [Part; 2] = [Part::must(1, "name", &[]), Part::must(2, "type", &[])];
+/// What a table's stream is to be.
+static STREAM: [Part; 2] = [Part::must(1, "enable_stream", &[]), names(3)];
+
+/// Names and texts only, of which an absent one is as good as an empty one, and refused as that.
 pub(super) static PLAIN: [Part; 0] = [];
-pub(super) static CREATE_TABLE: [Part; 3] =
-    [Part::once(1, &[entries(2), entries(3)]), Part::once(5, &[names(3)]), entries(7)];
-pub(super) static UPDATE_TABLE: [Part; 1] = [Part::once(4, &[names(3)])];
-pub(super) static WRITE_ROW: [Part; 1] = [Part::once(4, &[names(2)])];
-pub(super) static BATCH_WRITE_ROW: [Part; 1] =
-    [rows_written(1, &[rows_written(2, &[Part::once(4, &[names(2)])])])];
-/// Of one row, or of a range.
-pub(super) static READ_ROWS: [Part; 1] = [names(3)];
+pub(super) static CREATE_TABLE: [Part; 4] = [
+    Part::must(1, "table_meta", &[entries(2, &COLUMN), entries(3, &COLUMN)]),
+    Part::must(2, "reserved_throughput", &[Part::must(1, "capacity_unit", &[])]),
+    Part::once(5, &STREAM),
+    entries(7, &[]),
+];
+pub(super) static UPDATE_TABLE: [Part; 2] =
+    [Part::once(2, &[Part::must(1, "capacity_unit", &[])]), Part::once(4, &STREAM)];
+pub(super) static WRITE_ROW: [Part; 2] = [Part::must(3, "condition", &CONDITION), Part::once(4, &[names(2)])];
+pub(super) static BATCH_WRITE_ROW: [Part; 1] = [rows_written(
+    1,
+    &[rows_written(
+        2,
+        &[Part::must(1, "type", &[]), Part::must(3, "condition", &CONDITION), Part::once(4, &[names(2)])],
+    )],
+)];
+pub(super) static GET_ROW: [Part; 1] = [names(3)];
+pub(super) static GET_RANGE: [Part; 2] = [Part::must(2, "direction", &[]), names(3)];
 pub(super) static BATCH_GET_ROW: [Part; 1] =
     [rows_read(1, &[rows_read(2, &[]), rows_read(3, &[]), names(4)])];
+pub(super) static CREATE_TUNNEL: [Part; 1] = [Part::must(1, "tunnel", &[Part::must(4, "tunnel_type", &[])])];
 /// Reports of channels.
-pub(super) static HEARTBEAT: [Part; 1] = [entries(3)];
+pub(super) static HEARTBEAT: [Part; 1] =
+    [entries(3, &[Part::must(2, "version", &[]), Part::must(3, "status", &[])])];
+pub(super) static CHECKPOINT: [Part; 1] = [Part::must(5, "sequence_number", &[])];
 
-/// Decodes a request, once none of its parts occurs too often.
+/// Decodes a request, once none of its parts occurs too often, and none is absent whose default would mean something.
 pub(super) fn decode<M: Message + Default>(body: Bytes, shape: &'static [Part]) -> Result<M, Refusal> {
     check(&body, shape).map_err(|error| match error {
         Misshapen::TooMany(part) => Refusal::invalid(part.refusal),
-        Misshapen::Broken(reason) => Refusal::invalid(format!("Parse from protobuf failed: {reason}.")),
+        Misshapen::Missing(_) | Misshapen::Broken(_) => {
+            Refusal::invalid(format!("Parse from protobuf failed: {error}."))
+        }
     })?;
     Ok(M::decode(body)?)
 }

@@ -7,7 +7,7 @@ use prost::Message;
 
 use super::Service;
 use super::decode::{
-    BATCH_GET_ROW, READ_ROWS, TOO_MANY_ROWS_READ, consumed, decode, filter, no_transaction, number,
+    BATCH_GET_ROW, GET_RANGE, GET_ROW, TOO_MANY_ROWS_READ, consumed, decode, filter, no_transaction, number,
 };
 use super::error::Refusal;
 use crate::store::Store;
@@ -25,7 +25,7 @@ const PAGE_BYTES: usize = 64 << 10;
 
 /// Reads one row.
 pub(super) async fn get(service: &Service, body: Bytes) -> Result<Vec<u8>, Refusal> {
-    let request: table::GetRowRequest = decode(body, &READ_ROWS)?;
+    let request: table::GetRowRequest = decode(body, &GET_ROW)?;
     no_transaction(request.transaction_id.as_deref())?;
     no_token(request.token.as_ref())?;
     let key = key_of(&request.table_name, &request.primary_key)?;
@@ -62,7 +62,7 @@ pub(super) async fn batch_get(service: &Service, body: Bytes) -> Result<Vec<u8>,
 
 /// Reads a page of a range.
 pub(super) async fn range(service: &Service, body: Bytes) -> Result<Vec<u8>, Refusal> {
-    let request: table::GetRangeRequest = decode(body, &READ_ROWS)?;
+    let request: table::GetRangeRequest = decode(body, &GET_RANGE)?;
     no_transaction(request.transaction_id.as_deref())?;
     no_token(request.token.as_ref())?;
     let cells = Cells {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use prost::Message;
 
 use super::Service;
-use super::decode::{HEARTBEAT, PLAIN, decode, number};
+use super::decode::{CHECKPOINT, CREATE_TUNNEL, HEARTBEAT, PLAIN, decode, number};
 use super::error::Refusal;
 use super::operation::TunnelOperation;
 use super::token;
@@ -46,7 +46,7 @@ pub(super) async fn run(
 }
 
 async fn create(service: &Service, body: Bytes) -> Result<Vec<u8>, Refusal> {
-    let request: tunnel::CreateTunnelRequest = decode(body, &PLAIN)?;
+    let request: tunnel::CreateTunnelRequest = decode(body, &CREATE_TUNNEL)?;
     let tunnel::Tunnel { table_name, tunnel_name, tunnel_type, stream_tunnel_config } = request.tunnel;
     let kind = match number("tunnel type", tunnel_type)? {
         tunnel::TunnelType::BaseData => TunnelKind::BaseData,
@@ -217,7 +217,7 @@ async fn get_checkpoint(service: &Service, body: Bytes) -> Result<Vec<u8>, Refus
 }
 
 async fn checkpoint(service: &Service, body: Bytes) -> Result<Vec<u8>, Refusal> {
-    let request: tunnel::CheckpointRequest = decode(body, &PLAIN)?;
+    let request: tunnel::CheckpointRequest = decode(body, &CHECKPOINT)?;
     let act = move |store: &Store| {
         let (tunnel, client, channel) = (&request.tunnel_id, &request.client_id, &request.channel_id);
         let claim = Claim { tunnel, client, channel };

@@ -19,7 +19,24 @@ pub(super) fn wrong_writes() -> Vec<Case> {
         change(&mut request);
         request.encode_to_vec()
     };
+    // A table's name and a row, and nothing of what is to be done with it.
+    let bare = |row: &[u8]| [&[0x0a, 6][..], b"Orders", &[0x12, row.len() as u8], row].concat();
+    let in_batch = |row: &[u8]| {
+        let table = bare(row);
+        [&[0x0a, table.len() as u8][..], &table].concat()
+    };
     vec![
+        ("/PutRow", bare(&order(vec![])), 400, INVALID, "required part 'condition' is missing"),
+        ("/DeleteRow", bare(&order(vec![])), 400, INVALID, "required part 'condition' is missing"),
+        (
+            "/PutRow",
+            [bare(&order(vec![])), vec![0x1a, 0]].concat(),
+            400,
+            INVALID,
+            "required part 'row_existence' is missing",
+        ),
+        ("/BatchWriteRow", in_batch(&[0x1a, 2, 0x08, 0]), 400, INVALID, "required part 'type' is missing"),
+        ("/BatchWriteRow", in_batch(&[0x08, 1]), 400, INVALID, "required part 'condition' is missing"),
         ("/BatchWriteRow", vec![], 400, INVALID, "No row is specified in BatchWriteRow."),
         ("/BatchWriteRow", batch_of(0), 400, INVALID, "No row is specified in BatchWriteRow."),
         ("/BatchWriteRow", batch_of(201), 400, INVALID, "Rows count exceeds the upper limit: 200."),
@@ -235,7 +252,7 @@ pub(super) fn wrong_tables() -> Vec<Case> {
             "OTSObjectAlreadyExist",
             "Requested table already exists.",
         ),
-        ("/CreateTable", vec![], 400, INVALID, "Invalid table name: ''."),
+        ("/CreateTable", vec![], 400, INVALID, "required part 'table_meta' is missing"),
         (
             "/CreateTable",
             encode(create(|new| new.table_meta.table_name = "9".to_owned())),
