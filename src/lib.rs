@@ -32,6 +32,8 @@ pub mod driver;
 pub mod format;
 pub mod generate;
 pub mod ingest;
+pub mod job;
+pub mod order_tables;
 pub mod parquet_write;
 pub mod progress;
 pub mod sinks;

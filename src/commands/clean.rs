@@ -5,8 +5,8 @@ use std::io::{BufRead, IsTerminal, Write};
 use clap::Args;
 
 use super::connection::ConnectionArgs;
-use super::order_tables::{ORDER_SOURCE, ORDER_TUNNEL, schemas};
 use super::{Failure, say};
+use crate::order_tables::{ORDER_SOURCE, ORDER_TUNNEL, schemas};
 use crate::tablestore::client::{Client, ClientError};
 
 /// Flags of `clean`.

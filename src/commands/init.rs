@@ -3,8 +3,8 @@
 use clap::Args;
 
 use super::connection::ConnectionArgs;
-use super::order_tables::{ORDER_SOURCE, ORDER_TUNNEL, ORDER_TUNNEL_TYPE, key_text, schemas};
 use super::{Failure, say};
+use crate::order_tables::{ORDER_SOURCE, ORDER_TUNNEL, ORDER_TUNNEL_TYPE, key_text, schemas};
 use crate::store::schema::TableSchema;
 use crate::tablestore::client::{Client, tunnel_type_text};
 

@@ -15,7 +15,6 @@ pub mod tunnel;
 pub mod up;
 
 mod columns;
-mod order_tables;
 
 /// Why a command gave up: one sentence, and the code to exit with.
 #[derive(Debug)]

@@ -4,8 +4,8 @@ use clap::Args;
 
 use super::columns::columns;
 use super::connection::ConnectionArgs;
-use super::order_tables::key_text;
 use super::{Failure, say, tell};
+use crate::order_tables::key_text;
 use crate::store::schema::TableInfo;
 
 /// Flags of `tables`.

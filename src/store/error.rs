@@ -20,6 +20,8 @@ pub enum StoreError {
     TableMissing(String),
     /// A table of that name is there.
     TableExists(String),
+    /// Only the program itself writes this table now.
+    Reserved(String),
     /// The row is not as the condition asks.
     ConditionFailed,
     /// A tunnel of that name is there.
@@ -54,6 +56,9 @@ impl fmt::Display for StoreError {
             StoreError::TooManyTables => write!(f, "number of tables exceeds the quota: 64"),
             StoreError::TableMissing(table) => write!(f, "requested table does not exist: {table}"),
             StoreError::TableExists(table) => write!(f, "requested table already exists: {table}"),
+            StoreError::Reserved(table) => {
+                write!(f, "table {table} is written by the live job and by nobody else while that runs")
+            }
             StoreError::ConditionFailed => f.write_str("condition check failed"),
             StoreError::TunnelExists(tunnel) => write!(f, "tunnel already exists: {tunnel}"),
             StoreError::TunnelMissing(tunnel) => write!(f, "tunnel does not exist: {tunnel}"),

@@ -63,6 +63,7 @@
 //! | `l` table id, partition `u8` | first position kept of the log, commit `u64` and index `u32`, where it was cut |
 //! | `p` table id | a deleted table whose rows, log and `a`, `l` and `u` are still to be removed |
 //! | `u` table id … | tunnels of the table ([`tunnel`](super::tunnel)) |
+//! | `n` … | notes of the live job: its checkpoint ([`job`](crate::job)) |
 
 /// Version of all of the above. A store of any other is refused.
 pub(crate) const FORMAT_VERSION: u32 = 1;
@@ -84,6 +85,8 @@ pub(crate) const META_LOG_START: u8 = b'l';
 pub(crate) const META_PURGE: u8 = b'p';
 /// First byte of all keys of tunnels in `meta`; the table's id follows, so that they go with their table.
 pub(crate) const META_TUNNEL: u8 = b'u';
+/// First byte of the keys of notes in `meta`.
+pub(crate) const META_NOTE: u8 = b'n';
 
 /// Identifies a table for good; ids of deleted tables are not used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]

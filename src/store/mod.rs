@@ -10,6 +10,7 @@
 //!
 //! What is on disk is written down in [`format`](mod@format).
 
+mod append;
 mod apply;
 mod background;
 mod catalog;
@@ -37,6 +38,7 @@ mod time_to_live;
 mod transaction;
 pub mod tunnel;
 pub mod value;
+pub mod view;
 
 #[cfg(test)]
 mod tests;
@@ -50,6 +52,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::sync::watch;
 
+use self::append::Reserved;
 use self::background::Background;
 use self::catalog::Table;
 use self::change::{Write, Written};
@@ -130,6 +133,7 @@ struct Inner {
     committer: Committer,
     engine: Arc<dyn Engine>,
     clock: Clock,
+    reserved: Reserved,
     tunnels: tunnel::Sessions,
     background: OnceLock<Background>,
     /// Its folder, let go last; none where it is kept in memory.
@@ -218,7 +222,16 @@ impl Store {
         let submitter = committer.submitter().clone();
         let tunnels = tunnel::Sessions::new(clock.now_us());
         let background = OnceLock::new();
-        let inner = Arc::new(Inner { committer, engine: engine.clone(), clock, tunnels, background, held });
+        let (engine_of_store, reserved) = (engine.clone(), Reserved::default());
+        let inner = Arc::new(Inner {
+            committer,
+            engine: engine_of_store,
+            clock,
+            reserved,
+            tunnels,
+            background,
+            held,
+        });
         let background = Background::start(Arc::downgrade(&inner), engine, submitter).map_err(thread)?;
         inner.background.get_or_init(|| background);
         Ok(Store { inner })
@@ -252,9 +265,12 @@ impl Store {
 
     /// Changes a table. Durable when it returns.
     pub fn update_table(&self, name: &str, update: TableUpdate) -> Result<Arc<TableInfo>, StoreError> {
-        let name = name.to_owned();
-        self.transact(move |transaction| catalog::update(transaction, &name, update))
-            .map(|table| table.info.clone())
+        let (name, reserved) = (name.to_owned(), self.inner.reserved.clone());
+        self.transact(move |transaction| {
+            update.options.map_or(Ok(()), |_| reserved.check(&name))?;
+            catalog::update(transaction, &name, update)
+        })
+        .map(|table| table.info.clone())
     }
 
     /// Deletes a table with its rows, its log and its tunnels. Durable when it returns; the space is freed by and by.
@@ -291,8 +307,9 @@ impl Store {
         let done = Arc::new(Mutex::new(Some(done)));
         let answer = done.clone();
         let published = self.inner.committer.published.clone();
+        let reserved = self.inner.reserved.clone();
         let act = move |transaction: &mut Transaction<'_>| -> Finish {
-            let answers = published.guard(|| apply_all(transaction, prepared));
+            let answers = published.guard(|| apply_all(transaction, prepared, &reserved));
             Box::new(move |committed| {
                 let answers = match committed {
                     Ok(()) => answers,
@@ -364,6 +381,11 @@ impl Store {
         &self.inner.clock
     }
 
+    /// The tables that callers may not write.
+    pub(crate) fn reserved(&self) -> &Reserved {
+        &self.inner.reserved
+    }
+
     /// What is kept in memory of tunnels in use.
     pub(crate) fn tunnel_sessions(&self) -> &tunnel::Sessions {
         &self.inner.tunnels
@@ -393,10 +415,14 @@ impl Store {
 fn apply_all(
     transaction: &mut Transaction<'_>,
     prepared: Vec<Result<Prepared, StoreError>>,
+    reserved: &Reserved,
 ) -> Vec<Result<Written, StoreError>> {
     let mut answers = Vec::with_capacity(prepared.len());
     for (index, prepared) in (0..).zip(prepared) {
-        answers.push(prepared.and_then(|prepared| apply::apply(transaction, prepared, index)));
+        answers.push(prepared.and_then(|prepared| {
+            reserved.check(prepared.table.name())?;
+            apply::apply(transaction, prepared, index)
+        }));
     }
     if !transaction.changed() {
         // It comes to no commit of its own: what it found is as of the last one.

@@ -13,10 +13,10 @@ use tokio::task::JoinSet;
 
 use super::GenerateArgs;
 use super::pace::Pace;
-use crate::commands::order_tables::{ORDER_COLUMNS, ORDER_KEY, ORDER_SOURCE};
 use crate::commands::rows::named_key_text;
 use crate::commands::{Failure, say};
 use crate::generate::{GeneratedOrder, Op, Orders, Spec, push_order_id, push_user_id};
+use crate::order_tables::{ORDER_COLUMNS, ORDER_KEY, ORDER_SOURCE};
 use crate::progress::{Progress, ProgressCounters};
 use crate::store::change::{ColumnChange, Condition, Returning, RowChange, Write};
 use crate::store::value::{KeyPart, KeyValue, Value};

@@ -36,7 +36,7 @@ mod tests;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use self::assignment::{ChannelReport, ChannelStatus};
-pub use self::changes::{ChangeBatch, ChangeReader, RowChange};
+pub use self::changes::{ChangeBatch, ChangeReader};
 pub(crate) use self::clients::Claim;
 pub use self::model::{
     ChannelInfo, Stage, StartFlag, StreamRange, TunnelDescription, TunnelInfo, TunnelKind, TunnelSpec,
@@ -44,6 +44,7 @@ pub use self::model::{
 pub(crate) use self::model::{Cursor, Place, RecordRef};
 pub(crate) use self::page::PageMax;
 pub(crate) use self::session::Sessions;
+pub(crate) use self::stream::{check_kept, last_of};
 
 use self::model::Checkpoint;
 use self::records::{Definition, Source, TunnelId, checkpoint, definitions, find};

@@ -14,7 +14,7 @@ use super::page::Page;
 use super::records::{Definition, exists};
 
 /// Refuses a position from which on changes are no longer kept.
-pub(super) fn check_kept(
+pub(crate) fn check_kept(
     snapshot: &dyn Snapshot,
     table: &Table,
     partition: u8,
@@ -34,7 +34,7 @@ pub(super) fn check_kept(
 }
 
 /// The last commit that a snapshot shows.
-pub(super) fn last_of(snapshot: &dyn Snapshot) -> Result<Last, StoreError> {
+pub(crate) fn last_of(snapshot: &dyn Snapshot) -> Result<Last, StoreError> {
     match snapshot.get(Space::Meta, META_COMMIT)? {
         Some(bytes) => Last::decode(&bytes)
             .ok_or_else(|| StoreError::Damaged("the last commit in the space meta".to_owned())),

@@ -112,6 +112,11 @@ impl From<StoreError> for Refusal {
                 "OTSObjectAlreadyExist",
                 format!("Requested table already exists. Table: '{table}'."),
             ),
+            StoreError::Reserved(_) => Refusal::new(
+                Status::FORBIDDEN,
+                "OTSNoPermissionAccess",
+                format!("You have no permission to access the requested resource: {says}."),
+            ),
             StoreError::ConditionFailed => {
                 Refusal::new(Status::FORBIDDEN, "OTSConditionCheckFail", "Condition check failed.")
             }

@@ -9,6 +9,7 @@ use super::super::*;
 use crate::store::change::{ColumnChange, RowChange as Change};
 use crate::store::log::Action;
 use crate::store::value::{Cell, PrimaryKey, Row};
+use crate::store::view::RowChange;
 
 const MAX_VERSIONS: usize = 2;
 
@@ -250,7 +251,7 @@ impl World {
             assert_eq!(batch.lower, next, "batches are contiguous");
             assert!(batch.lower < batch.upper);
             next = batch.upper;
-            for RowChange { before, after } in &batch.changes {
+            for (_, RowChange { before, after }) in &batch.changes {
                 let key = &before.as_ref().or(after.as_ref()).unwrap().key;
                 assert_eq!(
                     rows.get(key),

@@ -1,0 +1,126 @@
+//! Results and rejects, as rows of their tables.
+
+use dataflows::{Epoch, RowKey, Totals};
+
+use super::{ORDER_KEY, ORDER_REJECTS, RESULT_TABLES};
+use crate::sinks::Layout;
+use crate::store::change::{ColumnChange, Condition, Returning, RowChange, Write};
+use crate::store::value::{CellRef, KeyPart, KeyValue, NamedKey, PrimaryKey, Value};
+
+/// A row of a result as its table holds it. Two are equal where all bytes but the versions are.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ResultRow {
+    /// Name of the table.
+    pub table: &'static str,
+    /// Its key columns.
+    pub key: NamedKey,
+    /// Its columns, sorted by name.
+    pub columns: Vec<(&'static str, Value)>,
+}
+
+impl ResultRow {
+    /// The row that says this. The layout's format plays no part.
+    pub fn new(key: &RowKey, totals: &Totals, layout: &Layout) -> ResultRow {
+        let count = ("count", Value::Integer(totals.orders));
+        let price = ("totalPrice", Value::Double(totals.amount.to_f64()));
+        let exact = ("totalPriceExact", Value::String(totals.amount.to_string()));
+        let columns = match key {
+            RowKey::Total => vec![price, exact],
+            _ => vec![count, price, exact],
+        };
+        let (table, key) = key_of(key, totals.orders, layout);
+        ResultRow { table, key, columns }
+    }
+
+    /// The row's key as the store gives it.
+    pub fn primary_key(&self) -> PrimaryKey {
+        let value = |(_, part): &(String, KeyPart)| match part {
+            KeyPart::Value(value) => Some(value.clone()),
+            _ => None,
+        };
+        self.key.iter().filter_map(value).collect()
+    }
+
+    /// Whether these are its cells, whatever their versions.
+    pub fn has(&self, cells: &[CellRef<'_>]) -> bool {
+        cells.len() == self.columns.len()
+            && cells
+                .iter()
+                .zip(&self.columns)
+                .all(|(cell, (name, value))| cell.name == *name && cell.value == value.borrow())
+    }
+
+    /// The write that makes it so. The version of its cells is the epoch: no clock takes part.
+    pub fn put(self, epoch: Epoch) -> Write {
+        let version = i64::try_from(epoch).ok();
+        let put = |(name, value): (&str, Value)| (name.to_owned(), ColumnChange::Put { value, version });
+        write(self.table, self.key, RowChange::Put(self.columns.into_iter().map(put).collect()))
+    }
+
+    /// The write that takes away the row of this key; of the total, that of so many orders.
+    pub fn delete(key: &RowKey, orders: i64, layout: &Layout) -> Write {
+        let (table, key) = key_of(key, orders, layout);
+        write(table, key, RowChange::Delete)
+    }
+}
+
+fn key_of(key: &RowKey, orders: i64, layout: &Layout) -> (&'static str, NamedKey) {
+    let [users, total, windows, _] = RESULT_TABLES;
+    let text = |name: &str, text: String| (name.to_owned(), KeyPart::Value(KeyValue::String(text)));
+    match key {
+        RowKey::Total => (total, vec![("count".to_owned(), KeyPart::Value(KeyValue::Integer(orders)))]),
+        RowKey::User(user) => (users, vec![text(ORDER_KEY[0], user.to_string())]),
+        RowKey::Window(window) => {
+            let printed = |push: &dyn Fn(&mut Vec<u8>)| {
+                let mut bytes = Vec::new();
+                push(&mut bytes);
+                String::from_utf8_lossy(&bytes).into_owned()
+            };
+            let begin = printed(&|out| layout.push_begin(out, window.start_ms));
+            let end = printed(&|out| layout.push_end(out, window.start_ms));
+            (windows, vec![text("begin", begin), text("end", end)])
+        }
+    }
+}
+
+/// A row of the table of rejects: an order that was set aside, since which commit, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RejectRow {
+    /// The order's key.
+    pub key: PrimaryKey,
+    /// What is wrong with it.
+    pub reason: String,
+    /// The commit that wrote it so.
+    pub commit: u64,
+}
+
+impl RejectRow {
+    /// The write that makes it so. The version of its cells is the commit: no clock takes part.
+    pub fn put(self) -> Write {
+        let commit = i64::try_from(self.commit).unwrap_or(i64::MAX);
+        let put = |name: &str, value| {
+            (name.to_owned(), ColumnChange::Put { value, version: i64::try_from(self.commit).ok() })
+        };
+        let columns = vec![put("commit", Value::Integer(commit)), put("reason", Value::String(self.reason))];
+        write(ORDER_REJECTS, reject_key(self.key), RowChange::Put(columns))
+    }
+
+    /// The write that takes away the row of this order.
+    pub fn delete(key: PrimaryKey) -> Write {
+        write(ORDER_REJECTS, reject_key(key), RowChange::Delete)
+    }
+}
+
+fn reject_key(key: PrimaryKey) -> NamedKey {
+    ORDER_KEY.iter().zip(key).map(|(name, value)| ((*name).to_owned(), KeyPart::Value(value))).collect()
+}
+
+fn write(table: &str, key: NamedKey, change: RowChange) -> Write {
+    Write {
+        table: table.to_owned(),
+        key,
+        change,
+        condition: Condition::default(),
+        returning: Returning::Nothing,
+    }
+}
