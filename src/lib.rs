@@ -32,6 +32,7 @@ pub mod driver;
 pub mod format;
 pub mod generate;
 pub mod ingest;
+pub mod instance;
 pub mod job;
 pub mod order_tables;
 pub mod parquet_write;
