@@ -34,6 +34,7 @@ pub mod generate;
 pub mod ingest;
 pub mod instance;
 pub mod job;
+pub mod log;
 pub mod order_tables;
 pub mod parquet_write;
 pub mod progress;

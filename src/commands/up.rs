@@ -9,7 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::spawn_blocking;
 
 use super::connection::{KEY_ID, SECRET};
-use super::{Failure, say, tell};
+use super::{Failure, say};
 use crate::cli::parse_duration_ms;
 use crate::cluster;
 use crate::config;
@@ -17,6 +17,7 @@ use crate::format::Format;
 use crate::instance::keys::KeyPair;
 use crate::instance::{Instance, InstanceConfig, InstanceError};
 use crate::job::{CHANGES_MAX, JobConfig};
+use crate::log::{self, LogArgs};
 use crate::store::Durability;
 
 /// The region that is printed. Any would do: version 4 of the signature wants one, the store does not look at it.
@@ -69,6 +70,9 @@ pub struct UpArgs {
     /// No page beside the store. There is none in this version: the store runs alone with or without this flag
     #[arg(long, env = "ORDERFLOW_NO_PAGE")]
     pub no_page: bool,
+    /// What is said on standard error.
+    #[command(flatten)]
+    pub log: LogArgs,
 }
 
 /// When a write is acknowledged.
@@ -86,6 +90,7 @@ pub enum DurabilityArg {
 /// # Errors
 /// [`Failure`]: 2 for flags that cannot be, 3 where disk, port or key file fail, or a write has failed while serving.
 pub fn up(args: &UpArgs) -> Result<(), Failure> {
+    log::start(&args.log);
     let config = instance_config(args, |name| std::env::var(name).ok())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -95,7 +100,7 @@ pub fn up(args: &UpArgs) -> Result<(), Failure> {
     // Whoever is still connected is not waited for.
     runtime.shutdown_background();
     ended?;
-    tell("orderflow: stopped");
+    tracing::info!("stopped");
     Ok(())
 }
 
@@ -113,7 +118,7 @@ async fn serve(args: &UpArgs, config: InstanceConfig) -> Result<(), Failure> {
         silent => silent,
     };
     if served.is_ok() {
-        tell("orderflow: stopping once the requests in flight are answered; interrupt again to stop at once");
+        tracing::info!("stopping once the requests in flight are answered; interrupt again to stop at once");
     }
     let stopped = tokio::select! {
         stopped = instance.stop() => stopped.map_err(failed),
@@ -257,19 +262,17 @@ fn exports(endpoint: &str, instance: &str, key: &KeyPair, shows_secret: bool) ->
 /// Says on standard error what began.
 fn announce(args: &UpArgs, instance: &Instance) {
     if args.durability == DurabilityArg::Relaxed {
-        tell(
-            "orderflow: durability relaxed: writes are acknowledged before they are on disk; if the machine stops, \
+        tracing::warn!(
+            "durability relaxed: writes are acknowledged before they are on disk; if the machine stops, \
              the last of them may be lost",
         );
     }
     let address = instance.address();
     if !address.ip().is_loopback() {
-        tell(&format!(
-            "orderflow: other machines can reach {address}: requests are signed, but not encrypted"
-        ));
+        tracing::warn!("other machines can reach {address}: requests are signed, but not encrypted");
     }
     let (name, data) = (&args.instance, args.data.display());
-    tell(&format!("orderflow: ready: instance {name} of {data} at {}", instance.endpoint()));
+    tracing::info!("ready: instance {name} of {data} at {}", instance.endpoint());
 }
 
 #[cfg(test)]

@@ -23,7 +23,6 @@ use tokio::task::{JoinSet, spawn_blocking};
 pub use self::error::InstanceError;
 use self::keys::KeyPair;
 use self::phases::Phases;
-use crate::commands::tell;
 use crate::job::{Job, JobConfig, JobWatch, Phase};
 use crate::store::{Durability, Store, StoreOptions};
 use crate::tablestore::server::{Limits, Server, ServiceConfig};
@@ -145,7 +144,7 @@ impl Instance {
                 _ = watch.tick() => {
                     if let Some(reason) = self.store.failure().filter(|_| !self.is_refusing) {
                         self.is_refusing = true;
-                        tell(&format!("orderflow: writes are refused from now on, reads go on: {reason}"));
+                        tracing::error!("writes are refused from now on, reads go on: {reason}");
                     }
                 }
             }

@@ -2,8 +2,8 @@
 
 use tokio::sync::watch;
 
-use crate::commands::tell;
 use crate::job::{Job, Phase, Status};
+use crate::order_tables::ORDER_SOURCE;
 
 /// Follows the phases of a job, and says each new one in a line.
 #[derive(Debug)]
@@ -45,14 +45,18 @@ impl Phases {
 }
 
 fn say(status: &Status) {
-    let line = match &status.phase {
-        Phase::Starting => "job: starting".to_owned(),
-        Phase::Waiting => "job: waiting for the table OrderSource: `orderflow init` makes it".to_owned(),
-        Phase::Blocked(reason) => format!("job: blocked: {reason}"),
-        Phase::Rebuilding(_) => "job: rebuilding the results from the table of orders".to_owned(),
-        Phase::Running => "job: running: the results follow the orders".to_owned(),
-        Phase::Failed(reason) => format!("job: failed, the store serves on: {reason}"),
-        Phase::Stopped => "job: stopped".to_owned(),
-    };
-    tell(&format!("orderflow: {line}"));
+    let Status { upper, users, windows, rejects, .. } = status;
+    match &status.phase {
+        Phase::Starting => tracing::info!("job: starting"),
+        Phase::Waiting => {
+            tracing::info!("job: waiting for the table {ORDER_SOURCE}: `orderflow init` makes it");
+        }
+        Phase::Blocked(reason) => tracing::warn!("job: blocked: {reason}"),
+        Phase::Rebuilding(_) => tracing::info!("job: rebuilding the results from all orders"),
+        Phase::Running => {
+            tracing::info!(upper, users, windows, rejects, "job: running, results follow the orders");
+        }
+        Phase::Failed(reason) => tracing::error!("job: failed, the store serves on: {reason}"),
+        Phase::Stopped => tracing::info!("job: stopped"),
+    }
 }
