@@ -4,6 +4,7 @@ mod bad_input;
 mod cluster;
 mod follow;
 mod one_digest;
+mod run_store;
 mod sdk;
 mod store_commands;
 mod store_crash;
