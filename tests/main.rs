@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod cluster;
+mod crash;
 mod follow;
 mod one_digest;
 mod run_store;
