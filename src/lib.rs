@@ -23,6 +23,7 @@
 //! | [`format`](mod@format) | what files look like |
 //! | [`store`] | tables of orders and results, and the log of their changes, on disk |
 //! | [`tablestore`] | Tablestore's wire protocol: the server in front of the store, and the client of all commands that go over the wire |
+//! | [`verify`](mod@verify) | the results recounted by the plain fold, and compared |
 
 pub mod cli;
 pub mod cluster;
@@ -40,3 +41,4 @@ pub mod sinks;
 pub mod store;
 pub mod summary;
 pub mod tablestore;
+pub mod verify;

@@ -20,6 +20,7 @@ mod error;
 mod memory;
 mod operation;
 mod reads;
+mod snapshots;
 mod tables;
 mod token;
 mod tunnels;
@@ -45,6 +46,7 @@ use self::check::{Caller, signed_path};
 use self::error::Refusal;
 use self::memory::Memory;
 use self::operation::Operation;
+use self::snapshots::Snapshots;
 use super::signature::DerivedKeys;
 use crate::store::Store;
 use crate::store::read::PAGE_BYTES_MAX;
@@ -75,6 +77,10 @@ pub struct Limits {
     pub shutdown_time_max: Duration,
     /// Most connections at a time.
     pub connections_max: usize,
+    /// Most snapshots that are open at a time: each keeps on disk what it shows.
+    pub snapshots_max: usize,
+    /// Longest time that a snapshot stays open without a request for it.
+    pub snapshot_idle_time_max: Duration,
 }
 
 impl Default for Limits {
@@ -89,6 +95,8 @@ impl Default for Limits {
             answer_unread_time_max: Duration::from_secs(60),
             shutdown_time_max: Duration::from_secs(10),
             connections_max: 1_024,
+            snapshots_max: 4,
+            snapshot_idle_time_max: Duration::from_secs(60),
         }
     }
 }
@@ -128,6 +136,7 @@ struct Service {
     body_memory: Memory,
     answer_memory: Memory,
     request_ids: RequestIds,
+    snapshots: Snapshots,
 }
 
 impl Service {
@@ -141,6 +150,7 @@ impl Service {
             derived_keys: DerivedKeys::default(),
             body_memory: Memory::new(limits.bodies_bytes_max, limits.memory_wait_max),
             answer_memory: Memory::new(limits.answers_bytes_max, limits.memory_wait_max),
+            snapshots: Snapshots::new(limits.snapshots_max, limits.snapshot_idle_time_max),
             limits,
             request_ids: RequestIds::new(),
         }
@@ -218,6 +228,7 @@ impl Service {
             Operation::BatchGetRow => reads::batch_get(self, body).await,
             Operation::GetRange => reads::range(self, body).await,
             Operation::Tunnel(operation) => tunnels::run(self, operation, body).await,
+            Operation::Snapshot(operation) => snapshots::run(self, operation, body).await,
         }
     }
 

@@ -5,6 +5,7 @@ mod fuzz;
 mod http;
 mod limits;
 mod refusals;
+mod snapshots;
 mod tunnel_bodies;
 mod tunnels;
 
