@@ -16,13 +16,14 @@
 //! | [`cli`], [`config`] | flags as typed, and as meant |
 //! | [`commands`] | one file a subcommand |
 //! | [`driver`] | feeds blocks of orders to the graph, and its results to the sinks |
-//! | [`ingest`] | files and streams of orders, read in parts, a block at a time |
+//! | [`ingest`] | files, streams and tables of orders, read in parts, a block at a time |
 //! | [`sinks`] | result files, update stream, what was set aside |
 //! | [`cluster`] | how processes find, check and watch each other |
 //! | [`generate`] | made-up orders |
 //! | [`format`](mod@format) | what files look like |
 //! | [`instance`] | store, live job and server, run as one |
 //! | [`metrics`], [`log`] | what an instance tells of itself: in numbers, and in lines |
+//! | [`row_text`] | rows of tables as text |
 //! | [`store`] | tables of orders and results, and the log of their changes, on disk |
 //! | [`tablestore`] | Tablestore's wire protocol: the server in front of the store, and the client of all commands that go over the wire |
 
@@ -41,6 +42,7 @@ pub mod metrics;
 pub mod order_tables;
 pub mod parquet_write;
 pub mod progress;
+pub mod row_text;
 pub mod sinks;
 pub mod store;
 pub mod summary;

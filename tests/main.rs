@@ -2,8 +2,10 @@
 
 mod bad_input;
 mod cluster;
+mod crash;
 mod follow;
 mod one_digest;
+mod run_store;
 mod sdk;
 mod store_commands;
 mod store_crash;

@@ -98,6 +98,7 @@ fn config(args: &DemoArgs, file: &Path, dir: PathBuf) -> Result<RunConfig, Failu
             first_input: 0,
             follow: false,
         },
+        tables: Vec::new(),
         local_input: false,
         output: Some(OutputConfig { dir, force: false }),
         layout: Layout { format: Format::Csv, zone: Zone::default(), width: WindowWidth::default() },

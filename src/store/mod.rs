@@ -10,19 +10,19 @@
 //!
 //! What is on disk is written down in [`format`](mod@format).
 
-mod append;
+pub(crate) mod append;
 mod apply;
 mod background;
-mod catalog;
+pub(crate) mod catalog;
 pub mod change;
 mod check;
 mod check_key;
 mod commit;
 pub(crate) mod edit;
-mod engine;
+pub(crate) mod engine;
 pub mod error;
 pub mod filter;
-mod format;
+pub(crate) mod format;
 mod key;
 mod lock;
 pub(crate) mod log;
@@ -43,7 +43,7 @@ pub mod value;
 pub mod view;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::fmt;
 use std::fs;
@@ -131,6 +131,11 @@ impl fmt::Debug for Store {
 }
 
 impl Store {
+    /// Whether a folder has a store in it, which [`Store::open`] would not have to make.
+    pub fn is_in(folder: &Path) -> bool {
+        FjallEngine::is_in(folder)
+    }
+
     /// Opens the store in a folder, and makes one where there is none.
     ///
     /// Refuses a folder that another process has open, one of another format, and one with damaged files, each by name.
