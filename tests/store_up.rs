@@ -9,6 +9,10 @@ use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
+use orderflow::store::change::{Condition, Returning, RowChange, Write as RowWrite};
+use orderflow::store::value::{KeyPart, KeyValue};
+use orderflow::tablestore::client::{Client, ClientConfig};
+
 use crate::store_server::{Up, orders, refused};
 use crate::support::{Ended, Process, orderflow, run};
 
@@ -241,6 +245,74 @@ fn the_store_alone_tells_how_it_is() {
     let up = Up::start(dir.path(), &["--no-job"]);
     assert_eq!(metric(&up, "orderflow_store_commits_total"), 0.0);
     assert_eq!(metric(&up, "orderflow_epoch"), epoch);
+}
+
+#[test]
+fn it_is_ready_once_the_job_has_caught_up() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let mut up = Up::start(dir.path(), &["-w", "2"]);
+    up.await_told("orderflow: job: waiting for the table OrderSource: `orderflow init` makes it\n");
+    assert_eq!(get(&up, "/readyz"), (200, "ready\n".to_owned()));
+    assert_eq!(metric(&up, "orderflow_job_phase{phase=\"waiting\"}"), 1.0);
+    up.ok(&["init"]);
+    up.await_told("orderflow: job: running, results follow the orders ");
+    up.ok(&["generate", "--orders", "1000", "--users", "7"]);
+    let placed = orders(&up).len() as f64;
+    while metric(&up, "orderflow_upper_lag_commits") > 0.0 || metric(&up, "orderflow_orders") < placed {}
+    assert_eq!(metric(&up, "orderflow_orders"), placed);
+    assert!((placed..=1_000.0).contains(&metric(&up, "orderflow_order_changes_total")));
+    assert_eq!(metric(&up, "orderflow_upper_lag_seconds"), 0.0);
+    assert_eq!((metric(&up, "orderflow_users"), metric(&up, "orderflow_rejects")), (7.0, 0.0));
+    for name in ["orderflow_windows", "orderflow_result_commits_total", "orderflow_upper"] {
+        assert!(metric(&up, name) > 0.0, "{name}");
+    }
+    assert!(metric(&up, "orderflow_memory_bytes{part=\"graph\"}") > 0.0);
+    let total = up.ok(&["rows", "OrderTotalSink", "--json"]);
+    assert!(total.contains(&format!("\"count\":{placed},")) && total.lines().count() == 1, "{total}");
+    assert_eq!(up.stop("TERM").code, Some(0));
+
+    // Results that are there keep their windows and their zone.
+    let other = up_ends(dir.path(), &["--window", "1m"]);
+    refused(&other, 2, "the results that are there have windows of 30000 ms in the zone UTC");
+    let mut up = Up::start(dir.path(), &[]);
+    up.await_told("orderflow: job: running, results follow the orders ");
+    while get(&up, "/readyz").0 != 200 {}
+    assert_eq!(metric(&up, "orderflow_orders"), placed);
+    assert_eq!(metric(&up, "orderflow_order_changes_total"), 0.0);
+}
+
+#[test]
+fn results_are_for_callers_to_write_only_without_the_job() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let write = |up: &Up| {
+        let export = |name| up.export(name);
+        let config = ClientConfig::new(
+            export("OTS_ENDPOINT"),
+            export("OTS_INSTANCE"),
+            export("OTS_AK_ENV"),
+            export("OTS_SK_ENV"),
+            None,
+        );
+        let key = vec![("UserId".to_owned(), KeyPart::Value(KeyValue::String("me".to_owned())))];
+        let write = RowWrite {
+            table: "OrderBatchSink".to_owned(),
+            key,
+            change: RowChange::Put(Vec::new()),
+            condition: Condition::default(),
+            returning: Returning::default(),
+        };
+        let client = Client::new(config).expect("settings");
+        runtime.block_on(client.write_row(&write)).map(|_| ()).map_err(|error| error.to_string())
+    };
+    let mut up = Up::start(dir.path(), &[]);
+    up.ok(&["init"]);
+    up.await_told("orderflow: job: running, ");
+    let refused = write(&up).expect_err("it is the job's");
+    assert!(refused.contains("OTSNoPermissionAccess") && refused.contains("OrderBatchSink"), "{refused}");
+    assert_eq!(up.stop("INT").code, Some(0));
+    let up = Up::start(dir.path(), &["--no-job"]);
+    write(&up).expect("no table is special");
 }
 
 #[test]
