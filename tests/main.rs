@@ -4,6 +4,7 @@ mod bad_input;
 mod cluster;
 mod crash;
 mod follow;
+mod live;
 mod one_digest;
 mod run_store;
 mod sdk;
