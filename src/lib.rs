@@ -6,8 +6,8 @@
 //!             ingest (orders in) ─┘ └─ sinks (results out)
 //!                     cluster (the processes of one run)
 //!
-//!  cli ─► up ─► tablestore::server ─► store
-//!                       ▲
+//!  cli ─► up ─► instance ─┬─► tablestore::server ─► store ◄─ job
+//!                         └─► metrics    ▲
 //!  cli ─► init, tables, rows, tunnel, clean, generate ─► tablestore::client
 //! ```
 //!
@@ -21,6 +21,8 @@
 //! | [`cluster`] | how processes find, check and watch each other |
 //! | [`generate`] | made-up orders |
 //! | [`format`](mod@format) | what files look like |
+//! | [`instance`] | store, live job and server, run as one |
+//! | [`metrics`], [`log`] | what an instance tells of itself: in numbers, and in lines |
 //! | [`row_text`] | rows of tables as text |
 //! | [`store`] | tables of orders and results, and the log of their changes, on disk |
 //! | [`tablestore`] | Tablestore's wire protocol: the server in front of the store, and the client of all commands that go over the wire |
