@@ -24,6 +24,7 @@
 //! | [`row_text`] | rows of tables as text |
 //! | [`store`] | tables of orders and results, and the log of their changes, on disk |
 //! | [`tablestore`] | Tablestore's wire protocol: the server in front of the store, and the client of all commands that go over the wire |
+//! | [`verify`](mod@verify) | the results recounted by the plain fold, and compared |
 
 pub mod cli;
 pub mod cluster;
@@ -45,3 +46,4 @@ pub mod sinks;
 pub mod store;
 pub mod summary;
 pub mod tablestore;
+pub mod verify;

@@ -41,6 +41,8 @@ use crate::store::Store;
 use crate::store::error::StoreError;
 
 pub use recorded::Recorded;
+#[cfg(test)]
+pub(crate) use recorded::{HEAD_KEY, Head};
 pub use status::{Committed, Phase, Status};
 
 /// Changes that go into the graph as one epoch where nothing else is said.
