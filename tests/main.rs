@@ -14,3 +14,4 @@ mod store_server;
 mod store_up;
 mod support;
 mod tls;
+mod verify;
