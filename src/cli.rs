@@ -34,8 +34,8 @@ pub enum Command {
     Demo(DemoArgs),
     /// Run the graph over files or standard input.
     Run(Box<RunArgs>),
-    /// Serve the store of a data directory: a Tablestore instance of your own.
-    Up(UpArgs),
+    /// Run the store of a data directory, a Tablestore instance of your own, and the live job on it.
+    Up(Box<UpArgs>),
     /// Make the tables of the orders and of the results in the store, and the tunnel.
     Init(InitArgs),
     /// Write orders to the store or to a file, to try things on.

@@ -8,6 +8,7 @@ use dataflows::WindowWidth;
 
 use crate::cli::{self, OnReject, RunArgs};
 use crate::cluster::{self, ClusterConfig, ClusterError};
+use crate::format::Format;
 use crate::ingest::{ColumnNames, InputOptions};
 use crate::sinks::{Layout, Zone, ZoneError};
 use crate::summary::SummaryForm;
@@ -92,8 +93,7 @@ impl RunConfig {
     /// # Errors
     /// [`ConfigError`], which names the flag. Inputs and output folder are not looked at yet.
     pub fn new(args: &RunArgs) -> Result<RunConfig, ConfigError> {
-        let width = u32::try_from(args.window).map_err(|_| ConfigError::TooLong("--window", WINDOW_MAX))?;
-        let width = WindowWidth::from_ms(width).ok_or(ConfigError::Zero("--window"))?;
+        let layout = layout(args.output_format, args.window, &args.timezone)?;
         if args.tick == 0 {
             return Err(ConfigError::Zero("--tick"));
         }
@@ -122,11 +122,7 @@ impl RunConfig {
             },
             local_input: args.local_input,
             output: args.output.clone().map(|dir| OutputConfig { dir, force: args.force }),
-            layout: Layout {
-                format: args.output_format,
-                zone: Zone::parse(&args.timezone).map_err(ConfigError::Zone)?,
-                width,
-            },
+            layout,
             fail_on_reject: args.on_reject == OnReject::Fail,
             epoch_orders: args.epoch_size,
             follow_tick: args.follow.then_some(Duration::from_millis(args.tick)),
@@ -138,6 +134,16 @@ impl RunConfig {
             cluster,
         })
     }
+}
+
+/// How results are printed, by the flags `--window`, in milliseconds, and `--timezone`.
+///
+/// # Errors
+/// [`ConfigError`], which names the flag.
+pub fn layout(format: Format, window_ms: u64, timezone: &str) -> Result<Layout, ConfigError> {
+    let width = u32::try_from(window_ms).map_err(|_| ConfigError::TooLong("--window", WINDOW_MAX))?;
+    let width = WindowWidth::from_ms(width).ok_or(ConfigError::Zero("--window"))?;
+    Ok(Layout { format, zone: Zone::parse(timezone).map_err(ConfigError::Zone)?, width })
 }
 
 fn names(columns: &cli::ColumnArgs) -> ColumnNames {

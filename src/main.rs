@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use orderflow::cli::{Cli, Command};
-use orderflow::commands::{clean, demo, generate, init, rows, run, tables, tell, tunnel, up};
+use orderflow::commands::{clean, demo, generate, init, rows, run, tables, tunnel, up};
+use orderflow::log;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -22,7 +23,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            tell(&format!("orderflow: {failure}"));
+            log::last_words(&failure);
             ExitCode::from(failure.exit_code)
         }
     }

@@ -1,22 +1,24 @@
-//! `orderflow up`: serves the store of a data directory until it is stopped.
+//! `orderflow up`: runs the store of a data directory and the live job on it until it is stopped.
 
-use std::io::ErrorKind;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::oneshot;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::spawn_blocking;
 
 use super::connection::{KEY_ID, SECRET};
-use super::{Failure, say, tell};
-use crate::store::{Durability, Store, StoreOptions};
-use crate::tablestore::server::{Limits, Server, ServiceConfig};
-use keys::KeyPair;
-
-mod keys;
+use super::{Failure, say};
+use crate::cli::parse_duration_ms;
+use crate::cluster;
+use crate::config;
+use crate::format::Format;
+use crate::instance::keys::KeyPair;
+use crate::instance::{Instance, InstanceConfig, InstanceError};
+use crate::job::{CHANGES_MAX, JobConfig};
+use crate::log::{self, LogArgs};
+use crate::store::Durability;
 
 /// The region that is printed. Any would do: version 4 of the signature wants one, the store does not look at it.
 const REGION: &str = "local";
@@ -26,9 +28,6 @@ const INSTANCE_CHARS_MAX: usize = 64;
 
 /// The shortest secret off loopback, in characters.
 const REMOTE_SECRET_CHARS_MIN: usize = 16;
-
-/// How often the store is asked whether it still takes writes.
-const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The exit code of a program that was interrupted before its end.
 const INTERRUPTED: u8 = 130;
@@ -56,12 +55,24 @@ pub struct UpArgs {
     /// the first start and is kept in DIR/keys.env
     #[arg(long, env = "ORDERFLOW_KEY_FILE", value_name = "FILE")]
     pub key_file: Option<PathBuf>,
-    /// No live job beside the store. There is none in this version: the store runs alone with or without this flag
+    /// Worker threads of the live job; one is enough for most shops, whatever the number of cores
+    #[arg(short = 'w', long, env = "ORDERFLOW_WORKERS", default_value_t = 1, value_name = "N")]
+    pub workers: usize,
+    /// Width of the windows of event time, such as 30s, 500ms, 5m or 1h; it stays what it was at the first start
+    #[arg(long, env = "ORDERFLOW_WINDOW", default_value = "30s", value_name = "WIDTH", value_parser = parse_duration_ms)]
+    pub window: u64,
+    /// Time zone that windows are printed in; it stays what it was at the first start
+    #[arg(long, env = "ORDERFLOW_TIMEZONE", default_value = "UTC", value_name = "ZONE")]
+    pub timezone: String,
+    /// The store alone: no live job beside it, and no table special
     #[arg(long, env = "ORDERFLOW_NO_JOB")]
     pub no_job: bool,
     /// No page beside the store. There is none in this version: the store runs alone with or without this flag
     #[arg(long, env = "ORDERFLOW_NO_PAGE")]
     pub no_page: bool,
+    /// What is said on standard error.
+    #[command(flatten)]
+    pub log: LogArgs,
 }
 
 /// When a write is acknowledged.
@@ -74,129 +85,124 @@ pub enum DurabilityArg {
     Relaxed,
 }
 
-/// The flags as meant.
-#[derive(Debug)]
-struct UpConfig {
-    addresses: Vec<SocketAddr>,
-    /// A key of the user's own.
-    own_key: Option<KeyPair>,
-    durability: Durability,
-}
-
 /// Serves until a signal to stop comes.
 ///
 /// # Errors
 /// [`Failure`]: 2 for flags that cannot be, 3 where disk, port or key file fail, or a write has failed while serving.
 pub fn up(args: &UpArgs) -> Result<(), Failure> {
-    let config = UpConfig::new(args, |name| std::env::var(name).ok())?;
-    let failed = |error: &dyn std::fmt::Display| Failure::new(3, error);
-    let options = StoreOptions { durability: config.durability, ..StoreOptions::default() };
-    let store = Store::open(&args.data, options).map_err(|error| failed(&error))?;
-    let key = match &config.own_key {
-        Some(key) => key.clone(),
-        None => KeyPair::of_folder(&args.data).map_err(|error| failed(&error))?,
-    };
+    log::start(&args.log);
+    let config = instance_config(args, |name| std::env::var(name).ok())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::new(3, format!("cannot start: {error}")))?;
-    let served = runtime.block_on(serve(args, &config, &key, store.clone()));
+    let ended = runtime.block_on(serve(args, config));
     // Whoever is still connected is not waited for.
     runtime.shutdown_background();
-    let closed = store.close();
-    served?;
-    closed.map_err(|error| failed(&error))?;
-    tell("orderflow: stopped");
+    ended?;
+    tracing::info!("stopped");
     Ok(())
 }
 
-async fn serve(args: &UpArgs, config: &UpConfig, key: &KeyPair, store: Store) -> Result<(), Failure> {
-    let listener =
-        TcpListener::bind(&*config.addresses).await.map_err(|error| cannot_listen(&args.listen, &error))?;
-    let system = |error: std::io::Error| Failure::new(3, error);
-    let address = listener.local_addr().map_err(system)?;
-    let mut interrupts = signal(SignalKind::interrupt()).map_err(system)?;
-    let mut terminations = signal(SignalKind::terminate()).map_err(system)?;
-    let (stop, stopped) = oneshot::channel::<()>();
-    let mut stop = Some(stop);
-    let service = ServiceConfig {
-        store: store.clone(),
-        instance: args.instance.clone(),
-        key_id: key.id.clone(),
-        secret: key.secret.clone(),
-        limits: Limits::default(),
-    };
-    let serving = Server::serve(listener, service, async {
-        // Also where the sender is dropped.
-        let _ = stopped.await;
-    });
-    tokio::pin!(serving);
-    say(&exports(address, &args.instance, key, config.own_key.is_none()))?;
-    announce(args, config, address);
-    let mut watch = tokio::time::interval(WATCH_INTERVAL);
-    let mut is_refusing = false;
-    loop {
-        tokio::select! {
-            served = &mut serving => return served.map_err(system),
-            _ = interrupts.recv() => {}
-            _ = terminations.recv() => {}
-            _ = watch.tick() => {
-                if let Some(reason) = store.failure().filter(|_| !is_refusing) {
-                    is_refusing = true;
-                    tell(&format!("orderflow: writes are refused from now on, reads go on: {reason}"));
-                }
-                continue;
-            }
+async fn serve(args: &UpArgs, config: InstanceConfig) -> Result<(), Failure> {
+    let failed = |error: InstanceError| Failure::new(error.exit_code(), error);
+    let shows_secret = config.own_key.is_none();
+    let mut instance = Instance::start(config).await.map_err(failed)?;
+    let mut signals = Signals::new().map_err(|error| Failure::new(3, error))?;
+    let store = instance.store().clone();
+    let served = match say(&exports(&instance.endpoint(), &args.instance, instance.key(), shows_secret)) {
+        Ok(()) => {
+            announce(args, &instance);
+            instance.run_until(signals.next()).await.map_err(failed)
         }
-        match stop.take() {
-            Some(stop) => {
-                tell(
-                    "orderflow: stopping once the requests in flight are answered; interrupt again to stop at once",
-                );
-                // The server may have ended by itself.
-                let _ = stop.send(());
-            }
-            None => return Err(Failure::new(INTERRUPTED, "stopped before all requests were answered")),
+        silent => silent,
+    };
+    if served.is_ok() {
+        tracing::info!("stopping once the requests in flight are answered; interrupt again to stop at once");
+    }
+    let stopped = tokio::select! {
+        stopped = instance.stop() => stopped.map_err(failed),
+        () = signals.next() => {
+            // What it finds, the next start finds too.
+            let _ = spawn_blocking(move || store.close()).await;
+            Err(Failure::new(INTERRUPTED, "stopped before all requests were answered"))
+        }
+    };
+    served.and(stopped)
+}
+
+/// The signals to stop.
+struct Signals {
+    interrupts: Signal,
+    terminations: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Signals> {
+        let interrupts = signal(SignalKind::interrupt())?;
+        Ok(Signals { interrupts, terminations: signal(SignalKind::terminate())? })
+    }
+
+    /// Waits for one.
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupts.recv() => {}
+            _ = self.terminations.recv() => {}
         }
     }
 }
 
-impl UpConfig {
-    /// What the flags mean; keys of the user's own come from a file or from `variable`.
-    fn new(args: &UpArgs, variable: impl Fn(&str) -> Option<String>) -> Result<UpConfig, Failure> {
-        check_instance(&args.instance)?;
-        let addresses = addresses(&args.listen)?;
-        let remote = addresses.iter().find(|address| !address.ip().is_loopback());
-        if let Some(address) = remote.filter(|_| !args.allow_remote) {
-            return Err(Failure::new(
-                2,
-                format!(
-                    "{address} can be reached from other machines: say --allow-remote if that is meant, or listen on 127.0.0.1"
-                ),
-            ));
-        }
-        let own_key = match &args.key_file {
-            Some(path) => Some(KeyPair::of_file(path).map_err(|error| Failure::new(2, error))?),
-            None if remote.is_some() => Some(key_of_environment(variable)?),
-            None => None,
-        };
-        if let Some(key) = own_key.as_ref().filter(|_| remote.is_some())
-            && key.secret.len() < REMOTE_SECRET_CHARS_MIN
-        {
-            let shortest = REMOTE_SECRET_CHARS_MIN;
-            return Err(Failure::new(
-                2,
-                format!(
-                    "the secret {SECRET} must have at least {shortest} characters where other machines can try it"
-                ),
-            ));
-        }
-        let durability = match args.durability {
+/// What the flags mean; keys of the user's own come from a file or from `variable`.
+fn instance_config(
+    args: &UpArgs,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Result<InstanceConfig, Failure> {
+    check_instance(&args.instance)?;
+    let addresses = addresses(&args.listen)?;
+    let remote = addresses.iter().find(|address| !address.ip().is_loopback());
+    if let Some(address) = remote.filter(|_| !args.allow_remote) {
+        return Err(Failure::new(
+            2,
+            format!(
+                "{address} can be reached from other machines: say --allow-remote if that is meant, or listen on 127.0.0.1"
+            ),
+        ));
+    }
+    let own_key = match &args.key_file {
+        Some(path) => Some(KeyPair::of_file(path).map_err(|error| Failure::new(2, error))?),
+        None if remote.is_some() => Some(key_of_environment(variable)?),
+        None => None,
+    };
+    if let Some(key) = own_key.as_ref().filter(|_| remote.is_some())
+        && key.secret.len() < REMOTE_SECRET_CHARS_MIN
+    {
+        let shortest = REMOTE_SECRET_CHARS_MIN;
+        return Err(Failure::new(
+            2,
+            format!(
+                "the secret {SECRET} must have at least {shortest} characters where other machines can try it"
+            ),
+        ));
+    }
+    Ok(InstanceConfig {
+        data: args.data.clone(),
+        addresses,
+        instance: args.instance.clone(),
+        durability: match args.durability {
             DurabilityArg::Synced => Durability::Synced,
             DurabilityArg::Relaxed => Durability::Relaxed,
-        };
-        Ok(UpConfig { addresses, own_key, durability })
-    }
+        },
+        own_key,
+        job: if args.no_job { None } else { Some(job_config(args)?) },
+    })
+}
+
+fn job_config(args: &UpArgs) -> Result<JobConfig, Failure> {
+    let cluster = cluster::resolve(args.workers, None, None, None, None)
+        .map_err(|error| Failure::new(error.exit_code(), error))?;
+    let layout = config::layout(Format::Csv, args.window, &args.timezone)
+        .map_err(|error| Failure::new(error.exit_code(), error))?;
+    Ok(JobConfig { workers: cluster.workers, layout, changes_max: CHANGES_MAX })
 }
 
 fn key_of_environment(variable: impl Fn(&str) -> Option<String>) -> Result<KeyPair, Failure> {
@@ -237,19 +243,8 @@ fn addresses(listen: &str) -> Result<Vec<SocketAddr>, Failure> {
     Ok(found)
 }
 
-fn cannot_listen(listen: &str, error: &std::io::Error) -> Failure {
-    let message = match error.kind() {
-        ErrorKind::AddrInUse => {
-            format!("{listen} is in use by another program: stop that, or choose another port with --listen")
-        }
-        _ => format!("cannot listen on {listen}: {error}"),
-    };
-    Failure::new(3, message)
-}
-
 /// Lines for a shell to read. A secret of the user's own is not printed.
-fn exports(address: SocketAddr, instance: &str, key: &KeyPair, shows_secret: bool) -> String {
-    let endpoint = endpoint(address);
+fn exports(endpoint: &str, instance: &str, key: &KeyPair, shows_secret: bool) -> String {
     let secret = match shows_secret {
         true => format!("export {SECRET}={}\n", key.secret),
         false => format!("# export {SECRET}=… the secret of your own, which is not printed\n"),
@@ -264,31 +259,20 @@ fn exports(address: SocketAddr, instance: &str, key: &KeyPair, shows_secret: boo
     )
 }
 
-/// Where callers on this machine reach an address.
-fn endpoint(address: SocketAddr) -> String {
-    let ip = match address.ip() {
-        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => IpAddr::V6(Ipv6Addr::LOCALHOST),
-        ip => ip,
-    };
-    format!("http://{}", SocketAddr::new(ip, address.port()))
-}
-
 /// Says on standard error what began.
-fn announce(args: &UpArgs, config: &UpConfig, address: SocketAddr) {
-    if config.durability == Durability::Relaxed {
-        tell(
-            "orderflow: durability relaxed: writes are acknowledged before they are on disk; if the machine stops, \
+fn announce(args: &UpArgs, instance: &Instance) {
+    if args.durability == DurabilityArg::Relaxed {
+        tracing::warn!(
+            "durability relaxed: writes are acknowledged before they are on disk; if the machine stops, \
              the last of them may be lost",
         );
     }
+    let address = instance.address();
     if !address.ip().is_loopback() {
-        tell(&format!(
-            "orderflow: other machines can reach {address}: requests are signed, but not encrypted"
-        ));
+        tracing::warn!("other machines can reach {address}: requests are signed, but not encrypted");
     }
-    let (instance, data) = (&args.instance, args.data.display());
-    tell(&format!("orderflow: ready: instance {instance} of {data} at {}", endpoint(address)));
+    let (name, data) = (&args.instance, args.data.display());
+    tracing::info!("ready: instance {name} of {data} at {}", instance.endpoint());
 }
 
 #[cfg(test)]

@@ -14,14 +14,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use tokio::sync::watch;
 
 use super::Clock;
 use super::catalog::Tables;
-use super::engine::Engine;
 use super::engine::fjall::panic_message;
+use super::engine::{Batch, Engine, EngineError};
 use super::error::StoreError;
+use super::stats::Counters;
 use super::transaction::{Group, Last, Transaction};
 
 /// Most requests that share a commit.
@@ -48,6 +50,7 @@ pub(crate) struct Published {
     tables: RwLock<Arc<Tables>>,
     failure: OnceLock<String>,
     last: watch::Sender<u64>,
+    pub(super) counters: Counters,
 }
 
 impl Published {
@@ -147,6 +150,7 @@ impl Committer {
             tables: RwLock::new(Arc::new(tables)),
             failure: OnceLock::new(),
             last: watch::Sender::new(last.commit),
+            counters: Counters::default(),
         });
         let (jobs, queue) = channel();
         let worker = Worker { engine, queue, last, sync, clock, published: published.clone() };
@@ -232,12 +236,13 @@ impl Worker {
         let (tables_after, last) = (group.tables.clone(), group.last);
         let committed = match group.into_batch() {
             None => Ok(()),
-            Some(batch) => self.engine.commit(batch, self.sync).map_err(|error| {
+            Some(batch) => self.commit_batch(batch).map_err(|error| {
                 self.published.fail(&error.to_string());
                 self.published.refusal().unwrap_or(StoreError::Closing)
             }),
         };
         if committed.is_ok() {
+            self.published.counters.committed(last.commit - self.last.commit);
             self.last = last;
             if !Arc::ptr_eq(&tables, &tables_after) {
                 *self.published.tables.write().unwrap_or_else(PoisonError::into_inner) = tables_after;
@@ -245,6 +250,15 @@ impl Worker {
             self.published.last.send_if_modified(|seen| std::mem::replace(seen, last.commit) != last.commit);
         }
         finishes.into_iter().for_each(|finish| finish(committed.clone()));
+    }
+
+    fn commit_batch(&self, batch: Batch) -> Result<(), EngineError> {
+        let began = Instant::now();
+        self.engine.commit(batch, self.sync)?;
+        if self.sync {
+            self.published.counters.synced(began.elapsed());
+        }
+        Ok(())
     }
 
     /// Answers requests without running them: they run on nothing, and that is dropped.

@@ -27,6 +27,7 @@ mod key;
 mod lock;
 pub(crate) mod log;
 mod meta;
+mod options;
 mod prepare;
 mod purge;
 pub mod read;
@@ -34,6 +35,7 @@ mod row;
 mod rows;
 pub mod schema;
 mod select;
+mod stats;
 mod time_to_live;
 mod transaction;
 pub mod tunnel;
@@ -48,7 +50,6 @@ use std::fs;
 use std::path::Path;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::sync::watch;
 
@@ -70,58 +71,8 @@ use self::value::{CellRef, KeyRef, NamedKey, PrimaryKey, Row};
 
 pub use self::check::Checked;
 pub use self::format::CHANNELS;
-
-/// When a write is acknowledged.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Durability {
-    /// Once it is synced to disk.
-    #[default]
-    Synced,
-    /// Once the operating system has it: what was acknowledged last may be lost if the machine stops, not if only this process does.
-    /// For loads that can be done again.
-    Relaxed,
-}
-
-/// Tells the time.
-#[derive(Clone)]
-pub struct Clock(Arc<dyn Fn() -> i64 + Send + Sync>);
-
-impl Clock {
-    /// A clock that calls `now_us` for the microseconds since 1970.
-    pub fn new(now_us: impl Fn() -> i64 + Send + Sync + 'static) -> Clock {
-        Clock(Arc::new(now_us))
-    }
-
-    /// Microseconds since 1970.
-    pub fn now_us(&self) -> i64 {
-        (self.0)()
-    }
-}
-
-impl Default for Clock {
-    /// The system's.
-    fn default() -> Clock {
-        Clock::new(|| {
-            let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            i64::try_from(since_1970.as_micros()).unwrap_or(i64::MAX)
-        })
-    }
-}
-
-impl fmt::Debug for Clock {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Clock({} µs)", self.now_us())
-    }
-}
-
-/// How a store is opened.
-#[derive(Clone, Debug, Default)]
-pub struct StoreOptions {
-    /// When writes are acknowledged.
-    pub durability: Durability,
-    /// What time it is; for tests to set.
-    pub clock: Clock,
-}
+pub use self::options::{Clock, Durability, StoreOptions};
+pub use self::stats::{DURATION_BOUNDS, Durations, Stats};
 
 /// An open store. Cheap to clone; the last clone to go closes it.
 #[derive(Clone)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Arc, Mutex};
 
-use super::{Batch, Bytes, Engine, EngineError, Entry, Scan, Snapshot, Space};
+use super::{Batch, Bytes, Engine, EngineError, Entry, Memory, Scan, Snapshot, Space};
 use crate::store::read::Direction;
 
 /// What goes wrong with one commit.
@@ -114,6 +114,10 @@ impl Engine for Disk {
             }
             Some(fault) => Err(EngineError(format!("{fault:?}"))),
         }
+    }
+
+    fn memory(&self) -> Memory {
+        Memory::default()
     }
 
     fn sync(&self) -> Result<(), EngineError> {

@@ -15,7 +15,7 @@ use ::fjall::{
 pub(crate) use ::fjall::Slice as Bytes;
 
 use super::journal;
-use super::{Batch, Engine, EngineError, Entry, Scan, Snapshot, Space};
+use super::{Batch, Engine, EngineError, Entry, Memory, Scan, Snapshot, Space};
 use crate::store::error::OpenError;
 use crate::store::format::FORMAT_VERSION;
 use crate::store::read::Direction;
@@ -110,6 +110,10 @@ impl Engine for FjallEngine {
             writes.commit()
         })
         .map_err(|error| self.error("cannot write to", &error))
+    }
+
+    fn memory(&self) -> Memory {
+        Memory { cache_bytes: self.database.cache_size(), memtable_bytes: self.database.write_buffer_size() }
     }
 
     fn sync(&self) -> Result<(), EngineError> {

@@ -76,6 +76,15 @@ impl From<EngineError> for StoreError {
     }
 }
 
+/// What an engine takes in memory.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Memory {
+    /// Bytes of blocks that were read.
+    pub(crate) cache_bytes: u64,
+    /// Bytes of what is not yet written as sorted files.
+    pub(crate) memtable_bytes: u64,
+}
+
 /// A key and its value.
 pub(crate) struct Entry {
     pub(crate) key: Bytes,
@@ -102,6 +111,9 @@ pub(crate) trait Engine: Send + Sync {
     /// Makes a batch true, all of it or nothing even if power fails, and durable before it returns where `sync` says so.
     /// Batches become durable in the order of their commits. After an error nothing more can be committed.
     fn commit(&self, batch: Batch, sync: bool) -> Result<(), EngineError>;
+
+    /// What it takes in memory.
+    fn memory(&self) -> Memory;
 
     /// Makes everything committed durable.
     fn sync(&self) -> Result<(), EngineError>;

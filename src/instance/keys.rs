@@ -26,11 +26,11 @@ const SECRET_BYTES: usize = 32;
 
 /// An access key.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct KeyPair {
+pub struct KeyPair {
     /// Named in every request.
-    pub(super) id: String,
+    pub id: String,
     /// Signs requests; never in one.
-    pub(super) secret: String,
+    pub secret: String,
 }
 
 impl fmt::Debug for KeyPair {
@@ -41,7 +41,7 @@ impl fmt::Debug for KeyPair {
 
 /// Why there is no key.
 #[derive(Debug)]
-pub(super) enum KeyError {
+pub enum KeyError {
     /// The system refuses.
     Io(PathBuf, io::Error),
     /// Others than the owner may read the file; its mode.
@@ -74,7 +74,7 @@ impl KeyPair {
     ///
     /// # Errors
     /// What makes them none.
-    pub(super) fn new(id: &str, secret: &str) -> Result<KeyPair, String> {
+    pub fn new(id: &str, secret: &str) -> Result<KeyPair, String> {
         for (name, value) in [(KEY_ID, id), (SECRET, secret)] {
             let is_plain =
                 value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=_.-".contains(&byte));
@@ -111,7 +111,7 @@ impl KeyPair {
     ///
     /// # Errors
     /// [`KeyError`]. A file that is there is never replaced.
-    pub(super) fn of_folder(folder: &Path) -> Result<KeyPair, KeyError> {
+    pub fn of_folder(folder: &Path) -> Result<KeyPair, KeyError> {
         let path = folder.join(KEY_FILE);
         match KeyPair::of_file(&path) {
             Err(KeyError::Io(_, error)) if error.kind() == io::ErrorKind::NotFound => {
@@ -127,7 +127,7 @@ impl KeyPair {
     ///
     /// # Errors
     /// [`KeyError`], also where others than its owner may read it.
-    pub(super) fn of_file(path: &Path) -> Result<KeyPair, KeyError> {
+    pub fn of_file(path: &Path) -> Result<KeyPair, KeyError> {
         let failed = |error| KeyError::Io(path.to_owned(), error);
         let damaged = |reason: &str| KeyError::Damaged(path.to_owned(), reason.to_owned());
         // Opening a pipe must not wait for its writer.
