@@ -96,7 +96,7 @@ fn listing(key: &[String], rows: &[Row]) -> Vec<Vec<String>> {
 }
 
 /// The row as a JSON object and a line feed.
-fn json(key: &[String], row: &Row) -> String {
+pub(super) fn json(key: &[String], row: &Row) -> String {
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let key_fields = key.iter().zip(&row.key).map(|(name, value)| {
         let value = match value {
@@ -131,7 +131,7 @@ pub(super) fn named_key_text(key: &NamedKey) -> String {
 }
 
 /// A value of a key column, exact.
-fn key_text(value: &KeyValue) -> String {
+pub(super) fn key_text(value: &KeyValue) -> String {
     match value {
         KeyValue::Integer(integer) => integer.to_string(),
         KeyValue::String(text) => text.clone(),
@@ -140,7 +140,7 @@ fn key_text(value: &KeyValue) -> String {
 }
 
 /// A value, exact: doubles in the fewest digits that read back to the same bits.
-fn value_text(value: &Value) -> String {
+pub(super) fn value_text(value: &Value) -> String {
     match value {
         Value::Integer(integer) => integer.to_string(),
         Value::Double(double) => format!("{double:?}"),
