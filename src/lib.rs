@@ -35,6 +35,7 @@ pub mod ingest;
 pub mod instance;
 pub mod job;
 pub mod log;
+pub mod metrics;
 pub mod order_tables;
 pub mod parquet_write;
 pub mod progress;

@@ -50,7 +50,7 @@ fn dataflow<'scope>(
     let probe = ProbeHandle::new();
     match engine {
         Engine::Ours => {
-            let views = build(orders, WindowWidth::default());
+            let views = build(orders, None, WindowWidth::default());
             views.users.inner.probe_with(&probe);
             views.total.inner.probe_with(&probe);
             views.windows.inner.probe_with(&probe);

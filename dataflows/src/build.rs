@@ -2,6 +2,7 @@
 
 use differential_dataflow::VecCollection;
 
+use crate::totals_by::KeptTotals;
 use crate::views::{global_total, user_totals, window_totals};
 use crate::{Diff, Epoch, Id, Orders, Totals, Window, WindowWidth};
 
@@ -16,17 +17,38 @@ pub struct Views<'scope> {
     pub windows: VecCollection<'scope, Epoch, (Window, Totals), Diff>,
 }
 
-/// Builds the three results of orders.
+/// The three results as of a checkpoint: what the views start from, in place of the orders that made them.
+///
+/// All of it is of the first epoch. The windows must be of the width that the views are built with.
+pub struct Kept<'scope> {
+    /// Totals of each user.
+    pub users: KeptTotals<'scope, Id>,
+    /// Totals of all orders.
+    pub total: KeptTotals<'scope, ()>,
+    /// Totals of each window.
+    pub windows: KeptTotals<'scope, Window>,
+}
+
+/// Builds the three results of orders, beside those that are kept already.
 ///
 /// ```text
-///             ┌─ PreAggregate: users ───⇄─ Totals: users ───► users
-///  orders ────┼─ PreAggregate: total ───⇄─ Totals: total ───► total
-///             └─ PreAggregate: windows ─⇄─ Totals: windows ─► windows       ⇄ exchange by key
+///                                        kept
+///             ┌─ PreAggregate: users ────┴⇄─ Totals: users ───► users
+///  orders ────┼─ PreAggregate: total ────┴⇄─ Totals: total ───► total
+///             └─ PreAggregate: windows ──┴⇄─ Totals: windows ─► windows     ⇄ exchange by key
 /// ```
-pub fn build<'scope>(orders: Orders<'scope>, width: WindowWidth) -> Views<'scope> {
+pub fn build<'scope>(
+    orders: Orders<'scope>,
+    kept: Option<Kept<'scope>>,
+    width: WindowWidth,
+) -> Views<'scope> {
+    let (users, total, windows) = match kept {
+        Some(Kept { users, total, windows }) => (Some(users), Some(total), Some(windows)),
+        None => (None, None, None),
+    };
     Views {
-        users: user_totals(orders.clone()),
-        total: global_total(orders.clone()),
-        windows: window_totals(orders, width),
+        users: user_totals(orders.clone(), users),
+        total: global_total(orders.clone(), total),
+        windows: window_totals(orders, windows, width),
     }
 }

@@ -38,13 +38,13 @@ use std::rc::Rc;
 use differential_dataflow::Collection;
 
 pub use amount::{Amount, AmountError, FRACTION_DIGITS_MAX, PRICE_MAX};
-pub use build::{Views, build};
+pub use build::{Kept, Views, build};
 pub use deliver::{Change, RowKey, deliver};
 pub use id::{INLINE_MAX, Id};
 pub use order::{Order, OrderKey, Position};
 pub use reference::{Reference, UpsertReference};
 pub use totals::Totals;
-pub use totals_by::totals_by;
+pub use totals_by::{KeptTotals, Partials, totals_by};
 pub use upsert::{OrderState, UPSERT_WORDS, Upsert, Upserts, upsert};
 pub use window::{WINDOW_MS_DEFAULT, Window, WindowWidth};
 

@@ -14,7 +14,7 @@ use differential_dataflow::{AsCollection, VecCollection};
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::Stream;
 use timely::dataflow::channels::pact::Pipeline;
-use timely::dataflow::operators::{Capability, Operator};
+use timely::dataflow::operators::{Capability, Concat, Operator};
 use timely::progress::frontier::MutableAntichain;
 
 use crate::exchange::{Parcel, exchange};
@@ -23,18 +23,27 @@ use crate::table::{BLOCK, TotalsTable};
 use crate::{Diff, Epoch, Order, Orders, Totals};
 
 /// The partial sums of one worker, on their way.
-type Partials<K> = Parcel<Partial<K>, PARTIAL_WORDS>;
+pub type Partials<K> = Parcel<Partial<K>, PARTIAL_WORDS>;
+
+/// Totals of groups that are there already, each once, on any worker.
+pub type KeptTotals<'scope, K> = Stream<'scope, Epoch, Partials<K>>;
 
 /// The totals of each group of orders: `SELECT key, COUNT(*), SUM(price) FROM orders GROUP BY key`.
 ///
 /// State: one entry a group with orders, on the worker of its key, and the open epoch's partial sums.
 /// Work per epoch: a lookup an order, then proportional to the groups that changed.
+///
+/// `kept` are totals that are there beside those of the orders, as of a checkpoint: they go where partial sums go.
 pub fn totals_by<'scope, G: Grouping>(
     orders: Orders<'scope>,
+    kept: Option<KeptTotals<'scope, G::Key>>,
     name: &str,
     grouping: G,
 ) -> VecCollection<'scope, Epoch, (G::Key, Totals), Diff> {
-    let partials = pre_aggregate(orders, &format!("PreAggregate: {name}"), grouping);
+    let mut partials = pre_aggregate(orders, &format!("PreAggregate: {name}"), grouping);
+    if let Some(kept) = kept {
+        partials = partials.concat(kept);
+    }
     keep_totals(partials, &format!("Totals: {name}"))
 }
 

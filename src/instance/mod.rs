@@ -14,6 +14,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -24,6 +25,7 @@ pub use self::error::InstanceError;
 use self::keys::KeyPair;
 use self::phases::Phases;
 use crate::job::{Job, JobConfig, JobWatch, Phase};
+use crate::metrics::Metrics;
 use crate::store::{Durability, Store, StoreOptions};
 use crate::tablestore::server::{Limits, Server, ServiceConfig};
 
@@ -87,12 +89,14 @@ impl Instance {
             }
             None => None,
         };
+        let watch = job.as_ref().map(Job::watch);
         let service = ServiceConfig {
             store: store.clone(),
             instance,
             key_id: key.id.clone(),
             secret: key.secret.clone(),
             limits: Limits::default(),
+            vitals: Arc::new(Metrics::new(store.clone(), watch.as_ref())),
         };
         let (stop, stopped) = oneshot::channel();
         let mut serving = JoinSet::new();

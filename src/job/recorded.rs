@@ -26,11 +26,11 @@ pub(super) struct Head {
     zone: String,
     /// Width of windows in milliseconds.
     window_ms: i64,
-    /// Ids of the table of orders and of the tables of results.
+    /// Ids of the table of orders and of those that the job writes, in the order of [`schemas`](crate::order_tables::schemas).
     pub(super) tables: Vec<u32>,
     /// Orders that are set aside.
     pub(super) rejects: u64,
-    /// Sum of the digests of all entries of the checkpoint.
+    /// Sum of the digests of all totals of the checkpoint.
     pub(super) digest: u64,
 }
 
@@ -89,13 +89,16 @@ impl Head {
 
     /// The head in a view, if there is one.
     pub(super) fn read(view: &View) -> Result<Option<Result<Head, Unusable>>, StoreError> {
-        for note in view.notes(HEAD_KEY) {
-            let (key, value) = note?;
-            if key == HEAD_KEY {
-                return Ok(Some(Head::decode(&value)));
-            }
+        // It sorts before the entries, whose keys start with its own.
+        match view.notes(HEAD_KEY).next().transpose()? {
+            Some((key, value)) if key == HEAD_KEY => Ok(Some(Head::decode(&value))),
+            _ => Ok(None),
         }
-        Ok(None)
+    }
+
+    /// Whether the results have these windows, printed alike.
+    pub(super) fn has_windows(&self, layout: &Layout) -> bool {
+        self.zone == layout.zone.name() && self.window_ms == layout.width.ms()
     }
 
     /// How the results are printed; none if there is no such zone or width.

@@ -10,19 +10,19 @@
 //!
 //! What is on disk is written down in [`format`](mod@format).
 
-mod append;
+pub(crate) mod append;
 mod apply;
 mod background;
-mod catalog;
+pub(crate) mod catalog;
 pub mod change;
 mod check;
 mod check_key;
 mod commit;
 pub(crate) mod edit;
-mod engine;
+pub(crate) mod engine;
 pub mod error;
 pub mod filter;
-mod format;
+pub(crate) mod format;
 mod key;
 mod lock;
 pub(crate) mod log;
@@ -43,7 +43,7 @@ pub mod value;
 pub mod view;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::fmt;
 use std::fs;

@@ -146,6 +146,13 @@ pub struct CellRef<'a> {
     pub version: i64,
 }
 
+impl Cell {
+    /// Borrows it.
+    pub fn borrow(&self) -> CellRef<'_> {
+        CellRef { name: &self.name, value: self.value.borrow(), version: self.version }
+    }
+}
+
 impl CellRef<'_> {
     /// Copies it.
     pub fn to_cell(self) -> Cell {

@@ -29,6 +29,9 @@ pub struct View {
     now_ms: i64,
 }
 
+/// Takes a row, borrowed, and says whether to go on.
+pub type EmitRow<'e> = dyn FnMut(&[KeyRef<'_>], &[CellRef<'_>]) -> ControlFlow<()> + 'e;
+
 /// A row before and after a change.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RowChange {
@@ -64,13 +67,21 @@ impl View {
         self.find(name).map(|table| table.info.clone())
     }
 
-    /// Which table of that name it is: one that was deleted and made again has another id.
-    pub(crate) fn table_id(&self, name: &str) -> Option<TableId> {
-        self.tables.get(name).map(|table| table.id)
+    /// A table by name, if there is one.
+    pub(crate) fn find_table(&self, name: &str) -> Option<Arc<Table>> {
+        self.tables.get(name).cloned()
     }
 
     fn find(&self, name: &str) -> Result<&Arc<Table>, StoreError> {
         self.tables.get(name).ok_or_else(|| StoreError::TableMissing(name.to_owned()))
+    }
+
+    /// The commit that wrote a row last; none where there is no row of this key.
+    pub fn written_at(&self, table: &str, key: &[KeyValue]) -> Result<Option<u64>, StoreError> {
+        let table = self.find(table)?;
+        let value = self.snapshot.get(Space::Rows, &row_key(table.id, key.iter().map(KeyValue::borrow)))?;
+        let damaged = |Malformed| StoreError::Damaged(format!("row {key:?} of table \"{}\"", table.name()));
+        value.map(|value| RowView::new(&value).map(|row| row.commit).map_err(damaged)).transpose()
     }
 
     /// As [`Store::get`].
@@ -93,7 +104,7 @@ impl View {
         &self,
         table: &str,
         start: Option<&[KeyValue]>,
-        emit: &mut dyn FnMut(&[KeyRef<'_>], &[CellRef<'_>]) -> ControlFlow<()>,
+        emit: &mut EmitRow<'_>,
     ) -> Result<(), StoreError> {
         let table = self.find(table)?;
         let every = Selection::default();

@@ -1,7 +1,7 @@
 use differential_dataflow::VecCollection;
 
 use crate::key::Grouping;
-use crate::totals_by::totals_by;
+use crate::totals_by::{KeptTotals, totals_by};
 use crate::{Diff, Epoch, Order, Orders, Totals};
 
 /// How many orders are there, and for how much in all?
@@ -9,8 +9,11 @@ use crate::{Diff, Epoch, Order, Orders, Totals};
 /// `SELECT COUNT(*), SUM(price) FROM orders`, without a row where there are no orders.
 ///
 /// State: one entry. Work per epoch: constant.
-pub fn global_total<'scope>(orders: Orders<'scope>) -> VecCollection<'scope, Epoch, ((), Totals), Diff> {
-    totals_by(orders, "total", Together)
+pub fn global_total<'scope>(
+    orders: Orders<'scope>,
+    kept: Option<KeptTotals<'scope, ()>>,
+) -> VecCollection<'scope, Epoch, ((), Totals), Diff> {
+    totals_by(orders, kept, "total", Together)
 }
 
 struct Together;

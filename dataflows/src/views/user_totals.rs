@@ -1,7 +1,7 @@
 use differential_dataflow::VecCollection;
 
 use crate::key::{Grouping, Key};
-use crate::totals_by::totals_by;
+use crate::totals_by::{KeptTotals, totals_by};
 use crate::{Diff, Epoch, Id, Order, Orders, Totals};
 
 /// What has each user ordered, and for how much?
@@ -9,8 +9,11 @@ use crate::{Diff, Epoch, Id, Order, Orders, Totals};
 /// `SELECT user_id, COUNT(*), SUM(price) FROM orders GROUP BY user_id`
 ///
 /// State: one entry per user with orders. Work per epoch: proportional to the users that changed.
-pub fn user_totals<'scope>(orders: Orders<'scope>) -> VecCollection<'scope, Epoch, (Id, Totals), Diff> {
-    totals_by(orders, "users", ByUser)
+pub fn user_totals<'scope>(
+    orders: Orders<'scope>,
+    kept: Option<KeptTotals<'scope, Id>>,
+) -> VecCollection<'scope, Epoch, (Id, Totals), Diff> {
+    totals_by(orders, kept, "users", ByUser)
 }
 
 struct ByUser;

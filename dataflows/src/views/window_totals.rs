@@ -1,7 +1,7 @@
 use differential_dataflow::VecCollection;
 
 use crate::key::Grouping;
-use crate::totals_by::totals_by;
+use crate::totals_by::{KeptTotals, totals_by};
 use crate::{Diff, Epoch, Order, Orders, Totals, Window, WindowWidth};
 
 /// What was ordered in each window of event time?
@@ -14,9 +14,10 @@ use crate::{Diff, Epoch, Order, Orders, Totals, Window, WindowWidth};
 /// State: one entry per window with orders. Work per epoch: proportional to the windows that changed.
 pub fn window_totals<'scope>(
     orders: Orders<'scope>,
+    kept: Option<KeptTotals<'scope, Window>>,
     width: WindowWidth,
 ) -> VecCollection<'scope, Epoch, (Window, Totals), Diff> {
-    totals_by(orders, "windows", ByWindow(width))
+    totals_by(orders, kept, "windows", ByWindow(width))
 }
 
 struct ByWindow(WindowWidth);

@@ -103,7 +103,7 @@ fn feed(worker: &mut Worker, log: &Log, width: WindowWidth, shape: Shape, delive
             Log::Updates(_) => scope.input_from(&mut orders).as_collection(),
             Log::Upserts(_) => upsert(scope.input_from(&mut upserts)),
         };
-        let views = build(collection, width);
+        let views = build(collection, None, width);
         deliver(views, move |epoch, changes| delivered.lock().expect("no panic").push((epoch, changes)))
     });
     let (index, peers) = (worker.index(), worker.peers());
@@ -195,7 +195,7 @@ pub(crate) fn differs_from_count_total(
         let found = Arc::clone(&collected);
         worker.dataflow::<Epoch, _, _>(|scope| {
             let orders = scope.input_from(&mut input).as_collection();
-            let views = build(orders.clone(), width);
+            let views = build(orders.clone(), None, width);
             differ(
                 views.users,
                 counted(&orders, |order| order.user_id.to_string()),

@@ -29,6 +29,11 @@ impl ChangeReader {
         ChangeReader { store, table: table.to_owned(), lower }
     }
 
+    /// Leaves out the commits below `lower`, of which the caller knows that they changed nothing of the table.
+    pub fn skip_to(&mut self, lower: u64) {
+        self.lower = self.lower.max(lower);
+    }
+
     /// The changes of all commits that are there, or of the first of them: then `changes_max` changes, and what else
     /// their last commit did. None if there was no commit since. [`StoreError::TunnelExpired`] if changes of these
     /// commits are no longer, or not, kept.

@@ -12,7 +12,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustix::io::Errno;
 use tokio::io::AsyncWriteExt;
@@ -139,21 +139,10 @@ async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (head, body) = request.into_parts();
-    match (&head.method, head.uri.path()) {
-        (&Method::GET, "/healthz") => Ok(plain(StatusCode::OK, "ok".to_owned())),
-        (&Method::GET, "/readyz") => Ok(match service.store.failure() {
-            None => plain(StatusCode::OK, "ready".to_owned()),
-            Some(reason) => plain(StatusCode::SERVICE_UNAVAILABLE, reason),
-        }),
-        _ => Ok(service.handle(head, body).await),
+    match service.plain_answer(&head) {
+        Some(answer) => Ok(answer),
+        None => Ok(service.handle(head, body).await),
     }
-}
-
-/// An answer to a person.
-fn plain(status: StatusCode, text: String) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(text + "\n")));
-    *response.status_mut() = status;
-    response
 }
 
 /// Ends a connection that is one too many, and says why.

@@ -15,6 +15,7 @@ const UNIT_BYTES: usize = 1 << 10;
 #[derive(Debug)]
 pub(super) struct Memory {
     units: Arc<Semaphore>,
+    units_total: usize,
     wait: Duration,
 }
 
@@ -26,7 +27,12 @@ impl Memory {
     /// Memory of this size; those that find it taken wait this long.
     pub(super) fn new(bytes: usize, wait: Duration) -> Memory {
         let units = (bytes / UNIT_BYTES).min(Semaphore::MAX_PERMITS);
-        Memory { units: Arc::new(Semaphore::new(units)), wait }
+        Memory { units: Arc::new(Semaphore::new(units)), units_total: units, wait }
+    }
+
+    /// Bytes that are shared out now.
+    pub(super) fn bytes_taken(&self) -> usize {
+        self.units_total.saturating_sub(self.units.available_permits()) * UNIT_BYTES
     }
 
     /// A share of this size, once there is one.

@@ -19,7 +19,9 @@ mod decode;
 mod error;
 mod memory;
 mod operation;
+mod plain;
 mod reads;
+mod requests;
 mod tables;
 mod token;
 mod tunnels;
@@ -45,11 +47,14 @@ use self::check::{Caller, signed_path};
 use self::error::Refusal;
 use self::memory::Memory;
 use self::operation::Operation;
+use self::requests::Requests;
 use super::signature::DerivedKeys;
 use crate::store::Store;
 use crate::store::read::PAGE_BYTES_MAX;
 
 pub use self::connection::Server;
+pub use self::plain::{Load, Vitals};
+pub use self::requests::RequestCount;
 
 /// Memory that an answer with rows has while it is made. A page has half of that, or one row more.
 const ANSWER_BYTES: usize = 2 * PAGE_BYTES_MAX;
@@ -106,6 +111,8 @@ pub struct ServiceConfig {
     pub secret: String,
     /// Bounds.
     pub limits: Limits,
+    /// What is told of the program around it.
+    pub vitals: Arc<dyn Vitals>,
 }
 
 impl fmt::Debug for ServiceConfig {
@@ -128,6 +135,8 @@ struct Service {
     body_memory: Memory,
     answer_memory: Memory,
     request_ids: RequestIds,
+    requests: Requests,
+    vitals: Arc<dyn Vitals>,
 }
 
 impl Service {
@@ -143,6 +152,8 @@ impl Service {
             answer_memory: Memory::new(limits.answers_bytes_max, limits.memory_wait_max),
             limits,
             request_ids: RequestIds::new(),
+            requests: Requests::default(),
+            vitals: config.vitals,
         }
     }
 
@@ -170,6 +181,7 @@ impl Service {
         if !usable {
             close_after(&mut response);
         }
+        self.requests.count(path, response.status());
         response
     }
 

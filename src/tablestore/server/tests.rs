@@ -4,11 +4,13 @@ mod flow;
 mod fuzz;
 mod http;
 mod limits;
+mod plain;
 mod refusals;
 mod tunnel_bodies;
 mod tunnels;
 
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -21,7 +23,7 @@ use tokio::task::JoinHandle;
 
 use super::check::signed_path;
 use super::date::format_date;
-use super::{Limits, Server, ServiceConfig};
+use super::{Limits, Load, Server, ServiceConfig, Vitals};
 use crate::store::value::{KeyPart, KeyValue, NamedKey};
 use crate::store::{Clock, Durability, Store, StoreOptions};
 use crate::tablestore::signature::{SignedHeader, SigningKey};
@@ -36,6 +38,7 @@ const REGION: &str = "cn-hangzhou";
 struct Running {
     address: SocketAddr,
     store: Store,
+    vitals: Arc<Around>,
     stop: oneshot::Sender<()>,
     served: JoinHandle<std::io::Result<()>>,
     _folder: tempfile::TempDir,
@@ -52,9 +55,10 @@ impl Running {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
-        let config = config(store.clone(), limits);
+        let vitals = Arc::new(Around::default());
+        let config = config(store.clone(), limits, vitals.clone());
         let served = tokio::spawn(Server::serve(listener, config, async { drop(stopped.await) }));
-        Running { address, store, stop, served, _folder: folder }
+        Running { address, store, vitals, stop, served, _folder: folder }
     }
 
     async fn connect(&self) -> Wire {
@@ -83,13 +87,30 @@ fn open_store(folder: &std::path::Path) -> Store {
     Store::open(folder, options).unwrap()
 }
 
-fn config(store: Store, limits: Limits) -> ServiceConfig {
+fn config(store: Store, limits: Limits, vitals: Arc<Around>) -> ServiceConfig {
     ServiceConfig {
         store,
         instance: INSTANCE.to_owned(),
         key_id: KEY_ID.to_owned(),
         secret: SECRET.to_owned(),
         limits,
+        vitals,
+    }
+}
+
+/// The program around the server, as a test has it.
+#[derive(Default)]
+struct Around {
+    unready: Mutex<Option<String>>,
+}
+
+impl Vitals for Around {
+    fn metrics(&self, load: &Load) -> String {
+        format!("{load:?}\n")
+    }
+
+    fn unready(&self) -> Option<String> {
+        self.unready.lock().unwrap().clone()
     }
 }
 
@@ -235,6 +256,19 @@ impl Wire {
 
     /// Reads an answer, or nothing if the connection ends before that does.
     async fn receive(&mut self) -> Option<Told> {
+        let mut told = self.receive_head().await?;
+        let length: usize = told.header("content-length").unwrap().parse().unwrap();
+        while self.rest.len() < length {
+            if !self.read().await {
+                return None;
+            }
+        }
+        told.body = self.rest.drain(..length).collect();
+        Some(told)
+    }
+
+    /// Reads an answer to the end of its head.
+    async fn receive_head(&mut self) -> Option<Told> {
         let end_of = |bytes: &[u8]| bytes.windows(4).position(|four| four == b"\r\n\r\n");
         let head_end = loop {
             match end_of(&self.rest) {
@@ -250,15 +284,7 @@ impl Wire {
             .map(|line| line.split_once(": ").unwrap())
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
-        let mut told = Told { status, headers, body: Vec::new() };
-        let length: usize = told.header("content-length").unwrap().parse().unwrap();
-        while self.rest.len() < length {
-            if !self.read().await {
-                return None;
-            }
-        }
-        told.body = self.rest.drain(..length).collect();
-        Some(told)
+        Some(Told { status, headers, body: Vec::new() })
     }
 
     async fn ask(&mut self, asking: &Asking) -> Told {

@@ -230,7 +230,7 @@ fn body(operation: Operation, known: &Known, random: &mut Random) -> Vec<u8> {
 async fn no_request_panics_or_hangs() {
     let folder = tempfile::tempdir().unwrap();
     let store = open_store(folder.path());
-    let service = Arc::new(Service::new(config(store.clone(), Limits::default())));
+    let service = Arc::new(Service::new(config(store.clone(), Limits::default(), Arc::default())));
     for name in ["Orders", "Log"] {
         service
             .clone()

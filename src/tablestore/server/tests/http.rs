@@ -225,14 +225,9 @@ async fn requests_in_flight_are_answered_at_the_end() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn health() {
+async fn a_closed_store_is_read_on() {
     let running = Running::start().await;
     let mut wire = running.connect().await;
-    for (path, text) in [("/healthz", "ok\n"), ("/readyz", "ready\n")] {
-        wire.send(format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes()).await;
-        let told = wire.receive().await.unwrap();
-        assert_eq!((told.status, told.body.as_slice()), (200, text.as_bytes()));
-    }
     running.store.close().unwrap();
     let told = wire.ask(&Asking::new("/CreateTable", &create_orders("Orders")).sign(false)).await;
     assert_eq!((told.status, told.error().0.as_str()), (503, "OTSServerUnavailable"));

@@ -1,0 +1,5 @@
+mod harness;
+mod one_digest;
+mod recovery;
+mod results;
+mod tables;

@@ -1,0 +1,72 @@
+//! What the server tells to whoever reaches it, without a signature: GET and HEAD of `/metrics`, `/healthz` and `/readyz`.
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::{Method, Response, StatusCode};
+
+use super::Service;
+use super::requests::RequestCount;
+
+/// Prometheus' text format.
+const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+const TEXT_TYPE: &str = "text/plain; charset=utf-8";
+
+/// What the program around the server has to tell.
+pub trait Vitals: Send + Sync {
+    /// All metrics, in Prometheus' text format. Must be quick: it is called on a thread that serves.
+    fn metrics(&self, load: &Load) -> String;
+
+    /// Why the program is not yet, or no longer, all that it should be, in a line; the store is sound.
+    fn unready(&self) -> Option<String>;
+}
+
+/// The server in numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Requests that were answered since the start.
+    pub requests: Vec<RequestCount>,
+    /// Bytes that bodies of requests take.
+    pub bodies_bytes: usize,
+    /// Bytes that answers with rows take.
+    pub answers_bytes: usize,
+}
+
+impl Service {
+    /// The answer to a request that needs no signature, if it is one.
+    pub(super) fn plain_answer(&self, head: &Parts) -> Option<Response<Full<Bytes>>> {
+        if head.method != Method::GET && head.method != Method::HEAD {
+            return None;
+        }
+        match head.uri.path() {
+            "/metrics" => Some(plain(StatusCode::OK, METRICS_TYPE, self.vitals.metrics(&self.load()))),
+            "/healthz" => Some(state("ok", self.store.failure())),
+            "/readyz" => Some(state("ready", self.store.failure().or_else(|| self.vitals.unready()))),
+            _ => None,
+        }
+    }
+
+    fn load(&self) -> Load {
+        Load {
+            requests: self.requests.counts(),
+            bodies_bytes: self.body_memory.bytes_taken(),
+            answers_bytes: self.answer_memory.bytes_taken(),
+        }
+    }
+}
+
+/// Good, or the reason why not.
+fn state(good: &str, reason: Option<String>) -> Response<Full<Bytes>> {
+    match reason {
+        None => plain(StatusCode::OK, TEXT_TYPE, format!("{good}\n")),
+        Some(reason) => plain(StatusCode::SERVICE_UNAVAILABLE, TEXT_TYPE, format!("{reason}\n")),
+    }
+}
+
+fn plain(status: StatusCode, content_type: &'static str, text: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(text)));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}
