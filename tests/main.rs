@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod cluster;
+mod demo;
 mod follow;
 mod one_digest;
 mod sdk;

@@ -11,6 +11,7 @@ use tokio::runtime::Runtime;
 use tokio::task::spawn_blocking;
 
 use super::Failure;
+use super::up::Signals;
 use crate::job::{JobWatch, Phase};
 use crate::store::error::StoreError;
 use live::LiveArgs;
@@ -101,11 +102,17 @@ impl Folder {
     }
 }
 
-fn runtime() -> Result<Runtime, Failure> {
-    tokio::runtime::Builder::new_multi_thread()
+/// A runtime, and the signals to stop: from now on they are heard where they are waited for, and end nothing by themselves.
+fn runtime() -> Result<(Runtime, Signals), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::new(3, format!("cannot start: {error}")))
+        .map_err(|error| Failure::new(3, format!("cannot start: {error}")))?;
+    let signals = {
+        let _inside = runtime.enter();
+        Signals::new().map_err(environment)?
+    };
+    Ok((runtime, signals))
 }
 
 /// An environment that failed.

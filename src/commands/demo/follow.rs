@@ -23,7 +23,6 @@ use crate::job::{JobWatch, Phase};
 use crate::sinks::Layout;
 use crate::store::Store;
 use crate::store::view::View;
-use crate::summary::Thousands;
 use crate::tablestore::client::Client;
 
 /// How often the view is drawn, and how often a line is printed where it cannot be.
@@ -102,6 +101,7 @@ impl Follow {
             speed: Speed::default(),
             durable_at: None,
         };
+        seen.speed.sample(started, self.watch.status().changes);
         let (stop, stopped) = oneshot::channel::<()>();
         let mut stop = Some(stop);
         let mut writing = pin!(generate::write(self.load.clone(), &self.client, counters, async {
@@ -179,8 +179,8 @@ impl Seen {
             return Err(Failure::new(3, reason));
         }
         match self.counters.refused() {
-            0 => Ok(()),
-            refused => Err(Failure::new(3, format!("the store refused {} orders", Thousands(refused)))),
+            None => Ok(()),
+            Some(refused) => Err(Failure::new(3, format!("the store refused an order: {refused}"))),
         }
     }
 }

@@ -10,9 +10,10 @@ use tokio::task::spawn_blocking;
 use super::follow::Follow;
 use super::results::Sums;
 use super::written::now_ms;
-use super::{Folder, environment, runtime};
+use super::{Folder, runtime};
 use crate::cli::parse_duration_ms;
 use crate::cluster;
+use crate::commands::columns::columns;
 use crate::commands::generate::{Load, Rate};
 use crate::commands::up::{INTERRUPTED, REGION, Signals, addresses, exports};
 use crate::commands::{Failure, say};
@@ -88,10 +89,11 @@ pub(super) fn live(args: &LiveArgs) -> Result<(), Failure> {
             ),
         ));
     }
+    let (runtime, signals) = runtime()?;
     let folder = Folder::of(args.data.as_deref())?;
-    let runtime = runtime()?;
     let ended = runtime.block_on(run(
         args,
+        signals,
         InstanceConfig {
             data: folder.path.clone(),
             addresses,
@@ -118,8 +120,7 @@ fn failed(error: InstanceError) -> Failure {
 }
 
 /// From the start of the instance to its end.
-async fn run(args: &LiveArgs, config: InstanceConfig) -> Result<Sums, Failure> {
-    let mut signals = Signals::new().map_err(environment)?;
+async fn run(args: &LiveArgs, mut signals: Signals, config: InstanceConfig) -> Result<Sums, Failure> {
     let layout = config.job.as_ref().map(|job| job.layout.clone());
     let mut instance = Instance::start(config).await.map_err(failed)?;
     let store = instance.store().clone();
@@ -182,9 +183,9 @@ fn load(args: &LiveArgs, commits: u64) -> Load {
 fn intro(exports: &str, args: &LiveArgs) -> String {
     format!(
         "{exports}\
-         # An instance of its own, with made-up orders at {}. In another shell, after the lines above:\n\
-         #   orderflow rows OrderBatchSink --limit 10     what users have ordered\n\
-         #   orderflow verify                             a recount, compared with the results row by row\n\
+         # Made-up orders at {}. Look at them from another shell, after these lines:\n\
+         #   orderflow rows OrderBatchSink --limit 10   what users have ordered\n\
+         #   orderflow verify                           a recount, compared row by row\n\
          # Ctrl-C ends it.\n\n",
         args.rate
     )
@@ -197,11 +198,12 @@ fn farewell(args: &LiveArgs) -> String {
         None => "The store was temporary: keep it with --data DIR.".to_owned(),
     };
     let data = args.data.as_ref().map_or("DIR".to_owned(), |data| data.display().to_string());
-    format!(
-        "{kept} How to look further:\n  \
-         orderflow demo --data {data}        goes on where it ended\n  \
-         orderflow up --data {data}          the same without made-up orders\n  \
-         orderflow verify --data {data}      recounts the results, while nothing else runs there\n  \
-         orderflow demo recompute        what one change of a million orders costs\n"
-    )
+    let next = [
+        (format!("demo --data {data}"), "goes on where it ended"),
+        (format!("up --data {data}"), "the same without made-up orders"),
+        (format!("verify --data {data}"), "recounts the results, while nothing else runs there"),
+        ("demo recompute".to_owned(), "what one change of a million orders costs"),
+    ];
+    let next = next.map(|(command, what)| vec![format!("  orderflow {command}"), what.to_owned()]);
+    format!("{kept} How to look further:\n{}", columns(&next))
 }

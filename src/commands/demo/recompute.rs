@@ -67,12 +67,12 @@ pub(super) fn recompute(args: &RecomputeArgs) -> Result<(), Failure> {
         .map_err(|error| Failure::new(error.exit_code(), error))?;
     let layout = Layout { format: Format::Csv, zone: Zone::default(), width: WindowWidth::default() };
     let config = JobConfig { workers: cluster.workers, layout, changes_max: CHANGES_MAX };
+    let (runtime, signals) = runtime()?;
     let folder = Folder::of(args.data.as_deref())?;
     folder.check_empty()?;
     let options = StoreOptions { durability: Durability::Relaxed, ..StoreOptions::default() };
     let store = Store::open(&folder.path, options).map_err(environment)?;
-    let runtime = runtime()?;
-    let ended = runtime.block_on(run(args, store, config));
+    let ended = runtime.block_on(run(args, signals, store, config));
     runtime.shutdown_background();
     let removed = folder.remove();
     let report = ended?;
@@ -84,8 +84,12 @@ pub(super) fn recompute(args: &RecomputeArgs) -> Result<(), Failure> {
 }
 
 /// From the start of the job to its end, and that of the store.
-async fn run(args: &RecomputeArgs, store: Store, config: JobConfig) -> Result<Report, Failure> {
-    let mut signals = Signals::new().map_err(environment)?;
+async fn run(
+    args: &RecomputeArgs,
+    mut signals: Signals,
+    store: Store,
+    config: JobConfig,
+) -> Result<Report, Failure> {
     let (starting, layout) = (store.clone(), config.layout.clone());
     let job = spawn_blocking(move || Job::start(starting, config))
         .await

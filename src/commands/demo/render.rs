@@ -83,10 +83,14 @@ pub(super) fn lines(shown: &Shown, rows: usize, columns: usize) -> Vec<Line> {
     ];
     lines.extend(facts(shown).into_iter().map(|(name, fact)| body(format!("{name:<11}{fact}"))));
     lines.push(body(String::new()));
-    lines.push(titles("Top users"));
+    lines.push(titles("Top users", ""));
     let top_users = shown.top_users.iter().map(|(name, totals)| row(name, totals, ""));
     lines.extend(padded(top_users, users));
-    lines.push(titles("Last windows"));
+    let later = match shown.later_windows {
+        0 => String::new(),
+        later => format!("   and {} after now", Thousands(later as u64)),
+    };
+    lines.push(titles("Last windows", &later));
     let last_windows = shown
         .last_windows
         .iter()
@@ -102,22 +106,22 @@ pub(super) fn lines(shown: &Shown, rows: usize, columns: usize) -> Vec<Line> {
 
 /// One line for logs and pipes.
 pub(super) fn line(shown: &Shown) -> String {
+    let doing = match &shown.phase {
+        Phase::Running => String::new(),
+        phase => format!("{}; ", doing(phase)),
+    };
     let facts = facts(shown).map(|(name, fact)| format!("{name} {fact}"));
-    format!("{:>5}  {}\n", duration(shown.running_for), facts.join("; "))
+    format!("{:>5}  {doing}{}\n", duration(shown.running_for), facts.join("; "))
 }
 
 /// What is said in either form: a name, and what is said of it.
 fn facts(shown: &Shown) -> [(&'static str, String); 4] {
     let Written { placed, corrected, cancelled, late } = shown.written;
-    let later = match shown.later_windows {
-        0 => String::new(),
-        later => format!(" ({} of them after now)", Thousands(later as u64)),
-    };
     [
         (
             "total",
             format!(
-                "{} in {} orders of {} users, in {} windows{later}",
+                "{} in {} orders of {} users, in {} windows",
                 amount_for_people(shown.total.amount),
                 count(shown.total.orders),
                 Thousands(shown.users),
@@ -171,8 +175,8 @@ fn body(text: String) -> Line {
     Line { text, is_head: false }
 }
 
-fn titles(title: &str) -> Line {
-    head(format!("{title:<width$}{:>12}{:>20}", "orders", "amount", width = NAME_CHARS + 2))
+fn titles(title: &str, mark: &str) -> Line {
+    head(format!("{title:<width$}{:>12}{:>20}{mark}", "orders", "amount", width = NAME_CHARS + 2))
 }
 
 fn row(name: &str, totals: &Totals, mark: &str) -> Line {
@@ -313,7 +317,7 @@ mod tests {
         for said in [
             "orderflow demo: blocked: table OrderBatchSink: no, 1 min 23 s\n",
             "epoch 12,345, durable 1 min 15 s ago, 1250 ms behind the orders\n",
-            "in 34 windows (3 of them after now)\n",
+            "Last windows                    orders              amount   and 3 after now\n",
         ] {
             assert!(text.contains(said), "{text}");
         }
@@ -328,6 +332,10 @@ mod tests {
              330 cancelled; set aside 2\n"
         );
         let start = Shown { phase: Phase::Starting, ..Shown::default() };
-        assert!(line(&start).contains("results epoch 0, none since the start, hold every order"));
+        assert_eq!(
+            line(&start),
+            "  0 s  starting; total 0.00 in 0 orders of 0 users, in 0 windows; results epoch 0, none since the start, \
+             hold every order; orders 0/s; 0 placed (0 late), 0 corrected, 0 cancelled; set aside 0\n"
+        );
     }
 }

@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use dataflows::{Amount, FRACTION_DIGITS_MAX, Totals};
 use differential_dataflow::difference::Semigroup;
 
+use crate::commands::columns::columns;
 use crate::order_tables::RESULT_TABLES;
 use crate::store::error::StoreError;
 use crate::store::value::{CellRef, KeyRef, ValueRef};
@@ -58,21 +59,22 @@ impl Sums {
 
 impl fmt::Display for Sums {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let line = |f: &mut fmt::Formatter<'_>, table: &str, rows: u64, totals: &Totals| {
+        let line = |table: &str, rows: u64, totals: &Totals| {
             let sign = if totals.orders < 0 { "-" } else { "" };
             let orders = format!("{sign}{}", Thousands(totals.orders.unsigned_abs()));
-            let (rows, amount) = (Thousands(rows), amount_for_people(totals.amount));
-            writeln!(f, "{table:<16}{rows:>12} rows {orders:>14} orders {amount:>24}")
+            vec![table.to_owned(), Thousands(rows).to_string(), orders, amount_for_people(totals.amount)]
         };
-        line(f, USERS, self.users.rows, &self.users.totals)?;
-        line(f, TOTAL, u64::from(self.total != Totals::ZERO), &self.total)?;
-        line(f, WINDOWS, self.windows.rows, &self.windows.totals)?;
-        match self.agree() {
-            true => {
-                writeln!(f, "The three results agree: users, total and windows, in count and exact amount.")
-            }
-            false => writeln!(f, "THE THREE RESULTS DISAGREE: that is a bug in orderflow."),
-        }
+        let lines = [
+            ["table", "rows", "orders", "amount"].map(str::to_owned).to_vec(),
+            line(USERS, self.users.rows, &self.users.totals),
+            line(TOTAL, u64::from(self.total != Totals::ZERO), &self.total),
+            line(WINDOWS, self.windows.rows, &self.windows.totals),
+        ];
+        f.write_str(&columns(&lines))?;
+        f.write_str(match self.agree() {
+            true => "The three results agree: users, total and windows, in count and exact amount.\n",
+            false => "THE THREE RESULTS DISAGREE: that is a bug in orderflow.\n",
+        })
     }
 }
 

@@ -20,7 +20,7 @@ impl Screen {
     pub(super) fn of_stdout() -> Option<Screen> {
         // Buffered, so that a frame is one write: half of one is never seen.
         let term = Term::buffered_stdout();
-        (term.is_term() && !console::is_dumb()).then_some(Screen { term, drawn: 0 })
+        (term.is_term() && !console::is_dumb()).then(|| Screen { term, drawn: 0 })
     }
 
     /// Rows and columns.

@@ -1,13 +1,15 @@
 //! Counts what the store acknowledged, and how many changes went through the graph lately.
 
 use std::collections::VecDeque;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use dataflows::WindowWidth;
 
 use super::render::Written;
-use crate::commands::generate::{Hear, Kind, Line};
+use crate::commands::generate::{Hear, Kind, Line, write_of};
+use crate::commands::rows::named_key_text;
 use crate::tablestore::client::ServiceError;
 
 /// What the speed is an average over.
@@ -21,14 +23,15 @@ pub(super) struct Counters {
     corrected: AtomicU64,
     cancelled: AtomicU64,
     late: AtomicU64,
-    refused: AtomicU64,
+    /// Why an order was refused first.
+    refused: OnceLock<String>,
 }
 
 impl Counters {
     /// None yet; windows are of this width.
     pub(super) fn new(width: WindowWidth) -> Counters {
-        let [placed, corrected, cancelled, late, refused] = [const { AtomicU64::new(0) }; 5];
-        Counters { width, placed, corrected, cancelled, late, refused }
+        let [placed, corrected, cancelled, late] = [const { AtomicU64::new(0) }; 4];
+        Counters { width, placed, corrected, cancelled, late, refused: OnceLock::new() }
     }
 
     /// What the store acknowledged so far.
@@ -42,9 +45,9 @@ impl Counters {
         }
     }
 
-    /// Orders that it refused.
-    pub(super) fn refused(&self) -> u64 {
-        self.refused.load(Ordering::Relaxed)
+    /// Which order it refused first, and why; none where it took them all.
+    pub(super) fn refused(&self) -> Option<&str> {
+        self.refused.get().map(String::as_str)
     }
 }
 
@@ -62,8 +65,8 @@ impl Hear for Counters {
         }
     }
 
-    fn refused(&self, _: &Line, _: &ServiceError) {
-        self.refused.fetch_add(1, Ordering::Relaxed);
+    fn refused(&self, line: &Line, error: &ServiceError) {
+        self.refused.get_or_init(|| format!("{}: {error}", named_key_text(&write_of(&line.order).key)));
     }
 }
 
