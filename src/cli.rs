@@ -31,8 +31,8 @@ pub struct Cli {
 /// What to do.
 #[derive(Subcommand, Debug)]
 pub enum Command {
-    /// Generate a million orders, run the graph over them, and show what came out.
-    Demo(DemoArgs),
+    /// Run an instance of its own with made-up orders, and watch the results follow them.
+    Demo(Box<DemoArgs>),
     /// Run the graph over files, standard input, or the orders in a store.
     Run(Box<RunArgs>),
     /// Run the store of a data directory, a Tablestore instance of your own, and the live job on it.

@@ -3,6 +3,7 @@
 mod bad_input;
 mod cluster;
 mod crash;
+mod demo;
 mod follow;
 mod live;
 mod one_digest;
