@@ -2,24 +2,19 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
-use dataflows::{Amount, Id, RowKey, Totals, WindowWidth};
-use fjall::{Database, KeyspaceCreateOptions, PersistMode};
-use orderflow::format::Format;
-use orderflow::order_tables::{ORDER_SOURCE, ResultRow};
-use orderflow::sinks::{Layout, Zone};
+use orderflow::order_tables::ORDER_SOURCE;
 use orderflow::store::change::{ColumnChange, Condition, Returning, RowChange, Write};
 use orderflow::store::value::{KeyPart, KeyValue, NamedKey, Value};
-use orderflow::tablestore::client::{Client, ClientConfig};
 use serde_json::json;
 
+use crate::crash::{block_on, client};
 use crate::store_server::{Up, refused};
-use crate::support::{Process, orderflow, run};
+use crate::support::{Process, ended, orderflow, run};
 
-/// The results in the tests are of every commit there can be.
-const UPPER: u64 = 1_000_000;
-
-const EQUAL: &str = "equal: 2 orders of 2 users in 1 window, 1 set aside, before commit 1000000\n";
+/// How long the job may take before a test gives up.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What is said of the total once that is wrong.
 const WRONG: &str = "OrderTotalSink (count 2): the row says totalPrice 0.3, totalPriceExact 0.31; \
@@ -46,31 +41,13 @@ fn put(table: &str, key: NamedKey, columns: &[(&str, Value)]) -> Write {
     }
 }
 
-/// Two orders, one that is none, and their results.
-fn rows() -> Vec<Write> {
-    let order = |user: &str, price: f64| {
+/// Two orders, and one that is none.
+fn orders() -> Vec<Write> {
+    let order = |(user, price): (&str, f64)| {
         let columns = [("price", Value::Double(price)), ("timestamp", Value::Integer(29_999))];
         put(ORDER_SOURCE, order_key(user, "o"), &columns)
     };
-    let layout = Layout { format: Format::Csv, zone: Zone::default(), width: WindowWidth::default() };
-    let result = |key: RowKey, orders: i64, tenths: i64| {
-        let amount = Amount::from_decimal(tenths, 1).expect("an amount");
-        ResultRow::new(&key, &Totals { orders, amount }, &layout).put(1)
-    };
-    let reject = [
-        ("commit", Value::Integer(1)),
-        ("reason", Value::String("price NaN is not a finite number".to_owned())),
-    ];
-    vec![
-        order("u1", 0.1),
-        order("u2", 0.2),
-        order("u3", f64::NAN),
-        result(RowKey::User(Id::new("u1")), 1, 1),
-        result(RowKey::User(Id::new("u2")), 1, 2),
-        result(RowKey::Total, 2, 3),
-        result(RowKey::Window(WindowWidth::default().containing(0)), 2, 3),
-        put("OrderRejects", order_key("u3", "o"), &reject),
-    ]
+    [("u1", 0.1), ("u2", 0.2), ("u3", f64::NAN)].map(order).to_vec()
 }
 
 /// Another exact amount of the total.
@@ -80,38 +57,47 @@ fn spoiler() -> Write {
 }
 
 fn write(up: &Up, writes: Vec<Write>) {
-    let of = |name| up.export(name);
-    let config =
-        ClientConfig::new(of("OTS_ENDPOINT"), of("OTS_INSTANCE"), of("OTS_AK_ENV"), of("OTS_SK_ENV"), None);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(async {
-        let client = Client::new(config).expect("settings");
+    let client = client(up);
+    block_on(async {
         for write in &writes {
             client.write_row(write).await.expect("a write");
         }
     });
 }
 
-/// Notes in the folder of a store that is stopped that there are results, as a live job does: `n job` of the space `meta`.
-fn note_results(data: &Path) {
-    let head = json!({
-        "version": 1, "upper": UPPER, "zone": "UTC", "window_ms": 30_000, "tables": [], "rejects": 1, "digest": 0
-    });
-    let database = Database::builder(data.join("engine")).open().expect("the engine opens");
-    let meta = database.keyspace("meta", KeyspaceCreateOptions::default).expect("the space is there");
-    meta.insert(b"njob", head.to_string()).expect("it is written");
-    database.persist(PersistMode::SyncAll).expect("it is synced");
+/// What `verify --json` finds, whatever that is; nothing where there are no results yet.
+fn found(up: &Up) -> Option<serde_json::Value> {
+    let ended = up.run(&["verify", "--json"]);
+    match ended.code {
+        Some(0 | 1) => Some(serde_json::from_str(&ended.stdout).expect("JSON")),
+        _ => None,
+    }
 }
 
-/// A folder with orders and their results, that is not running.
-fn prepare(data: &Path) {
-    let up = start(data);
+/// Makes a folder with orders and the results that the live job has made of them, and stops it. Gives their upper.
+fn prepare(data: &Path) -> u64 {
+    let up = Up::start(data, &[]);
     up.ok(&["init"]);
-    write(&up, rows());
+    write(&up, orders());
+    let since = Instant::now();
+    let upper = loop {
+        if let Some(found) = found(&up) {
+            assert_eq!(found["equal"], json!(true), "{found}");
+            if (&found["orders"], &found["rejects"]) == (&json!(2), &json!(1)) {
+                break found["upper"].as_u64().expect("a number");
+            }
+        }
+        assert!(since.elapsed() < PATIENCE, "the job never came to its results");
+    };
     assert_eq!(up.stop("INT").code, Some(0));
-    note_results(data);
+    upper
 }
 
+fn equal(upper: u64) -> String {
+    format!("equal: 2 orders of 2 users in 1 window, 1 set aside, before commit {upper}\n")
+}
+
+/// Serves it with nobody who writes results.
 fn start(data: &Path) -> Up {
     Up::start(data, &["--no-job"])
 }
@@ -120,28 +106,34 @@ fn start(data: &Path) -> Up {
 fn results_are_equal_or_differ_here_and_over_the_wire() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let data = dir.path().join("data");
-    prepare(&data);
+    let upper = prepare(&data);
+    let equal = equal(upper);
     let folder = data.display().to_string();
     let stopped = run(&["verify", "--data", &folder]);
-    assert_eq!((stopped.code, stopped.stdout.as_str(), stopped.stderr.as_str()), (Some(0), EQUAL, ""));
+    assert_eq!(
+        (stopped.code, stopped.stdout.as_str(), stopped.stderr.as_str()),
+        (Some(0), equal.as_str(), "")
+    );
 
     let up = start(&data);
-    assert_eq!(up.ok(&["verify"]), EQUAL);
+    assert_eq!(up.ok(&["verify"]), equal);
     let locked = run(&["verify", "--data", &folder]);
     refused(&locked, 3, &format!("{folder} is in use by process {};", up.id()));
     assert!(locked.stderr.ends_with("or leave out --data to verify it while it runs\n"), "{}", locked.stderr);
     let found = up.ok(&["verify", "--json"]);
     let mut expected = json!({
-        "equal": true, "upper": UPPER, "orders": 2, "totalPriceExact": "0.30", "users": 2, "windows": 1,
+        "equal": true, "upper": upper, "orders": 2, "totalPriceExact": "0.30", "users": 2, "windows": 1,
         "rejects": 1, "differing": 0, "differences": []
     });
     assert_eq!(serde_json::from_str::<serde_json::Value>(&found).expect("JSON"), expected);
 
     write(&up, vec![spoiler()]);
-    let differs = "orderflow: 1 row differs from the recount: 2 orders of 2 users in 1 window, 1 set aside, \
-                   before commit 1000000\n";
+    let differs = equal.replace("equal:", "orderflow: 1 row differs from the recount:");
     let found = up.run(&["verify"]);
-    assert_eq!((found.code, found.stdout.as_str(), found.stderr.as_str()), (Some(1), WRONG, differs));
+    assert_eq!(
+        (found.code, found.stdout.as_str(), found.stderr.as_str()),
+        (Some(1), WRONG, differs.as_str())
+    );
     let found = up.run(&["verify", "--json"]);
     expected["equal"] = json!(false);
     expected["differing"] = json!(1);
@@ -152,27 +144,30 @@ fn results_are_equal_or_differ_here_and_over_the_wire() {
         "recounted": {"totalPrice": 0.3, "totalPriceExact": "0.30"}
     }]);
     assert_eq!(serde_json::from_str::<serde_json::Value>(&found.stdout).expect("JSON"), expected);
-    assert_eq!((found.code, found.stderr.as_str()), (Some(1), differs));
+    assert_eq!((found.code, found.stderr), (Some(1), differs.clone()));
 
     assert_eq!(up.stop("INT").code, Some(0));
     let found = run(&["verify", "--data", &folder]);
-    assert_eq!((found.code, found.stdout.as_str(), found.stderr.as_str()), (Some(1), WRONG, differs));
+    assert_eq!(
+        (found.code, found.stdout.as_str(), found.stderr.as_str()),
+        (Some(1), WRONG, differs.as_str())
+    );
 }
 
 #[test]
 fn a_watch_ends_with_an_interrupt_or_a_difference() {
     let dir = tempfile::tempdir().expect("a temporary folder");
-    prepare(dir.path());
+    let equal = equal(prepare(dir.path()));
     let up = start(dir.path());
     let watch = || {
         let mut process = Process::spawn(up.command(&["verify", "--watch"]));
         let mut lines = BufReader::new(process.0.stdout.take().expect("piped")).lines();
         let mut line = move || lines.next().map(|line| line.expect("the program prints UTF-8") + "\n");
-        assert_eq!(line().as_deref(), Some(EQUAL));
+        assert_eq!(line().as_deref(), Some(equal.as_str()));
         (process, line)
     };
     let (interrupted, mut line) = watch();
-    assert_eq!(line().as_deref(), Some(EQUAL), "once more");
+    assert_eq!(line().as_deref(), Some(equal.as_str()), "once more");
     interrupted.signal("INT");
     while line().is_some() {}
     let ended = interrupted.wait();
@@ -204,11 +199,39 @@ fn where_nothing_can_be_compared_one_sentence_says_why() {
     let endpoint = up.export("OTS_ENDPOINT").to_owned();
     assert_eq!(up.stop("INT").code, Some(0));
     refused(&run(&["verify", "--data", &folder]), 3, no_results);
-    let ended = crate::support::ended(unreachable.output().expect("the program starts"));
-    refused(&ended, 3, &format!("cannot connect to {endpoint}"));
+    let unreachable = ended(unreachable.output().expect("the program starts"));
+    refused(&unreachable, 3, &format!("cannot connect to {endpoint}"));
 
     let both = run(&["verify", "--watch", "--data", &folder]);
     assert_eq!(both.code, Some(2), "{}", both.stderr);
     let unset = orderflow(&["verify"]).env_remove("OTS_ENDPOINT").output().expect("the program starts");
     assert_eq!(unset.status.code(), Some(2));
+}
+
+#[test]
+fn results_are_equal_at_every_pass_while_orders_come() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    prepare(dir.path());
+    let up = Up::start(dir.path(), &["-w", "2"]);
+    let mut process = Process::spawn(up.command(&["verify", "--watch", "--json"]));
+    let mut lines = BufReader::new(process.0.stdout.take().expect("piped")).lines();
+    let mut pass = move || -> serde_json::Value {
+        let line = lines.next().expect("it goes on").expect("the program prints UTF-8");
+        serde_json::from_str(&line).expect("JSON")
+    };
+    let flags = ["--orders", "2000", "--users", "9", "--corrections", "20", "--cancels", "10", "--quiet"];
+    let mut orders = 0;
+    for seed in ["1", "2"] {
+        up.ok(&[&["generate", "--seed", seed], &flags[..]].concat());
+        loop {
+            let found = pass();
+            assert_eq!(found["equal"], json!(true), "{found}");
+            let now = found["orders"].as_u64().expect("a number");
+            if std::mem::replace(&mut orders, now) != now {
+                break;
+            }
+        }
+    }
+    process.signal("INT");
+    assert_eq!(process.wait().code, Some(0));
 }
