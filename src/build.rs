@@ -5,7 +5,7 @@ use std::error::Error;
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = "src/tablestore/proto";
     println!("cargo:rerun-if-changed={folder}");
-    let files = protox::compile(["table.proto", "tunnel.proto"], [folder])?;
+    let files = protox::compile(["table.proto", "tunnel.proto", "snapshot.proto"], [folder])?;
     prost_build::Config::new().bytes(["."]).compile_fds(files)?;
     Ok(())
 }

@@ -32,7 +32,7 @@ pub struct Cli {
 pub enum Command {
     /// Run an instance of its own with made-up orders, and watch the results follow them.
     Demo(Box<DemoArgs>),
-    /// Run the graph over files or standard input.
+    /// Run the graph over files, standard input, or the orders in a store.
     Run(Box<RunArgs>),
     /// Run the store of a data directory, a Tablestore instance of your own, and the live job on it.
     Up(Box<UpArgs>),
@@ -76,7 +76,8 @@ pub struct GraphArgs {
 /// Flags of `run`.
 #[derive(Args, Clone, Debug)]
 pub struct RunArgs {
-    /// A file, glob or directory of orders, or - for standard input; may be repeated.
+    /// A file, glob or directory of orders; - for standard input; store:DIR for the table OrderSource in the folder of a
+    /// store that is not running, tablestore+http://HOST:PORT in one that is; may be repeated.
     #[arg(long, required = true, env = "ORDERFLOW_INPUT", value_name = "PATH")]
     pub input: Vec<String>,
     /// Folder for the result files; may be left out with --follow.
@@ -124,6 +125,12 @@ pub struct RunArgs {
     /// Print neither progress nor summary.
     #[arg(long, env = "ORDERFLOW_QUIET")]
     pub quiet: bool,
+    /// Name of the instance at tablestore+http://HOST:PORT.
+    #[arg(long, env = "OTS_INSTANCE", value_name = "NAME")]
+    pub instance: Option<String>,
+    /// Region of that instance; with one, requests are signed by version 4.
+    #[arg(long, env = "OTS_REGION", value_name = "REGION")]
+    pub region: Option<String>,
     /// Where the graph runs.
     #[command(flatten)]
     pub graph: GraphArgs,

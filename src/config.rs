@@ -8,8 +8,10 @@ use dataflows::WindowWidth;
 
 use crate::cli::{self, OnReject, RunArgs};
 use crate::cluster::{self, ClusterConfig, ClusterError};
+use crate::commands::connection::ConnectionArgs;
 use crate::format::Format;
-use crate::ingest::{ColumnNames, InputOptions};
+use crate::ingest::table::{Place, TableInput, TableName};
+use crate::ingest::{ColumnNames, Envelope, InputOptions};
 use crate::sinks::{Layout, Zone, ZoneError};
 use crate::summary::SummaryForm;
 
@@ -19,11 +21,13 @@ pub const INPUTS_MAX: u32 = 1 << 20;
 /// The widest window, for messages: 2^32 milliseconds.
 const WINDOW_MAX: &str = "49d";
 
-/// A run of the graph over files or streams.
+/// A run of the graph over files, streams or tables.
 #[derive(Clone)]
 pub struct RunConfig {
-    /// What to read.
+    /// The files and streams to read.
     pub inputs: InputOptions,
+    /// The tables to read.
+    pub tables: Vec<TableInput>,
     /// Each process reads inputs of its own.
     pub local_input: bool,
     /// Where results go, and whether over what is there.
@@ -58,6 +62,10 @@ pub enum ConfigError {
     Zero(&'static str),
     /// A length of time beyond what is possible.
     TooLong(&'static str, &'static str),
+    /// A flag that makes no sense for an input that is a table.
+    Table(&'static str),
+    /// A setting of the connection that is missing; says where it comes from.
+    Connection(String),
     /// See [`ZoneError`].
     Zone(ZoneError),
     /// See [`ClusterError`].
@@ -69,6 +77,8 @@ impl fmt::Display for ConfigError {
         match self {
             ConfigError::Zero(flag) => write!(f, "{flag} must not be 0"),
             ConfigError::TooLong(flag, max) => write!(f, "{flag} can be at most {max}"),
+            ConfigError::Table(reason) => f.write_str(reason),
+            ConfigError::Connection(message) => f.write_str(message),
             ConfigError::Zone(error) => error.fmt(f),
             ConfigError::Cluster(error) => error.fmt(f),
         }
@@ -110,16 +120,21 @@ impl RunConfig {
         )
         .map_err(ConfigError::Cluster)?;
         cluster.cluster_id.clone_from(&graph.cluster_id);
+        let (tables, inputs) = inputs(args)?;
+        if !tables.is_empty() {
+            check_tables(args, &cluster)?;
+        }
         let first_input = if args.local_input { cluster.process as u32 * INPUTS_MAX } else { 0 };
         Ok(RunConfig {
             inputs: InputOptions {
-                inputs: args.input.clone(),
+                inputs,
                 format: args.format,
                 envelope: args.envelope,
                 names: names(&args.columns),
                 first_input,
                 follow: args.follow,
             },
+            tables,
             local_input: args.local_input,
             output: args.output.clone().map(|dir| OutputConfig { dir, force: args.force }),
             layout,
@@ -144,6 +159,55 @@ pub fn layout(format: Format, window_ms: u64, timezone: &str) -> Result<Layout, 
     let width = u32::try_from(window_ms).map_err(|_| ConfigError::TooLong("--window", WINDOW_MAX))?;
     let width = WindowWidth::from_ms(width).ok_or(ConfigError::Zero("--window"))?;
     Ok(Layout { format, zone: Zone::parse(timezone).map_err(ConfigError::Zone)?, width })
+}
+
+/// The tables among the inputs as typed, and the rest.
+fn inputs(args: &RunArgs) -> Result<(Vec<TableInput>, Vec<String>), ConfigError> {
+    let (mut tables, mut files) = (Vec::new(), Vec::new());
+    for typed in &args.input {
+        let place = match TableName::parse(typed) {
+            None => {
+                files.push(typed.clone());
+                continue;
+            }
+            Some(TableName::Folder(folder)) => Place::Folder(folder),
+            Some(TableName::Wire(endpoint)) => {
+                let (endpoint, instance, region) =
+                    (Some(endpoint), args.instance.clone(), args.region.clone());
+                let settings = ConnectionArgs { endpoint, instance, region }.settings(std::env::var);
+                Place::Wire(settings.map_err(|failure| ConfigError::Connection(failure.message))?)
+            }
+        };
+        tables.push(TableInput { name: typed.clone(), place });
+    }
+    Ok((tables, files))
+}
+
+/// Refuses what makes no sense where an input is a table.
+fn check_tables(args: &RunArgs, cluster: &ClusterConfig) -> Result<(), ConfigError> {
+    let refused = |reason| Err(ConfigError::Table(reason));
+    if args.follow {
+        return refused(
+            "--follow reads files as they grow: what follows the orders of a store is `orderflow up`",
+        );
+    }
+    if args.envelope == Envelope::Upsert {
+        return refused(
+            "--envelope upsert is for logs of lines: a store holds each order once, as it is now",
+        );
+    }
+    if names(&args.columns) != ColumnNames::default() {
+        return refused(
+            "--column-… is for files: in a store, the columns of an order are price and timestamp",
+        );
+    }
+    if cluster.processes > 1 && !args.local_input {
+        return refused(
+            "a store is read by one process: leave -n, -p and -h out, or give each process a store of its own \
+             with --local-input",
+        );
+    }
+    Ok(())
 }
 
 fn names(columns: &cli::ColumnArgs) -> ColumnNames {

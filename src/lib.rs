@@ -6,8 +6,8 @@
 //!             ingest (orders in) ─┘ └─ sinks (results out)
 //!                     cluster (the processes of one run)
 //!
-//!  cli ─► up ─► tablestore::server ─► store
-//!                       ▲
+//!  cli ─► up ─► instance ─┬─► tablestore::server ─► store ◄─ job
+//!                         └─► metrics    ▲
 //!  cli ─► init, tables, rows, tunnel, clean, generate ─► tablestore::client
 //! ```
 //!
@@ -16,13 +16,17 @@
 //! | [`cli`], [`config`] | flags as typed, and as meant |
 //! | [`commands`] | one file a subcommand |
 //! | [`driver`] | feeds blocks of orders to the graph, and its results to the sinks |
-//! | [`ingest`] | files and streams of orders, read in parts, a block at a time |
+//! | [`ingest`] | files, streams and tables of orders, read in parts, a block at a time |
 //! | [`sinks`] | result files, update stream, what was set aside |
 //! | [`cluster`] | how processes find, check and watch each other |
 //! | [`generate`] | made-up orders |
 //! | [`format`](mod@format) | what files look like |
+//! | [`instance`] | store, live job and server, run as one |
+//! | [`metrics`], [`log`] | what an instance tells of itself: in numbers, and in lines |
+//! | [`row_text`] | rows of tables as text |
 //! | [`store`] | tables of orders and results, and the log of their changes, on disk |
 //! | [`tablestore`] | Tablestore's wire protocol: the server in front of the store, and the client of all commands that go over the wire |
+//! | [`verify`](mod@verify) | the results recounted by the plain fold, and compared |
 
 pub mod cli;
 pub mod cluster;
@@ -39,7 +43,9 @@ pub mod metrics;
 pub mod order_tables;
 pub mod parquet_write;
 pub mod progress;
+pub mod row_text;
 pub mod sinks;
 pub mod store;
 pub mod summary;
 pub mod tablestore;
+pub mod verify;

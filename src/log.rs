@@ -108,15 +108,15 @@ where
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::sync::{Arc, Mutex};
 
     use serde_json::Value;
 
     use super::*;
 
-    /// What is logged by `act`.
-    fn logged(log_format: LogFormat, log_level: LogLevel, act: impl FnOnce()) -> String {
+    /// What is logged by `act` on this thread.
+    pub(crate) fn logged(log_format: LogFormat, log_level: LogLevel, act: impl FnOnce()) -> String {
         let written = Arc::new(Mutex::new(Vec::new()));
         let args = LogArgs { log_format, log_level };
         tracing::subscriber::with_default(subscriber(&args, Kept(written.clone())), act);

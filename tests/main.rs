@@ -2,9 +2,12 @@
 
 mod bad_input;
 mod cluster;
+mod crash;
 mod demo;
 mod follow;
+mod live;
 mod one_digest;
+mod run_store;
 mod sdk;
 mod store_commands;
 mod store_crash;

@@ -42,28 +42,28 @@ fn python() -> Command {
 #[test]
 fn python_sdk_with_v2_signatures() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let server = Up::start(folder.path(), &[]);
+    let server = Up::start(folder.path(), &["--no-job"]);
     passes(python(), &server, None);
 }
 
 #[test]
 fn python_sdk_with_v4_signatures() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let server = Up::start(folder.path(), &[]);
+    let server = Up::start(folder.path(), &["--no-job"]);
     passes(python(), &server, Some(server.export("OTS_REGION")));
 }
 
 #[test]
 fn python_sdk_with_v4_signatures_of_another_region() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let server = Up::start(folder.path(), &[]);
+    let server = Up::start(folder.path(), &["--no-job"]);
     passes(python(), &server, Some("cn-hangzhou"));
 }
 
 #[test]
 fn node_sdk() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let server = Up::start(folder.path(), &[]);
+    let server = Up::start(folder.path(), &["--no-job"]);
     let mut flow = Command::new("node");
     flow.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sdk/flow.js"));
     flow.env("NODE_PATH", installed("node/node_modules"));

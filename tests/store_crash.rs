@@ -3,35 +3,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
-use orderflow::store::change::{ColumnChange, Condition, Returning, RowChange, Write};
-use orderflow::store::read::{RangeRead, Selection};
+use orderflow::store::change::{ColumnChange, RowChange, Write};
 use orderflow::store::schema::{KeyColumn, StreamOptions, TableOptions, TableSchema};
-use orderflow::store::value::{KeyPart, KeyType, KeyValue, NamedKey, Row, Value};
+use orderflow::store::value::{KeyType, KeyValue, Row, Value};
 use orderflow::store::{Store, StoreOptions};
-use orderflow::tablestore::client::{Client, ClientConfig};
+use orderflow::tablestore::client::Client;
 
+use crate::crash::{
+    Dice, KEY, Rows, Script, WRITERS, Writer, block_on, client, rounds, seed, whole, write,
+    write_until_killed,
+};
 use crate::store_server::Up;
 
-const ROUNDS: u64 = 25;
-const WRITERS: usize = 4;
 const KEYS_PER_WRITER: u64 = 60;
 const TABLE: &str = "OrderSource";
-
-/// A small generator of its own, so that a seed printed by a failure brings the same run back.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, bound: u64) -> u64 {
-        // splitmix64.
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % bound
-    }
-}
 
 /// What a row holds: the number of its last write, in three columns, and that of the last put, which updates leave alone.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,28 +26,11 @@ struct Content {
     put: Option<u64>,
 }
 
-/// What a writer knows of its rows.
-#[derive(Default)]
-struct Known {
-    /// As of the last acknowledged request.
-    rows: BTreeMap<u64, Content>,
-    /// As of a request that was sent and never answered.
-    unanswered: Option<BTreeMap<u64, Content>>,
-}
-
-struct Writer {
-    index: usize,
+/// Puts, updates and deletes.
+struct Mixed {
+    writer: usize,
     dice: Dice,
     writes: u64,
-    known: Known,
-}
-
-fn key_of(writer: usize, row: u64) -> NamedKey {
-    let part = |text: String| KeyPart::Value(KeyValue::String(text));
-    vec![
-        ("UserId".to_owned(), part(format!("writer {writer}"))),
-        ("OrderId".to_owned(), part(format!("{row:04}"))),
-    ]
 }
 
 /// Text of a length that depends on the number, so that rows and pages of rows have all sizes.
@@ -78,87 +47,35 @@ fn columns_of(number: u64) -> Vec<(String, ColumnChange)> {
     ]
 }
 
-impl Writer {
-    /// A request of puts, updates and deletes, a row at most once, and what the rows are after it.
-    fn request(&mut self) -> (Vec<Write>, BTreeMap<u64, Content>) {
-        let mut after = self.known.rows.clone();
+impl Script for Mixed {
+    type Row = Content;
+
+    fn request(&mut self, after: &mut Rows<Content>) -> Vec<Write> {
         let rows: BTreeSet<u64> =
             (0..1 + self.dice.below(40)).map(|_| self.dice.below(KEYS_PER_WRITER)).collect();
         let mut writes = Vec::new();
         for row in rows {
             self.writes += 1;
-            let write = self.writes;
+            let number = self.writes;
             let change = match self.dice.below(10) {
                 0..6 => {
-                    after.insert(row, Content { write, put: Some(write) });
-                    let put = ColumnChange::Put { value: Value::Integer(write as i64), version: None };
-                    RowChange::Put([columns_of(write), vec![("put".to_owned(), put)]].concat())
+                    after.insert(row, Content { write: number, put: Some(number) });
+                    let put = ColumnChange::Put { value: Value::Integer(number as i64), version: None };
+                    RowChange::Put([columns_of(number), vec![("put".to_owned(), put)]].concat())
                 }
                 6..8 => {
-                    after.entry(row).or_insert(Content { write, put: None }).write = write;
-                    RowChange::Update(columns_of(write))
+                    after.entry(row).or_insert(Content { write: number, put: None }).write = number;
+                    RowChange::Update(columns_of(number))
                 }
                 _ => {
                     after.remove(&row);
                     RowChange::Delete
                 }
             };
-            let (table, key) = (TABLE.to_owned(), key_of(self.index, row));
-            writes.push(Write {
-                table,
-                key,
-                change,
-                condition: Condition::default(),
-                returning: Returning::Nothing,
-            });
+            writes.push(write(TABLE, [format!("writer {}", self.writer), format!("{row:04}")], change));
         }
-        (writes, after)
+        writes
     }
-
-    /// Writes until the server is gone, and counts what it acknowledged.
-    async fn write(&mut self, client: &Client, acknowledged: &AtomicUsize) {
-        loop {
-            let (writes, after) = self.request();
-            match client.batch_write_row(&writes).await {
-                Ok(results) => {
-                    assert_eq!(results.len(), writes.len());
-                    results.into_iter().for_each(|result| assert_eq!(result, Ok(None)));
-                    self.known.rows = after;
-                    acknowledged.fetch_add(1, Ordering::SeqCst);
-                }
-                Err(_) => {
-                    self.known.unanswered = Some(after);
-                    return;
-                }
-            }
-        }
-    }
-
-    /// Compares the rows that are there, and goes on from them.
-    fn compare(&mut self, found: BTreeMap<u64, Content>) {
-        let unanswered = self.known.unanswered.take();
-        let as_of = [Some(&self.known.rows), unanswered.as_ref()];
-        assert!(
-            as_of.contains(&Some(&found)),
-            "writer {}: found {found:?}, acknowledged {:?}, unanswered {unanswered:?}",
-            self.index,
-            self.known.rows
-        );
-        self.known.rows = found;
-    }
-}
-
-fn client(server: &Up) -> Client {
-    let of = |name| server.export(name);
-    let region = Some(of("OTS_REGION"));
-    Client::new(ClientConfig::new(
-        of("OTS_ENDPOINT"),
-        of("OTS_INSTANCE"),
-        of("OTS_AK_ENV"),
-        of("OTS_SK_ENV"),
-        region,
-    ))
-    .expect("what the server printed is a configuration")
 }
 
 fn schema() -> TableSchema {
@@ -166,7 +83,7 @@ fn schema() -> TableSchema {
         |name: &str| KeyColumn { name: name.to_owned(), kind: KeyType::String, auto_increment: false };
     TableSchema {
         name: TABLE.to_owned(),
-        key: vec![column("UserId"), column("OrderId")],
+        key: KEY.map(column).to_vec(),
         options: TableOptions::default(),
         stream: Some(StreamOptions { hours: 24 }),
         defined_columns: Vec::new(),
@@ -193,16 +110,8 @@ fn content_of(row: &Row) -> (usize, u64, Content) {
 }
 
 /// All rows by writer.
-async fn read_all(client: &Client) -> Vec<BTreeMap<u64, Content>> {
-    let bound = |part: KeyPart| ["UserId", "OrderId"].map(|name| (name.to_owned(), part.clone())).to_vec();
-    let mut pages = client.range(RangeRead {
-        table: TABLE.to_owned(),
-        direction: Default::default(),
-        start: bound(KeyPart::Min),
-        end: bound(KeyPart::Max),
-        selection: Selection::default(),
-        rows_max: None,
-    });
+async fn read_all(client: &Client) -> Vec<Rows<Content>> {
+    let mut pages = client.range(whole(TABLE, &KEY));
     let mut found = vec![BTreeMap::new(); WRITERS];
     while let Some(rows) = pages.next_page(100).await.expect("the table is read") {
         for row in &rows {
@@ -223,56 +132,31 @@ fn check_folder(folder: &Path) {
 #[test]
 fn killed_at_random_moments_under_four_writers() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let seed = std::env::var("CRASH_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20_261_122);
-    println!("CRASH_SEED={seed}");
-    let mut dice = Dice(seed);
-    let mut writers: Vec<Writer> = (0..WRITERS)
-        .map(|index| Writer {
-            index,
-            dice: Dice(seed + 1 + index as u64),
-            writes: 0,
-            known: Known::default(),
+    let seed = seed();
+    let mut dice = Dice::new(seed);
+    let mut writers: Vec<Writer<Mixed>> = (0..WRITERS)
+        .map(|writer| {
+            let dice = Dice::new(seed + 1 + writer as u64);
+            Writer::new(writer, Mixed { writer, dice, writes: 0 }, None)
         })
         .collect();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let mut acknowledged_in_all = 0;
-    for round in 0..ROUNDS {
-        let server = Up::start(folder.path(), &[]);
-        let client = client(&server);
+    let mut acknowledged = 0;
+    let rounds = rounds(25);
+    for round in 0..rounds {
+        let server = Up::start(folder.path(), &["--no-job"]);
         if round == 0 {
-            runtime.block_on(client.create_table(&schema())).expect("the table is created");
+            block_on(client(&server).create_table(&schema())).expect("the table is created");
         }
-        for (writer, found) in writers.iter_mut().zip(runtime.block_on(read_all(&client))) {
+        for (writer, found) in writers.iter_mut().zip(block_on(read_all(&client(&server)))) {
             writer.compare(found);
         }
-        let (requests, spins) = (1 + dice.below(60) as usize, dice.below(30_000));
-        let acknowledged = AtomicUsize::new(0);
-        let write = |writer: &mut Writer, client: Client| {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.expect("a runtime").block_on(writer.write(&client, &acknowledged));
-        };
-        thread::scope(|scope| {
-            let threads: Vec<_> = writers
-                .iter_mut()
-                .map(|writer| {
-                    let (write, client) = (&write, self::client(&server));
-                    scope.spawn(move || write(writer, client))
-                })
-                .collect();
-            // Some moment between two acknowledgements, or within a commit.
-            while acknowledged.load(Ordering::SeqCst) < requests {
-                assert!(!threads.iter().all(|thread| thread.is_finished()), "the server went by itself");
-                thread::yield_now();
-            }
-            (0..spins).for_each(|_| thread::yield_now());
-            server.stop("KILL");
-        });
-        acknowledged_in_all += acknowledged.into_inner();
+        let requests = 1 + dice.below(60) as usize;
+        acknowledged += write_until_killed(server, &mut writers, requests, &mut dice, || ());
         check_folder(folder.path());
     }
-    let server = Up::start(folder.path(), &[]);
-    for (writer, found) in writers.iter_mut().zip(runtime.block_on(read_all(&client(&server)))) {
+    let server = Up::start(folder.path(), &["--no-job"]);
+    for (writer, found) in writers.iter_mut().zip(block_on(read_all(&client(&server)))) {
         writer.compare(found);
     }
-    println!("{ROUNDS} kills, {acknowledged_in_all} acknowledged requests");
+    println!("{rounds} kills, {acknowledged} acknowledged requests");
 }

@@ -34,6 +34,11 @@ impl Up {
 
     /// Starts such a command and waits until it is ready.
     pub(crate) fn of(command: Command) -> Up {
+        Up::of_ready(command, "orderflow: ready: ")
+    }
+
+    /// Starts such a command and waits until it says so.
+    pub(crate) fn of_ready(command: Command, ready: &str) -> Up {
         let mut process = Process::spawn(command);
         let stdout = process.0.stdout.take().expect("piped");
         let stderr = process.0.stderr.take().expect("piped");
@@ -47,7 +52,7 @@ impl Up {
             }
         });
         let mut up = Up { process, exports: BTreeMap::new(), stderr: receiver, told: String::new() };
-        up.await_told("orderflow: ready: ");
+        up.await_told(ready);
         // The lines are printed before it says that it is ready.
         for line in BufReader::new(stdout).lines().take(5) {
             let line = line.expect("the program prints UTF-8");
@@ -104,6 +109,11 @@ impl Up {
         let ended = self.run(args);
         assert_eq!(ended.code, Some(0), "{args:?}: {}", ended.stderr);
         ended.stdout
+    }
+
+    /// Interrupts it, and does not wait.
+    pub(crate) fn interrupt(&self) {
+        self.process.signal("INT");
     }
 
     /// Sends a signal and waits for the end.

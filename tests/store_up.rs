@@ -1,15 +1,40 @@
 //! `orderflow up` from its start to its end: keys, refusals, signals, a disk that takes no more.
 
-use std::fs;
-use std::net::TcpListener;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
+use orderflow::store::change::{Condition, Returning, RowChange, Write as RowWrite};
+use orderflow::store::value::{KeyPart, KeyValue};
+use orderflow::tablestore::client::{Client, ClientConfig};
+
 use crate::store_server::{Up, orders, refused};
 use crate::support::{Ended, Process, orderflow, run};
+
+/// Status and body of what is there without a signature.
+fn get(up: &Up, path: &str) -> (u16, String) {
+    let host = up.export("OTS_ENDPOINT").trim_start_matches("http://");
+    let mut stream = TcpStream::connect(host).expect("the server listens");
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n").expect("it is sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    let (head, body) = answer.split_once("\r\n\r\n").expect(&answer);
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect(head);
+    (status, body.to_owned())
+}
+
+/// A metric that is there once.
+fn metric(up: &Up, name: &str) -> f64 {
+    let (status, text) = get(up, "/metrics");
+    assert_eq!(status, 200);
+    let found = text.lines().find_map(|line| line.strip_prefix(&format!("{name} ")));
+    found.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("{name} in {text}"))
+}
 
 fn up_ends(data: &Path, more: &[&str]) -> Ended {
     let data = data.display().to_string();
@@ -37,7 +62,7 @@ fn the_first_start_makes_a_key_and_later_ones_keep_it() {
     let ended = up.stop("INT");
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert!(ended.stderr.ends_with("orderflow: stopped\n"), "{}", ended.stderr);
-    let again = Up::start(&data, &["--instance", "shop", "--no-job", "--no-page"]);
+    let again = Up::start(&data, &["--instance", "shop", "--no-page"]);
     for name in ["OTS_AK_ENV", "OTS_SK_ENV", "OTS_REGION"] {
         assert_eq!(again.export(name), exports[name], "{name}");
     }
@@ -79,6 +104,9 @@ fn up_refuses_what_it_cannot_serve() {
     let remote = run(&["up", "--data", "x", "--listen", "0.0.0.0:0"]);
     refused(&remote, 2, "0.0.0.0:0 can be reached from other machines: say --allow-remote");
     refused(&up_ends(&data, &["--instance", "my shop"]), 2, "--instance \"my shop\" must be");
+    refused(&up_ends(&data, &["-w", "0"]), 2, "-w 0: a process has 1 to ");
+    refused(&up_ends(&data, &["--window", "0s"]), 2, "--window must not be 0");
+    refused(&up_ends(&data, &["--timezone", "Here"]), 2, "unknown time zone \"Here\": give UTC");
 
     let key_file = data.join("keys.env");
     let key = fs::read(&key_file).expect("a key file");
@@ -129,6 +157,25 @@ fn orders_that_were_acknowledged_before_a_stop_are_there_after_it() {
 }
 
 #[test]
+fn a_second_interrupt_does_not_wait_for_requests_in_flight() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let mut up = Up::start(dir.path(), &[]);
+    let mut stream =
+        TcpStream::connect(up.export("OTS_ENDPOINT").trim_start_matches("http://")).expect("it listens");
+    let head = "POST /ListTable HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 9\r\n\r\n";
+    stream.write_all(head.as_bytes()).expect("it is sent");
+    // The request is in flight once its body is asked for.
+    let mut told = [0; 25];
+    stream.read_exact(&mut told).expect("an answer");
+    assert_eq!(told, *b"HTTP/1.1 100 Continue\r\n\r\n");
+    up.interrupt();
+    up.await_told("orderflow: stopping once the requests in flight are answered; interrupt again");
+    let ended = up.stop("INT");
+    assert_eq!(ended.code, Some(130), "{}", ended.stderr);
+    assert!(ended.stderr.ends_with("orderflow: stopped before all requests were answered\n"));
+}
+
+#[test]
 fn after_a_failed_write_reads_go_on_and_the_end_is_a_failure() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let data = dir.path().display().to_string();
@@ -163,6 +210,12 @@ fn after_a_failed_write_reads_go_on_and_the_end_is_a_failure() {
     );
     assert_eq!(orders(&up).len(), 500);
     up.await_told("orderflow: writes are refused from now on, reads go on: ");
+    for path in ["/healthz", "/readyz"] {
+        let (status, reason) = get(&up, path);
+        assert_eq!(status, 503, "{path}");
+        assert!(reason.starts_with("a write to the store failed"), "{reason}");
+    }
+    assert!(metric(&up, "orderflow_epoch") > 0.0);
     let ended = up.stop("INT");
     assert_eq!(ended.code, Some(3), "{}", ended.stderr);
     assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
@@ -170,4 +223,158 @@ fn after_a_failed_write_reads_go_on_and_the_end_is_a_failure() {
     let up = Up::start(dir.path(), &[]);
     assert_eq!(orders(&up).len(), 500);
     up.ok(&["generate", "--seed", "1"]);
+}
+
+#[test]
+fn the_store_alone_tells_how_it_is() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let up = Up::start(dir.path(), &["--no-job"]);
+    assert_eq!(get(&up, "/healthz"), (200, "ok\n".to_owned()));
+    assert_eq!(get(&up, "/readyz"), (200, "ready\n".to_owned()));
+    assert_eq!(metric(&up, "orderflow_store_commits_total"), 0.0);
+    up.ok(&["init"]);
+    up.ok(&["generate", "--orders", "400"]);
+    assert_eq!(metric(&up, "orderflow_requests_total{operation=\"CreateTable\",status=\"2xx\"}"), 5.0);
+    let (epoch, syncs) = (metric(&up, "orderflow_epoch"), metric(&up, "orderflow_store_sync_seconds_count"));
+    // Five tables, a tunnel, and orders; commits that come together share a sync.
+    assert!(epoch >= 7.0 && (1.0..=epoch).contains(&syncs), "{epoch} {syncs}");
+    assert_eq!(metric(&up, "orderflow_store_commits_total"), epoch);
+    assert!(!get(&up, "/metrics").1.contains("orderflow_upper"));
+    // Commits are counted from the start, and numbered for ever.
+    up.stop("TERM");
+    let up = Up::start(dir.path(), &["--no-job"]);
+    assert_eq!(metric(&up, "orderflow_store_commits_total"), 0.0);
+    assert_eq!(metric(&up, "orderflow_epoch"), epoch);
+}
+
+#[test]
+fn it_is_ready_once_the_job_has_caught_up() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let mut up = Up::start(dir.path(), &["-w", "2"]);
+    up.await_told("orderflow: job: waiting for the table OrderSource: `orderflow init` makes it\n");
+    assert_eq!(get(&up, "/readyz"), (200, "ready\n".to_owned()));
+    assert_eq!(metric(&up, "orderflow_job_phase{phase=\"waiting\"}"), 1.0);
+    up.ok(&["init"]);
+    up.await_told("orderflow: job: running, results follow the orders ");
+    up.ok(&["generate", "--orders", "1000", "--users", "7"]);
+    let placed = orders(&up).len() as f64;
+    while metric(&up, "orderflow_upper_lag_commits") > 0.0 || metric(&up, "orderflow_orders") < placed {}
+    assert_eq!(metric(&up, "orderflow_orders"), placed);
+    assert!((placed..=1_000.0).contains(&metric(&up, "orderflow_order_changes_total")));
+    assert_eq!(metric(&up, "orderflow_upper_lag_seconds"), 0.0);
+    assert_eq!((metric(&up, "orderflow_users"), metric(&up, "orderflow_rejects")), (7.0, 0.0));
+    for name in ["orderflow_windows", "orderflow_result_commits_total", "orderflow_upper"] {
+        assert!(metric(&up, name) > 0.0, "{name}");
+    }
+    assert!(metric(&up, "orderflow_memory_bytes{part=\"graph\"}") > 0.0);
+    let total = up.ok(&["rows", "OrderTotalSink", "--json"]);
+    assert!(total.contains(&format!("\"count\":{placed},")) && total.lines().count() == 1, "{total}");
+    assert_eq!(up.stop("TERM").code, Some(0));
+
+    // Results that are there keep their windows and their zone.
+    let other = up_ends(dir.path(), &["--window", "1m"]);
+    refused(&other, 2, "the results that are there have windows of 30000 ms in the zone UTC");
+    let mut up = Up::start(dir.path(), &[]);
+    up.await_told("orderflow: job: running, results follow the orders ");
+    while get(&up, "/readyz").0 != 200 {}
+    assert_eq!(metric(&up, "orderflow_orders"), placed);
+    assert_eq!(metric(&up, "orderflow_order_changes_total"), 0.0);
+}
+
+#[test]
+fn results_are_for_callers_to_write_only_without_the_job() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let write = |up: &Up| {
+        let export = |name| up.export(name);
+        let config = ClientConfig::new(
+            export("OTS_ENDPOINT"),
+            export("OTS_INSTANCE"),
+            export("OTS_AK_ENV"),
+            export("OTS_SK_ENV"),
+            None,
+        );
+        let key = vec![("UserId".to_owned(), KeyPart::Value(KeyValue::String("me".to_owned())))];
+        let write = RowWrite {
+            table: "OrderBatchSink".to_owned(),
+            key,
+            change: RowChange::Put(Vec::new()),
+            condition: Condition::default(),
+            returning: Returning::default(),
+        };
+        let client = Client::new(config).expect("settings");
+        runtime.block_on(client.write_row(&write)).map(|_| ()).map_err(|error| error.to_string())
+    };
+    let mut up = Up::start(dir.path(), &[]);
+    up.ok(&["init"]);
+    up.await_told("orderflow: job: running, ");
+    let refused = write(&up).expect_err("it is the job's");
+    assert!(refused.contains("OTSNoPermissionAccess") && refused.contains("OrderBatchSink"), "{refused}");
+    assert_eq!(up.stop("INT").code, Some(0));
+    let up = Up::start(dir.path(), &["--no-job"]);
+    write(&up).expect("no table is special");
+}
+
+#[test]
+fn the_log_is_for_machines_where_they_ask() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let mut command = orderflow(&["up", "--data"]);
+    command.arg(dir.path()).args(["--listen", "127.0.0.1:0", "--durability", "relaxed"]);
+    command.env("ORDERFLOW_LOG_FORMAT", "json");
+    let up = Up::of_ready(command, "ready: instance orderflow of ");
+    let ended = up.stop("INT");
+    assert_eq!(ended.code, Some(0));
+    let lines: Vec<serde_json::Value> =
+        ended.stderr.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    for line in &lines {
+        for name in ["timestamp", "level", "target", "message"] {
+            assert!(line[name].is_string(), "{name} of {line}");
+        }
+    }
+    assert_eq!(lines[0]["level"], "WARN");
+    assert_eq!(lines.last().map(|line| &line["message"]), Some(&"stopped".into()));
+
+    // The reason of an end too.
+    let file = dir.path().join("file");
+    fs::write(&file, "").expect("the file is written");
+    let ended = up_ends(&file, &["--log-format", "json"]);
+    assert_eq!((ended.code, ended.stderr.lines().count()), (Some(3), 1), "{}", ended.stderr);
+    let line: serde_json::Value = serde_json::from_str(&ended.stderr).expect("it is JSON");
+    assert_eq!(line["level"], "ERROR");
+    assert!(line["message"].as_str().is_some_and(|text| text.contains("/file")), "{line}");
+}
+
+#[test]
+fn quiet_logs_hold_what_is_wrong_only() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let mut command = orderflow(&["up", "--no-job", "--data"]);
+    command.arg(dir.path()).args(["--listen", "127.0.0.1:0"]).env("ORDERFLOW_LOG", "error");
+    let mut up = Process::spawn(command);
+    let stdout = up.0.stdout.as_mut().expect("piped");
+    assert_eq!(BufReader::new(stdout).lines().take(5).count(), 5);
+    up.signal("TERM");
+    let ended = up.wait();
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn a_log_that_cannot_be_written_harms_nothing() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    for form in ["text", "json"] {
+        let mut command = orderflow(&["up", "--log-format", form, "--data"]);
+        command.arg(dir.path()).args(["--listen", "127.0.0.1:0"]);
+        let full = File::options().write(true).open("/dev/full").expect("a device that is full");
+        let child = command.stdout(Stdio::piped()).stderr(full).spawn().expect("the program starts");
+        let mut up = Process(child);
+        let mut stdout = BufReader::new(up.0.stdout.take().expect("piped"));
+        let mut lines = String::new();
+        while lines.lines().count() < 5 {
+            assert!(stdout.read_line(&mut lines).expect("the program prints UTF-8") > 0, "{lines}");
+        }
+        let mut tables = orderflow(&["tables"]);
+        tables.envs(lines.lines().filter_map(|line| line.strip_prefix("export ")?.split_once('=')));
+        assert!(tables.output().expect("it starts").status.success());
+        up.signal("INT");
+        assert_eq!(up.0.wait().expect("the program ends").code(), Some(0), "{form}");
+    }
 }

@@ -85,18 +85,7 @@ impl ConnectionArgs {
 
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Failure {
-        let (exit_code, what_to_do) = match &error {
-            ClientError::Config(_) => (2, ""),
-            ClientError::Refused { error, .. } if error.code == "OTSAuthFailed" => {
-                (2, "; are all OTS_… variables those that this store's `orderflow up` printed?")
-            }
-            ClientError::Refused { error, .. } if (400..500).contains(&error.status) => (2, ""),
-            ClientError::NotSent { endpoint, .. } if endpoint.starts_with("http://") => {
-                (3, "; is `orderflow up` running, and OTS_ENDPOINT its address?")
-            }
-            _ => (3, ""),
-        };
-        Failure::new(exit_code, format!("{error}{what_to_do}"))
+        Failure::new(error.exit_code(), format!("{error}{}", error.what_to_do()))
     }
 }
 

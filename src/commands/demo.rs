@@ -13,7 +13,6 @@ use tokio::task::spawn_blocking;
 use super::Failure;
 use super::up::Signals;
 use crate::job::{JobWatch, Phase};
-use crate::store::error::StoreError;
 use live::LiveArgs;
 use recompute::RecomputeArgs;
 
@@ -135,8 +134,8 @@ async fn caught_up(watch: &JobWatch, commit: u64) -> Result<(), Failure> {
 }
 
 /// Runs what waits for the disk.
-async fn off_the_runtime<T: Send + 'static>(
-    act: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+async fn off_the_runtime<T: Send + 'static, E: fmt::Display + Send + 'static>(
+    act: impl FnOnce() -> Result<T, E> + Send + 'static,
 ) -> Result<T, Failure> {
     spawn_blocking(act).await.map_err(environment)?.map_err(environment)
 }

@@ -1,4 +1,4 @@
-//! `orderflow run`: the graph over files or standard input.
+//! `orderflow run`: the graph over files, standard input, or the orders in a store.
 
 use super::Failure;
 use crate::cli::RunArgs;

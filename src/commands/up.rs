@@ -88,7 +88,7 @@ pub enum DurabilityArg {
 /// Serves until a signal to stop comes.
 ///
 /// # Errors
-/// [`Failure`]: 2 for flags that cannot be, 3 where disk, port or key file fail, or a write has failed while serving.
+/// [`Failure`]: 2 for flags that cannot be, 3 where disk, port or key file fail, or a write or the job has failed while serving.
 pub fn up(args: &UpArgs) -> Result<(), Failure> {
     log::start(&args.log);
     let config = instance_config(args, |name| std::env::var(name).ok())?;

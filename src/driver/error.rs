@@ -61,7 +61,8 @@ impl RunError {
     /// The exit code of a program that ends with this error.
     pub fn exit_code(&self) -> u8 {
         match self {
-            RunError::Input(_) | RunError::Rejected { .. } => 2,
+            RunError::Input(error) => error.exit_code(),
+            RunError::Rejected { .. } => 2,
             RunError::Output(error) => error.exit_code(),
             RunError::Cluster(error) => error.exit_code(),
             RunError::Interrupted => 130,

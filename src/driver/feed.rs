@@ -16,7 +16,7 @@ use super::Job;
 use super::error::RunError;
 use super::report::Report;
 use super::sink::Sink;
-use crate::ingest::{Block, Envelope, Tail};
+use crate::ingest::{Block, Envelope, Reader, Tail};
 
 /// Epochs that a worker may be ahead of the results: bounds what is in flight.
 const EPOCHS_IN_FLIGHT_MAX: Epoch = 64;
@@ -101,39 +101,46 @@ impl<'a> Feed<'a> {
     fn name_inputs(&mut self, worker: &Worker) {
         let (index, _) = self.job.share(worker);
         if index == 0 {
-            for input in &self.job.plan.inputs {
-                self.reports.send(Report::Input { ordinal: input.ordinal, name: input.name.clone() });
+            let files = self.job.plan.inputs.iter().map(|input| (input.ordinal, &input.name));
+            let tables = self.job.tables.iter().map(|table| (table.ordinal, &table.name));
+            for (ordinal, name) in files.chain(tables) {
+                self.reports.send(Report::Input { ordinal, name: name.clone() });
             }
         }
     }
 
-    /// Reads this worker's parts to their ends.
+    /// Reads this worker's parts to their ends, and its turns of the tables.
     fn bounded(&mut self, worker: &mut Worker) -> Result<(), RunError> {
         let job = self.job;
         let (index, peers) = job.share(worker);
         for part in job.plan.parts(index, peers) {
             let mut reader = job.plan.open(&part).map_err(RunError::Input)?;
-            let mut lines = 0;
-            while reader.read_block(self.epoch, &mut self.block).map_err(RunError::Input)? {
-                if job.abort().control.stop_requested() {
-                    return if job.config.follow_tick.is_some() {
-                        Ok(())
-                    } else {
-                        Err(RunError::Interrupted)
-                    };
-                }
-                lines += self.block.lines;
-                self.send();
-                worker.step();
-                self.close_full_epoch(worker);
+            let Some(lines) = self.read(worker, &mut *reader)? else { return Ok(()) };
+            let input = job.plan.inputs[part.input].ordinal;
+            self.reports.send(Report::PartDone { input, part: part.ordinal, lines });
+        }
+        for table in &job.tables {
+            if self.read(worker, &mut table.reader())?.is_none() {
+                return Ok(());
             }
-            self.reports.send(Report::PartDone {
-                input: job.plan.inputs[part.input].ordinal,
-                part: part.ordinal,
-                lines,
-            });
         }
         Ok(())
+    }
+
+    /// Reads to the end and gives the number of lines; none if a run that follows was asked to stop.
+    fn read(&mut self, worker: &mut Worker, reader: &mut dyn Reader) -> Result<Option<u64>, RunError> {
+        let job = self.job;
+        let mut lines = 0;
+        while reader.read_block(self.epoch, &mut self.block).map_err(RunError::Input)? {
+            if job.abort().control.stop_requested() {
+                return if job.config.follow_tick.is_some() { Ok(None) } else { Err(RunError::Interrupted) };
+            }
+            lines += self.block.lines;
+            self.send();
+            worker.step();
+            self.close_full_epoch(worker);
+        }
+        Ok(Some(lines))
     }
 
     /// Sends the block on, and empties it.

@@ -1,4 +1,4 @@
-//! Runs the graph over inputs: files and streams in, three results out.
+//! Runs the graph over inputs: files, streams and tables in, three results out.
 //!
 //! ```text
 //!  part ─► reader ─► block ─► orders ─► build ─► deliver ─► sink ─► result files, updates
@@ -27,6 +27,7 @@ pub use sink::Sink;
 use crate::cluster;
 use crate::config::RunConfig;
 use crate::ingest::Plan;
+use crate::ingest::table::Table;
 use crate::progress::{Progress, ProgressCounters, Read};
 use crate::sinks::{Output, Results, UpdateWriter};
 use crate::summary::{Summary, seconds_warning};
@@ -35,6 +36,7 @@ use crate::summary::{Summary, seconds_warning};
 struct Job {
     config: RunConfig,
     plan: Plan,
+    tables: Vec<Table>,
     counters: Arc<ProgressCounters>,
     abort: Abort,
     /// For the first worker to take.
@@ -83,6 +85,9 @@ pub struct Outcome {
 pub fn run(config: RunConfig) -> Result<Option<Outcome>, RunError> {
     let started = Instant::now();
     let plan = Plan::new(&config.inputs).map_err(RunError::Input)?;
+    let first_table = config.inputs.first_input + plan.inputs.len() as u32;
+    let tables =
+        Table::open_all(&config.tables, first_table).map_err(|error| RunError::Input(error.into()))?;
     let writes = config.cluster.process == 0;
     // Before the output: of two processes with one index, the second has no port, whatever else it lacks.
     let cluster = cluster::connect(&config.cluster, &facts(&config, &plan)).map_err(RunError::Cluster)?;
@@ -97,7 +102,7 @@ pub fn run(config: RunConfig) -> Result<Option<Outcome>, RunError> {
         control.on_failure(Box::new(move || abandon.abandon()));
     }
     let counters = Arc::new(ProgressCounters::default());
-    let bytes_total = plan.total_bytes().filter(|_| !config.local_input);
+    let bytes_total = plan.total_bytes().filter(|_| !config.local_input && tables.is_empty());
     let quiet =
         config.summary != crate::summary::SummaryForm::Text || !writes || config.follow_tick.is_some();
     let watched = control.clone();
@@ -109,7 +114,8 @@ pub fn run(config: RunConfig) -> Result<Option<Outcome>, RunError> {
         })
     };
     let progress = Progress::start(read, bytes_total, quiet);
-    let job = Arc::new(Job { config, plan, counters, abort: abort.clone(), output: Mutex::new(output) });
+    let job =
+        Arc::new(Job { config, plan, tables, counters, abort: abort.clone(), output: Mutex::new(output) });
     let working = Arc::clone(&job);
     let finished = cluster.execute(move |worker| feed::work(worker, &working)).map_err(RunError::Cluster)?;
     let sink = finished.results.into_iter().flatten().next();

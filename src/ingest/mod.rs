@@ -1,4 +1,5 @@
-//! Orders from files and streams: every worker reads its own part of every input, a block at a time.
+//! Orders from files, streams and tables. Of files and streams every worker reads its own part, a block at a time; of a
+//! table, the workers of a process take the next block in turns.
 
 mod boundary;
 pub mod csv;
@@ -9,6 +10,7 @@ pub mod jsonl;
 pub mod parquet;
 mod reader;
 pub mod row;
+pub mod table;
 mod tail;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -104,7 +104,7 @@ impl Instance {
             // Also where the sender is dropped.
             let _ = stopped.await;
         }));
-        let phases = Phases::of(job.as_ref());
+        let phases = Phases::of(watch.as_ref().map(JobWatch::follow));
         Ok(Instance { address, key, stop, serving, job, store, phases, is_refusing: false })
     }
 

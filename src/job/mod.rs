@@ -32,7 +32,6 @@ use std::thread::{Builder, JoinHandle};
 
 use tokio::sync::{broadcast, watch};
 
-use self::recorded::Head;
 use self::run::Life;
 use self::tables::Wanted;
 use crate::order_tables::RESULT_TABLES;
@@ -40,6 +39,9 @@ use crate::sinks::Layout;
 use crate::store::Store;
 use crate::store::error::StoreError;
 
+#[cfg(test)]
+pub(crate) use recorded::HEAD_KEY;
+pub(crate) use recorded::Head;
 pub use recorded::Recorded;
 pub use status::{Committed, Phase, Status};
 

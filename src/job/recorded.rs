@@ -14,11 +14,11 @@ use crate::store::view::View;
 const VERSION: u32 = 1;
 
 /// The note that holds it.
-pub(super) const HEAD_KEY: &[u8] = b"job";
+pub(crate) const HEAD_KEY: &[u8] = b"job";
 
 /// What is written with the results of each epoch, in their commit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Head {
+pub(crate) struct Head {
     version: u32,
     /// The results are those of the orders as of all commits below this one.
     pub(super) upper: u64,
@@ -63,13 +63,13 @@ impl fmt::Display for Unusable {
 
 impl Head {
     /// A head of this version.
-    pub(super) fn new(upper: u64, layout: &Layout, tables: Vec<u32>, rejects: u64, digest: u64) -> Head {
+    pub(crate) fn new(upper: u64, layout: &Layout, tables: Vec<u32>, rejects: u64, digest: u64) -> Head {
         let (zone, window_ms) = (layout.zone.name().to_owned(), layout.width.ms());
         Head { version: VERSION, upper, zone, window_ms, tables, rejects, digest }
     }
 
     /// Its bytes.
-    pub(super) fn encode(&self) -> Vec<u8> {
+    pub(crate) fn encode(&self) -> Vec<u8> {
         serde_json::to_vec(self).unwrap_or_default()
     }
 

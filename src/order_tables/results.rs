@@ -5,7 +5,7 @@ use dataflows::{Epoch, RowKey, Totals};
 use super::{ORDER_KEY, ORDER_REJECTS, RESULT_TABLES};
 use crate::sinks::Layout;
 use crate::store::change::{ColumnChange, Condition, Returning, RowChange, Write};
-use crate::store::value::{CellRef, KeyPart, KeyValue, NamedKey, PrimaryKey, Value};
+use crate::store::value::{CellRef, KeyPart, KeyValue, NamedKey, PrimaryKey, Value, ValueRef};
 
 /// A row of a result as its table holds it. Two are equal where all bytes but the versions are.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,13 +41,17 @@ impl ResultRow {
         self.key.iter().filter_map(value).collect()
     }
 
-    /// Whether these are its cells, whatever their versions.
+    /// Whether these are its cells to the last bit, whatever their versions.
     pub fn has(&self, cells: &[CellRef<'_>]) -> bool {
+        let same = |one, other| match (one, other) {
+            (ValueRef::Double(one), ValueRef::Double(other)) => one.to_bits() == other.to_bits(),
+            (one, other) => one == other,
+        };
         cells.len() == self.columns.len()
             && cells
                 .iter()
                 .zip(&self.columns)
-                .all(|(cell, (name, value))| cell.name == *name && cell.value == value.borrow())
+                .all(|(cell, (name, value))| cell.name == *name && same(cell.value, value.borrow()))
     }
 
     /// The write that makes it so. The version of its cells is the epoch: no clock takes part.

@@ -131,6 +131,11 @@ impl fmt::Debug for Store {
 }
 
 impl Store {
+    /// Whether a folder has a store in it, which [`Store::open`] would not have to make.
+    pub fn is_in(folder: &Path) -> bool {
+        FjallEngine::is_in(folder)
+    }
+
     /// Opens the store in a folder, and makes one where there is none.
     ///
     /// Refuses a folder that another process has open, one of another format, and one with damaged files, each by name.

@@ -8,6 +8,12 @@ pub mod server;
 mod shape;
 pub mod signature;
 
+/// Messages of our own operations on snapshots, compiled from `proto/snapshot.proto`.
+#[allow(missing_docs, unreachable_pub)] // Generated.
+pub mod snapshot {
+    include!(concat!(env!("OUT_DIR"), "/snapshot.rs"));
+}
+
 /// Messages of the table operations, compiled from `proto/table.proto`.
 #[allow(missing_docs, unreachable_pub)] // Generated; the protocol's own names.
 pub mod table {

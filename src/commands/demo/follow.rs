@@ -22,6 +22,7 @@ use crate::commands::{Failure, init, say};
 use crate::job::{JobWatch, Phase};
 use crate::sinks::Layout;
 use crate::store::Store;
+use crate::store::error::StoreError;
 use crate::store::view::View;
 use crate::tablestore::client::Client;
 
@@ -77,8 +78,10 @@ impl Follow {
             }
         };
         let layout = self.layout.clone();
-        let (board, sums) =
-            off_the_runtime(move || Ok((Board::read(&settled, &layout)?, Sums::of(&settled)?))).await?;
+        let (board, sums) = off_the_runtime(move || {
+            Ok::<_, StoreError>((Board::read(&settled, &layout)?, Sums::of(&settled)?))
+        })
+        .await?;
         view.show(&Seen { board, ..seen }.shown(&self.watch))?;
         Ok(sums)
     }

@@ -22,6 +22,7 @@ use crate::order_tables::schemas;
 use crate::progress::{Progress, ProgressCounters, Read};
 use crate::sinks::{Layout, Zone};
 use crate::store::{Durability, Store, StoreOptions};
+use crate::summary::Thousands;
 use report::Report;
 
 mod changes;
@@ -77,10 +78,13 @@ pub(super) fn recompute(args: &RecomputeArgs) -> Result<(), Failure> {
     let removed = folder.remove();
     let report = ended?;
     removed?;
-    if let Some(difference) = &report.recount.difference {
-        return Err(Failure::new(1, format!("the results are not those of a recount: {difference}")));
+    match report.recount.differing {
+        0 => Ok(()),
+        rows => Err(Failure::new(
+            1,
+            format!("{} rows of the results are not those of a recount", Thousands(rows)),
+        )),
     }
-    Ok(())
 }
 
 /// From the start of the job to its end, and that of the store.
@@ -139,7 +143,7 @@ impl Recompute<'_> {
             report.changes.push(done);
         }
         let (store, layout) = (self.store.clone(), self.layout.clone());
-        report.recount = off_the_runtime(move || recount::recount(&store.view()?, &layout)).await?;
+        report.recount = off_the_runtime(move || recount::recount(store.view()?, &layout)).await?;
         match self.args.json {
             true => say(&report.json()?)?,
             false => say(&report.end())?,

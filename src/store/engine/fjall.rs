@@ -51,6 +51,11 @@ pub(crate) struct FjallEngine {
 }
 
 impl FjallEngine {
+    /// Whether a store's folder has an engine.
+    pub(crate) fn is_in(store: &Path) -> bool {
+        store.join(ENGINE).is_dir()
+    }
+
     /// Opens the engine of a store's folder, and makes it where there is none. The caller holds the folder's lock.
     ///
     /// `relaxed` says that commits may not have been synced one by one, so that any of the last ones may be lost in part.

@@ -91,6 +91,28 @@ impl ClientError {
         }
     }
 
+    /// The exit code of a program that ends with it: 2 where the call or its settings are wrong, else 3.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            ClientError::Config(_) => 2,
+            ClientError::Refused { error, .. } if (400..500).contains(&error.status) => 2,
+            _ => 3,
+        }
+    }
+
+    /// What to add to it for people who use a store of ours; may be empty.
+    pub fn what_to_do(&self) -> &'static str {
+        match self {
+            ClientError::Refused { error, .. } if error.code == "OTSAuthFailed" => {
+                "; are all OTS_… variables those that this store's `orderflow up` printed?"
+            }
+            ClientError::NotSent { endpoint, .. } if endpoint.starts_with("http://") => {
+                "; is `orderflow up` running, and OTS_ENDPOINT its address?"
+            }
+            _ => "",
+        }
+    }
+
     /// Whether it is a refusal with this code.
     pub fn is_code(&self, wanted: &str) -> bool {
         matches!(self, ClientError::Refused { error, .. } if error.code == wanted)

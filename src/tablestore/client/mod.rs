@@ -1,7 +1,7 @@
 //! The client of Tablestore's wire protocol: of our own server and of the vendor's.
 //!
 //! ```text
-//!  tables, rows, batch, tunnels, channels    one method an operation, in the store's own types
+//!  tables, rows, batch, tunnels, channels, snapshots    one method an operation, in the store's own types
 //!              │
 //!            call                  encode, sign, send, verify, decode; and again, where retry says so
 //!         ┌────┼─────┐
@@ -21,6 +21,7 @@ mod config;
 mod error;
 mod retry;
 mod rows;
+mod snapshots;
 mod tables;
 mod transport;
 mod tunnels;
@@ -33,6 +34,7 @@ pub use config::ClientConfig;
 pub use error::{ClientError, ServiceError};
 pub use retry::{Access, Fault, RetryPolicy};
 pub use rows::{RangePage, RangePages};
+pub use snapshots::{ChangesPage, Place, Snapshot};
 pub use tunnels::tunnel_type_text;
 
 use super::signature::DerivedKeys;

@@ -125,39 +125,44 @@ impl Client {
     /// # Errors
     /// [`ClientError`].
     pub async fn get_range(&self, read: &RangeRead) -> Result<RangePage, ClientError> {
-        let RangeRead { selection, .. } = read;
-        let direction = match read.direction {
-            Direction::Forward => table::Direction::Forward,
-            Direction::Backward => table::Direction::Backward,
-        };
-        let request = table::GetRangeRequest {
-            table_name: read.table.clone(),
-            direction: direction.into(),
-            columns_to_get: selection.columns.clone(),
-            time_range: time_range(selection),
-            max_versions: versions_max(selection),
-            limit: read.rows_max.map(|rows_max| i32::try_from(rows_max).unwrap_or(i32::MAX)),
-            inclusive_start_primary_key: encode_key(&read.start).into(),
-            exclusive_end_primary_key: encode_key(&read.end).into(),
-            filter: selection.filter.as_ref().map(encode_filter),
-            start_column: selection.start_column.clone(),
-            end_column: selection.end_column.clone(),
-            ..Default::default()
-        };
-        let answer = self.call::<table::GetRangeResponse>(RANGE, &request).await?.answer;
-        let page = || {
-            let rows =
-                Rows::of(&answer.rows)?.map(|row| row?.stored_row()).collect::<Result<_, Malformed>>()?;
-            let next = answer.next_start_primary_key.as_ref().filter(|next| !next.is_empty());
-            Ok(RangePage { rows, next: next.map(|next| parse_key(next)).transpose()? })
-        };
-        page().map_err(|malformed: Malformed| self.untrusted(RANGE, malformed))
+        let answer = self.call(RANGE, &range_request(read)).await?.answer;
+        range_page(&answer).map_err(|malformed| self.untrusted(RANGE, malformed))
     }
 
     /// Reads a range page by page, until the server says that there is no more.
     pub fn range(&self, read: RangeRead) -> RangePages {
         RangePages { client: self.clone(), rest: Some(read) }
     }
+}
+
+/// The request for a page of a range.
+pub(super) fn range_request(read: &RangeRead) -> table::GetRangeRequest {
+    let RangeRead { selection, .. } = read;
+    let direction = match read.direction {
+        Direction::Forward => table::Direction::Forward,
+        Direction::Backward => table::Direction::Backward,
+    };
+    table::GetRangeRequest {
+        table_name: read.table.clone(),
+        direction: direction.into(),
+        columns_to_get: selection.columns.clone(),
+        time_range: time_range(selection),
+        max_versions: versions_max(selection),
+        limit: read.rows_max.map(|rows_max| i32::try_from(rows_max).unwrap_or(i32::MAX)),
+        inclusive_start_primary_key: encode_key(&read.start).into(),
+        exclusive_end_primary_key: encode_key(&read.end).into(),
+        filter: selection.filter.as_ref().map(encode_filter),
+        start_column: selection.start_column.clone(),
+        end_column: selection.end_column.clone(),
+        ..Default::default()
+    }
+}
+
+/// The page that an answer holds.
+pub(super) fn range_page(answer: &table::GetRangeResponse) -> Result<RangePage, Malformed> {
+    let rows = Rows::of(&answer.rows)?.map(|row| row?.stored_row()).collect::<Result<_, Malformed>>()?;
+    let next = answer.next_start_primary_key.as_ref().filter(|next| !next.is_empty());
+    Ok(RangePage { rows, next: next.map(|next| parse_key(next)).transpose()? })
 }
 
 /// The row that an answer holds; no bytes mean none.

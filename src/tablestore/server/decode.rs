@@ -81,6 +81,12 @@ pub(super) static CREATE_TUNNEL: [Part; 1] = [Part::must(1, "tunnel", &[Part::mu
 pub(super) static HEARTBEAT: [Part; 1] =
     [entries(3, &[Part::must(2, "version", &[]), Part::must(3, "status", &[])])];
 pub(super) static CHECKPOINT: [Part; 1] = [Part::must(5, "sequence_number", &[])];
+pub(super) static READ_SNAPSHOT: [Part; 2] = [Part::must(1, "id", &[]), Part::must(2, "range", &[])];
+pub(super) static SNAPSHOT_CHANGES: [Part; 2] = [
+    Part::must(1, "id", &[]),
+    Part::must(2, "from", &[Part::must(1, "commit", &[]), Part::must(2, "skip", &[])]),
+];
+pub(super) static CLOSE_SNAPSHOT: [Part; 1] = [Part::must(1, "id", &[])];
 
 /// Decodes a request, once none of its parts occurs too often, and none is absent whose default would mean something.
 pub(super) fn decode<M: Message + Default>(body: Bytes, shape: &'static [Part]) -> Result<M, Refusal> {

@@ -22,6 +22,7 @@ mod operation;
 mod plain;
 mod reads;
 mod requests;
+mod snapshots;
 mod tables;
 mod token;
 mod tunnels;
@@ -48,6 +49,7 @@ use self::error::Refusal;
 use self::memory::Memory;
 use self::operation::Operation;
 use self::requests::Requests;
+use self::snapshots::Snapshots;
 use super::signature::DerivedKeys;
 use crate::store::Store;
 use crate::store::read::PAGE_BYTES_MAX;
@@ -80,6 +82,10 @@ pub struct Limits {
     pub shutdown_time_max: Duration,
     /// Most connections at a time.
     pub connections_max: usize,
+    /// Most snapshots that are open at a time: each keeps on disk what it shows.
+    pub snapshots_max: usize,
+    /// Longest time that a snapshot stays open without a request for it.
+    pub snapshot_idle_time_max: Duration,
 }
 
 impl Default for Limits {
@@ -94,6 +100,8 @@ impl Default for Limits {
             answer_unread_time_max: Duration::from_secs(60),
             shutdown_time_max: Duration::from_secs(10),
             connections_max: 1_024,
+            snapshots_max: 4,
+            snapshot_idle_time_max: Duration::from_secs(60),
         }
     }
 }
@@ -137,6 +145,7 @@ struct Service {
     request_ids: RequestIds,
     requests: Requests,
     vitals: Arc<dyn Vitals>,
+    snapshots: Snapshots,
 }
 
 impl Service {
@@ -150,6 +159,7 @@ impl Service {
             derived_keys: DerivedKeys::default(),
             body_memory: Memory::new(limits.bodies_bytes_max, limits.memory_wait_max),
             answer_memory: Memory::new(limits.answers_bytes_max, limits.memory_wait_max),
+            snapshots: Snapshots::new(limits.snapshots_max, limits.snapshot_idle_time_max),
             limits,
             request_ids: RequestIds::new(),
             requests: Requests::default(),
@@ -230,6 +240,7 @@ impl Service {
             Operation::BatchGetRow => reads::batch_get(self, body).await,
             Operation::GetRange => reads::range(self, body).await,
             Operation::Tunnel(operation) => tunnels::run(self, operation, body).await,
+            Operation::Snapshot(operation) => snapshots::run(self, operation, body).await,
         }
     }
 

@@ -17,6 +17,7 @@ pub(super) enum Operation {
     BatchWriteRow,
     GetRange,
     Tunnel(TunnelOperation),
+    Snapshot(SnapshotOperation),
 }
 
 /// What a request asks of a tunnel.
@@ -34,8 +35,17 @@ pub(super) enum TunnelOperation {
     Checkpoint,
 }
 
+/// What a request asks of a snapshot: operations of our own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SnapshotOperation {
+    Open,
+    Read,
+    Changes,
+    Close,
+}
+
 /// All there are, and the paths by which they are asked for.
-pub(super) const OPERATIONS: [(&str, Operation); 22] = [
+pub(super) const OPERATIONS: [(&str, Operation); 26] = [
     ("/CreateTable", Operation::CreateTable),
     ("/ListTable", Operation::ListTable),
     ("/DescribeTable", Operation::DescribeTable),
@@ -58,6 +68,10 @@ pub(super) const OPERATIONS: [(&str, Operation); 22] = [
     ("/tunnel/getcheckpoint", Operation::Tunnel(TunnelOperation::GetCheckpoint)),
     ("/tunnel/readrecords", Operation::Tunnel(TunnelOperation::ReadRecords)),
     ("/tunnel/checkpoint", Operation::Tunnel(TunnelOperation::Checkpoint)),
+    ("/orderflow/snapshot/open", Operation::Snapshot(SnapshotOperation::Open)),
+    ("/orderflow/snapshot/read", Operation::Snapshot(SnapshotOperation::Read)),
+    ("/orderflow/snapshot/changes", Operation::Snapshot(SnapshotOperation::Changes)),
+    ("/orderflow/snapshot/close", Operation::Snapshot(SnapshotOperation::Close)),
 ];
 
 impl Operation {
@@ -74,6 +88,7 @@ impl Operation {
                 | Operation::BatchGetRow
                 | Operation::GetRange
                 | Operation::Tunnel(TunnelOperation::ReadRecords)
+                | Operation::Snapshot(SnapshotOperation::Read | SnapshotOperation::Changes)
         )
     }
 }

@@ -11,9 +11,10 @@ use super::decode::{
 };
 use super::error::Refusal;
 use crate::store::Store;
+use crate::store::error::StoreError;
 use crate::store::read::{Direction, PAGE_BYTES_MAX, RangeRead, Selection};
 use crate::store::schema::TableInfo;
-use crate::store::value::{NamedKey, PrimaryKey};
+use crate::store::value::{CellRef, KeyRef, NamedKey, PrimaryKey};
 use crate::tablestore::limits::ROWS_PER_READ_MAX;
 use crate::tablestore::plain_buffer::{Writer, encode_row, parse_key};
 use crate::tablestore::table;
@@ -22,6 +23,9 @@ use crate::tablestore::table;
 const BATCH_BYTES_MAX: usize = 2 * PAGE_BYTES_MAX;
 /// Bytes set aside for a page of a range at first.
 const PAGE_BYTES: usize = 64 << 10;
+
+/// Takes a row, and gives the bytes that it made of it.
+type Emit<'a> = &'a mut dyn FnMut(&[KeyRef<'_>], &[CellRef<'_>]) -> usize;
 
 /// Reads one row.
 pub(super) async fn get(service: &Service, body: Bytes) -> Result<Vec<u8>, Refusal> {
@@ -62,6 +66,16 @@ pub(super) async fn batch_get(service: &Service, body: Bytes) -> Result<Vec<u8>,
 
 /// Reads a page of a range.
 pub(super) async fn range(service: &Service, body: Bytes) -> Result<Vec<u8>, Refusal> {
+    let read = range_read(body)?;
+    let page = move |store: &Store| {
+        let info = store.table(&read.table)?;
+        range_page(&info, |emit| store.range(&read, emit))
+    };
+    service.blocking(page).await
+}
+
+/// What a request for a page of a range asks for.
+pub(super) fn range_read(body: Bytes) -> Result<RangeRead, Refusal> {
     let request: table::GetRangeRequest = decode(body, &GET_RANGE)?;
     no_transaction(request.transaction_id.as_deref())?;
     no_token(request.token.as_ref())?;
@@ -73,7 +87,7 @@ pub(super) async fn range(service: &Service, body: Bytes) -> Result<Vec<u8>, Ref
         start_column: request.start_column,
         end_column: request.end_column,
     };
-    let read = RangeRead {
+    Ok(RangeRead {
         direction: match number("direction", request.direction)? {
             table::Direction::Forward => Direction::Forward,
             table::Direction::Backward => Direction::Backward,
@@ -83,17 +97,19 @@ pub(super) async fn range(service: &Service, body: Bytes) -> Result<Vec<u8>, Ref
         selection: cells.selection(&request.table_name)?,
         rows_max: rows_max(request.limit, &request.table_name)?,
         table: request.table_name,
-    };
-    service.blocking(move |store| read_range(store, &read)).await
+    })
 }
 
-fn read_range(store: &Store, read: &RangeRead) -> Result<Vec<u8>, Refusal> {
-    let info = store.table(&read.table)?;
+/// The answer with a page of a range of a table, whose rows `range` gives.
+pub(super) fn range_page(
+    info: &TableInfo,
+    range: impl FnOnce(Emit<'_>) -> Result<Option<PrimaryKey>, StoreError>,
+) -> Result<Vec<u8>, Refusal> {
     let mut page = Writer::with_capacity(PAGE_BYTES);
-    let next = store.range(read, &mut |key, cells| {
+    let next = range(&mut |key, cells| {
         let before = page.bytes();
         let mut row = page.row();
-        key_names(&info).zip(key).for_each(|(name, value)| row.key(name, *value));
+        key_names(info).zip(key).for_each(|(name, value)| row.key(name, *value));
         cells.iter().for_each(|cell| row.cell(*cell));
         row.end();
         page.bytes() - before
@@ -101,7 +117,7 @@ fn read_range(store: &Store, read: &RangeRead) -> Result<Vec<u8>, Refusal> {
     let response = table::GetRangeResponse {
         consumed: consumed(1, 0),
         rows: page.finish().into(),
-        next_start_primary_key: next.map(|key| encode_whole_key(&info, key).into()),
+        next_start_primary_key: next.map(|key| encode_whole_key(info, key).into()),
     };
     Ok(response.encode_to_vec())
 }
@@ -170,7 +186,7 @@ fn encode_whole_key(info: &TableInfo, key: PrimaryKey) -> Vec<u8> {
     encode_row(key_names(info), &crate::store::value::Row { key, cells: Vec::new() })
 }
 
-fn key_names(info: &TableInfo) -> impl Iterator<Item = &str> {
+pub(super) fn key_names(info: &TableInfo) -> impl Iterator<Item = &str> {
     info.schema.key.iter().map(|column| column.name.as_str())
 }
 

@@ -14,10 +14,10 @@ use crate::commands::Failure;
 use crate::commands::columns::columns;
 use crate::commands::demo::environment;
 use crate::commands::generate::write_of;
-use crate::commands::rows::{json, key_text, value_text};
 use crate::generate::{GeneratedOrder, Op, Orders, Spec, push_order_id, push_user_id};
 use crate::job::Committed;
 use crate::order_tables::ResultRow;
+use crate::row_text::{key_value_text, row_json, value_text};
 use crate::sinks::{Layout, Zone};
 use crate::store::Store;
 use crate::store::read::Selection;
@@ -226,7 +226,7 @@ fn read(
 
 impl FoundRow {
     fn key(&self) -> String {
-        self.row.key.iter().map(key_text).collect::<Vec<_>>().join(" to ")
+        self.row.key.iter().map(key_value_text).collect::<Vec<_>>().join(" to ")
     }
 
     /// A column of the key or another one, exact.
@@ -234,11 +234,11 @@ impl FoundRow {
         let of_key = self.names.iter().position(|of_key| of_key == name).and_then(|at| self.row.key.get(at));
         let cell =
             || self.row.cells.iter().find(|cell| cell.name == name).map(|cell| value_text(&cell.value));
-        of_key.map(key_text).or_else(cell).unwrap_or(ABSENT.to_owned())
+        of_key.map(key_value_text).or_else(cell).unwrap_or(ABSENT.to_owned())
     }
 
     fn json(&self) -> Result<Box<RawValue>, Failure> {
-        RawValue::from_string(json(&self.names, &self.row).trim_end().to_owned()).map_err(environment)
+        RawValue::from_string(row_json(&self.names, &self.row)).map_err(environment)
     }
 }
 

@@ -1,0 +1,254 @@
+//! Snapshots: what was committed at one time, kept for callers who read all of it in many requests.
+//!
+//! Each keeps on disk what it shows. So they are few, and one that nobody asks for goes by itself.
+
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::StatusCode;
+use prost::Message;
+use tokio::time::{Instant, sleep_until};
+
+use super::Service;
+use super::decode::{CLOSE_SNAPSHOT, PLAIN, READ_SNAPSHOT, SNAPSHOT_CHANGES, decode};
+use super::error::Refusal;
+use super::operation::SnapshotOperation;
+use super::reads::{key_names, range_page, range_read};
+use crate::job::Recorded;
+use crate::order_tables::ORDER_SOURCE;
+use crate::store::Store;
+use crate::store::error::StoreError;
+use crate::store::read::{PAGE_BYTES_MAX, PAGE_ROWS_MAX};
+use crate::store::schema::TableInfo;
+use crate::store::value::Row;
+use crate::store::view::{RowChange, View};
+use crate::tablestore::plain_buffer::encode_row;
+use crate::tablestore::snapshot;
+use crate::verify::{ChangesFrom, changes_page};
+
+/// The snapshots that are open. All of them go with it.
+pub(super) struct Snapshots {
+    held: Arc<Mutex<Vec<Held>>>,
+    count_max: usize,
+    idle_time_max: Duration,
+}
+
+struct Held {
+    id: u64,
+    used: Instant,
+    view: Arc<View>,
+}
+
+impl Snapshots {
+    /// None yet; at most so many at a time, each for so long after it was last used.
+    pub(super) fn new(count_max: usize, idle_time_max: Duration) -> Snapshots {
+        Snapshots { held: Arc::default(), count_max, idle_time_max }
+    }
+
+    /// Keeps a view; gives the id to ask for it by.
+    fn hold(&self, view: View) -> Result<u64, Refusal> {
+        // Not to be guessed from another, and not that of one before a restart.
+        let id = getrandom::u64().map_err(|error| Refusal::internal(&error.to_string()))?;
+        let mut held = lock(&self.held);
+        self.check_room(held.len())?;
+        held.push(Held { id, used: Instant::now(), view: Arc::new(view) });
+        tokio::spawn(let_go_unused(Arc::downgrade(&self.held), id, self.idle_time_max));
+        Ok(id)
+    }
+
+    fn check_room(&self, held: usize) -> Result<(), Refusal> {
+        if held < self.count_max {
+            return Ok(());
+        }
+        let message = format!(
+            "Server is busy: {held} snapshots are open, and no more may be. One goes once it is closed, or was not used \
+             for {} s.",
+            self.idle_time_max.as_secs_f64()
+        );
+        Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "OTSServerBusy", message))
+    }
+
+    /// That of an id.
+    fn find(&self, id: u64) -> Result<Arc<View>, Refusal> {
+        match lock(&self.held).iter_mut().find(|held| held.id == id) {
+            Some(held) => {
+                held.used = Instant::now();
+                Ok(held.view.clone())
+            }
+            None => Err(StoreError::ResourceGone(format!(
+                "snapshot {id} is not open: it was closed, or not used for {} s",
+                self.idle_time_max.as_secs_f64()
+            ))
+            .into()),
+        }
+    }
+
+    /// Lets go of one; of none where it is gone already.
+    fn close(&self, id: u64) {
+        lock(&self.held).retain(|held| held.id != id);
+    }
+}
+
+fn lock(held: &Mutex<Vec<Held>>) -> std::sync::MutexGuard<'_, Vec<Held>> {
+    held.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Lets go of a snapshot once it was not used for long.
+async fn let_go_unused(snapshots: Weak<Mutex<Vec<Held>>>, id: u64, idle_time_max: Duration) {
+    while let Some(due) = snapshots.upgrade().and_then(|held| due(&held, id, idle_time_max)) {
+        sleep_until(due).await;
+    }
+}
+
+/// When a snapshot is to go; none where it is gone, by now at the latest.
+fn due(snapshots: &Mutex<Vec<Held>>, id: u64, idle_time_max: Duration) -> Option<Instant> {
+    let mut snapshots = lock(snapshots);
+    let at = snapshots.iter().position(|held| held.id == id)?;
+    let held = snapshots.get_mut(at)?;
+    let now = Instant::now();
+    if Arc::strong_count(&held.view) > 1 {
+        // A request reads it.
+        held.used = now;
+    }
+    let due = held.used + idle_time_max;
+    if due > now {
+        return Some(due);
+    }
+    snapshots.swap_remove(at);
+    None
+}
+
+/// Runs an operation on snapshots.
+pub(super) async fn run(
+    service: &Service,
+    operation: SnapshotOperation,
+    body: Bytes,
+) -> Result<Vec<u8>, Refusal> {
+    match operation {
+        SnapshotOperation::Open => open(service, body).await,
+        SnapshotOperation::Read => read(service, body).await,
+        SnapshotOperation::Changes => changes(service, body).await,
+        SnapshotOperation::Close => {
+            let request: snapshot::CloseRequest = decode(body, &CLOSE_SNAPSHOT)?;
+            service.snapshots.close(request.id);
+            Ok(snapshot::CloseResponse {}.encode_to_vec())
+        }
+    }
+}
+
+async fn open(service: &Service, body: Bytes) -> Result<Vec<u8>, Refusal> {
+    let snapshot::OpenRequest {} = decode(body, &PLAIN)?;
+    // Sooner than a view is taken for nothing.
+    service.snapshots.check_room(lock(&service.snapshots.held).len())?;
+    let taken = service.blocking(|store: &Store| {
+        let view = store.view()?;
+        Ok::<_, StoreError>(Recorded::of(&view)?.map(|recorded| (view, recorded)))
+    });
+    let hold = |(view, recorded): (View, Recorded)| {
+        Ok::<_, Refusal>(snapshot::Snapshot {
+            last_commit: view.last_commit(),
+            id: service.snapshots.hold(view)?,
+            upper: recorded.upper,
+            zone: recorded.layout.zone.name().to_owned(),
+            window_ms: recorded.layout.width.ms(),
+        })
+    };
+    let snapshot = taken.await?.map(hold).transpose()?;
+    Ok(snapshot::OpenResponse { snapshot }.encode_to_vec())
+}
+
+async fn read(service: &Service, body: Bytes) -> Result<Vec<u8>, Refusal> {
+    let request: snapshot::ReadRequest = decode(body, &READ_SNAPSHOT)?;
+    let read = range_read(request.range)?;
+    let view = service.snapshots.find(request.id)?;
+    let page = move |_: &Store| {
+        let info = view.table(&read.table)?;
+        range_page(&info, |emit| view.range(&read, emit))
+    };
+    service.blocking(page).await
+}
+
+async fn changes(service: &Service, body: Bytes) -> Result<Vec<u8>, Refusal> {
+    let request: snapshot::ChangesRequest = decode(body, &SNAPSHOT_CHANGES)?;
+    let from = ChangesFrom { commit: request.from.commit, skip: request.from.skip };
+    let limit = match request.limit.map(usize::try_from) {
+        Some(Ok(0)) => return Err(Refusal::invalid("The limit must be greater than 0.")),
+        Some(Ok(limit)) => limit.min(PAGE_ROWS_MAX),
+        None | Some(Err(_)) => PAGE_ROWS_MAX,
+    };
+    let view = service.snapshots.find(request.id)?;
+    let page = service.blocking(move |_: &Store| page_of_changes(&view, from, limit)).await?;
+    Ok(page.encode_to_vec())
+}
+
+fn page_of_changes(
+    view: &View,
+    from: ChangesFrom,
+    limit: usize,
+) -> Result<snapshot::ChangesResponse, Refusal> {
+    // Where the table is gone, so are its changes.
+    let Ok(info) = view.table(ORDER_SOURCE) else { return Ok(snapshot::ChangesResponse::default()) };
+    let (mut changes, mut bytes) = (Vec::new(), 0);
+    let next = changes_page(view, from, &mut |RowChange { before, after }| {
+        let row = |row: Option<Row>| row.map(|row| encode(&info, &row));
+        let change = snapshot::Change { before: row(before), after: row(after) };
+        bytes += change.encoded_len();
+        changes.push(change);
+        match changes.len() >= limit || bytes >= PAGE_BYTES_MAX {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    })?;
+    let next = next.map(|next| snapshot::Place { commit: next.commit, skip: next.skip });
+    Ok(snapshot::ChangesResponse { changes, next })
+}
+
+fn encode(info: &TableInfo, row: &Row) -> Bytes {
+    encode_row(key_names(info), row).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verify::testing::store;
+
+    const IDLE: Duration = Duration::from_secs(60);
+
+    fn view() -> View {
+        // It shows what was there, whatever becomes of the folder.
+        store(tempfile::tempdir().unwrap().path()).view().unwrap()
+    }
+
+    #[tokio::test]
+    async fn one_that_is_read_stays_and_one_that_is_not_goes() {
+        let snapshots = Snapshots::new(2, IDLE);
+        let id = snapshots.hold(view()).unwrap();
+        let due = || due(&snapshots.held, id, IDLE);
+        let is_long_unused = || {
+            let long_ago = Instant::now().checked_sub(IDLE).unwrap();
+            lock(&snapshots.held).iter_mut().for_each(|held| held.used = long_ago);
+        };
+        assert!(due().is_some());
+        is_long_unused();
+        let reading = snapshots.find(id).unwrap();
+        assert!(due().is_some(), "it was asked for");
+        is_long_unused();
+        assert!(due().is_some(), "it is being read");
+        drop(reading);
+        is_long_unused();
+        assert_eq!(due(), None);
+        assert_eq!(snapshots.find(id).unwrap_err().code, "OTSResourceGone");
+    }
+
+    #[tokio::test]
+    async fn all_go_with_the_server() {
+        let snapshots = Snapshots::new(2, IDLE);
+        let id = snapshots.hold(view()).unwrap();
+        let shown = Arc::downgrade(&snapshots.find(id).unwrap());
+        assert!(shown.upgrade().is_some());
+        drop(snapshots);
+        assert!(shown.upgrade().is_none());
+    }
+}
