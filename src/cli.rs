@@ -12,6 +12,7 @@ use crate::commands::rows::RowsArgs;
 use crate::commands::tables::TablesArgs;
 use crate::commands::tunnel::TunnelArgs;
 use crate::commands::up::UpArgs;
+use crate::commands::verify::VerifyArgs;
 use crate::format::Format;
 use crate::ingest::Envelope;
 
@@ -46,6 +47,8 @@ pub enum Command {
     Rows(RowsArgs),
     /// List, describe, make and delete tunnels of the store.
     Tunnel(TunnelArgs),
+    /// Recount the results from the orders, and say whether they are right.
+    Verify(VerifyArgs),
     /// Delete what init made.
     Clean(CleanArgs),
 }

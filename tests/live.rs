@@ -15,7 +15,7 @@ use crate::support::{run, utc};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Asks until the answer is as wanted.
-fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let since = Instant::now();
     loop {
         if let Some(answer) = ask() {
@@ -27,7 +27,7 @@ fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
 }
 
 /// What a path answers without a signature: status and body.
-fn get(up: &Up, path: &str) -> (u16, String) {
+pub(crate) fn get(up: &Up, path: &str) -> (u16, String) {
     let address = up.export("OTS_ENDPOINT").trim_start_matches("http://");
     let mut connection = TcpStream::connect(address).expect("the instance listens");
     write!(connection, "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n")

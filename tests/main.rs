@@ -1,11 +1,14 @@
 //! The program from outside: real processes, real files, exact bytes and exact messages.
 
 mod bad_input;
+mod clock;
 mod cluster;
 mod crash;
 mod demo;
 mod follow;
 mod live;
+mod live_crash;
+mod live_tables;
 mod one_digest;
 mod run_store;
 mod sdk;
@@ -15,3 +18,4 @@ mod store_server;
 mod store_up;
 mod support;
 mod tls;
+mod verify;

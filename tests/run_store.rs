@@ -8,6 +8,8 @@ use orderflow::store::schema::TableSchema;
 use orderflow::store::value::{KeyPart, KeyType, KeyValue, Value};
 use orderflow::store::{Store, StoreOptions};
 
+use crate::crash::{block_on, client};
+use crate::live_tables::await_ready;
 use crate::store_server::{Up, refused};
 use crate::support::{Ended, Files, Process, ended, hosts_file, orderflow, run};
 
@@ -170,6 +172,58 @@ fn rows_that_are_no_orders_are_set_aside_with_their_number() {
     let up = Up::start(&data, &["--no-job"]);
     let wire = wire_input(&up);
     check(&wire, &up.run(&run_args(&wire, &output, &["-w", "2"])));
+}
+
+/// Orders that change while they are read: each request moves amounts between users at both ends of the table.
+#[test]
+fn orders_that_are_written_meanwhile_are_there_as_of_one_moment() {
+    const PAIRS: u64 = 6_000;
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let (data, out) = (dir.path().join("data"), dir.path().join("out"));
+    let up = Up::start(&data, &["--durability", "relaxed"]);
+    up.ok(&["init"]);
+    let client = client(&up);
+    let both = |pair: u64, cents: u64| {
+        let order = |user: &str, sign: f64| {
+            let price = Value::Double(sign * cents as f64 / 100.0);
+            write(
+                user,
+                &format!("{pair:05}"),
+                &[("price", price), ("timestamp", Value::Integer(pair as i64))],
+            )
+        };
+        [order("a", 1.0), order("z", -1.0)]
+    };
+    let put = async |pairs: std::ops::Range<u64>, cents: u64| {
+        let writes: Vec<Write> = pairs.flat_map(|pair| both(pair % PAIRS, cents)).collect();
+        let answers = client.batch_write_row(&writes).await.expect("the orders are written");
+        assert!(answers.iter().all(Result::is_ok));
+    };
+    let fill = async {
+        for from in (0..PAIRS).step_by(100) {
+            put(from..from + 100, 1).await;
+        }
+    };
+    block_on(fill);
+    await_ready(&up);
+    let (wire, output) = (wire_input(&up), text(&out));
+    for round in 1..=3 {
+        let mut running = Process::spawn(up.command(&run_args(&wire, &output, &["-w", "2"])));
+        let change = async {
+            let mut from = 0;
+            while running.0.try_wait().expect("it can be waited for").is_none() {
+                put(from..from + 100, 100 * round).await;
+                from += 700;
+            }
+        };
+        block_on(change);
+        silent(&running.wait());
+        assert_eq!(
+            Files::read(&out).total,
+            format!("count,totalPrice\n{},0.00\n", 2 * PAIRS),
+            "round {round}"
+        );
+    }
 }
 
 /// Runs over one input must end with this code and one sentence that starts so, and leave no output.

@@ -25,7 +25,7 @@ CACHE = ROOT / "target" / "bench"
 PEERS = ["duckdb", "polars", "datafusion", "spark"]
 PEER_PACKAGES = ["duckdb", "polars", "datafusion", "pyspark", "pyarrow", "setuptools"]
 THREADS = [1, 2]
-BENCHES = ["cost", "graph", "exchange", "store"]
+BENCHES = ["cost", "graph", "exchange", "store", "live"]
 SEED = 42
 USERS = 100_000
 
@@ -70,10 +70,13 @@ def main():
 
 
 def run_bench(programs, name, quick, rounds):
-    """Runs one bench of records and interleaved rounds."""
+    """Runs one bench of records and interleaved rounds; that of the live job for a time, too."""
     say(f"bench {name}")
     print(flush=True)
-    subprocess.run([programs[name]] + (["100000", "1"] if quick else ["1000000", str(rounds)]), check=True)
+    numbers = ["100000", "1"] if quick else ["1000000", str(rounds)]
+    if name == "live":
+        numbers.append("2" if quick else "20")
+    subprocess.run([programs[name]] + numbers, check=True)
 
 
 def say(text):

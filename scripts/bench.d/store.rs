@@ -7,73 +7,27 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Write as _};
+use std::io::{Read, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use orderflow::store::change::{ColumnChange, Condition, Returning, RowChange, Write};
 use orderflow::store::read::{Direction, RangeRead, Selection};
 use orderflow::store::schema::{KeyColumn, StreamOptions, TableOptions, TableSchema};
 use orderflow::store::value::{KeyPart, KeyType, KeyValue, NamedKey, Value};
-use orderflow::tablestore::client::{Client, ClientConfig, Operation};
+use orderflow::tablestore::client::{Client, Operation};
 use orderflow::tablestore::plain_buffer::encode_key;
 use orderflow::tablestore::table;
+use server::{Server, quantiles};
+
+mod server;
 
 const BATCH_ROWS: u64 = 200;
 const PUTS: u64 = 5_000;
 const TABLE: &str = "OrderSource";
 const CONNECTIONS: u64 = 8;
-
-/// A server that ends with this.
-struct Server {
-    child: Child,
-    exports: BTreeMap<String, String>,
-}
-
-impl Server {
-    fn start(folder: &Path) -> Server {
-        let bench = std::env::current_exe().expect("the path of this program");
-        let program: PathBuf = bench.ancestors().nth(2).expect("a build folder").join("orderflow");
-        let mut child = Command::new(&program)
-            .args(["up", "--listen", "127.0.0.1:0", "--no-job", "--no-page", "--data"])
-            .arg(folder)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap_or_else(|error| panic!("{}: {error}", program.display()));
-        let stdout = BufReader::new(child.stdout.as_mut().expect("its output is piped"));
-        let exports = stdout.lines().take(5).filter_map(|line| {
-            let line = line.expect("its output is text");
-            let (name, value) = line.strip_prefix("export ")?.split_once('=')?;
-            Some((name.to_owned(), value.trim_matches('\'').to_owned()))
-        });
-        let exports = exports.collect();
-        Server { child, exports }
-    }
-
-    fn client(&self) -> Client {
-        let of = |name: &str| self.exports[name].as_str();
-        let region = Some(of("OTS_REGION"));
-        Client::new(ClientConfig::new(
-            of("OTS_ENDPOINT"),
-            of("OTS_INSTANCE"),
-            of("OTS_AK_ENV"),
-            of("OTS_SK_ENV"),
-            region,
-        ))
-        .expect("what the server printed is a configuration")
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 /// What one round gave, by name of the row of the table.
 type Round = BTreeMap<&'static str, f64>;
@@ -90,7 +44,7 @@ fn main() {
 
 async fn round(rows: u64) -> Round {
     let folder = tempfile::tempdir_in("target").expect("a folder");
-    let server = Server::start(&folder.path().join("data"));
+    let server = Server::start(&folder.path().join("data"), &["--no-job", "--no-page"]);
     let client = server.client();
     client.create_table(&schema()).await.expect("the table is created");
     let mut round = Round::new();
@@ -104,9 +58,9 @@ async fn round(rows: u64) -> Round {
     round.insert("GetRange, rows left as they came", scanned_rows as f64 / seconds);
     round.insert("the same bytes through a socket", scanned_rows as f64 / socket_seconds(bytes));
     let [p50, p99] = puts(&client).await;
-    round.extend([("PutRow p50", p50), ("PutRow p99", p99)]);
+    round.extend([("PutRow p50", p50 * 1e6), ("PutRow p99", p99 * 1e6)]);
     let [p50, p99] = append_one_by_one(folder.path());
-    round.extend([("append and sync p50", p50), ("append and sync p99", p99)]);
+    round.extend([("append and sync p50", p50 * 1e6), ("append and sync p99", p99 * 1e6)]);
     round
 }
 
@@ -213,7 +167,7 @@ async fn scan_undecoded(client: &Client) -> (usize, f64) {
     }
 }
 
-/// p50 and p99 of single puts, in microseconds.
+/// p50 and p99 of single puts, in seconds.
 async fn puts(client: &Client) -> [f64; 2] {
     let mut times = Vec::new();
     for number in 0..PUTS {
@@ -223,11 +177,6 @@ async fn puts(client: &Client) -> [f64; 2] {
         times.push(start.elapsed());
     }
     quantiles(times)
-}
-
-fn quantiles(mut times: Vec<Duration>) -> [f64; 2] {
-    times.sort();
-    [times.len() / 2, times.len() * 99 / 100].map(|at| times[at].as_secs_f64() * 1e6)
 }
 
 /// Rows a second of a file to which the bytes of each batch are appended and synced, one after the other.
@@ -241,7 +190,7 @@ fn append_batches(folder: &Path, rows: u64) -> f64 {
     rows as f64 / start.elapsed().as_secs_f64()
 }
 
-/// p50 and p99 of appending a row's bytes to a file and syncing it, in microseconds.
+/// p50 and p99 of appending a row's bytes to a file and syncing it, in seconds.
 fn append_one_by_one(folder: &Path) -> [f64; 2] {
     let mut file = File::create(folder.join("puts")).expect("a file");
     let append = |_| {

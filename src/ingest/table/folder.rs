@@ -58,7 +58,7 @@ impl FolderRows {
     pub(super) fn next_rows(
         &mut self,
         name: &str,
-        rows_max: u64,
+        rows_max: usize,
         mut take: impl FnMut(u64, &[KeyRef<'_>], &[CellRef<'_>]),
     ) -> Result<bool, TableError> {
         let start = match &self.next {
@@ -68,7 +68,7 @@ impl FolderRows {
         };
         let (first, mut given, mut next) = (self.given, self.given, Next::End);
         let mut emit = |key: &[KeyRef<'_>], cells: &[CellRef<'_>]| {
-            if given - first == rows_max {
+            if given - first == rows_max as u64 {
                 next = Next::From(key.iter().map(|value| value.to_value()).collect());
                 return ControlFlow::Break(());
             }

@@ -5,8 +5,8 @@
 //!  wire: pages of a range    ─► rows in key order ┴─► block of orders, by whichever worker comes next
 //! ```
 //!
-//! `store:DIR` sees the table as it is when the folder is opened. Pages are as of when each is read: orders that are written
-//! meanwhile may be in it or not, each whole.
+//! The rows are as of one moment: of a folder, when it is opened; over the wire, when the first is asked for, where the server is one
+//! of ours with a live job. From any other server a page is as of when it is read, each row whole.
 //!
 //! All workers of the process share one table: each takes the next block, so that reading goes on while others run the
 //! graph. A row is an order or set aside exactly as the live job has it ([`order_of`]), and is numbered in key order.
@@ -39,7 +39,7 @@ const FOLDER_PREFIX: &str = "store:";
 const WIRE_PREFIX: &str = "tablestore+";
 
 /// Rows of a block.
-const BLOCK_ROWS: u64 = 4_096;
+const BLOCK_ROWS: usize = 4_096;
 
 /// An input as typed that is a table.
 #[derive(Clone, Debug, PartialEq, Eq)]

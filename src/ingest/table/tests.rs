@@ -53,7 +53,8 @@ fn inputs_as_typed_are_tables_or_files() {
 /// Readers that take turns see each row once, numbered in key order, whatever the number of rows in the last block.
 #[test]
 fn readers_share_all_rows() {
-    for rows in [0, 1, BLOCK_ROWS - 1, BLOCK_ROWS, BLOCK_ROWS + 1, 2 * BLOCK_ROWS, 10_000] {
+    const BLOCK: u64 = BLOCK_ROWS as u64;
+    for rows in [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK, 10_000] {
         let folder = tempfile::tempdir().unwrap();
         store(folder.path(), rows);
         let input = TableInput { name: "it".to_owned(), place: Place::Folder(folder.path().to_owned()) };
@@ -65,7 +66,7 @@ fn readers_share_all_rows() {
                 let (lines, bytes) = (block.lines, block.bytes);
                 *open = reader.read_block(5, &mut block).unwrap();
                 assert_eq!(*open, block.lines > lines && block.bytes > bytes);
-                assert!(block.lines - lines <= BLOCK_ROWS);
+                assert!(block.lines - lines <= BLOCK);
             }
         }
         let at: BTreeSet<i64> = block.orders.iter().map(|(order, ..)| order.at_ms).collect();
