@@ -110,7 +110,10 @@ impl Running {
     }
 
     fn stop(mut self, signal: &str) -> Ended {
-        self.process.signal(signal);
+        // Twice at once, as some programs do.
+        let id = self.process.0.id();
+        let kill = format!("kill -{signal} {id} {id}");
+        assert!(Command::new("sh").args(["-c", &kill]).status().expect("the shell runs").success());
         self.stdout.read_to_string(&mut self.told).expect("the program prints UTF-8");
         let status = self.process.0.wait().expect("the program ends");
         let mut stderr = String::new();

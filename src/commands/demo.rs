@@ -4,6 +4,7 @@
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
 use tempfile::TempDir;
@@ -24,6 +25,9 @@ mod render;
 mod results;
 mod screen;
 mod written;
+
+/// How close to each other signals are one.
+const SIGNALS_AT_ONCE: Duration = Duration::from_millis(200);
 
 /// Flags of `demo`.
 #[derive(Args, Clone, Debug)]
@@ -101,8 +105,26 @@ impl Folder {
     }
 }
 
+/// Waits for signals to stop. Those that come at once are one: some programs send them to a process and to its group.
+struct Interrupts {
+    signals: Signals,
+    last: Option<Instant>,
+}
+
+impl Interrupts {
+    async fn next(&mut self) {
+        loop {
+            self.signals.next().await;
+            let before = self.last.replace(Instant::now());
+            if before.is_none_or(|before| before.elapsed() > SIGNALS_AT_ONCE) {
+                return;
+            }
+        }
+    }
+}
+
 /// A runtime, and the signals to stop: from now on they are heard where they are waited for, and end nothing by themselves.
-fn runtime() -> Result<(Runtime, Signals), Failure> {
+fn runtime() -> Result<(Runtime, Interrupts), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -111,7 +133,7 @@ fn runtime() -> Result<(Runtime, Signals), Failure> {
         let _inside = runtime.enter();
         Signals::new().map_err(environment)?
     };
-    Ok((runtime, signals))
+    Ok((runtime, Interrupts { signals, last: None }))
 }
 
 /// An environment that failed.

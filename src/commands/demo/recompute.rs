@@ -11,9 +11,9 @@ use clap::Args;
 use dataflows::WindowWidth;
 use tokio::task::spawn_blocking;
 
-use super::{Folder, caught_up, environment, off_the_runtime, runtime};
+use super::{Folder, Interrupts, caught_up, environment, off_the_runtime, runtime};
 use crate::cluster;
-use crate::commands::up::{INTERRUPTED, Signals};
+use crate::commands::up::INTERRUPTED;
 use crate::commands::{Failure, say};
 use crate::format::Format;
 use crate::generate::Spec;
@@ -68,12 +68,12 @@ pub(super) fn recompute(args: &RecomputeArgs) -> Result<(), Failure> {
         .map_err(|error| Failure::new(error.exit_code(), error))?;
     let layout = Layout { format: Format::Csv, zone: Zone::default(), width: WindowWidth::default() };
     let config = JobConfig { workers: cluster.workers, layout, changes_max: CHANGES_MAX };
-    let (runtime, signals) = runtime()?;
+    let (runtime, interrupts) = runtime()?;
     let folder = Folder::of(args.data.as_deref())?;
     folder.check_empty()?;
     let options = StoreOptions { durability: Durability::Relaxed, ..StoreOptions::default() };
     let store = Store::open(&folder.path, options).map_err(environment)?;
-    let ended = runtime.block_on(run(args, signals, store, config));
+    let ended = runtime.block_on(run(args, interrupts, store, config));
     runtime.shutdown_background();
     let removed = folder.remove();
     let report = ended?;
@@ -90,7 +90,7 @@ pub(super) fn recompute(args: &RecomputeArgs) -> Result<(), Failure> {
 /// From the start of the job to its end, and that of the store.
 async fn run(
     args: &RecomputeArgs,
-    mut signals: Signals,
+    mut interrupts: Interrupts,
     store: Store,
     config: JobConfig,
 ) -> Result<Report, Failure> {
@@ -102,7 +102,7 @@ async fn run(
     let demo = Recompute { args, layout, store: store.clone(), watch: job.watch() };
     let reported = tokio::select! {
         reported = demo.run() => reported,
-        () = signals.next() => Err(Failure::new(INTERRUPTED, "stopped before its end")),
+        () = interrupts.next() => Err(Failure::new(INTERRUPTED, "stopped before its end")),
     };
     drop(demo);
     let closed = off_the_runtime(move || {
