@@ -4,6 +4,7 @@
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
 use tempfile::TempDir;
@@ -13,7 +14,6 @@ use tokio::task::spawn_blocking;
 use super::Failure;
 use super::up::Signals;
 use crate::job::{JobWatch, Phase};
-use crate::store::error::StoreError;
 use live::LiveArgs;
 use recompute::RecomputeArgs;
 
@@ -25,6 +25,9 @@ mod render;
 mod results;
 mod screen;
 mod written;
+
+/// How close to each other signals are one.
+const SIGNALS_AT_ONCE: Duration = Duration::from_millis(200);
 
 /// Flags of `demo`.
 #[derive(Args, Clone, Debug)]
@@ -102,8 +105,26 @@ impl Folder {
     }
 }
 
+/// Waits for signals to stop. Those that come at once are one: some programs send them to a process and to its group.
+struct Interrupts {
+    signals: Signals,
+    last: Option<Instant>,
+}
+
+impl Interrupts {
+    async fn next(&mut self) {
+        loop {
+            self.signals.next().await;
+            let before = self.last.replace(Instant::now());
+            if before.is_none_or(|before| before.elapsed() > SIGNALS_AT_ONCE) {
+                return;
+            }
+        }
+    }
+}
+
 /// A runtime, and the signals to stop: from now on they are heard where they are waited for, and end nothing by themselves.
-fn runtime() -> Result<(Runtime, Signals), Failure> {
+fn runtime() -> Result<(Runtime, Interrupts), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -112,7 +133,7 @@ fn runtime() -> Result<(Runtime, Signals), Failure> {
         let _inside = runtime.enter();
         Signals::new().map_err(environment)?
     };
-    Ok((runtime, signals))
+    Ok((runtime, Interrupts { signals, last: None }))
 }
 
 /// An environment that failed.
@@ -135,8 +156,8 @@ async fn caught_up(watch: &JobWatch, commit: u64) -> Result<(), Failure> {
 }
 
 /// Runs what waits for the disk.
-async fn off_the_runtime<T: Send + 'static>(
-    act: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+async fn off_the_runtime<T: Send + 'static, E: fmt::Display + Send + 'static>(
+    act: impl FnOnce() -> Result<T, E> + Send + 'static,
 ) -> Result<T, Failure> {
     spawn_blocking(act).await.map_err(environment)?.map_err(environment)
 }

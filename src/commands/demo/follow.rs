@@ -15,13 +15,14 @@ use super::render::{self, Shown};
 use super::results::Sums;
 use super::screen::Screen;
 use super::written::{Counters, Speed, now_ms};
-use super::{caught_up, environment, off_the_runtime};
+use super::{Interrupts, caught_up, environment, off_the_runtime};
 use crate::commands::generate::{self, Load};
-use crate::commands::up::{INTERRUPTED, Signals};
+use crate::commands::up::INTERRUPTED;
 use crate::commands::{Failure, init, say};
 use crate::job::{JobWatch, Phase};
 use crate::sinks::Layout;
 use crate::store::Store;
+use crate::store::error::StoreError;
 use crate::store::view::View;
 use crate::tablestore::client::Client;
 
@@ -62,23 +63,25 @@ impl Follow {
     ///
     /// # Errors
     /// [`Failure`]: 3 where the store or the job fails, 130 where a signal comes while the results do not hold all orders yet.
-    pub(super) async fn run(&self, signals: &mut Signals) -> Result<Sums, Failure> {
+    pub(super) async fn run(&self, interrupts: &mut Interrupts) -> Result<Sums, Failure> {
         tokio::select! {
             ready = self.ready() => ready?,
-            () = signals.next() => return Err(Failure::new(INTERRUPTED, "stopped before the first order")),
+            () = interrupts.next() => return Err(Failure::new(INTERRUPTED, "stopped before the first order")),
         }
         say(&self.intro)?;
         let mut view = Output::of_stdout();
-        let seen = self.follow(signals, &mut view).await?;
+        let seen = self.follow(interrupts, &mut view).await?;
         let settled = tokio::select! {
             settled = self.settled() => settled?,
-            () = signals.next() => {
+            () = interrupts.next() => {
                 return Err(Failure::new(INTERRUPTED, "stopped before the results held all orders"));
             }
         };
         let layout = self.layout.clone();
-        let (board, sums) =
-            off_the_runtime(move || Ok((Board::read(&settled, &layout)?, Sums::of(&settled)?))).await?;
+        let (board, sums) = off_the_runtime(move || {
+            Ok::<_, StoreError>((Board::read(&settled, &layout)?, Sums::of(&settled)?))
+        })
+        .await?;
         view.show(&Seen { board, ..seen }.shown(&self.watch))?;
         Ok(sums)
     }
@@ -90,7 +93,7 @@ impl Follow {
     }
 
     /// Writes the orders and shows the results until it is time to end and all that was written is acknowledged.
-    async fn follow(&self, signals: &mut Signals, view: &mut Output) -> Result<Seen, Failure> {
+    async fn follow(&self, interrupts: &mut Interrupts, view: &mut Output) -> Result<Seen, Failure> {
         let mut committed = self.watch.committed();
         let started = Instant::now();
         let counters = Arc::new(Counters::new(self.layout.width));
@@ -131,7 +134,9 @@ impl Follow {
                     }
                     seen.check(&self.watch)?;
                 }
-                () = signals.next(), if stop.is_some() => stop = None,
+                () = interrupts.next() => if stop.take().is_none() {
+                    return Err(Failure::new(INTERRUPTED, "stopped before all orders were acknowledged"));
+                },
                 () = sleep_until(ends_at.into()), if stop.is_some() && self.ends_after.is_some() => stop = None,
             }
         }

@@ -10,12 +10,12 @@ use tokio::task::spawn_blocking;
 use super::follow::Follow;
 use super::results::Sums;
 use super::written::now_ms;
-use super::{Folder, runtime};
+use super::{Folder, Interrupts, runtime};
 use crate::cli::parse_duration_ms;
 use crate::cluster;
 use crate::commands::columns::columns;
 use crate::commands::generate::{Load, Rate};
-use crate::commands::up::{INTERRUPTED, REGION, Signals, addresses, exports};
+use crate::commands::up::{INTERRUPTED, REGION, addresses, exports};
 use crate::commands::{Failure, say};
 use crate::config;
 use crate::format::Format;
@@ -89,11 +89,11 @@ pub(super) fn live(args: &LiveArgs) -> Result<(), Failure> {
             ),
         ));
     }
-    let (runtime, signals) = runtime()?;
+    let (runtime, interrupts) = runtime()?;
     let folder = Folder::of(args.data.as_deref())?;
     let ended = runtime.block_on(run(
         args,
-        signals,
+        interrupts,
         InstanceConfig {
             data: folder.path.clone(),
             addresses,
@@ -120,7 +120,7 @@ fn failed(error: InstanceError) -> Failure {
 }
 
 /// From the start of the instance to its end.
-async fn run(args: &LiveArgs, mut signals: Signals, config: InstanceConfig) -> Result<Sums, Failure> {
+async fn run(args: &LiveArgs, mut interrupts: Interrupts, config: InstanceConfig) -> Result<Sums, Failure> {
     let layout = config.job.as_ref().map(|job| job.layout.clone());
     let mut instance = Instance::start(config).await.map_err(failed)?;
     let store = instance.store().clone();
@@ -138,7 +138,7 @@ async fn run(args: &LiveArgs, mut signals: Signals, config: InstanceConfig) -> R
                 watch,
             };
             tokio::select! {
-                shown = demo.run(&mut signals) => shown,
+                shown = demo.run(&mut interrupts) => shown,
                 served = instance.run_until(pending()) => {
                     served.map_err(failed).and(Err(Failure::new(3, "the server has ended by itself")))
                 }
@@ -148,7 +148,7 @@ async fn run(args: &LiveArgs, mut signals: Signals, config: InstanceConfig) -> R
     };
     let stopped = tokio::select! {
         stopped = instance.stop() => stopped.map_err(failed),
-        () = signals.next() => {
+        () = interrupts.next() => {
             // What it finds, the next start finds too.
             let _ = spawn_blocking(move || store.close()).await;
             Err(Failure::new(INTERRUPTED, "stopped before all requests were answered"))

@@ -11,9 +11,9 @@ use clap::Args;
 use dataflows::WindowWidth;
 use tokio::task::spawn_blocking;
 
-use super::{Folder, caught_up, environment, off_the_runtime, runtime};
+use super::{Folder, Interrupts, caught_up, environment, off_the_runtime, runtime};
 use crate::cluster;
-use crate::commands::up::{INTERRUPTED, Signals};
+use crate::commands::up::INTERRUPTED;
 use crate::commands::{Failure, say};
 use crate::format::Format;
 use crate::generate::Spec;
@@ -22,6 +22,7 @@ use crate::order_tables::schemas;
 use crate::progress::{Progress, ProgressCounters, Read};
 use crate::sinks::{Layout, Zone};
 use crate::store::{Durability, Store, StoreOptions};
+use crate::summary::Thousands;
 use report::Report;
 
 mod changes;
@@ -67,26 +68,29 @@ pub(super) fn recompute(args: &RecomputeArgs) -> Result<(), Failure> {
         .map_err(|error| Failure::new(error.exit_code(), error))?;
     let layout = Layout { format: Format::Csv, zone: Zone::default(), width: WindowWidth::default() };
     let config = JobConfig { workers: cluster.workers, layout, changes_max: CHANGES_MAX };
-    let (runtime, signals) = runtime()?;
+    let (runtime, interrupts) = runtime()?;
     let folder = Folder::of(args.data.as_deref())?;
     folder.check_empty()?;
     let options = StoreOptions { durability: Durability::Relaxed, ..StoreOptions::default() };
     let store = Store::open(&folder.path, options).map_err(environment)?;
-    let ended = runtime.block_on(run(args, signals, store, config));
+    let ended = runtime.block_on(run(args, interrupts, store, config));
     runtime.shutdown_background();
     let removed = folder.remove();
     let report = ended?;
     removed?;
-    if let Some(difference) = &report.recount.difference {
-        return Err(Failure::new(1, format!("the results are not those of a recount: {difference}")));
+    match report.recount.differing {
+        0 => Ok(()),
+        rows => Err(Failure::new(
+            1,
+            format!("{} rows of the results are not those of a recount", Thousands(rows)),
+        )),
     }
-    Ok(())
 }
 
 /// From the start of the job to its end, and that of the store.
 async fn run(
     args: &RecomputeArgs,
-    mut signals: Signals,
+    mut interrupts: Interrupts,
     store: Store,
     config: JobConfig,
 ) -> Result<Report, Failure> {
@@ -98,7 +102,7 @@ async fn run(
     let demo = Recompute { args, layout, store: store.clone(), watch: job.watch() };
     let reported = tokio::select! {
         reported = demo.run() => reported,
-        () = signals.next() => Err(Failure::new(INTERRUPTED, "stopped before its end")),
+        () = interrupts.next() => Err(Failure::new(INTERRUPTED, "stopped before its end")),
     };
     drop(demo);
     let closed = off_the_runtime(move || {
@@ -139,7 +143,7 @@ impl Recompute<'_> {
             report.changes.push(done);
         }
         let (store, layout) = (self.store.clone(), self.layout.clone());
-        report.recount = off_the_runtime(move || recount::recount(&store.view()?, &layout)).await?;
+        report.recount = off_the_runtime(move || recount::recount(store.view()?, &layout)).await?;
         match self.args.json {
             true => say(&report.json()?)?,
             false => say(&report.end())?,

@@ -238,7 +238,7 @@ impl FoundRow {
     }
 
     fn json(&self) -> Result<Box<RawValue>, Failure> {
-        RawValue::from_string(row_json(&self.names, &self.row).trim_end().to_owned()).map_err(environment)
+        RawValue::from_string(row_json(&self.names, &self.row)).map_err(environment)
     }
 }
 

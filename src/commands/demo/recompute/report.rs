@@ -53,12 +53,11 @@ impl Report {
 
     /// What is said after them.
     pub(super) fn end(&self) -> String {
-        let Recount { orders, users, windows, seconds, difference } = &self.recount;
-        let [users, windows] = [users, windows].map(|count| Thousands(*count as u64));
-        let orders = Thousands(orders.unsigned_abs());
-        let equal = match difference {
-            None => "the results hold the same, row by row".to_owned(),
-            Some(_) => "THE RESULTS HOLD SOMETHING ELSE".to_owned(),
+        let Recount { orders, users, windows, seconds, differing } = self.recount;
+        let [orders, users, windows] = [orders.unsigned_abs(), users, windows].map(Thousands);
+        let equal = match differing {
+            0 => "the results hold the same, row by row".to_owned(),
+            rows => format!("THE RESULTS DIFFER in {} rows", Thousands(rows)),
         };
         let mut in_graph: Vec<u64> = self.changes.iter().map(|changed| changed.in_graph_us).collect();
         in_graph.sort_unstable();
