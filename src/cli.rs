@@ -12,6 +12,7 @@ use crate::commands::rows::RowsArgs;
 use crate::commands::tables::TablesArgs;
 use crate::commands::tunnel::TunnelArgs;
 use crate::commands::up::UpArgs;
+use crate::commands::verify::VerifyArgs;
 use crate::format::Format;
 use crate::ingest::Envelope;
 
@@ -30,8 +31,8 @@ pub struct Cli {
 /// What to do.
 #[derive(Subcommand, Debug)]
 pub enum Command {
-    /// Generate a million orders, run the graph over them, and show what came out.
-    Demo(DemoArgs),
+    /// Run an instance of its own with made-up orders, and watch the results follow them.
+    Demo(Box<DemoArgs>),
     /// Run the graph over files, standard input, or the orders in a store.
     Run(Box<RunArgs>),
     /// Run the store of a data directory, a Tablestore instance of your own, and the live job on it.
@@ -46,6 +47,8 @@ pub enum Command {
     Rows(RowsArgs),
     /// List, describe, make and delete tunnels of the store.
     Tunnel(TunnelArgs),
+    /// Recount the results from the orders, and say whether they are right.
+    Verify(VerifyArgs),
     /// Delete what init made.
     Clean(CleanArgs),
 }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use orderflow::cli::{Cli, Command};
-use orderflow::commands::{clean, demo, generate, init, rows, run, tables, tunnel, up};
+use orderflow::commands::{clean, demo, generate, init, rows, run, tables, tunnel, up, verify};
 use orderflow::log;
 
 fn main() -> ExitCode {
@@ -18,6 +18,7 @@ fn main() -> ExitCode {
         Command::Tables(args) => tables::tables(args),
         Command::Rows(args) => rows::rows(args),
         Command::Tunnel(args) => tunnel::tunnel(args),
+        Command::Verify(args) => verify::verify(args),
         Command::Clean(args) => clean::clean(args),
     };
     match done {

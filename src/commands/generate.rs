@@ -14,10 +14,12 @@ use crate::summary::Thousands;
 
 mod file;
 mod live;
+mod load;
 mod pace;
 
 pub use file::{FileError, write_file};
-use pace::Rate;
+pub(super) use load::{Hear, Kind, Line, Load, write, write_of};
+pub(super) use pace::Rate;
 
 /// Lines that are written to the store where nothing else is said.
 const STORE_ORDERS: u64 = 500;

@@ -21,24 +21,30 @@ pub struct InitArgs {
 /// # Errors
 /// [`Failure`]: 2 where a table or the tunnel is there in another form, before anything is made.
 pub fn init(args: &InitArgs) -> Result<(), Failure> {
-    args.connection.run(async |client| {
-        let wanted = schemas();
-        let listed = client.list_tables().await?;
-        for schema in wanted.iter().filter(|schema| listed.contains(&schema.name)) {
-            check(&client, schema).await?;
-        }
-        for schema in &wanted {
-            let is_new = !listed.contains(&schema.name) && create(&client, schema).await?;
-            say(&format!(
-                "table   {:<18} {}\n",
-                schema.name,
-                if is_new { "created" } else { "already exists" }
-            ))?;
-        }
-        let (tunnel_id, is_new) = tunnel(&client).await?;
+    args.connection.run(async |client| make(&client, &mut say).await)
+}
+
+/// Makes what is missing, and says a line of each thing with `told`.
+///
+/// # Errors
+/// As [`init`]; what `told` fails with.
+pub(super) async fn make(
+    client: &Client,
+    told: &mut impl FnMut(&str) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let wanted = schemas();
+    let listed = client.list_tables().await?;
+    for schema in wanted.iter().filter(|schema| listed.contains(&schema.name)) {
+        check(client, schema).await?;
+    }
+    for schema in &wanted {
+        let is_new = !listed.contains(&schema.name) && create(client, schema).await?;
         let made = if is_new { "created" } else { "already exists" };
-        say(&format!("tunnel  {ORDER_TUNNEL:<18} {made}, id {tunnel_id}\n"))
-    })
+        told(&format!("table   {:<18} {made}\n", schema.name))?;
+    }
+    let (tunnel_id, is_new) = tunnel(client).await?;
+    let made = if is_new { "created" } else { "already exists" };
+    told(&format!("tunnel  {ORDER_TUNNEL:<18} {made}, id {tunnel_id}\n"))
 }
 
 /// Makes a table; false if another caller did in the meantime.

@@ -13,6 +13,7 @@ pub mod run;
 pub mod tables;
 pub mod tunnel;
 pub mod up;
+pub mod verify;
 
 mod columns;
 

@@ -21,7 +21,7 @@ use crate::log::{self, LogArgs};
 use crate::store::Durability;
 
 /// The region that is printed. Any would do: version 4 of the signature wants one, the store does not look at it.
-const REGION: &str = "local";
+pub(super) const REGION: &str = "local";
 
 /// The longest name of an instance, in characters.
 const INSTANCE_CHARS_MAX: usize = 64;
@@ -30,7 +30,7 @@ const INSTANCE_CHARS_MAX: usize = 64;
 const REMOTE_SECRET_CHARS_MIN: usize = 16;
 
 /// The exit code of a program that was interrupted before its end.
-const INTERRUPTED: u8 = 130;
+pub(super) const INTERRUPTED: u8 = 130;
 
 /// Flags of `up`.
 #[derive(Args, Clone, Debug)]
@@ -132,19 +132,19 @@ async fn serve(args: &UpArgs, config: InstanceConfig) -> Result<(), Failure> {
 }
 
 /// The signals to stop.
-struct Signals {
+pub(super) struct Signals {
     interrupts: Signal,
     terminations: Signal,
 }
 
 impl Signals {
-    fn new() -> io::Result<Signals> {
+    pub(super) fn new() -> io::Result<Signals> {
         let interrupts = signal(SignalKind::interrupt())?;
         Ok(Signals { interrupts, terminations: signal(SignalKind::terminate())? })
     }
 
     /// Waits for one.
-    async fn next(&mut self) {
+    pub(super) async fn next(&mut self) {
         tokio::select! {
             _ = self.interrupts.recv() => {}
             _ = self.terminations.recv() => {}
@@ -231,7 +231,7 @@ fn check_instance(instance: &str) -> Result<(), Failure> {
 }
 
 /// The addresses that a name and port stand for, those of version 4 first: some SDKs take no others.
-fn addresses(listen: &str) -> Result<Vec<SocketAddr>, Failure> {
+pub(super) fn addresses(listen: &str) -> Result<Vec<SocketAddr>, Failure> {
     let wrong = |reason: &dyn std::fmt::Display| {
         Failure::new(2, format!("--listen {listen:?} must be HOST:PORT, such as 127.0.0.1:8087: {reason}"))
     };
@@ -244,7 +244,7 @@ fn addresses(listen: &str) -> Result<Vec<SocketAddr>, Failure> {
 }
 
 /// Lines for a shell to read. A secret of the user's own is not printed.
-fn exports(endpoint: &str, instance: &str, key: &KeyPair, shows_secret: bool) -> String {
+pub(super) fn exports(endpoint: &str, instance: &str, key: &KeyPair, shows_secret: bool) -> String {
     let secret = match shows_secret {
         true => format!("export {SECRET}={}\n", key.secret),
         false => format!("# export {SECRET}=… the secret of your own, which is not printed\n"),

@@ -30,7 +30,13 @@ pub use remote::Remote;
 pub(crate) use source::changes_page;
 pub use source::{ChangesFrom, EmitRow, Source};
 
+use dataflows::WindowWidth;
+
+use crate::format::Format;
 use crate::job::Recorded;
+use crate::order_tables::{ORDER_SOURCE, RESULT_TABLES};
+use crate::sinks::{Layout, Zone};
+use crate::store::error::StoreError;
 use crate::store::view::View;
 
 /// Begins a recount of the results in a view.
@@ -38,8 +44,22 @@ use crate::store::view::View;
 /// # Errors
 /// [`VerifyError::NoResults`] where there are none.
 pub fn recount(view: View) -> Result<Recount<View>, VerifyError> {
-    let recorded = Recorded::of(&view)?.ok_or(VerifyError::NoResults)?;
+    let recorded = recorded(&view)?.ok_or(VerifyError::NoResults)?;
     Ok(Recount::new(view, recorded))
+}
+
+/// As of when the results in a view are. None where no live job has written any, or its checkpoint cannot be read.
+///
+/// A job that finds the table of orders gone takes its checkpoint away. Then the tables of results, if there are any, must be
+/// empty, as of now.
+pub(crate) fn recorded(view: &View) -> Result<Option<Recorded>, StoreError> {
+    if let Some(recorded) = Recorded::of(view)? {
+        return Ok(Some(recorded));
+    }
+    let is_there = |table: &str| view.table(table).is_ok();
+    let must_be_empty = !is_there(ORDER_SOURCE) && RESULT_TABLES.into_iter().any(is_there);
+    let layout = || Layout { format: Format::Csv, zone: Zone::default(), width: WindowWidth::default() };
+    Ok(must_be_empty.then(|| Recorded { upper: view.last_commit() + 1, layout: layout() }))
 }
 
 #[cfg(test)]

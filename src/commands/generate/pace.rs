@@ -21,6 +21,12 @@ impl Rate {
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 
+    /// How many orders so much time takes.
+    pub fn orders_in(self, time: Duration) -> u64 {
+        let orders = time.as_nanos() * u128::from(self.orders) / (u128::from(self.per_s) * 1_000_000_000);
+        u64::try_from(orders).unwrap_or(u64::MAX)
+    }
+
     /// Orders of a batch, so that one leaves about ten times a second or as often as there is an order, and
     /// holds at most `rows_max`.
     pub fn batch_rows(self, connections: u64, rows_max: usize) -> usize {
@@ -99,10 +105,9 @@ mod tests {
             ("5/h", 5, "5/h"),
         ] {
             let rate: Rate = text.parse().unwrap();
-            assert_eq!(
-                (rate.time_of(per_hour), rate.to_string()),
-                (Duration::from_secs(3_600), shown.to_owned())
-            );
+            let hour = Duration::from_secs(3_600);
+            assert_eq!((rate.time_of(per_hour), rate.orders_in(hour)), (hour, per_hour));
+            assert_eq!(rate.to_string(), shown);
         }
         for text in ["", "0", "0/s", "-1/s", "1.5/s", "/s", "10/d", "10/s/s", "10/", "1000000001/s", "ten"] {
             assert!(text.parse::<Rate>().is_err(), "{text}");

@@ -26,7 +26,7 @@ use crate::store::value::Row;
 use crate::store::view::{RowChange, View};
 use crate::tablestore::plain_buffer::encode_row;
 use crate::tablestore::snapshot;
-use crate::verify::{ChangesFrom, changes_page};
+use crate::verify::{ChangesFrom, changes_page, recorded};
 
 /// The snapshots that are open. All of them go with it.
 pub(super) struct Snapshots {
@@ -144,7 +144,7 @@ async fn open(service: &Service, body: Bytes) -> Result<Vec<u8>, Refusal> {
     service.snapshots.check_room(lock(&service.snapshots.held).len())?;
     let taken = service.blocking(|store: &Store| {
         let view = store.view()?;
-        Ok::<_, StoreError>(Recorded::of(&view)?.map(|recorded| (view, recorded)))
+        Ok::<_, StoreError>(recorded(&view)?.map(|recorded| (view, recorded)))
     });
     let hold = |(view, recorded): (View, Recorded)| {
         Ok::<_, Refusal>(snapshot::Snapshot {

@@ -1,0 +1,116 @@
+//! A graph that starts from kept totals goes on as one that has read the orders behind them.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+
+use dataflows::key::Partial;
+use dataflows::{
+    Amount, Epoch, Id, Kept, Order, Partials, Reference, RowKey, Totals, WindowWidth, build, deliver,
+};
+use differential_dataflow::AsCollection;
+use proptest::prelude::*;
+use timely::container::{CapacityContainerBuilder, NoopBuilder};
+use timely::dataflow::InputHandle;
+use timely::dataflow::operators::Input;
+
+type OrdersInput = InputHandle<Epoch, NoopBuilder<Rc<Vec<(Order, Epoch, i64)>>>>;
+type KeptInput<K> = InputHandle<Epoch, CapacityContainerBuilder<Partials<K>>>;
+type Rows = BTreeMap<RowKey, Totals>;
+
+fn rows(reference: &Reference) -> Rows {
+    let users = reference.users.iter().map(|(user, totals)| (RowKey::User(user.clone()), *totals));
+    let windows = reference.windows.iter().map(|(window, totals)| (RowKey::Window(*window), *totals));
+    let total = (reference.total != Totals::ZERO).then_some((RowKey::Total, reference.total));
+    users.chain(windows).chain(total).collect()
+}
+
+/// Rows after the kept ones, and after the orders; kept totals are dealt out to all workers, and so are orders.
+fn run(kept: &Rows, orders: &[(Order, i64)], workers: usize) -> [Rows; 2] {
+    let found = Arc::new(Mutex::new([Rows::new(), Rows::new()]));
+    let (kept, orders, out) = (kept.clone(), orders.to_vec(), Arc::clone(&found));
+    let guards = timely::execute(timely::Config::process(workers), move |worker| {
+        let mut input = OrdersInput::new_with_builder();
+        let mut users: KeptInput<Id> = KeptInput::new_with_builder();
+        let mut total: KeptInput<()> = KeptInput::new_with_builder();
+        let mut windows = KeptInput::new_with_builder();
+        let out = Arc::clone(&out);
+        let probe = worker.dataflow::<Epoch, _, _>(|scope| {
+            let kept = Kept {
+                users: scope.input_from(&mut users),
+                total: scope.input_from(&mut total),
+                windows: scope.input_from(&mut windows),
+            };
+            let orders = scope.input_from(&mut input).as_collection();
+            deliver(build(orders, Some(kept), WindowWidth::default()), move |epoch, changes| {
+                let mut out = out.lock().expect("no panic");
+                // The epoch of the kept rows is 5, those of orders come after.
+                for at in usize::from(epoch > 5)..2 {
+                    for change in &changes {
+                        let before = match change.after {
+                            Some(after) => out[at].insert(change.key.clone(), after),
+                            None => out[at].remove(&change.key),
+                        };
+                        assert_eq!(before, change.before, "a change starts from the row that is there");
+                    }
+                }
+            })
+        });
+        let (index, peers) = (worker.index(), worker.peers());
+        let mine = |place: usize| place % peers == index;
+        input.advance_to(5);
+        for (_, (key, totals)) in kept.clone().into_iter().enumerate().filter(|(place, _)| mine(*place)) {
+            match key {
+                RowKey::User(key) => users.send(Partial { key, epoch: 5, totals }),
+                RowKey::Total => total.send(Partial { key: (), epoch: 5, totals }),
+                RowKey::Window(key) => windows.send(Partial { key, epoch: 5, totals }),
+            }
+        }
+        (users.close(), total.close(), windows.close());
+        for (place, (order, times)) in orders.iter().enumerate().filter(|(place, _)| mine(*place)) {
+            let epoch = 6 + place as Epoch / 10;
+            input.advance_to(epoch);
+            input.send_batch(&mut Rc::new(vec![(order.clone(), epoch, *times)]));
+            worker.step();
+        }
+        input.close();
+        worker.step_while(|| !probe.done());
+    });
+    guards.expect("workers start").join().into_iter().for_each(|worker| worker.expect("it runs to its end"));
+    Arc::into_inner(found).expect("all workers ended").into_inner().expect("no panic")
+}
+
+fn order() -> impl Strategy<Value = Order> {
+    let user = prop_oneof![
+        (0..9_u8).prop_map(|user| format!("u{user}")),
+        Just("a user whose name is long".to_owned())
+    ];
+    (user, -100_000..100_000_i64, -500..500_i64).prop_map(|(user, at_ms, cents)| Order {
+        user_id: Id::new(&user),
+        at_ms,
+        price: Amount::from_decimal(cents, 2).expect("a price in cents"),
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn results_go_on_from_kept_totals(
+        before in prop::collection::vec(order(), 0..60),
+        after in prop::collection::vec(order(), 0..60),
+        gone in any::<prop::sample::Index>(),
+        workers in 1..5_usize,
+    ) {
+        let mut reference = Reference::new(WindowWidth::default());
+        before.iter().for_each(|order| reference.update(order, 1));
+        let kept = rows(&reference);
+        // Orders from before are retracted too: all that they left is their share of the totals.
+        let retracted = before.iter().take(gone.index(before.len() + 1)).map(|order| (order.clone(), -1));
+        let log: Vec<_> = after.into_iter().map(|order| (order, 1)).chain(retracted).collect();
+        log.iter().for_each(|(order, times)| reference.update(order, *times));
+        let [start, end] = run(&kept, &log, workers);
+        prop_assert_eq!(start, kept);
+        prop_assert_eq!(end, rows(&reference));
+    }
+}

@@ -1,0 +1,209 @@
+//! The live demo: an instance, made-up orders at a steady rate, and a view of the results as they follow.
+
+use std::future::pending;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use tokio::task::spawn_blocking;
+
+use super::follow::Follow;
+use super::results::Sums;
+use super::written::now_ms;
+use super::{Folder, runtime};
+use crate::cli::parse_duration_ms;
+use crate::cluster;
+use crate::commands::columns::columns;
+use crate::commands::generate::{Load, Rate};
+use crate::commands::up::{INTERRUPTED, REGION, Signals, addresses, exports};
+use crate::commands::{Failure, say};
+use crate::config;
+use crate::format::Format;
+use crate::generate::Spec;
+use crate::instance::{Instance, InstanceConfig, InstanceError};
+use crate::job::{CHANGES_MAX, JobConfig};
+use crate::store::Durability;
+use crate::tablestore::client::{Client, ClientConfig};
+use crate::tablestore::limits::ROWS_PER_WRITE_MAX;
+
+/// Name of the instance.
+const INSTANCE: &str = "orderflow";
+
+/// Batches of orders in flight.
+const CONNECTIONS: u16 = 2;
+
+/// Of a hundred lines, how many correct an earlier order, and how many cancel one.
+const CORRECTIONS_PERCENT: u8 = 6;
+const CANCELS_PERCENT: u8 = 2;
+
+/// What the orders would last for.
+const ORDERS_SPAN: Duration = Duration::from_secs(365 * 86_400);
+
+/// Flags of the live demo.
+#[derive(Args, Clone, Debug)]
+pub struct LiveArgs {
+    /// Folder to keep the store in; a temporary one, removed at the end, by default
+    #[arg(long, env = "ORDERFLOW_DATA", value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Address to listen on, of this machine only; port 0 takes a free one
+    #[arg(long, env = "ORDERFLOW_LISTEN", default_value = "127.0.0.1:0", value_name = "HOST:PORT")]
+    pub listen: String,
+    /// Orders a second (200/s), minute (6000/m) or hour
+    #[arg(long, env = "ORDERFLOW_RATE", default_value = "200/s", value_name = "N/s")]
+    pub rate: Rate,
+    /// Users who order; a few of them order most
+    #[arg(long, env = "ORDERFLOW_USERS", default_value_t = 1_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub users: u32,
+    /// The same seed makes the same orders
+    #[arg(long, env = "ORDERFLOW_SEED", default_value_t = 42, value_name = "N")]
+    pub seed: u64,
+    /// Worker threads of the live job
+    #[arg(short = 'w', long, env = "ORDERFLOW_WORKERS", default_value_t = 1, value_name = "N")]
+    pub workers: usize,
+    /// Width of the windows of event time, such as 30s, 5s or 5m; in a folder with results, what it was before
+    #[arg(long, env = "ORDERFLOW_WINDOW", default_value = "30s", value_name = "WIDTH", value_parser = parse_duration_ms)]
+    pub window: u64,
+    /// Time zone that windows are printed in; in a folder with results, what it was before
+    #[arg(long, env = "ORDERFLOW_TIMEZONE", default_value = "UTC", value_name = "ZONE")]
+    pub timezone: String,
+    /// End after this time, such as 30s or 5m; by default it runs until it is interrupted
+    #[arg(long = "for", env = "ORDERFLOW_FOR", value_name = "TIME", value_parser = parse_duration_ms)]
+    pub ends_after: Option<u64>,
+}
+
+/// Runs the live demo.
+///
+/// # Errors
+/// [`Failure`]: as of [`demo`](super::demo).
+pub(super) fn live(args: &LiveArgs) -> Result<(), Failure> {
+    let layout = config::layout(Format::Csv, args.window, &args.timezone)
+        .map_err(|error| Failure::new(error.exit_code(), error))?;
+    let cluster = cluster::resolve(args.workers, None, None, None, None)
+        .map_err(|error| Failure::new(error.exit_code(), error))?;
+    let addresses = addresses(&args.listen)?;
+    if let Some(address) = addresses.iter().find(|address| !address.ip().is_loopback()) {
+        return Err(Failure::new(
+            2,
+            format!(
+                "{address} can be reached from other machines: the demo is for this one; listen on 127.0.0.1"
+            ),
+        ));
+    }
+    let (runtime, signals) = runtime()?;
+    let folder = Folder::of(args.data.as_deref())?;
+    let ended = runtime.block_on(run(
+        args,
+        signals,
+        InstanceConfig {
+            data: folder.path.clone(),
+            addresses,
+            instance: INSTANCE.to_owned(),
+            durability: Durability::Synced,
+            own_key: None,
+            job: Some(JobConfig { workers: cluster.workers, layout, changes_max: CHANGES_MAX }),
+        },
+    ));
+    // Whoever is still connected is not waited for.
+    runtime.shutdown_background();
+    let removed = folder.remove();
+    let sums = ended?;
+    removed?;
+    say(&format!("\n{sums}\n{}", farewell(args)))?;
+    match sums.agree() {
+        true => Ok(()),
+        false => Err(Failure::new(1, "the three results disagree")),
+    }
+}
+
+fn failed(error: InstanceError) -> Failure {
+    Failure::new(error.exit_code(), error)
+}
+
+/// From the start of the instance to its end.
+async fn run(args: &LiveArgs, mut signals: Signals, config: InstanceConfig) -> Result<Sums, Failure> {
+    let layout = config.job.as_ref().map(|job| job.layout.clone());
+    let mut instance = Instance::start(config).await.map_err(failed)?;
+    let store = instance.store().clone();
+    let shown = match (instance.job(), layout) {
+        (Some(watch), Some(layout)) => {
+            let (endpoint, key) = (instance.endpoint(), instance.key());
+            let client = ClientConfig::new(&endpoint, INSTANCE, &key.id, &key.secret, Some(REGION));
+            let demo = Follow {
+                intro: intro(&exports(&endpoint, INSTANCE, key, true), args),
+                load: load(args, store.last_commit()),
+                ends_after: args.ends_after.map(Duration::from_millis),
+                client: Client::new(client)?,
+                layout,
+                store: store.clone(),
+                watch,
+            };
+            tokio::select! {
+                shown = demo.run(&mut signals) => shown,
+                served = instance.run_until(pending()) => {
+                    served.map_err(failed).and(Err(Failure::new(3, "the server has ended by itself")))
+                }
+            }
+        }
+        _ => Err(Failure::new(3, "the job has not started")),
+    };
+    let stopped = tokio::select! {
+        stopped = instance.stop() => stopped.map_err(failed),
+        () = signals.next() => {
+            // What it finds, the next start finds too.
+            let _ = spawn_blocking(move || store.close()).await;
+            Err(Failure::new(INTERRUPTED, "stopped before all requests were answered"))
+        }
+    };
+    shown.and_then(|sums| stopped.map(|()| sums))
+}
+
+/// The orders to write to a store with so many commits.
+fn load(args: &LiveArgs, commits: u64) -> Load {
+    let orders = args.rate.orders_in(ORDERS_SPAN);
+    let span_ms = args.rate.time_of(orders).as_millis().try_into().unwrap_or(u64::MAX);
+    Load {
+        spec: Spec {
+            orders,
+            users: args.users,
+            seed: args.seed,
+            start_ms: now_ms(),
+            span_ms,
+            corrections_percent: CORRECTIONS_PERCENT,
+            cancels_percent: CANCELS_PERCENT,
+            ..Spec::default()
+        },
+        // Beyond any order of an earlier demo: a commit places no more than a request holds.
+        first_order: commits.saturating_mul(ROWS_PER_WRITE_MAX as u64),
+        rate: Some(args.rate),
+        connections: CONNECTIONS,
+    }
+}
+
+/// What is said first: how to reach the instance, and what to do there.
+fn intro(exports: &str, args: &LiveArgs) -> String {
+    format!(
+        "{exports}\
+         # Made-up orders at {}. Look at them from another shell, after these lines:\n\
+         #   orderflow rows OrderBatchSink --limit 10   what users have ordered\n\
+         #   orderflow verify                           a recount, compared row by row\n\
+         # Ctrl-C ends it.\n\n",
+        args.rate
+    )
+}
+
+/// What is said last: how to look further.
+fn farewell(args: &LiveArgs) -> String {
+    let kept = match &args.data {
+        Some(data) => format!("The store is in {}.", data.display()),
+        None => "The store was temporary: keep it with --data DIR.".to_owned(),
+    };
+    let data = args.data.as_ref().map_or("DIR".to_owned(), |data| data.display().to_string());
+    let next = [
+        (format!("demo --data {data}"), "goes on where it ended"),
+        (format!("up --data {data}"), "the same without made-up orders"),
+        (format!("verify --data {data}"), "recounts the results, while nothing else runs there"),
+        ("demo recompute".to_owned(), "what one change of a million orders costs"),
+    ];
+    let next = next.map(|(command, what)| vec![format!("  orderflow {command}"), what.to_owned()]);
+    format!("{kept} How to look further:\n{}", columns(&next))
+}

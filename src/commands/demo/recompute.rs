@@ -1,0 +1,172 @@
+//! `orderflow demo recompute`: what one change of many orders costs, and what it changes.
+//!
+//! Loads orders into a store of this process, then changes single ones, one after the other, and shows of each the rows of the
+//! results before and after, read from their tables. Beside that, the time in which a plain fold counts all orders anew.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use clap::Args;
+use dataflows::WindowWidth;
+use tokio::task::spawn_blocking;
+
+use super::{Folder, caught_up, environment, off_the_runtime, runtime};
+use crate::cluster;
+use crate::commands::up::{INTERRUPTED, Signals};
+use crate::commands::{Failure, say};
+use crate::format::Format;
+use crate::generate::Spec;
+use crate::job::{CHANGES_MAX, Job, JobConfig, JobWatch};
+use crate::order_tables::schemas;
+use crate::progress::{Progress, ProgressCounters, Read};
+use crate::sinks::{Layout, Zone};
+use crate::store::{Durability, Store, StoreOptions};
+use report::Report;
+
+mod changes;
+mod load;
+mod recount;
+mod report;
+
+/// The fewest orders: different ones are corrected, moved and cancelled.
+const ORDERS_MIN: u64 = 4;
+
+/// The most: numbers of orders stay far from their limit.
+const ORDERS_MAX: u64 = 1_000_000_000;
+
+/// Flags of `demo recompute`.
+#[derive(Args, Clone, Debug)]
+pub struct RecomputeArgs {
+    /// Orders to load first
+    #[arg(long, env = "ORDERFLOW_ORDERS", default_value_t = 1_000_000, value_name = "N", value_parser = clap::value_parser!(u64).range(ORDERS_MIN..=ORDERS_MAX))]
+    pub orders: u64,
+    /// Users who order; a few of them order most
+    #[arg(long, env = "ORDERFLOW_USERS", default_value_t = 10_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub users: u32,
+    /// The same seed makes the same orders
+    #[arg(long, env = "ORDERFLOW_SEED", default_value_t = 42, value_name = "N")]
+    pub seed: u64,
+    /// Worker threads of the job
+    #[arg(short = 'w', long, env = "ORDERFLOW_WORKERS", default_value_t = 1, value_name = "N")]
+    pub workers: usize,
+    /// New folder to keep the store in; a temporary one, removed at the end, by default
+    #[arg(long, env = "ORDERFLOW_DATA", value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Print one JSON object
+    #[arg(long, env = "ORDERFLOW_JSON")]
+    pub json: bool,
+}
+
+/// Runs the demo.
+///
+/// # Errors
+/// [`Failure`]: as of [`demo`](super::demo).
+pub(super) fn recompute(args: &RecomputeArgs) -> Result<(), Failure> {
+    let cluster = cluster::resolve(args.workers, None, None, None, None)
+        .map_err(|error| Failure::new(error.exit_code(), error))?;
+    let layout = Layout { format: Format::Csv, zone: Zone::default(), width: WindowWidth::default() };
+    let config = JobConfig { workers: cluster.workers, layout, changes_max: CHANGES_MAX };
+    let (runtime, signals) = runtime()?;
+    let folder = Folder::of(args.data.as_deref())?;
+    folder.check_empty()?;
+    let options = StoreOptions { durability: Durability::Relaxed, ..StoreOptions::default() };
+    let store = Store::open(&folder.path, options).map_err(environment)?;
+    let ended = runtime.block_on(run(args, signals, store, config));
+    runtime.shutdown_background();
+    let removed = folder.remove();
+    let report = ended?;
+    removed?;
+    if let Some(difference) = &report.recount.difference {
+        return Err(Failure::new(1, format!("the results are not those of a recount: {difference}")));
+    }
+    Ok(())
+}
+
+/// From the start of the job to its end, and that of the store.
+async fn run(
+    args: &RecomputeArgs,
+    mut signals: Signals,
+    store: Store,
+    config: JobConfig,
+) -> Result<Report, Failure> {
+    let (starting, layout) = (store.clone(), config.layout.clone());
+    let job = spawn_blocking(move || Job::start(starting, config))
+        .await
+        .map_err(environment)?
+        .map_err(|error| Failure::new(error.exit_code(), error))?;
+    let demo = Recompute { args, layout, store: store.clone(), watch: job.watch() };
+    let reported = tokio::select! {
+        reported = demo.run() => reported,
+        () = signals.next() => Err(Failure::new(INTERRUPTED, "stopped before its end")),
+    };
+    drop(demo);
+    let closed = off_the_runtime(move || {
+        job.stop();
+        store.close()
+    })
+    .await;
+    let report = reported?;
+    closed.map(|()| report)
+}
+
+/// What the demo works with.
+struct Recompute<'a> {
+    args: &'a RecomputeArgs,
+    layout: Layout,
+    store: Store,
+    watch: JobWatch,
+}
+
+impl Recompute<'_> {
+    async fn run(&self) -> Result<Report, Failure> {
+        let [orders, ..] = schemas();
+        self.store.create_table(orders).map_err(environment)?;
+        caught_up(&self.watch, self.store.last_commit()).await?;
+        let spec = Spec {
+            orders: self.args.orders,
+            users: self.args.users,
+            seed: self.args.seed,
+            ..Spec::default()
+        };
+        let loaded = self.load(&spec).await?;
+        let mut report = Report::new(&spec, self.args.workers, loaded);
+        self.show(&report.head())?;
+        let mut committed = self.watch.committed();
+        for change in changes::of(&spec) {
+            let done = changes::make(&self.store, &mut committed, &self.layout, change).await?;
+            self.show(&done.to_string())?;
+            report.changes.push(done);
+        }
+        let (store, layout) = (self.store.clone(), self.layout.clone());
+        report.recount = off_the_runtime(move || recount::recount(&store.view()?, &layout)).await?;
+        match self.args.json {
+            true => say(&report.json()?)?,
+            false => say(&report.end())?,
+        }
+        Ok(report)
+    }
+
+    /// Loads the orders, and waits until the results hold them; seconds to each.
+    async fn load(&self, spec: &Spec) -> Result<report::Loaded, Failure> {
+        let quiet = self.args.json;
+        let started = Instant::now();
+        let counters = Arc::new(ProgressCounters::default());
+        let reading = Arc::clone(&counters);
+        let progress = Progress::of_orders(move || reading.load(), spec.orders, quiet);
+        load::load(&self.store, spec, &counters).await?;
+        drop(progress);
+        let acknowledged_s = started.elapsed().as_secs_f64();
+        let watch = self.watch.clone();
+        let held = move || Read { orders: watch.status().total.orders.unsigned_abs(), ..Read::default() };
+        let progress = Progress::of_orders(held, spec.orders, quiet);
+        caught_up(&self.watch, self.store.last_commit()).await?;
+        drop(progress);
+        Ok(report::Loaded { acknowledged_s, held_s: started.elapsed().as_secs_f64() })
+    }
+
+    /// Says it to people.
+    fn show(&self, text: &str) -> Result<(), Failure> {
+        if self.args.json { Ok(()) } else { say(text) }
+    }
+}

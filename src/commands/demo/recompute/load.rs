@@ -1,0 +1,55 @@
+//! Many orders into the store, in this process.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use tokio::sync::mpsc::unbounded_channel;
+
+use crate::commands::Failure;
+use crate::commands::demo::environment;
+use crate::commands::generate::write_of;
+use crate::generate::{Orders, Spec};
+use crate::progress::ProgressCounters;
+use crate::store::Store;
+use crate::store::change::Write;
+use crate::tablestore::limits::ROWS_PER_WRITE_MAX;
+
+/// Batches that may be queued at a time.
+const BATCHES_IN_FLIGHT_MAX: usize = 16;
+
+/// Writes the orders in batches, and waits until all are acknowledged. Counts those that are.
+///
+/// # Errors
+/// [`Failure`] 3, where the store refuses one.
+pub(super) async fn load(
+    store: &Store,
+    spec: &Spec,
+    counters: &Arc<ProgressCounters>,
+) -> Result<(), Failure> {
+    let (answer, mut answers) = unbounded_channel();
+    let mut in_flight = 0;
+    let mut orders = Orders::new(spec.clone());
+    loop {
+        let batch: Vec<Write> =
+            orders.by_ref().take(ROWS_PER_WRITE_MAX).map(|order| write_of(&order)).collect();
+        let is_last = batch.is_empty();
+        if !is_last {
+            let (answer, counters) = (answer.clone(), Arc::clone(counters));
+            store.write(batch, move |written| {
+                counters.orders.fetch_add(written.len() as u64, Ordering::Relaxed);
+                // Whoever has seen a refusal listens no more.
+                let _ = answer.send(written.into_iter().find_map(Result::err));
+            });
+            in_flight += 1;
+        }
+        while in_flight == BATCHES_IN_FLIGHT_MAX || is_last && in_flight > 0 {
+            if let Some(refused) = answers.recv().await.flatten() {
+                return Err(environment(refused));
+            }
+            in_flight -= 1;
+        }
+        if is_last {
+            return Ok(());
+        }
+    }
+}

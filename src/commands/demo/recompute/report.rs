@@ -1,0 +1,82 @@
+//! What the demo has found, for people and for machines. Lines that begin with `took` differ from run to run; all others are
+//! the same for the same orders, whatever the number of workers.
+
+use serde::Serialize;
+
+use super::changes::Changed;
+use super::recount::Recount;
+use crate::commands::Failure;
+use crate::generate::Spec;
+use crate::summary::Thousands;
+
+/// How long loading took. As JSON, its fields have these names.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Loaded {
+    /// Until the store had acknowledged all orders.
+    pub(super) acknowledged_s: f64,
+    /// Until the results held them.
+    pub(super) held_s: f64,
+}
+
+/// What the demo has found. As JSON, its fields have these names.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    orders: u64,
+    users: u32,
+    seed: u64,
+    workers: usize,
+    loaded: Loaded,
+    /// The changes, in the order in which they were made.
+    pub(super) changes: Vec<Changed>,
+    /// The orders counted anew, after all changes.
+    pub(super) recount: Recount,
+}
+
+impl Report {
+    /// No change yet.
+    pub(super) fn new(spec: &Spec, workers: usize, loaded: Loaded) -> Report {
+        let Spec { orders, users, seed, .. } = *spec;
+        Report { orders, users, seed, workers, loaded, changes: Vec::new(), recount: Recount::default() }
+    }
+
+    /// What is said before the changes.
+    pub(super) fn head(&self) -> String {
+        let (orders, users) = (Thousands(self.orders), Thousands(self.users.into()));
+        let Loaded { acknowledged_s, held_s } = self.loaded;
+        let with = if self.workers == 1 { "worker" } else { "workers" };
+        format!(
+            "loaded {orders} orders of {users} users\n\
+             took {acknowledged_s:.2} s to write them, {held_s:.2} s until the results held them, with {} {with}\n",
+            self.workers
+        )
+    }
+
+    /// What is said after them.
+    pub(super) fn end(&self) -> String {
+        let Recount { orders, users, windows, seconds, difference } = &self.recount;
+        let [users, windows] = [users, windows].map(|count| Thousands(*count as u64));
+        let orders = Thousands(orders.unsigned_abs());
+        let equal = match difference {
+            None => "the results hold the same, row by row".to_owned(),
+            Some(_) => "THE RESULTS HOLD SOMETHING ELSE".to_owned(),
+        };
+        let mut in_graph: Vec<u64> = self.changes.iter().map(|changed| changed.in_graph_us).collect();
+        in_graph.sort_unstable();
+        let median_us = in_graph.get(in_graph.len() / 2).copied().unwrap_or(0).max(1);
+        format!(
+            "\ncount all orders anew: {orders} orders, {users} users, {windows} windows; {equal}\n\
+             took {seconds:.3} s, where a change took {:.3} ms in the graph (median): {} times less\n",
+            median_us as f64 / 1_000.0,
+            Thousands((seconds * 1e6 / median_us as f64) as u64)
+        )
+    }
+
+    /// All of it as one JSON object, ending in a line feed.
+    ///
+    /// # Errors
+    /// [`Failure`] 3, where it cannot be written as JSON.
+    pub(super) fn json(&self) -> Result<String, Failure> {
+        let text = serde_json::to_string(self).map_err(|error| Failure::new(3, error))?;
+        Ok(text + "\n")
+    }
+}

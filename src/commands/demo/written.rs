@@ -1,0 +1,141 @@
+//! Counts what the store acknowledged, and how many changes went through the graph lately.
+
+use std::collections::VecDeque;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use dataflows::WindowWidth;
+
+use super::render::Written;
+use crate::commands::generate::{Hear, Kind, Line, write_of};
+use crate::commands::rows::named_key_text;
+use crate::tablestore::client::ServiceError;
+
+/// What the speed is an average over.
+const SPEED_SPAN: Duration = Duration::from_secs(3);
+
+/// Orders by what was done to them.
+#[derive(Debug)]
+pub(super) struct Counters {
+    width: WindowWidth,
+    placed: AtomicU64,
+    corrected: AtomicU64,
+    cancelled: AtomicU64,
+    late: AtomicU64,
+    /// Why an order was refused first.
+    refused: OnceLock<String>,
+}
+
+impl Counters {
+    /// None yet; windows are of this width.
+    pub(super) fn new(width: WindowWidth) -> Counters {
+        let [placed, corrected, cancelled, late] = [const { AtomicU64::new(0) }; 4];
+        Counters { width, placed, corrected, cancelled, late, refused: OnceLock::new() }
+    }
+
+    /// What the store acknowledged so far.
+    pub(super) fn so_far(&self) -> Written {
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Written {
+            placed: load(&self.placed),
+            corrected: load(&self.corrected),
+            cancelled: load(&self.cancelled),
+            late: load(&self.late),
+        }
+    }
+
+    /// Which order it refused first, and why; none where it took them all.
+    pub(super) fn refused(&self) -> Option<&str> {
+        self.refused.get().map(String::as_str)
+    }
+}
+
+impl Hear for Counters {
+    fn written(&self, line: &Line) {
+        let counter = match line.kind {
+            Kind::Placed => &self.placed,
+            Kind::Corrected => &self.corrected,
+            Kind::Cancelled => &self.cancelled,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+        let window = self.width.containing(line.order.at_ms);
+        if line.kind == Kind::Placed && window.start_ms.saturating_add(self.width.ms()) <= now_ms() {
+            self.late.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn refused(&self, line: &Line, error: &ServiceError) {
+        self.refused.get_or_init(|| format!("{}: {error}", named_key_text(&write_of(&line.order).key)));
+    }
+}
+
+/// Milliseconds since 1970. A clock before that is taken to be at 0.
+pub(super) fn now_ms() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// How fast a count grows.
+#[derive(Debug, Default)]
+pub(super) struct Speed {
+    samples: VecDeque<(Instant, u64)>,
+}
+
+impl Speed {
+    /// Takes the count as of this time; gives its growth a second over the last three, or since the start.
+    pub(super) fn sample(&mut self, now: Instant, count: u64) -> f64 {
+        self.samples.push_back((now, count));
+        while self.samples.get(1).is_some_and(|(at, _)| now.duration_since(*at) >= SPEED_SPAN) {
+            self.samples.pop_front();
+        }
+        let Some((first_at, first)) = self.samples.front() else { return 0.0 };
+        let seconds = now.duration_since(*first_at).as_secs_f64();
+        if seconds > 0.0 { count.saturating_sub(*first) as f64 / seconds } else { 0.0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generate::{GeneratedOrder, Op};
+
+    #[test]
+    fn the_speed_is_that_of_the_last_seconds() {
+        let start = Instant::now();
+        let mut speed = Speed::default();
+        // (milliseconds, count, speed)
+        for (ms, count, expected) in [
+            (0, 100, 0.0),
+            (500, 200, 200.0),
+            (1_000, 300, 200.0),
+            (3_000, 700, 200.0),
+            (4_000, 700, 400.0 / 3.0),
+            (6_000, 700, 0.0),
+            (60_000, 700, 0.0),
+        ] {
+            let found = speed.sample(start + Duration::from_millis(ms), count);
+            assert!((found - expected).abs() < 1e-9, "{ms} ms: {found}");
+        }
+        assert!(speed.samples.len() <= 2);
+    }
+
+    #[test]
+    fn lines_are_counted_by_what_they_are() {
+        let counters = Counters::new(WindowWidth::default());
+        let now_ms = now_ms();
+        let line = |kind, at_ms| Line {
+            kind,
+            order: GeneratedOrder { user: 1, order: 1, price_cents: 100, at_ms, op: Op::Put },
+        };
+        for (kind, at_ms) in [
+            (Kind::Placed, now_ms + 60_000),
+            (Kind::Placed, now_ms - 60_000),
+            (Kind::Corrected, now_ms - 60_000),
+            (Kind::Cancelled, now_ms - 60_000),
+        ] {
+            counters.written(&line(kind, at_ms));
+        }
+        assert_eq!(counters.so_far(), Written { placed: 2, corrected: 1, cancelled: 1, late: 1 });
+    }
+}
