@@ -17,6 +17,9 @@ use crate::{median, thousands};
 const RATE: u64 = 5_000;
 const BUSY: Duration = Duration::from_secs(5);
 
+/// Between two looks whether it is ready.
+const LOOK: Duration = Duration::from_millis(5);
+
 /// Seconds, and bytes of memory.
 struct Start {
     ready_s: f64,
@@ -65,7 +68,7 @@ fn start(runtime: &Runtime, folder: &Path, signal: Signal, next: &mut u64) -> St
     let began = Instant::now();
     let mut server = Server::start(folder, &[]);
     while !is_ready(&server) {
-        std::thread::yield_now();
+        std::thread::sleep(LOOK);
     }
     let ready_s = began.elapsed().as_secs_f64();
     let memory = memory(&server);
