@@ -254,7 +254,7 @@ impl Found {
                 Err(reason) => drop(reasons.insert(key.clone(), reason)),
             }
         }
-        assert_eq!(self.results.results(), LiveTables::expected(&reference));
+        self.results.assert_results(&LiveTables::expected(&reference));
         let rejects = self.results.rejects();
         assert!(rejects.values().all(|(_, commit)| *commit < self.upper), "{rejects:?}");
         let found: BTreeMap<_, _> = rejects.into_iter().map(|(key, (reason, _))| (key, reason)).collect();

@@ -76,6 +76,20 @@ impl LiveTables {
         results
     }
 
+    /// Holds the three results to those that must be; a failure shows the first row of each table that differs.
+    pub(crate) fn assert_results(&self, expected: &LiveTables) {
+        let found = self.results();
+        let mut differences = Vec::new();
+        for (name, (found, expected)) in RESULT_TABLES.iter().zip(found.tables.iter().zip(&expected.tables)) {
+            let mut keys = found.keys().chain(expected.keys());
+            if let Some(key) = keys.find(|key| found.get(*key) != expected.get(*key)) {
+                let (found, expected) = (found.get(key), expected.get(key));
+                differences.push(format!("{name} {key:?} is {found:?} where {expected:?} is right"));
+            }
+        }
+        assert!(differences.is_empty(), "{}", differences.join("\n"));
+    }
+
     /// The orders that are set aside: why, and since which commit.
     pub(crate) fn rejects(&self) -> BTreeMap<PrimaryKey, (String, u64)> {
         let reject = |(key, cells): (&PrimaryKey, &Vec<Cell>)| match values(cells).as_slice() {

@@ -24,7 +24,8 @@ const PROBE: Duration = Duration::from_millis(23);
 /// Measures and prints.
 pub(crate) fn measure(runtime: &Runtime, rounds: u64, time: Duration) {
     println!(
-        "### From acknowledgement to the readable result: medians of {rounds} rounds of {} s\n",
+        "### From acknowledgement to the readable result, looked for every {} ms: medians of {rounds} rounds of {} s\n",
+        LOOK.as_secs_f64() * 1e3,
         time.as_secs()
     );
     println!("| orders/s | timed orders | p50 | p99 |\n|---:|---:|---:|---:|");
