@@ -66,21 +66,14 @@ impl Sink {
         is_kept: bool,
     ) -> Result<bool, StoreError> {
         let writes = reconcile(view, rows, rejects, &self.layout, upper.saturating_sub(1))?;
-        let mut notes: Vec<Note> = rows.iter().map(|change| self.note(change)).collect();
         self.counts.rejects = rejects.len() as u64;
-        if is_kept && writes.is_empty() {
-            return Ok(false);
-        }
         if is_kept {
-            notes.clear();
-        } else {
-            notes.extend(rejects.iter().map(|(key, reject)| reject_note(key, Some(reject))));
-            notes.sort();
-            let old = keys(view)?.into_iter();
-            let gone = old.filter(|key| notes.binary_search_by(|(note, _)| note.cmp(key)).is_err());
-            let gone: Vec<Note> = gone.map(|key| (key, None)).collect();
-            notes.extend(gone);
+            rows.iter().for_each(|change| drop(self.note(change)));
+            if writes.is_empty() {
+                return Ok(false);
+            }
         }
+        let notes = if is_kept { Vec::new() } else { self.all_notes(view, rows, rejects)? };
         self.append(upper, writes, notes)?;
         Ok(true)
     }
@@ -112,6 +105,22 @@ impl Sink {
         }
         self.counts.rejects = self.counts.rejects.saturating_add_signed(rejects_diff);
         self.append(upper, writes, notes).map(Some)
+    }
+
+    /// A whole checkpoint, and the end of what there was of another.
+    fn all_notes(
+        &mut self,
+        view: &View,
+        rows: &[Change],
+        rejects: &Rejects,
+    ) -> Result<Vec<Note>, StoreError> {
+        let mut notes: Vec<Note> = rows.iter().map(|change| self.note(change)).collect();
+        notes.extend(rejects.iter().map(|(key, reject)| reject_note(key, Some(reject))));
+        notes.sort();
+        let mut gone = keys(view)?;
+        gone.retain(|key| notes.binary_search_by(|(note, _)| note.cmp(key)).is_err());
+        notes.extend(gone.into_iter().map(|key| (key, None)));
+        Ok(notes)
     }
 
     fn note(&mut self, change: &Change) -> Note {

@@ -1,9 +1,12 @@
 //! The rows of a table as a tunnel's own commit shows them, read long after.
 //!
-//! A view is a snapshot of the engine, taken at the tunnel's creation or later, and an undo: for each row that changed
-//! between the two, the row before the first of those changes, from the log. So a view can be dropped and made anew at
-//! any time, also after a restart, and shows the same; the older its snapshot, the less there is to undo. A row that is
-//! newer than the commit and not in the undo would be a change that the log has lost: it is refused, never delivered.
+//! A view is a snapshot of the engine, taken when the rows are first asked for, and an undo: for each row that changed
+//! between the tunnel's creation and then, the row before the first of those changes, from the log. So a view can be dropped
+//! and made anew at any time, also after a restart, and shows the same. A row that is newer than the commit and not in the
+//! undo would be a change that the log has lost: it is refused, never delivered.
+//!
+//! While a snapshot is held, the engine keeps in memory what is written after it. So views are dropped soon after they were
+//! last read, and are made anew from time to time while they are.
 //!
 //! The undo holds keys and places in the log, of [`UNDO_ROWS_MAX`] rows at most: a window of the keys, which is made
 //! anew, by another scan of the log, once reading has passed it.
@@ -30,7 +33,9 @@ use super::stream::check_kept;
 /// Most views at a time: each keeps the engine from freeing what it shows.
 pub(super) const VIEWS_MAX: usize = 8;
 /// Time after which a view that is not read is dropped, in microseconds.
-const VIEW_IDLE_US: i64 = 10 * 60 * 1_000_000;
+const VIEW_IDLE_US: u64 = 30 * 1_000_000;
+/// Time after which one that is read is made anew, in microseconds.
+const VIEW_AGE_US: u64 = 60 * 1_000_000;
 /// Most rows of an undo.
 const UNDO_ROWS_MAX: usize = if cfg!(test) { 16 } else { 250_000 };
 
@@ -42,6 +47,7 @@ pub(super) struct Views {
 
 struct Held {
     tunnel: TunnelId,
+    taken_us: i64,
     used_us: i64,
     view: Arc<Mutex<View>>,
 }
@@ -50,9 +56,11 @@ impl Views {
     /// That of a tunnel; a new one takes the place of the one that was not used for longest, if there are too many.
     pub(super) fn of(&self, store: &Store, definition: &Definition) -> Arc<Mutex<View>> {
         let mut views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
-        let used_us = store.clock().now_us();
+        let now_us = store.clock().now_us();
+        // Also where the clock was set back.
+        views.retain(|held| held.tunnel != definition.id || now_us.abs_diff(held.taken_us) <= VIEW_AGE_US);
         if let Some(held) = views.iter_mut().find(|held| held.tunnel == definition.id) {
-            held.used_us = used_us;
+            held.used_us = now_us;
             return held.view.clone();
         }
         if views.len() >= VIEWS_MAX
@@ -61,7 +69,7 @@ impl Views {
             views.swap_remove(least);
         }
         let view = Arc::new(Mutex::new(View::new(store.snapshot(), definition)));
-        views.push(Held { tunnel: definition.id, used_us, view: view.clone() });
+        views.push(Held { tunnel: definition.id, taken_us: now_us, used_us: now_us, view: view.clone() });
         view
     }
 
@@ -73,7 +81,13 @@ impl Views {
     /// Drops those that nobody reads.
     pub(super) fn forget_idle(&self, now_us: i64) {
         let mut views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
-        views.retain(|held| now_us.saturating_sub(held.used_us) <= VIEW_IDLE_US);
+        views.retain(|held| now_us.abs_diff(held.used_us) <= VIEW_IDLE_US);
+    }
+
+    /// How many there are.
+    #[cfg(test)]
+    pub(super) fn count(&self) -> usize {
+        self.views.lock().unwrap().len()
     }
 }
 

@@ -90,10 +90,6 @@ impl Tunnels<'_> {
     pub(crate) fn create(&self, spec: TunnelSpec) -> Result<String, StoreError> {
         create::check(&spec)?;
         let definition = self.store.transact(move |transaction| create::create(transaction, spec))?;
-        // The sooner a view is taken, the less has to be undone in it.
-        if definition.kind != TunnelKind::Stream {
-            self.store.tunnel_sessions().views.of(self.store, &definition);
-        }
         Ok(definition.id.to_string())
     }
 

@@ -263,3 +263,32 @@ fn more_starts_are_read_at_a_time_than_views_are_kept() {
         assert_eq!(*rows, expected, "tunnel {number}");
     }
 }
+
+#[test]
+fn a_view_of_the_start_is_held_while_it_is_read_and_not_for_long() {
+    let fixture = Fixture::new(Some(24), 1);
+    (0..9).for_each(|order| fixture.put(order, 0));
+    let tunnel = fixture.create("t", TunnelKind::BaseData, None).unwrap();
+    let worker = connect(&fixture, &tunnel);
+    let held = || fixture.store().tunnel_sessions().views.count();
+    assert_eq!(held(), 0, "nobody reads yet");
+    let claim = Claim { tunnel: &tunnel, client: &worker.id, channel: "BaseData_0" };
+    let mut cursor = fixture.tunnels().checkpoint(claim).unwrap().cursor;
+    let mut rows = Vec::new();
+    for turn in 0..9 {
+        let (records, next, _) = read_page(fixture.store(), claim, cursor, 1).unwrap();
+        rows.extend(records.iter().map(|record| (record.key.clone(), record.value())));
+        cursor = next;
+        assert_eq!(held(), 1);
+        // What changes after the start is not in it, however often its view is made anew.
+        (0..9).for_each(|order| fixture.put(order, turn + 1));
+        fixture.pass(20_000_000);
+        retention::turn(fixture.store()).unwrap();
+        assert_eq!(held(), 1, "it was read 20 s ago");
+    }
+    let expected: Vec<_> = (0..9).map(|order| (key("u", order), 0)).collect();
+    assert_eq!(rows, expected);
+    fixture.pass(31_000_000);
+    retention::turn(fixture.store()).unwrap();
+    assert_eq!(held(), 0, "nobody reads any more");
+}
