@@ -66,7 +66,9 @@ fn run(kept: &Rows, orders: &[(Order, i64)], workers: usize) -> [Rows; 2] {
                 RowKey::Window(key) => windows.send(Partial { key, epoch: 5, totals }),
             }
         }
-        (users.close(), total.close(), windows.close());
+        users.close();
+        total.close();
+        windows.close();
         for (place, (order, times)) in orders.iter().enumerate().filter(|(place, _)| mine(*place)) {
             let epoch = 6 + place as Epoch / 10;
             input.advance_to(epoch);
