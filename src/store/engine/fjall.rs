@@ -23,7 +23,7 @@ use crate::store::read::Direction;
 /// Bytes of blocks kept in memory.
 const CACHE_BYTES: u64 = 64 << 20;
 /// Bytes of new rows, and of new changes, gathered in memory before they are written as a sorted file. Few in tests, so that they have such files.
-const MEMTABLE_BYTES_MAX: u64 = if cfg!(test) { 1 << 20 } else { 32 << 20 };
+const MEMTABLE_BYTES_MAX: u64 = if cfg!(test) { 1 << 20 } else { 16 << 20 };
 /// Bytes of journals on disk before memory is emptied to shorten them.
 const JOURNAL_BYTES_MAX: u64 = 256 << 20;
 /// Bytes of a block of a sorted file.
