@@ -60,7 +60,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::store::value::Cell;
 
@@ -73,7 +73,8 @@ mod tests {
         Row { key: vec![key], cells: cells.iter().map(cell).collect() }
     }
 
-    fn sample() -> Vec<Row> {
+    /// Rows with a value of each type, and some that are hard to print.
+    pub(crate) fn sample() -> Vec<Row> {
         vec![
             row(
                 KeyValue::Binary(vec![0, 255]),

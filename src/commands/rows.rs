@@ -109,34 +109,7 @@ pub(super) fn named_key_text(key: &NamedKey) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::value::{Cell, KeyValue, Value};
-
-    fn row(key: KeyValue, cells: &[(&str, Value)]) -> Row {
-        let cell = |(name, value): &(&str, Value)| Cell {
-            name: (*name).to_owned(),
-            value: value.clone(),
-            version: 1,
-        };
-        Row { key: vec![key], cells: cells.iter().map(cell).collect() }
-    }
-
-    fn sample() -> Vec<Row> {
-        vec![
-            row(
-                KeyValue::Binary(vec![0, 255]),
-                &[("b", Value::Boolean(true)), ("d", Value::Double(0.1)), ("i", Value::Integer(i64::MIN))],
-            ),
-            row(
-                KeyValue::Binary(vec![]),
-                &[
-                    ("d", Value::Double(f64::NAN)),
-                    ("s", Value::String("a\"b\u{1b}é".to_owned())),
-                    ("x", Value::Binary(vec![16])),
-                ],
-            ),
-            row(KeyValue::Binary(vec![1]), &[("d", Value::Double(-0.0)), ("i", Value::Integer(5))]),
-        ]
-    }
+    use crate::row_text::tests::sample;
 
     #[test]
     fn people_read_columns() {
