@@ -1,11 +1,48 @@
-//! Compiles the messages of the wire protocol, without a `protoc`.
+//! Compiles the messages of the wire protocol, without a `protoc`; brings in the page's chart library.
 
 use std::error::Error;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs};
+
+/// The crate that ships Apache ECharts, and where. It is never compiled: Cargo only brings its files.
+const CHARTS: (&str, &str) = ("charming", "src/asset/echarts-5.5.1.min.js");
 
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = "src/tablestore/proto";
     println!("cargo:rerun-if-changed={folder}");
+    println!("cargo:rerun-if-changed=src/build.rs");
+    println!("cargo:rerun-if-changed=Cargo.lock");
     let files = protox::compile(["table.proto", "tunnel.proto", "snapshot.proto"], [folder])?;
     prost_build::Config::new().bytes(["."]).compile_fds(files)?;
+    let (charts, file) = CHARTS;
+    let from = folder_of(charts)?.join(file);
+    let to = Path::new(&variable("OUT_DIR")?).join("echarts.js");
+    fs::copy(&from, &to).map_err(|error| format!("cannot copy {}: {error}", from.display()))?;
     Ok(())
+}
+
+/// Where Cargo keeps the files of a package that `Cargo.lock` names, downloaded if they are not there yet.
+fn folder_of(package: &str) -> Result<PathBuf, Box<dyn Error>> {
+    let output = Command::new(variable("CARGO")?)
+        .args(["metadata", "--format-version", "1", "--locked", "--features", "charts", "--manifest-path"])
+        .arg(Path::new(&variable("CARGO_MANIFEST_DIR")?).join("Cargo.toml"))
+        .arg("--filter-platform")
+        .arg(variable("TARGET")?)
+        .output()?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("cargo metadata does not find the crate {package}: {said}").into());
+    }
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout)?;
+    let packages = metadata["packages"].as_array().into_iter().flatten();
+    packages
+        .filter(|found| found["name"] == package)
+        .find_map(|found| Path::new(found["manifest_path"].as_str()?).parent().map(Path::to_owned))
+        .ok_or_else(|| format!("the crate {package} is not among the dependencies").into())
+}
+
+fn variable(name: &str) -> Result<OsString, String> {
+    env::var_os(name).ok_or_else(|| format!("{name} is not set: the build script is run by Cargo"))
 }

@@ -16,6 +16,8 @@ pub(crate) fn orderflow(args: &[&str]) -> Command {
             command.env_remove(name);
         }
     }
+    // Tests run side by side.
+    command.env("ORDERFLOW_PAGE", "127.0.0.1:0");
     command
 }
 

@@ -20,7 +20,7 @@ impl Server {
         let bench = std::env::current_exe().expect("the path of this program");
         let program: PathBuf = bench.ancestors().nth(2).expect("a build folder").join("orderflow");
         let mut child = Command::new(&program)
-            .args(["up", "--listen", "127.0.0.1:0", "--data"])
+            .args(["up", "--listen", "127.0.0.1:0", "--page", "127.0.0.1:0", "--data"])
             .arg(folder)
             .args(flags)
             .stdout(Stdio::piped())

@@ -17,7 +17,6 @@ use crate::job::{JobWatch, Phase};
 use live::LiveArgs;
 use recompute::RecomputeArgs;
 
-mod board;
 mod follow;
 mod live;
 mod recompute;

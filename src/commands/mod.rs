@@ -8,6 +8,7 @@ pub mod connection;
 pub mod demo;
 pub mod generate;
 pub mod init;
+pub mod page;
 pub mod rows;
 pub mod run;
 pub mod tables;

@@ -9,6 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::spawn_blocking;
 
 use super::connection::{KEY_ID, SECRET};
+use super::page::PageArgs;
 use super::{Failure, say};
 use crate::cli::parse_duration_ms;
 use crate::cluster;
@@ -48,7 +49,7 @@ pub struct UpArgs {
     #[arg(long, env = "ORDERFLOW_DURABILITY", default_value = "synced", value_name = "WHEN")]
     pub durability: DurabilityArg,
     /// Listen also where other machines reach it. Requests are signed, but not encrypted; the access key must be your
-    /// own, from --key-file or from OTS_AK_ENV and OTS_SK_ENV
+    /// own, from --key-file or from OTS_AK_ENV and OTS_SK_ENV. The page, if --page says so too, is for all who reach it
     #[arg(long, env = "ORDERFLOW_ALLOW_REMOTE")]
     pub allow_remote: bool,
     /// File with an access key of your own, as lines OTS_AK_ENV=… and OTS_SK_ENV=…; without it, the key that was made at
@@ -67,9 +68,9 @@ pub struct UpArgs {
     /// The store alone: no live job beside it, and no table special
     #[arg(long, env = "ORDERFLOW_NO_JOB")]
     pub no_job: bool,
-    /// No page beside the store. There is none in this version: the store runs alone with or without this flag
-    #[arg(long, env = "ORDERFLOW_NO_PAGE")]
-    pub no_page: bool,
+    /// The page.
+    #[command(flatten)]
+    pub page: PageArgs,
     /// What is said on standard error.
     #[command(flatten)]
     pub log: LogArgs,
@@ -158,9 +159,12 @@ fn instance_config(
     variable: impl Fn(&str) -> Option<String>,
 ) -> Result<InstanceConfig, Failure> {
     check_instance(&args.instance)?;
-    let addresses = addresses(&args.listen)?;
-    let remote = addresses.iter().find(|address| !address.ip().is_loopback());
-    if let Some(address) = remote.filter(|_| !args.allow_remote) {
+    let addresses = addresses("--listen", &args.listen)?;
+    let page = args.page.address()?.filter(|_| !args.no_job);
+    let is_remote = |address: &&SocketAddr| !address.ip().is_loopback();
+    let remote = addresses.iter().find(is_remote);
+    let shown = page.iter().flat_map(|page| &page.addresses).find(is_remote);
+    if let Some(address) = remote.or(shown).filter(|_| !args.allow_remote) {
         return Err(Failure::new(
             2,
             format!(
@@ -194,6 +198,7 @@ fn instance_config(
         },
         own_key,
         job: if args.no_job { None } else { Some(job_config(args)?) },
+        page,
     })
 }
 
@@ -231,9 +236,9 @@ fn check_instance(instance: &str) -> Result<(), Failure> {
 }
 
 /// The addresses that a name and port stand for, those of version 4 first: some SDKs take no others.
-pub(super) fn addresses(listen: &str) -> Result<Vec<SocketAddr>, Failure> {
+pub(super) fn addresses(flag: &str, listen: &str) -> Result<Vec<SocketAddr>, Failure> {
     let wrong = |reason: &dyn std::fmt::Display| {
-        Failure::new(2, format!("--listen {listen:?} must be HOST:PORT, such as 127.0.0.1:8087: {reason}"))
+        Failure::new(2, format!("{flag} {listen:?} must be HOST:PORT, such as 127.0.0.1:8087: {reason}"))
     };
     let mut found: Vec<_> = listen.to_socket_addrs().map_err(|error| wrong(&error))?.collect();
     found.sort_by_key(SocketAddr::is_ipv6);
@@ -270,6 +275,12 @@ fn announce(args: &UpArgs, instance: &Instance) {
     let address = instance.address();
     if !address.ip().is_loopback() {
         tracing::warn!("other machines can reach {address}: requests are signed, but not encrypted");
+    }
+    if let Some(page) = instance.page() {
+        if instance.page_address().is_some_and(|address| !address.ip().is_loopback()) {
+            tracing::warn!("other machines can read the page at {page}: it asks for no key");
+        }
+        tracing::info!("page: {page}");
     }
     let (name, data) = (&args.instance, args.data.display());
     tracing::info!("ready: instance {name} of {data} at {}", instance.endpoint());

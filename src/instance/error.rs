@@ -15,8 +15,8 @@ pub enum InstanceError {
     Open(OpenError),
     /// There is no access key.
     Key(KeyError),
-    /// None of the addresses can be listened on; the error is that of the last.
-    Listen(Vec<SocketAddr>, io::Error),
+    /// None of the addresses of a flag can be listened on; the error is that of the last.
+    Listen(&'static str, Vec<SocketAddr>, io::Error),
     /// The job does not start.
     Job(JobError),
     /// The job came to an end by itself, and why.
@@ -32,13 +32,13 @@ impl fmt::Display for InstanceError {
         match self {
             InstanceError::Open(error) => error.fmt(f),
             InstanceError::Key(error) => error.fmt(f),
-            InstanceError::Listen(addresses, error) => {
+            InstanceError::Listen(flag, addresses, error) => {
                 let addresses: Vec<String> = addresses.iter().map(SocketAddr::to_string).collect();
                 let addresses = addresses.join(" or ");
                 match error.kind() {
                     io::ErrorKind::AddrInUse => write!(
                         f,
-                        "{addresses} is in use by another program: stop that, or choose another port with --listen"
+                        "{addresses} is in use by another program: stop that, or choose another port with {flag}"
                     ),
                     _ => write!(f, "cannot listen on {addresses}: {error}"),
                 }

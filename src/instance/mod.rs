@@ -1,15 +1,15 @@
 //! One running instance: the store, the live job on it, and the server in front of them.
 //!
 //! ```text
-//!  start: store ─► key ─► listener ─► job ─► server
-//!  stop:  server (what is in flight is answered) ─► job ─► store
+//!  start: store ─► key ─► listeners ─► job ─► feed ─► server, page
+//!  stop:  page ─► server (what is in flight is answered) ─► feed ─► job ─► store
 //! ```
 
 mod error;
 pub mod keys;
 mod phases;
 
-use std::future::Future;
+use std::future::{Future, pending};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
@@ -24,6 +24,8 @@ use tokio::task::{JoinSet, spawn_blocking};
 pub use self::error::InstanceError;
 use self::keys::KeyPair;
 use self::phases::Phases;
+use crate::dashboard::{self, PageConfig, PageLimits};
+use crate::feed::Feed;
 use crate::job::{Job, JobConfig, JobWatch, Phase};
 use crate::metrics::Metrics;
 use crate::store::{Durability, Store, StoreOptions};
@@ -47,16 +49,61 @@ pub struct InstanceConfig {
     pub own_key: Option<KeyPair>,
     /// The live job; none for the store alone.
     pub job: Option<JobConfig>,
+    /// The page; none without one, and none without a job, of which it shows the results.
+    pub page: Option<PageAddress>,
+}
+
+/// Where the page is.
+#[derive(Clone, Debug)]
+pub struct PageAddress {
+    /// Addresses to listen on: the first that can be; port 0 is a free one.
+    pub addresses: Vec<SocketAddr>,
+    /// Names of this machine that readers may give beside `localhost` and addresses.
+    pub hosts: Vec<String>,
+}
+
+/// A server's task, ended where it is dropped.
+#[derive(Debug)]
+struct Serving {
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    task: JoinSet<io::Result<()>>,
+}
+
+impl Serving {
+    /// Runs what `serve` makes of the signal to stop.
+    fn start<F>(address: SocketAddr, serve: impl FnOnce(oneshot::Receiver<()>) -> F) -> Serving
+    where
+        F: Future<Output = io::Result<()>> + Send + 'static,
+    {
+        let (stop, stopped) = oneshot::channel();
+        let mut task = JoinSet::new();
+        task.spawn(serve(stopped));
+        Serving { address, stop, task }
+    }
+
+    /// Ready once it has ended by itself.
+    async fn ended(&mut self) -> Result<(), InstanceError> {
+        match self.task.join_next().await {
+            Some(ended) => outcome(ended),
+            None => Ok(()),
+        }
+    }
+
+    async fn stop(mut self) -> Result<(), InstanceError> {
+        // It may have ended by itself.
+        let _ = self.stop.send(());
+        self.task.join_next().await.map_or(Ok(()), outcome)
+    }
 }
 
 /// A running instance. Dropped, it ends without waiting for the requests in flight; their writes are whole or absent.
 #[derive(Debug)]
 pub struct Instance {
-    address: SocketAddr,
     key: KeyPair,
-    stop: oneshot::Sender<()>,
-    /// The server's task, ended where it is dropped.
-    serving: JoinSet<io::Result<()>>,
+    server: Serving,
+    page: Option<Serving>,
+    feed: Option<Feed>,
     job: Option<Job>,
     store: Store,
     phases: Phases,
@@ -69,7 +116,7 @@ impl Instance {
     /// # Errors
     /// [`InstanceError`]; nothing is left running then.
     pub async fn start(config: InstanceConfig) -> Result<Instance, InstanceError> {
-        let InstanceConfig { data, addresses, instance, durability, own_key, job } = config;
+        let InstanceConfig { data, addresses, instance, durability, own_key, job, page } = config;
         let (store, key) = off_the_runtime(move || {
             let options = StoreOptions { durability, ..StoreOptions::default() };
             let store = Store::open(&data, options).map_err(InstanceError::Open)?;
@@ -77,11 +124,12 @@ impl Instance {
             Ok((store, key))
         })
         .await?;
-        let listener = match TcpListener::bind(&*addresses).await {
-            Ok(listener) => listener,
-            Err(error) => return Err(InstanceError::Listen(addresses, error)),
+        let (listener, address) = listen("--listen", addresses).await?;
+        let page = match page.filter(|_| job.is_some()) {
+            Some(PageAddress { addresses, hosts }) => Some((listen("--page", addresses).await?, hosts)),
+            None => None,
         };
-        let address = listener.local_addr().map_err(InstanceError::System)?;
+        let layout = job.as_ref().map(|job| job.layout.clone());
         let job = match job {
             Some(config) => {
                 let store = store.clone();
@@ -90,6 +138,12 @@ impl Instance {
             None => None,
         };
         let watch = job.as_ref().map(Job::watch);
+        let feed = match (&watch, layout, &page) {
+            (Some(watch), Some(layout), Some(_)) => {
+                Some(Feed::start(store.clone(), layout, watch, tokio::sync::watch::channel(None).1))
+            }
+            _ => None,
+        };
         let service = ServiceConfig {
             store: store.clone(),
             instance,
@@ -98,24 +152,33 @@ impl Instance {
             limits: Limits::default(),
             vitals: Arc::new(Metrics::new(store.clone(), watch.as_ref())),
         };
-        let (stop, stopped) = oneshot::channel();
-        let mut serving = JoinSet::new();
-        serving.spawn(Server::serve(listener, service, async {
-            // Also where the sender is dropped.
-            let _ = stopped.await;
-        }));
+        let server = Serving::start(address, |stopped| Server::serve(listener, service, either_way(stopped)));
+        let page = feed.as_ref().zip(page).map(|(feed, ((listener, address), hosts))| {
+            let config = PageConfig { feed: feed.watch(), hosts, limits: PageLimits::default() };
+            Serving::start(address, |stopped| dashboard::serve(listener, config, either_way(stopped)))
+        });
         let phases = Phases::of(watch.as_ref().map(JobWatch::follow));
-        Ok(Instance { address, key, stop, serving, job, store, phases, is_refusing: false })
+        Ok(Instance { key, server, page, feed, job, store, phases, is_refusing: false })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.server.address
+    }
+
+    /// Where its page is, as browsers take it, if there is one.
+    pub fn page(&self) -> Option<String> {
+        self.page.as_ref().map(|page| format!("{}/", endpoint(page.address)))
+    }
+
+    /// Where its page listens, if there is one.
+    pub fn page_address(&self) -> Option<SocketAddr> {
+        self.page.as_ref().map(|page| page.address)
     }
 
     /// Where callers on this machine reach it, as SDKs take it.
     pub fn endpoint(&self) -> String {
-        endpoint(self.address)
+        endpoint(self.server.address)
     }
 
     /// The access key that callers sign with.
@@ -143,7 +206,8 @@ impl Instance {
         loop {
             tokio::select! {
                 () = &mut stop => return Ok(()),
-                Some(served) = self.serving.join_next() => return ended(served),
+                ended = self.server.ended() => return ended,
+                ended = ended(&mut self.page), if self.page.is_some() => return ended,
                 () = self.phases.next() => {}
                 _ = watch.tick() => {
                     if let Some(reason) = self.store.failure().filter(|_| !self.is_refusing) {
@@ -160,10 +224,13 @@ impl Instance {
     /// # Errors
     /// [`InstanceError`], where the store takes no more writes, or the job had failed.
     pub async fn stop(self) -> Result<(), InstanceError> {
-        let Instance { stop, mut serving, job, store, .. } = self;
-        // The server may have ended by itself.
-        let _ = stop.send(());
-        let served = serving.join_next().await.map_or(Ok(()), ended);
+        let Instance { server, page, feed, job, store, .. } = self;
+        let shown = match page {
+            Some(page) => page.stop().await,
+            None => Ok(()),
+        };
+        let served = server.stop().await.and(shown);
+        drop(feed);
         let ended = off_the_runtime(move || {
             let phase = job.as_ref().map(|job| job.watch().status().phase);
             if let Some(job) = job {
@@ -187,8 +254,35 @@ async fn off_the_runtime<T: Send + 'static>(
     spawn_blocking(act).await.unwrap_or_else(|panic| Err(InstanceError::System(io::Error::other(panic))))
 }
 
-/// How the server's task ended.
-fn ended(task: Result<io::Result<()>, tokio::task::JoinError>) -> Result<(), InstanceError> {
+/// Listens on the first of these addresses that can be.
+async fn listen(
+    flag: &'static str,
+    addresses: Vec<SocketAddr>,
+) -> Result<(TcpListener, SocketAddr), InstanceError> {
+    match TcpListener::bind(&*addresses).await {
+        Ok(listener) => {
+            let address = listener.local_addr().map_err(InstanceError::System)?;
+            Ok((listener, address))
+        }
+        Err(error) => Err(InstanceError::Listen(flag, addresses, error)),
+    }
+}
+
+/// Ready when the signal comes, and also where its sender is dropped.
+async fn either_way(stopped: oneshot::Receiver<()>) {
+    let _ = stopped.await;
+}
+
+/// Ready once the page has ended by itself.
+async fn ended(page: &mut Option<Serving>) -> Result<(), InstanceError> {
+    match page {
+        Some(page) => page.ended().await,
+        None => pending().await,
+    }
+}
+
+/// How a server's task ended.
+fn outcome(task: Result<io::Result<()>, tokio::task::JoinError>) -> Result<(), InstanceError> {
     task.map_err(io::Error::other).flatten().map_err(InstanceError::System)
 }
 

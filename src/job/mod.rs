@@ -18,6 +18,7 @@
 mod change;
 mod checkpoint;
 mod graph;
+mod late;
 mod reconcile;
 mod recorded;
 mod run;
@@ -39,6 +40,7 @@ use crate::sinks::Layout;
 use crate::store::Store;
 use crate::store::error::StoreError;
 
+pub use late::{LATE_ROWS_MAX, Late, LateChange, Placed};
 #[cfg(test)]
 pub(crate) use recorded::HEAD_KEY;
 pub(crate) use recorded::Head;

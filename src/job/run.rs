@@ -288,7 +288,10 @@ impl Life {
     fn follow(&mut self, sitting: &mut Sitting) -> Result<End, Fault> {
         let mut reader = ChangeReader::new(self.store.clone(), ORDER_SOURCE, sitting.upper);
         self.show(sitting, None);
-        self.tell(Phase::Running);
+        self.status.send_modify(|status| {
+            status.phase = Phase::Running;
+            status.sittings += 1;
+        });
         loop {
             if self.stopping() {
                 return Ok(End::Stop);
@@ -326,9 +329,10 @@ impl Life {
     /// Brings a batch through the graph and its results into the tables; the number of their commit, if any changed.
     fn take(&self, sitting: &mut Sitting, batch: ChangeBatch) -> Result<Option<u64>, Fault> {
         let (epoch, orders) = (batch.upper - 1, batch.changes.len());
-        let mut changes = Changes::default();
-        batch.changes.into_iter().for_each(|(commit, change)| changes.push(epoch, commit, change));
-        let Changes { orders: diffs, rejects, rejects_diff } = changes;
+        let now_ms = self.store.clock().now_us().div_euclid(1_000);
+        let mut changes = Changes::new(epoch, now_ms, self.config.layout.width);
+        batch.changes.into_iter().for_each(|(commit, change)| changes.push(commit, change));
+        let Changes { orders: diffs, rejects, rejects_diff, late, .. } = changes;
         if diffs.is_empty() && rejects.is_empty() {
             return Ok(None);
         }
@@ -340,7 +344,8 @@ impl Life {
             status.changes += orders as u64;
             false
         });
-        let committed = Committed { epoch, orders, changes, records, in_graph, at: Instant::now() };
+        let at = Instant::now();
+        let committed = Committed { epoch, orders, changes, records, in_graph, at, late };
         // Nobody may be listening.
         let _ = self.committed.send(Arc::new(committed));
         Ok(commit)
@@ -364,8 +369,8 @@ impl Life {
 
 /// The status where there is no table of orders: the results hold all of none. What is counted since the start stays.
 fn without_orders(status: &Status, upper: u64) -> Status {
-    let Status { changes, commits, .. } = *status;
-    Status { phase: Phase::Waiting, upper, changes, commits, caught_up: true, ..Status::default() }
+    let Status { changes, commits, sittings, .. } = *status;
+    Status { phase: Phase::Waiting, upper, changes, commits, sittings, caught_up: true, ..Status::default() }
 }
 
 /// Brings a checkpoint into the graph; its rows and rejects.

@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use dataflows::{Change, Epoch, Totals};
 
+use super::late::Late;
+
 /// What the job is doing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Phase {
@@ -43,6 +45,9 @@ pub struct Status {
     pub changes: u64,
     /// Commits of results since the start.
     pub commits: u64,
+    /// How often it began to follow the orders since the start: once, and again each time that tables came or went. What the
+    /// results were before that is told by no [`Committed`].
+    pub sittings: u64,
     /// Since when there have been commits that the results do not hold; none where they hold all.
     pub behind_since: Option<Instant>,
     /// Whether the results hold all that was committed when the job began.
@@ -62,6 +67,7 @@ impl Default for Status {
             rejects: 0,
             changes: 0,
             commits: 0,
+            sittings: 0,
             behind_since: None,
             caught_up: false,
             state_bytes: 0,
@@ -84,4 +90,6 @@ pub struct Committed {
     pub in_graph: Duration,
     /// When its results became durable.
     pub at: Instant,
+    /// Changes of orders in it that came late.
+    pub late: Late,
 }

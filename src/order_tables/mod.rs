@@ -9,9 +9,11 @@
 //! | `OrderRejects` | `UserId`, `OrderId` | `reason`, `commit` |
 
 mod orders;
+mod read;
 mod results;
 
 pub use orders::{Reject, order_of};
+pub use read::{each_totals, not_a_result, total, totals_of};
 pub use results::{RejectRow, ResultRow};
 
 use crate::store::schema::{KeyColumn, TableOptions, TableSchema};
@@ -33,8 +35,17 @@ pub const ORDER_TUNNEL: &str = "OrderSourceTunnel";
 /// The table of the orders that were set aside.
 pub const ORDER_REJECTS: &str = "OrderRejects";
 
+/// The table of what each user has ordered.
+pub const USERS_TABLE: &str = "OrderBatchSink";
+
+/// The table of what all have ordered.
+pub const TOTAL_TABLE: &str = "OrderTotalSink";
+
+/// The table of what was ordered in each window.
+pub const WINDOWS_TABLE: &str = "OrderStreamSink";
+
 /// The tables that the live job writes, and nobody else while it runs.
-pub const RESULT_TABLES: [&str; 4] = ["OrderBatchSink", "OrderTotalSink", "OrderStreamSink", ORDER_REJECTS];
+pub const RESULT_TABLES: [&str; 4] = [USERS_TABLE, TOTAL_TABLE, WINDOWS_TABLE, ORDER_REJECTS];
 
 /// What the tunnel delivers: the orders that are there, then every change.
 pub const ORDER_TUNNEL_TYPE: TunnelType = TunnelType::BaseAndStream;

@@ -87,6 +87,24 @@ impl Layout {
         self.zone.push(out, start_ms, self.width.ms() % 1000 != 0);
     }
 
+    /// The first instant of the window from `start_ms`, as its key prints it.
+    pub fn begin(&self, start_ms: i64) -> String {
+        let mut text = Vec::new();
+        self.push_begin(&mut text, start_ms);
+        String::from_utf8_lossy(&text).into_owned()
+    }
+
+    /// The first instant after the window from `start_ms`, as its key prints it.
+    pub fn end(&self, start_ms: i64) -> String {
+        self.begin(start_ms.saturating_add(self.width.ms()))
+    }
+
+    /// The first instant of the window whose key prints so; none if no window's does.
+    pub fn start_ms(&self, begin: &str) -> Option<i64> {
+        let start_ms = self.zone.instant_ms(begin)?;
+        (self.width.containing(start_ms).start_ms == start_ms).then_some(start_ms)
+    }
+
     /// Appends the first instant after the window from `start_ms`, as its key prints it.
     pub fn push_end(&self, out: &mut Vec<u8>, start_ms: i64) {
         self.push_begin(out, start_ms.saturating_add(self.width.ms()));

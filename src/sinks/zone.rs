@@ -117,6 +117,30 @@ impl Zone {
         }
     }
 
+    /// The instant that [`Zone::push`] prints as `text`, in epoch milliseconds; without milliseconds in it, at the whole
+    /// second. None where nothing prints so.
+    pub fn instant_ms(&self, text: &str) -> Option<i64> {
+        if let Ok(at_ms) = text.parse() {
+            return (self.format(at_ms) == text).then_some(at_ms);
+        }
+        // "YYYY-MM-DD HH:MM:SS", then ".mmm" where it is printed, then an offset where it is needed.
+        let (seconds, rest) = text.split_at_checked("YYYY-MM-DD HH:MM:SS".len())?;
+        let has_ms = rest.starts_with('.');
+        let (ms, offset) = if has_ms { rest.split_at_checked(".mmm".len())? } else { ("", rest) };
+        let local: DateTime = format!("{seconds}{ms}").parse().ok()?;
+        let offset = match offset {
+            "" => match self.zone.to_ambiguous_timestamp(local).offset() {
+                AmbiguousOffset::Unambiguous { offset } => offset,
+                AmbiguousOffset::Fold { before, .. } | AmbiguousOffset::Gap { before, .. } => before,
+            },
+            offset => Offset::from_seconds(parse_printed_offset(offset)?).ok()?,
+        };
+        let at_ms = offset.to_timestamp(local).ok()?.as_millisecond();
+        let mut printed = Vec::with_capacity(PRINTED_BYTES_MAX);
+        self.push(&mut printed, at_ms, has_ms);
+        (printed == text.as_bytes()).then_some(at_ms)
+    }
+
     /// Whether `offset` is the one that `local` is read with when it says none.
     ///
     /// At most one offset is, so no two instants print alike, whatever the zone's history.
@@ -136,6 +160,17 @@ fn parse_offset_seconds(text: &[u8]) -> Option<i32> {
     let (hours, minutes) = (digit(h1)? * 10 + digit(h2)?, digit(m1)? * 10 + digit(m2)?);
     let seconds = (hours * 60 + minutes) * 60;
     (hours < 24 && minutes < 60).then_some(if sign == b'-' { -seconds } else { seconds })
+}
+
+/// The seconds of an offset that [`push_offset`] printed.
+fn parse_printed_offset(text: &str) -> Option<i32> {
+    let (minutes, seconds) = text.split_at_checked("+HH:MM".len())?;
+    let whole = parse_offset_seconds(minutes.as_bytes())?;
+    let seconds: i32 = match seconds.strip_prefix(':') {
+        Some(seconds) => seconds.parse().ok()?,
+        None => 0,
+    };
+    Some(if text.starts_with('-') { whole - seconds } else { whole + seconds })
 }
 
 fn push_local(out: &mut Vec<u8>, local: DateTime) {

@@ -62,6 +62,17 @@ pub(crate) fn recorded(view: &View) -> Result<Option<Recorded>, StoreError> {
     Ok(must_be_empty.then(|| Recorded { upper: view.last_commit() + 1, layout: layout() }))
 }
 
+/// STUB
+#[derive(Clone, Debug)]
+pub struct Verification {
+    /// e
+    pub epoch: u64,
+    /// q
+    pub is_equal: bool,
+    /// m
+    pub at_ms: i64,
+}
+
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]

@@ -10,8 +10,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::oneshot;
 use tokio::time::{MissedTickBehavior, interval_at, sleep_until};
 
-use super::board::Board;
-use super::render::{self, Shown};
+use super::render::{self, SHOWN_MAX, Shown};
 use super::results::Sums;
 use super::screen::Screen;
 use super::written::{Counters, Speed, now_ms};
@@ -19,6 +18,7 @@ use super::{Interrupts, caught_up, environment, off_the_runtime};
 use crate::commands::generate::{self, Load};
 use crate::commands::up::INTERRUPTED;
 use crate::commands::{Failure, init, say};
+use crate::feed::{Board, Rank};
 use crate::job::{JobWatch, Phase};
 use crate::sinks::Layout;
 use crate::store::Store;
@@ -126,7 +126,7 @@ impl Follow {
                     Err(RecvError::Closed) => return Err(Failure::new(3, "the job has ended")),
                 },
                 _ = ticks.tick() => {
-                    if seen.board.is_short() {
+                    if seen.board.is_short(SHOWN_MAX) {
                         seen.board = self.read().await?;
                     }
                     if !view.show(&seen.shown(&self.watch))? {
@@ -159,7 +159,7 @@ impl Seen {
     /// What there is to show of it now.
     fn shown(&mut self, watch: &JobWatch) -> Shown {
         let (now, status) = (Instant::now(), watch.status());
-        let (last_windows, later_windows) = self.board.last_windows(now_ms());
+        let (last_windows, later_windows) = self.board.last_windows(now_ms(), SHOWN_MAX);
         Shown {
             running_for: now.duration_since(self.started),
             phase: status.phase,
@@ -172,7 +172,7 @@ impl Seen {
             orders_per_second: self.speed.sample(now, status.changes),
             written: self.counters.so_far(),
             rejects: status.rejects,
-            top_users: self.board.top_users(),
+            top_users: self.board.top_users(Rank::Amount, SHOWN_MAX),
             last_windows,
             later_windows,
         }

@@ -15,6 +15,7 @@ use crate::cli::parse_duration_ms;
 use crate::cluster;
 use crate::commands::columns::columns;
 use crate::commands::generate::{Load, Rate};
+use crate::commands::page::PageArgs;
 use crate::commands::up::{INTERRUPTED, REGION, addresses, exports};
 use crate::commands::{Failure, say};
 use crate::config;
@@ -66,6 +67,9 @@ pub struct LiveArgs {
     /// Time zone that windows are printed in; in a folder with results, what it was before
     #[arg(long, env = "ORDERFLOW_TIMEZONE", default_value = "UTC", value_name = "ZONE")]
     pub timezone: String,
+    /// The page.
+    #[command(flatten)]
+    pub page: PageArgs,
     /// End after this time, such as 30s or 5m; by default it runs until it is interrupted
     #[arg(long = "for", env = "ORDERFLOW_FOR", value_name = "TIME", value_parser = parse_duration_ms)]
     pub ends_after: Option<u64>,
@@ -80,8 +84,10 @@ pub(super) fn live(args: &LiveArgs) -> Result<(), Failure> {
         .map_err(|error| Failure::new(error.exit_code(), error))?;
     let cluster = cluster::resolve(args.workers, None, None, None, None)
         .map_err(|error| Failure::new(error.exit_code(), error))?;
-    let addresses = addresses(&args.listen)?;
-    if let Some(address) = addresses.iter().find(|address| !address.ip().is_loopback()) {
+    let addresses = addresses("--listen", &args.listen)?;
+    let page = args.page.address()?;
+    let shown = page.iter().flat_map(|page| &page.addresses);
+    if let Some(address) = addresses.iter().chain(shown).find(|address| !address.ip().is_loopback()) {
         return Err(Failure::new(
             2,
             format!(
@@ -101,6 +107,7 @@ pub(super) fn live(args: &LiveArgs) -> Result<(), Failure> {
             durability: Durability::Synced,
             own_key: None,
             job: Some(JobConfig { workers: cluster.workers, layout, changes_max: CHANGES_MAX }),
+            page,
         },
     ));
     // Whoever is still connected is not waited for.
@@ -129,7 +136,7 @@ async fn run(args: &LiveArgs, mut interrupts: Interrupts, config: InstanceConfig
             let (endpoint, key) = (instance.endpoint(), instance.key());
             let client = ClientConfig::new(&endpoint, INSTANCE, &key.id, &key.secret, Some(REGION));
             let demo = Follow {
-                intro: intro(&exports(&endpoint, INSTANCE, key, true), args),
+                intro: intro(&exports(&endpoint, INSTANCE, key, true), instance.page().as_deref(), args),
                 load: load(args, store.last_commit()),
                 ends_after: args.ends_after.map(Duration::from_millis),
                 client: Client::new(client)?,
@@ -180,9 +187,11 @@ fn load(args: &LiveArgs, commits: u64) -> Load {
 }
 
 /// What is said first: how to reach the instance, and what to do there.
-fn intro(exports: &str, args: &LiveArgs) -> String {
+fn intro(exports: &str, page: Option<&str>, args: &LiveArgs) -> String {
+    let page = page.map(|page| format!("# The live page: {page}\n")).unwrap_or_default();
     format!(
         "{exports}\
+         {page}\
          # Made-up orders at {}. Look at them from another shell, after these lines:\n\
          #   orderflow rows OrderBatchSink --limit 10   what users have ordered\n\
          #   orderflow verify                           a recount, compared row by row\n\

@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use dataflows::Totals;
 
-use super::board::SHOWN_MAX;
 use crate::commands::columns::printable;
 use crate::job::Phase;
 use crate::summary::{Thousands, amount_for_people};
 
 /// Lines that are always there.
 const FIXED_LINES: usize = 11;
+
+/// Users and windows that the view may show.
+pub(super) const SHOWN_MAX: usize = 20;
 
 /// Columns of a row's name.
 const NAME_CHARS: usize = 24;

@@ -1,26 +1,15 @@
 //! The result tables, read back as totals, and whether they agree.
 
 use std::fmt;
-use std::ops::ControlFlow;
 
-use dataflows::{Amount, FRACTION_DIGITS_MAX, Totals};
+use dataflows::Totals;
 use differential_dataflow::difference::Semigroup;
 
 use crate::commands::columns::columns;
-use crate::order_tables::RESULT_TABLES;
+use crate::order_tables::{TOTAL_TABLE, USERS_TABLE, WINDOWS_TABLE, each_totals, total};
 use crate::store::error::StoreError;
-use crate::store::value::{CellRef, KeyRef, ValueRef};
 use crate::store::view::View;
 use crate::summary::{Thousands, amount_for_people};
-
-/// The table of what each user has ordered.
-pub(super) const USERS: &str = RESULT_TABLES[0];
-
-/// The table of what all have ordered.
-const TOTAL: &str = RESULT_TABLES[1];
-
-/// The table of what was ordered in each window.
-pub(super) const WINDOWS: &str = RESULT_TABLES[2];
 
 /// The rows of one result, counted and summed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +37,7 @@ impl Sums {
     /// # Errors
     /// [`StoreError`], where they cannot be read.
     pub(super) fn of(view: &View) -> Result<Sums, StoreError> {
-        Ok(Sums { users: sum(view, USERS)?, total: total(view)?, windows: sum(view, WINDOWS)? })
+        Ok(Sums { users: sum(view, USERS_TABLE)?, total: total(view)?, windows: sum(view, WINDOWS_TABLE)? })
     }
 
     /// Whether the users, the windows and the total are the same, in count and exact amount.
@@ -66,9 +55,9 @@ impl fmt::Display for Sums {
         };
         let lines = [
             ["table", "rows", "orders", "amount"].map(str::to_owned).to_vec(),
-            line(USERS, self.users.rows, &self.users.totals),
-            line(TOTAL, u64::from(self.total != Totals::ZERO), &self.total),
-            line(WINDOWS, self.windows.rows, &self.windows.totals),
+            line(USERS_TABLE, self.users.rows, &self.users.totals),
+            line(TOTAL_TABLE, u64::from(self.total != Totals::ZERO), &self.total),
+            line(WINDOWS_TABLE, self.windows.rows, &self.windows.totals),
         ];
         f.write_str(&columns(&lines))?;
         f.write_str(match self.agree() {
@@ -87,75 +76,6 @@ fn sum(view: &View, table: &str) -> Result<Sum, StoreError> {
     Ok(sum)
 }
 
-/// Gives the rows of a result in the order of their keys: the first key column, and the totals.
-///
-/// # Errors
-/// [`StoreError`]: the table cannot be read, or a row is none of a result.
-pub(super) fn each_totals(
-    view: &View,
-    table: &str,
-    emit: &mut dyn FnMut(&str, Totals),
-) -> Result<(), StoreError> {
-    let mut wrong = Ok(());
-    view.each_row(table, None, &mut |key, cells| match (key.first(), count_of(cells), amount_of(cells)) {
-        (Some(KeyRef::String(name)), Some(orders), Some(amount)) => {
-            emit(name, Totals { orders, amount });
-            ControlFlow::Continue(())
-        }
-        _ => {
-            wrong = Err(not_a_result(table, key));
-            ControlFlow::Break(())
-        }
-    })?;
-    wrong
-}
-
-/// What all have ordered; zero where there is no row.
-///
-/// # Errors
-/// [`StoreError`]: the table cannot be read, or does not hold one row of totals.
-pub(super) fn total(view: &View) -> Result<Totals, StoreError> {
-    let mut found = Ok(None);
-    view.each_row(TOTAL, None, &mut |key, cells| {
-        found = match (&found, key.first(), amount_of(cells)) {
-            (Ok(None), Some(KeyRef::Integer(orders)), Some(amount)) => {
-                Ok(Some(Totals { orders: *orders, amount }))
-            }
-            _ => Err(not_a_result(TOTAL, key)),
-        };
-        if found.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-    })?;
-    found.map(|total| total.unwrap_or(Totals::ZERO))
-}
-
-fn not_a_result(table: &str, key: &[KeyRef<'_>]) -> StoreError {
-    StoreError::Damaged(format!("row {key:?} of table {table:?} is not a result"))
-}
-
-fn count_of(cells: &[CellRef<'_>]) -> Option<i64> {
-    cells.iter().find(|cell| cell.name == "count").and_then(|cell| match cell.value {
-        ValueRef::Integer(count) => Some(count),
-        _ => None,
-    })
-}
-
-fn amount_of(cells: &[CellRef<'_>]) -> Option<Amount> {
-    cells.iter().find(|cell| cell.name == "totalPriceExact").and_then(|cell| match cell.value {
-        ValueRef::String(text) => sum_amount(text),
-        _ => None,
-    })
-}
-
-/// The amount that a sum prints as; it may be beyond the greatest price.
-fn sum_amount(text: &str) -> Option<Amount> {
-    let (whole, fraction) = text.split_once('.')?;
-    let digits = FRACTION_DIGITS_MAX as usize;
-    let is_plain =
-        (1..=digits).contains(&fraction.len()) && fraction.bytes().all(|byte| byte.is_ascii_digit());
-    let units: i128 = is_plain.then(|| format!("{whole}{fraction:0<digits$}").parse().ok()).flatten()?;
-    Some(Amount::from_units(units))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,19 +83,7 @@ mod tests {
     use crate::order_tables::{ResultRow, schemas};
     use crate::sinks::{Layout, Zone};
     use crate::store::{Store, StoreOptions};
-    use dataflows::{Id, RowKey, Window, WindowWidth};
-
-    #[test]
-    fn amounts_read_back_as_they_print() {
-        for units in [0, 1, -1, 10_i128.pow(18), -(10_i128.pow(31)) - 5, i128::MAX / 2, 123 * 10_i128.pow(16)]
-        {
-            let amount = Amount::from_units(units);
-            assert_eq!(sum_amount(&amount.to_string()), Some(amount), "{amount}");
-        }
-        for text in ["", "1", ".", "1.-5", "1.0000000000000000001", "x.00", "1.2.3"] {
-            assert_eq!(sum_amount(text), None, "{text:?}");
-        }
-    }
+    use dataflows::{Amount, Id, RowKey, Window, WindowWidth};
 
     fn totals(orders: i64, cents: i64) -> Totals {
         Totals { orders, amount: Amount::from_decimal(cents, 2).unwrap() }

@@ -121,3 +121,40 @@ proptest! {
         prop_assert_ne!(zone.format(at_s * 1000), zone.format((at_s + by_s) * 1000));
     }
 }
+
+proptest! {
+    #[test]
+    fn what_is_printed_reads_back(at_ms in -70_000_000_000_000_i64..260_000_000_000_000, zone in 0_usize..5, with_ms: bool) {
+        let name = ["UTC", "Europe/Berlin", "-03:30", "Australia/Lord_Howe", "Africa/Monrovia"][zone];
+        let zone = Zone::parse(name).unwrap();
+        let at_ms = if with_ms { at_ms } else { at_ms.div_euclid(1_000) * 1_000 };
+        let mut text = Vec::new();
+        zone.push(&mut text, at_ms, with_ms);
+        let text = String::from_utf8(text).unwrap();
+        prop_assert_eq!(zone.instant_ms(&text), Some(at_ms), "{} {}", name, text);
+    }
+}
+
+#[test]
+fn both_of_two_equal_local_times_read_back() {
+    let zone = Zone::parse("Europe/Berlin").unwrap();
+    for minute in 0..180 {
+        let at_ms = utc_ms("2026-10-25T00:00:00Z") + minute * 60_000;
+        assert_eq!(zone.instant_ms(&zone.format(at_ms)), Some(at_ms), "{minute}");
+    }
+    let local = "2026-03-29 02:30:00";
+    assert_eq!(zone.instant_ms(local), None, "no clock shows it");
+    for text in [
+        "",
+        "x",
+        "2026-10-25",
+        "2026-10-25T02:30:00",
+        "2026-10-25 02:30:00+02:00",
+        "2026-13-25 02:30:00",
+        "+5",
+        "٢",
+    ] {
+        assert_eq!(zone.instant_ms(text), None, "{text:?}");
+    }
+    assert_eq!(Zone::default().instant_ms(&i64::MAX.to_string()), Some(i64::MAX));
+}

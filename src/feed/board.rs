@@ -1,4 +1,4 @@
-//! What the live view knows of the results: totals, top users and last windows, all as of one epoch.
+//! What those who look at the results see: totals, top users and last windows, all as of one epoch.
 //!
 //! Read once from the result tables, then kept up with the changes of each epoch. Of users and windows it keeps no more
 //! than [`ROWS_MAX`] each, however many there are: whoever is left out is known to rank below, and where too few are
@@ -9,17 +9,26 @@ use std::collections::BTreeMap;
 
 use dataflows::{Amount, Epoch, RowKey, Totals};
 
-use super::results::{USERS, WINDOWS, each_totals, total};
 use crate::job::{Committed, Recorded};
+use crate::order_tables::{USERS_TABLE, WINDOWS_TABLE, each_totals, total};
 use crate::sinks::Layout;
 use crate::store::error::StoreError;
 use crate::store::view::View;
 
-/// Users that are kept, and windows.
-const ROWS_MAX: usize = 1_024;
+/// Users that are kept by each rank, and windows.
+const ROWS_MAX: usize = 2_048;
 
-/// Users and windows that the view may show.
-pub(super) const SHOWN_MAX: usize = 20;
+/// Users and windows that may be asked for.
+pub const SHOWN_MAX: usize = 1_000;
+
+/// By what users rank.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rank {
+    /// What they ordered for.
+    Amount,
+    /// How many orders they have.
+    Count,
+}
 
 /// The rows that rank highest.
 #[derive(Clone, Debug)]
@@ -54,53 +63,72 @@ impl<R: Ord + Clone> Top<R> {
     }
 }
 
-/// Rank of a user: the amount, then the name.
-type UserRank = (Amount, Reverse<String>);
+/// Rank of a user: the amount or the count, then the name.
+type UserRank<V> = (V, Reverse<String>);
 
 /// Totals, top users and last windows as of one epoch.
 #[derive(Clone, Debug)]
-pub(super) struct Board {
+pub struct Board {
     layout: Layout,
     /// The results are those of the orders as of all commits below this one.
     upper: Epoch,
     total: Totals,
     user_count: u64,
     window_count: u64,
-    users: Top<UserRank>,
-    /// By their beginning, as it is printed.
-    windows: Top<String>,
+    by_amount: Top<UserRank<Amount>>,
+    by_count: Top<UserRank<i64>>,
+    /// By their first instant, in epoch milliseconds.
+    windows: Top<i64>,
 }
 
 impl Board {
+    /// No orders.
+    pub fn empty(layout: &Layout) -> Board {
+        Board {
+            layout: layout.clone(),
+            upper: 0,
+            total: Totals::ZERO,
+            user_count: 0,
+            window_count: 0,
+            by_amount: Top::new(),
+            by_count: Top::new(),
+            windows: Top::new(),
+        }
+    }
+
     /// What the result tables say.
     ///
     /// Cost: one scan of the users and windows.
     ///
     /// # Errors
     /// [`StoreError`], where they cannot be read.
-    pub(super) fn read(view: &View, layout: &Layout) -> Result<Board, StoreError> {
-        let mut board = Board {
-            layout: layout.clone(),
-            upper: Recorded::of(view)?.map_or(0, |recorded| recorded.upper),
-            total: total(view)?,
-            user_count: 0,
-            window_count: 0,
-            users: Top::new(),
-            windows: Top::new(),
-        };
-        each_totals(view, USERS, &mut |user, totals| {
+    pub fn read(view: &View, layout: &Layout) -> Result<Board, StoreError> {
+        let mut board = Board::empty(layout);
+        board.upper = Recorded::of(view)?.map_or(0, |recorded| recorded.upper);
+        board.total = total(view)?;
+        each_totals(view, USERS_TABLE, &mut |user, totals| {
             board.user_count += 1;
-            board.users.insert(user_rank(user.to_owned(), totals), totals);
+            board.insert_user(user.to_owned(), totals);
         })?;
-        each_totals(view, WINDOWS, &mut |begin, totals| {
+        let mut wrong = None;
+        each_totals(view, WINDOWS_TABLE, &mut |begin, totals| {
             board.window_count += 1;
-            board.windows.insert(begin.to_owned(), totals);
+            match layout.start_ms(begin) {
+                Some(start_ms) => board.windows.insert(start_ms, totals),
+                None => wrong = Some(begin.to_owned()),
+            }
         })?;
-        Ok(board)
+        match wrong {
+            None => Ok(board),
+            Some(begin) => Err(StoreError::Damaged(format!(
+                "row {begin:?} of table {WINDOWS_TABLE:?} is not of a window of the zone {}",
+                layout.zone.name()
+            ))),
+        }
     }
 
     /// Follows an epoch, unless it was there already when the tables were read.
-    pub(super) fn apply(&mut self, committed: &Committed) {
+    pub fn apply(&mut self, committed: &Committed) {
         if committed.epoch < self.upper {
             return;
         }
@@ -112,77 +140,84 @@ impl Board {
                     count(&mut self.user_count, change.before.is_some(), change.after.is_some());
                     let user = user.to_string();
                     if let Some(before) = change.before {
-                        self.users.remove(&user_rank(user.clone(), before));
+                        self.by_amount.remove(&rank(before.amount, &user));
+                        self.by_count.remove(&rank(before.orders, &user));
                     }
                     if let Some(after) = change.after {
-                        self.users.insert(user_rank(user, after), after);
+                        self.insert_user(user, after);
                     }
                 }
                 RowKey::Window(window) => {
                     count(&mut self.window_count, change.before.is_some(), change.after.is_some());
-                    let begin = begin_text(&self.layout, window.start_ms);
                     match change.after {
-                        Some(after) => self.windows.insert(begin, after),
-                        None => self.windows.remove(&begin),
+                        Some(after) => self.windows.insert(window.start_ms, after),
+                        None => self.windows.remove(&window.start_ms),
                     }
                 }
             }
         }
     }
 
-    /// Whether so few of the rows that were kept are left that the tables must be read anew.
-    pub(super) fn is_short(&self) -> bool {
-        self.users.is_short(SHOWN_MAX) || self.windows.is_short(SHOWN_MAX)
+    fn insert_user(&mut self, user: String, totals: Totals) {
+        self.by_count.insert(rank(totals.orders, &user), totals);
+        self.by_amount.insert((totals.amount, Reverse(user)), totals);
+    }
+
+    /// Whether so few of the rows that were kept are left that the tables must be read anew to show so many.
+    pub fn is_short(&self, shown: usize) -> bool {
+        self.by_amount.is_short(shown) || self.by_count.is_short(shown) || self.windows.is_short(shown)
     }
 
     /// The last epoch that is in it.
-    pub(super) fn epoch(&self) -> Epoch {
+    pub fn epoch(&self) -> Epoch {
         self.upper.saturating_sub(1)
     }
 
     /// All orders.
-    pub(super) fn total(&self) -> Totals {
+    pub fn total(&self) -> Totals {
         self.total
     }
 
     /// Users with orders.
-    pub(super) fn user_count(&self) -> u64 {
+    pub fn user_count(&self) -> u64 {
         self.user_count
     }
 
     /// Windows with orders.
-    pub(super) fn window_count(&self) -> u64 {
+    pub fn window_count(&self) -> u64 {
         self.window_count
     }
 
-    /// The users who ordered for most, most first, at most [`SHOWN_MAX`].
-    pub(super) fn top_users(&self) -> Vec<(String, Totals)> {
-        let named = |((_, Reverse(user)), totals): (&UserRank, &Totals)| (user.clone(), *totals);
-        self.users.rows.iter().rev().take(SHOWN_MAX).map(named).collect()
+    /// The users who rank highest, the highest first, at most so many and [`SHOWN_MAX`]; equals by name.
+    pub fn top_users(&self, rank: Rank, shown: usize) -> Vec<(String, Totals)> {
+        fn named<V>(((_, Reverse(user)), totals): (&UserRank<V>, &Totals)) -> (String, Totals) {
+            (user.clone(), *totals)
+        }
+        let shown = shown.min(SHOWN_MAX);
+        match rank {
+            Rank::Amount => self.by_amount.rows.iter().rev().take(shown).map(named).collect(),
+            Rank::Count => self.by_count.rows.iter().rev().take(shown).map(named).collect(),
+        }
     }
 
-    /// The windows up to the one that is open at this time, last first, at most [`SHOWN_MAX`], each with whether it is the
+    /// The windows up to the one that is open at this time, last first, at most so many, each with whether it is the
     /// open one; and how many windows there are after that one: orders may be of a later time.
-    pub(super) fn last_windows(&self, now_ms: i64) -> (Vec<(String, Totals, bool)>, usize) {
-        let open = begin_text(&self.layout, self.layout.width.containing(now_ms).start_ms);
-        let later = self.windows.rows.range(open.clone()..).filter(|(begin, _)| **begin != open).count();
-        let shown = self.windows.rows.range(..=open.clone()).rev().take(SHOWN_MAX);
-        (shown.map(|(begin, totals)| (begin.clone(), *totals, *begin == open)).collect(), later)
+    pub fn last_windows(&self, now_ms: i64, shown: usize) -> (Vec<(String, Totals, bool)>, usize) {
+        let open = self.layout.width.containing(now_ms).start_ms;
+        let later = self.windows.rows.range(open..).filter(|(start_ms, _)| **start_ms != open).count();
+        let shown = self.windows.rows.range(..=open).rev().take(shown.min(SHOWN_MAX));
+        let printed =
+            |(start_ms, totals): (&i64, &Totals)| (self.layout.begin(*start_ms), *totals, *start_ms == open);
+        (shown.map(printed).collect(), later)
     }
 }
 
-fn user_rank(user: String, totals: Totals) -> UserRank {
-    (totals.amount, Reverse(user))
+fn rank<V>(value: V, user: &str) -> UserRank<V> {
+    (value, Reverse(user.to_owned()))
 }
 
 fn count(rows: &mut u64, before: bool, after: bool) {
     *rows = (*rows + u64::from(after)).saturating_sub(u64::from(before));
-}
-
-fn begin_text(layout: &Layout, start_ms: i64) -> String {
-    let mut text = Vec::new();
-    layout.push_begin(&mut text, start_ms);
-    String::from_utf8_lossy(&text).into_owned()
 }
 
 #[cfg(test)]
@@ -193,22 +228,14 @@ mod tests {
 
     use super::*;
     use crate::format::Format;
+    use crate::job::Late;
     use crate::sinks::Zone;
+
+    /// Rows that are looked at.
+    const SHOWN: usize = 20;
 
     fn layout() -> Layout {
         Layout { format: Format::Csv, zone: Zone::default(), width: WindowWidth::default() }
-    }
-
-    fn empty() -> Board {
-        Board {
-            layout: layout(),
-            upper: 0,
-            total: Totals::ZERO,
-            user_count: 0,
-            window_count: 0,
-            users: Top::new(),
-            windows: Top::new(),
-        }
     }
 
     fn totals(orders: i64, amount: i64) -> Totals {
@@ -231,17 +258,18 @@ mod tests {
             changes: changes.into_iter().map(change).collect(),
             records: 0,
             in_graph: Duration::ZERO,
+            late: Late::default(),
             at: Instant::now(),
         }
     }
 
     fn names(board: &Board) -> Vec<String> {
-        board.top_users().into_iter().map(|(name, _)| name).collect()
+        board.top_users(Rank::Amount, SHOWN).into_iter().map(|(name, _)| name).collect()
     }
 
     #[test]
     fn users_rank_by_amount_then_name_as_changes_come() {
-        let mut board = empty();
+        let mut board = Board::empty(&layout());
         board.apply(&epoch(
             1,
             vec![
@@ -258,6 +286,9 @@ mod tests {
         ));
         assert_eq!(names(&board), ["u0000003", "u0000002"]);
         assert_eq!((board.user_count(), board.total(), board.epoch()), (2, totals(4, 30), 2));
+        let by_count: Vec<String> =
+            board.top_users(Rank::Count, SHOWN).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(by_count, ["u0000002", "u0000003"]);
         // An epoch that the tables held already.
         board.apply(&epoch(2, vec![(user(2), Some(totals(1, 10)), None)]));
         assert_eq!(names(&board), ["u0000003", "u0000002"]);
@@ -265,46 +296,46 @@ mod tests {
 
     #[test]
     fn windows_end_with_the_open_one_and_later_ones_are_counted() {
-        let mut board = empty();
+        let mut board = Board::empty(&layout());
         let all = (0..40).map(|number| (window(number), None, Some(totals(number, number)))).collect();
         board.apply(&epoch(1, all));
-        let (shown, later) = board.last_windows(30_000 * 37 + 29_999);
-        assert_eq!((shown.len(), later, board.window_count()), (SHOWN_MAX, 2, 40));
+        let (shown, later) = board.last_windows(30_000 * 37 + 29_999, SHOWN);
+        assert_eq!((shown.len(), later, board.window_count()), (SHOWN, 2, 40));
         assert_eq!(shown[0], ("1970-01-01 00:18:30".to_owned(), totals(37, 37), true));
         assert_eq!(shown[1], ("1970-01-01 00:18:00".to_owned(), totals(36, 36), false));
         // No order in the open one.
         board.apply(&epoch(2, vec![(window(37), Some(totals(37, 37)), None)]));
-        let (shown, later) = board.last_windows(30_000 * 37);
+        let (shown, later) = board.last_windows(30_000 * 37, SHOWN);
         assert_eq!((shown[0].2, &*shown[0].0, later), (false, "1970-01-01 00:18:00", 2));
     }
 
     #[test]
     fn of_many_rows_the_highest_are_kept_and_their_want_is_noticed() {
-        let mut board = empty();
+        let mut board = Board::empty(&layout());
         let count = 3 * ROWS_MAX as u32;
         // Scattered, so that low ones come before and after high ones.
         let scattered = |number: u32| i64::from(number * 1_031 % count);
         let all: Vec<_> =
             (0..count).map(|number| (user(number), None, Some(totals(1, scattered(number))))).collect();
         board.apply(&epoch(1, all.clone()));
-        assert_eq!((board.users.rows.len(), board.user_count()), (ROWS_MAX, u64::from(count)));
+        assert_eq!((board.by_amount.rows.len(), board.user_count()), (ROWS_MAX, u64::from(count)));
         let mut by_amount: Vec<u32> = (0..count).collect();
         by_amount.sort_by_key(|number| Reverse(scattered(*number)));
         let name = |number: &u32| format!("u{number:07}");
-        assert_eq!(names(&board), by_amount[..SHOWN_MAX].iter().map(name).collect::<Vec<_>>());
+        assert_eq!(names(&board), by_amount[..SHOWN].iter().map(name).collect::<Vec<_>>());
 
         // The best go, one after the other, until one that was left out may be among the first.
         let (mut gone, mut at) = (0, 1);
-        while !board.is_short() {
+        while !board.is_short(SHOWN) {
             let number = by_amount[gone];
             at += 1;
             board.apply(&epoch(at, vec![(user(number), Some(totals(1, scattered(number))), None)]));
             gone += 1;
-            if !board.is_short() {
-                let first = by_amount[gone..gone + SHOWN_MAX].iter().map(name);
+            if !board.is_short(SHOWN) {
+                let first = by_amount[gone..gone + SHOWN].iter().map(name);
                 assert_eq!(names(&board), first.collect::<Vec<_>>());
             }
         }
-        assert_eq!(gone, ROWS_MAX - SHOWN_MAX + 1);
+        assert_eq!(gone, ROWS_MAX - SHOWN + 1);
     }
 }

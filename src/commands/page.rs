@@ -1,0 +1,45 @@
+//! Flags of commands that serve the live page.
+
+use clap::Args;
+
+use super::Failure;
+use super::up::addresses;
+use crate::instance::PageAddress;
+
+/// Flags of the page.
+#[derive(Args, Clone, Debug)]
+pub struct PageArgs {
+    /// Address of the live page; port 0 takes a free one
+    #[arg(long, env = "ORDERFLOW_PAGE", default_value = "127.0.0.1:8088", value_name = "HOST:PORT")]
+    pub page: String,
+    /// A name, beside localhost and IP addresses, by which browsers may ask for the page; may be given several times
+    #[arg(long, env = "ORDERFLOW_PAGE_HOST", value_name = "NAME", value_delimiter = ',')]
+    pub page_host: Vec<String>,
+    /// No page
+    #[arg(long, env = "ORDERFLOW_NO_PAGE")]
+    pub no_page: bool,
+}
+
+impl PageArgs {
+    /// What they mean; none for no page.
+    ///
+    /// # Errors
+    /// [`Failure`] 2 for an address or a name that cannot be.
+    pub(super) fn address(&self) -> Result<Option<PageAddress>, Failure> {
+        if self.no_page {
+            return Ok(None);
+        }
+        for name in &self.page_host {
+            let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
+            if name.is_empty() || !name.bytes().all(is_name) {
+                let wrong =
+                    format!("--page-host {name:?} must be a host's name, without a port: shop.example");
+                return Err(Failure::new(2, wrong));
+            }
+        }
+        Ok(Some(PageAddress {
+            addresses: addresses("--page", &self.page)?,
+            hosts: self.page_host.iter().map(|name| name.to_ascii_lowercase()).collect(),
+        }))
+    }
+}

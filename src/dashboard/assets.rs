@@ -1,0 +1,94 @@
+//! The files of the page, within the program. Compressed once, when somebody first asks for that.
+
+use std::io::Write;
+use std::sync::OnceLock;
+
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::{Response, StatusCode};
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::answer::{Body, answer};
+
+const HTML: &str = "text/html; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+const SVG: &str = "image/svg+xml";
+
+/// A file.
+pub(super) struct Asset {
+    path: &'static str,
+    content_type: &'static str,
+    bytes: &'static [u8],
+    tag: OnceLock<HeaderValue>,
+    gzip: OnceLock<Bytes>,
+}
+
+const fn asset(path: &'static str, content_type: &'static str, bytes: &'static [u8]) -> Asset {
+    Asset { path, content_type, bytes, tag: OnceLock::new(), gzip: OnceLock::new() }
+}
+
+macro_rules! module {
+    ($name:literal) => {
+        asset(concat!("/", $name), SCRIPT, include_bytes!(concat!("page/", $name)))
+    };
+}
+
+static ASSETS: [Asset; 4] = [
+    asset("/", HTML, include_bytes!("page/index.html")),
+    asset("/style.css", CSS, include_bytes!("page/style.css")),
+    asset("/icon.svg", SVG, include_bytes!("page/icon.svg")),
+    // Apache ECharts, brought in by the build script.
+    asset("/echarts.js", SCRIPT, include_bytes!(concat!(env!("OUT_DIR"), "/echarts.js"))),
+];
+
+/// The file at this path, if there is one.
+pub(super) fn find(path: &str) -> Option<&'static Asset> {
+    ASSETS.iter().find(|asset| asset.path == path)
+}
+
+impl Asset {
+    /// The file, or that the reader has it already; compressed where the reader takes that.
+    pub(super) fn answer(&'static self, request: &HeaderMap) -> Response<Body> {
+        let tag = self.tag.get_or_init(|| {
+            let tag = format!("\"{:032x}\"", xxh3_128(self.bytes));
+            HeaderValue::try_from(tag).unwrap_or_else(|_| HeaderValue::from_static("\"\""))
+        });
+        let is_there = request.get_all(header::IF_NONE_MATCH).iter().any(|known| known == tag);
+        let takes_gzip = lists(request, header::ACCEPT_ENCODING.as_str(), "gzip");
+        let (status, bytes) = match (is_there, takes_gzip) {
+            (true, _) => (StatusCode::NOT_MODIFIED, None),
+            (false, true) => (StatusCode::OK, Some(self.gzip().clone())),
+            (false, false) => (StatusCode::OK, Some(Bytes::from_static(self.bytes))),
+        };
+        let mut response = answer(status, self.content_type, Body::Whole(bytes));
+        let headers = response.headers_mut();
+        headers.insert(header::ETAG, tag.clone());
+        headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+        // It is asked for each time whether it is still the same: another version of the program may listen here.
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        if takes_gzip && !is_there {
+            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        response
+    }
+
+    fn gzip(&self) -> &Bytes {
+        self.gzip.get_or_init(|| {
+            let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+            gzip.write_all(self.bytes).and_then(|()| gzip.finish()).unwrap_or_default().into()
+        })
+    }
+}
+
+/// Whether a header lists a token, with any weight but zero.
+fn lists(request: &HeaderMap, name: &str, token: &str) -> bool {
+    let values = request.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|item| {
+        let (found, weight) = item.split_once(';').unwrap_or((item, ""));
+        let is_off = weight.trim().strip_prefix("q=").is_some_and(|q| q.trim().parse() == Ok(0.0));
+        found.trim().eq_ignore_ascii_case(token) && !is_off
+    })
+}

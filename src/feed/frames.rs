@@ -1,0 +1,255 @@
+//! Frames, as server-sent events: the last are kept, and each follower goes through them at its own pace.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use dataflows::Totals;
+use serde::Serialize;
+use tokio::sync::watch;
+
+use super::{LEADERS_MAX, Rank, Seen, Shared, State};
+
+/// Frames that are kept for those who come back, and bytes of them.
+const FRAMES_MAX: usize = 256;
+const FRAMES_BYTES_MAX: usize = 4 << 20;
+
+/// Windows that a frame shows; where more changed, they are to be fetched.
+const WINDOWS_MAX: usize = 500;
+
+/// A user's row.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct Leader {
+    #[serde(rename = "UserId")]
+    user: String,
+    count: i64,
+    #[serde(rename = "totalPriceExact")]
+    amount: String,
+}
+
+/// A window's row, or that it is gone.
+#[derive(Debug, Serialize)]
+struct Window {
+    #[serde(rename = "beginMs")]
+    begin_ms: i64,
+    count: i64,
+    #[serde(rename = "totalPriceExact")]
+    amount: String,
+    late: u64,
+}
+
+/// What an event says.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Event<'a> {
+    #[serde(flatten)]
+    state: State,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by_amount: Option<&'a [Leader]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by_count: Option<&'a [Leader]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changed: Option<Vec<Window>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reload_windows: Option<bool>,
+}
+
+#[derive(Debug)]
+struct Frame {
+    epoch: u64,
+    bytes: Bytes,
+}
+
+/// The last frames, and what the next one is to hold.
+#[derive(Debug, Default)]
+pub(super) struct Frames {
+    kept: VecDeque<Frame>,
+    /// Number of the frame after the last.
+    next: u64,
+    bytes: usize,
+    by_amount: Vec<Leader>,
+    by_count: Vec<Leader>,
+    /// Windows that changed since the last frame; none where there were too many to show.
+    changed: Changed,
+    /// All as of this frame, for those who begin.
+    snapshot: Option<(u64, Bytes)>,
+}
+
+#[derive(Debug)]
+enum Changed {
+    Windows(BTreeMap<i64, Totals>),
+    TooMany,
+}
+
+impl Default for Changed {
+    fn default() -> Changed {
+        Changed::Windows(BTreeMap::new())
+    }
+}
+
+impl Frames {
+    /// Notes that a window says this from now on.
+    pub(super) fn window(&mut self, start_ms: i64, totals: Option<Totals>) {
+        if let Changed::Windows(windows) = &mut self.changed {
+            windows.insert(start_ms, totals.unwrap_or(Totals::ZERO));
+            if windows.len() > WINDOWS_MAX {
+                self.changed = Changed::TooMany;
+            }
+        }
+    }
+
+    /// Notes that any window may say anything from now on.
+    pub(super) fn all_windows(&mut self) {
+        self.changed = Changed::TooMany;
+    }
+
+    fn first(&self) -> u64 {
+        self.next - self.kept.len() as u64
+    }
+
+    /// The number of the frame after the one of this epoch, if it is kept or about to come.
+    fn after(&self, epoch: u64) -> Option<u64> {
+        let at = self.kept.iter().rposition(|frame| frame.epoch == epoch)?;
+        Some(self.first() + at as u64 + 1)
+    }
+
+    fn keep(&mut self, epoch: u64, bytes: Bytes) {
+        self.bytes += bytes.len();
+        self.kept.push_back(Frame { epoch, bytes });
+        self.next += 1;
+        while self.kept.len() > FRAMES_MAX || self.bytes > FRAMES_BYTES_MAX {
+            match self.kept.pop_front() {
+                Some(frame) => self.bytes -= frame.bytes.len(),
+                None => break,
+            }
+        }
+    }
+}
+
+impl Seen {
+    /// Closes a frame of all that changed since the last one; its number.
+    pub(super) fn publish(&mut self, state: State) -> u64 {
+        let by_amount = leaders(self, Rank::Amount);
+        let by_count = leaders(self, Rank::Count);
+        let changed = std::mem::take(&mut self.frames.changed);
+        let (changed, reload_windows) = match changed {
+            Changed::TooMany => (None, Some(true)),
+            Changed::Windows(windows) => {
+                let window = |(begin_ms, totals): (i64, Totals)| Window {
+                    begin_ms,
+                    count: totals.orders,
+                    amount: totals.amount.to_string(),
+                    late: self.late.in_window(begin_ms),
+                };
+                (Some(windows.into_iter().map(window).collect()), None)
+            }
+        };
+        let epoch = state.epoch;
+        let event = Event {
+            state,
+            by_amount: (by_amount != self.frames.by_amount).then_some(&by_amount),
+            by_count: (by_count != self.frames.by_count).then_some(&by_count),
+            changed,
+            reload_windows,
+        };
+        let bytes = server_sent("frame", Some(epoch), &event);
+        self.frames.by_amount = by_amount;
+        self.frames.by_count = by_count;
+        self.frames.keep(epoch, bytes);
+        self.frames.next
+    }
+
+    /// All as of now, as a follower's first event.
+    fn snapshot(&mut self, state: State) -> Bytes {
+        let (by_amount, by_count) = (leaders(self, Rank::Amount), leaders(self, Rank::Count));
+        let epoch = state.epoch;
+        let event = Event {
+            state,
+            by_amount: Some(&by_amount),
+            by_count: Some(&by_count),
+            changed: None,
+            reload_windows: None,
+        };
+        server_sent("snapshot", Some(epoch), &event)
+    }
+}
+
+fn leaders(seen: &Seen, rank: Rank) -> Vec<Leader> {
+    let leader = |(user, totals): (String, Totals)| Leader {
+        user,
+        count: totals.orders,
+        amount: totals.amount.to_string(),
+    };
+    seen.board.top_users(rank, LEADERS_MAX).into_iter().map(leader).collect()
+}
+
+/// An event of the HTML standard's event stream format. JSON has no line breaks in it.
+fn server_sent(name: &str, id: Option<u64>, data: &impl Serialize) -> Bytes {
+    let mut bytes = format!("event: {name}\n").into_bytes();
+    if let Some(id) = id {
+        bytes.extend_from_slice(format!("id: {id}\n").as_bytes());
+    }
+    bytes.extend_from_slice(b"data: ");
+    serde_json::to_writer(&mut bytes, data).expect("numbers and texts are JSON");
+    bytes.extend_from_slice(b"\n\n");
+    Bytes::from(bytes)
+}
+
+/// Goes through the frames.
+#[derive(Debug)]
+pub struct Follower {
+    shared: Arc<Shared>,
+    news: watch::Receiver<u64>,
+    /// Number of the frame to get next; none for all as of now.
+    next: Option<u64>,
+}
+
+impl Follower {
+    pub(super) fn new(shared: Arc<Shared>, after: Option<u64>) -> Follower {
+        let news = shared.news.subscribe();
+        let next = after.and_then(|epoch| shared.seen().frames.after(epoch));
+        Follower { shared, news, next }
+    }
+
+    /// The next event, once there is one. Cancel safe.
+    pub async fn next(&mut self) -> Bytes {
+        loop {
+            if let Some(bytes) = self.ready() {
+                return bytes;
+            }
+            // What it shares holds the sender, so there is one.
+            let _ = self.news.changed().await;
+        }
+    }
+
+    /// What is said between frames: the state alone.
+    pub fn beat(&self) -> Bytes {
+        server_sent("beat", None, &self.shared.state())
+    }
+
+    fn ready(&mut self) -> Option<Bytes> {
+        self.news.mark_unchanged();
+        let now_ms = self.shared.now_ms();
+        let mut seen = self.shared.seen();
+        let first = seen.frames.first();
+        match self.next {
+            Some(next) if next == seen.frames.next => None,
+            Some(next) if next >= first => {
+                let frame = seen.frames.kept.get(usize::try_from(next - first).ok()?)?;
+                self.next = Some(next + 1);
+                Some(frame.bytes.clone())
+            }
+            _ => {
+                let next = seen.frames.next;
+                self.next = Some(next);
+                if let Some((_, bytes)) = seen.frames.snapshot.as_ref().filter(|(at, _)| *at == next) {
+                    return Some(bytes.clone());
+                }
+                let state = State::of(&seen, &self.shared.layout, now_ms);
+                let bytes = seen.snapshot(state);
+                seen.frames.snapshot = Some((next, bytes.clone()));
+                Some(bytes)
+            }
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Rows of result tables, read back as totals.
+
+use std::ops::ControlFlow;
+
+use dataflows::{Amount, FRACTION_DIGITS_MAX, Totals};
+
+use super::TOTAL_TABLE;
+use crate::store::error::StoreError;
+use crate::store::value::{CellRef, KeyRef, ValueRef};
+use crate::store::view::View;
+
+/// Gives the rows of the users, or of the windows, in the order of their keys: the first key column, and the totals.
+///
+/// # Errors
+/// [`StoreError`]: the table cannot be read, or a row is none of a result.
+pub fn each_totals(view: &View, table: &str, emit: &mut dyn FnMut(&str, Totals)) -> Result<(), StoreError> {
+    let mut wrong = Ok(());
+    view.each_row(table, None, &mut |key, cells| match totals_of(key, cells) {
+        Some((name, totals)) => {
+            emit(name, totals);
+            ControlFlow::Continue(())
+        }
+        None => {
+            wrong = Err(not_a_result(table, key));
+            ControlFlow::Break(())
+        }
+    })?;
+    wrong
+}
+
+/// The first key column and the totals of a user's or window's row; none if it is none.
+pub fn totals_of<'a>(key: &[KeyRef<'a>], cells: &[CellRef<'_>]) -> Option<(&'a str, Totals)> {
+    match (key.first(), count_of(cells), amount_of(cells)) {
+        (Some(KeyRef::String(name)), Some(orders), Some(amount)) => Some((name, Totals { orders, amount })),
+        _ => None,
+    }
+}
+
+/// What all have ordered; zero where there is no row.
+///
+/// # Errors
+/// [`StoreError`]: the table cannot be read, or does not hold one row of totals.
+pub fn total(view: &View) -> Result<Totals, StoreError> {
+    let mut found = Ok(None);
+    view.each_row(TOTAL_TABLE, None, &mut |key, cells| {
+        found = match (&found, key.first(), amount_of(cells)) {
+            (Ok(None), Some(KeyRef::Integer(orders)), Some(amount)) => {
+                Ok(Some(Totals { orders: *orders, amount }))
+            }
+            _ => Err(not_a_result(TOTAL_TABLE, key)),
+        };
+        if found.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    found.map(|total| total.unwrap_or(Totals::ZERO))
+}
+
+/// Why a row of a result table cannot be read.
+pub fn not_a_result(table: &str, key: &[KeyRef<'_>]) -> StoreError {
+    StoreError::Damaged(format!("row {key:?} of table {table:?} is not a result"))
+}
+
+fn count_of(cells: &[CellRef<'_>]) -> Option<i64> {
+    cells.iter().find(|cell| cell.name == "count").and_then(|cell| match cell.value {
+        ValueRef::Integer(count) => Some(count),
+        _ => None,
+    })
+}
+
+fn amount_of(cells: &[CellRef<'_>]) -> Option<Amount> {
+    cells.iter().find(|cell| cell.name == "totalPriceExact").and_then(|cell| match cell.value {
+        ValueRef::String(text) => sum_amount(text),
+        _ => None,
+    })
+}
+
+/// The amount that a sum prints as; it may be beyond the greatest price.
+fn sum_amount(text: &str) -> Option<Amount> {
+    let (whole, fraction) = text.split_once('.')?;
+    let digits = FRACTION_DIGITS_MAX as usize;
+    let is_plain =
+        (1..=digits).contains(&fraction.len()) && fraction.bytes().all(|byte| byte.is_ascii_digit());
+    let units: i128 = is_plain.then(|| format!("{whole}{fraction:0<digits$}").parse().ok()).flatten()?;
+    Some(Amount::from_units(units))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_read_back_as_they_print() {
+        for units in [0, 1, -1, 10_i128.pow(18), -(10_i128.pow(31)) - 5, i128::MAX / 2, 123 * 10_i128.pow(16)]
+        {
+            let amount = Amount::from_units(units);
+            assert_eq!(sum_amount(&amount.to_string()), Some(amount), "{amount}");
+        }
+        for text in ["", "1", ".", "1.-5", "1.0000000000000000001", "x.00", "1.2.3"] {
+            assert_eq!(sum_amount(text), None, "{text:?}");
+        }
+    }
+}
