@@ -1,0 +1,56 @@
+// When to try again, and whether what is shown can be believed. No clock in here: it is given.
+
+/** Waits between attempts to connect, in milliseconds; the last is kept to. */
+const WAITS_MS = [500, 1000, 2000, 4000, 5000];
+/** Silence after which the values are shown as old. The server says something each second. */
+export const SILENT_MS = 3000;
+/** How long a lost connection may come back before anything is said. */
+export const LOST_GRACE_MS = 1000;
+/** Silence after which the connection itself is given up and made anew. */
+export const GIVE_UP_MS = 8000;
+/** How far the results may be behind the orders before it is said. */
+export const BEHIND_MS = 3000;
+
+/** How long to wait before the attempt after `failures` failed ones (one or more). `random` is in [0, 1). */
+export function waitMs(failures, random) {
+  const wait = WAITS_MS[Math.min(failures, WAITS_MS.length) - 1];
+  return Math.round(wait * (0.8 + 0.4 * random));
+}
+
+/** What to make of a reason that is there in no other words. */
+const PHASES = {
+  starting: "The results are being read back after a start.",
+  blocked: "The job is blocked.",
+  rebuilding: "The results are being counted anew from the orders.",
+  failed: "The job has failed.",
+  stopped: "The job has stopped.",
+};
+
+/**
+ * What keeps the values from being those of now, the gravest first; null if nothing does.
+ * `heardMs`: time since the last event (or since the page was opened), `lostMs`: since the connection broke or null.
+ * Kinds: lost, silent (both mean stale values), differs, phase, behind.
+ */
+export function trouble({ state, heardMs, lostMs }) {
+  if (lostMs !== null && lostMs >= LOST_GRACE_MS) return { kind: "lost", stale: true, text: "The connection is lost." };
+  if (heardMs > SILENT_MS) return { kind: "silent", stale: true, text: "The server has gone silent." };
+  if (!state) return null;
+  if (state.verifiedEqual === false) {
+    const text = `The results do not add up: users, windows and total differ at epoch ${state.verifiedEpoch}.`;
+    return { kind: "differs", stale: false, text };
+  }
+  if (state.phase in PHASES) {
+    const words = PHASES[state.phase];
+    return { kind: "phase", stale: false, text: state.reason ? `${words} ${sentence(state.reason)}` : words };
+  }
+  if (state.behindMs > BEHIND_MS) {
+    const text = `The results are ${Math.round(state.behindMs / 1000)} s behind the orders.`;
+    return { kind: "behind", stale: false, text };
+  }
+  return null;
+}
+
+function sentence(reason) {
+  const text = reason.charAt(0).toUpperCase() + reason.slice(1);
+  return /[.!?]$/.test(text) ? text : `${text}.`;
+}

@@ -1,0 +1,79 @@
+// Fetches the windows that the trend and today need: the last 25 hours, or the newest ones where all are older.
+
+import { DAY_MS } from "./model.js";
+
+const HOUR_MS = 3_600_000;
+const PAGE_ROWS = 20_000;
+/** No more pages than these, whatever the width of the windows. */
+const PAGES_MAX = 12;
+const WHOLE_MS = HOUR_MS;
+const AGAIN_MS = 10_000;
+const MAX_MS = Number.MAX_SAFE_INTEGER;
+
+export class Loader {
+  #running = null;
+  #loadedAt = -Infinity;
+  #askedAt = -Infinity;
+  #historic = false;
+
+  /** `fetchRows(url, signal)` gets the objects of an address. */
+  constructor(fetchRows) {
+    this.fetchRows = fetchRows;
+  }
+
+  /** Fetches anew what is in `windows`; what still runs is dropped. `epoch` is that of empty answers. */
+  async load(windows, epoch, now, done) {
+    this.#running?.abort();
+    const running = new AbortController();
+    this.#running = running;
+    this.#askedAt = now();
+    try {
+      const recent = await this.#pages(now() - DAY_MS - HOUR_MS - windows.widthMs, epoch, running.signal);
+      windows.takeAnswer(recent.rows, recent, now());
+      const none = windows.newest(now()) === null || windows.end(now()).historic;
+      if (none) {
+        const old = await this.#page(`limit=${PAGE_ROWS}`, running.signal);
+        const from = old.length < PAGE_ROWS ? -MAX_MS : old[0].beginMs;
+        windows.takeAnswer(old, { from, to: MAX_MS, epoch: old[0]?.epoch ?? epoch }, now());
+      }
+      this.#historic = windows.end(now()).historic;
+      this.#loadedAt = now();
+      done();
+    } catch (error) {
+      if (!running.signal.aborted) console.warn(`the windows did not come: ${error.message}`);
+    } finally {
+      if (this.#running === running) this.#running = null;
+    }
+  }
+
+  /** Loads again where time has passed: each hour, when the newest windows turn old, and after a failure. */
+  check(windows, state, now, done) {
+    if (this.#running || now() - this.#askedAt < AGAIN_MS) return;
+    const whole = now() - this.#loadedAt < WHOLE_MS && windows.knownFrom < Infinity;
+    const turned = windows.end(now()).historic && !this.#historic;
+    const lost = state.count > 0 && windows.newest(now()) === null && windows.ahead(now()) === 0;
+    if (!whole || turned || lost) this.load(windows, state.epoch, now, done);
+  }
+
+  /** All windows from `from` on, in as many pages as it takes. */
+  async #pages(from, epoch, signal) {
+    let rows = [];
+    let to = MAX_MS;
+    for (let page = 0; page < PAGES_MAX; page++) {
+      const limits = to === MAX_MS ? "" : `&to=${to}`;
+      const more = await this.#page(`from=${Math.floor(from)}${limits}&limit=${PAGE_ROWS}`, signal);
+      rows = more.concat(rows);
+      if (more.length < PAGE_ROWS) return { rows, from, to: MAX_MS, epoch: earliest(rows, epoch) };
+      to = more[0].beginMs;
+    }
+    return { rows, from: to, to: MAX_MS, epoch: earliest(rows, epoch) };
+  }
+
+  async #page(parameters, signal) {
+    return this.fetchRows(`/api/windows?${parameters}`, signal);
+  }
+}
+
+function earliest(rows, epoch) {
+  return rows.length === 0 ? epoch : rows.reduce((least, row) => Math.min(least, row.epoch), Infinity);
+}

@@ -1,0 +1,161 @@
+// Puts the page together: what comes from the server goes into the model at once, and onto the screen once a frame.
+
+import { trouble } from "./backoff.js";
+import { showBanner } from "./banner.js";
+import { Dialogs } from "./dialogs.js";
+import { byId, fetchRows, setText } from "./dom.js";
+import { Kpi, showTrust } from "./kpi.js";
+import { Leaders } from "./leaders.js";
+import { Windows } from "./model.js";
+import { Loader } from "./loader.js";
+import { Search } from "./search.js";
+import { POINTS_MAX, RANGES, addUp, change, factorFor, rangeOf, spanWords } from "./series.js";
+import { Settings } from "./settings.js";
+import { Stream } from "./stream.js";
+import { TrendTable } from "./table.js";
+import { Trend, trendWords } from "./trend.js";
+import { startWall } from "./wall.js";
+import { dayOf, fullText, secondText } from "./zone.js";
+
+const TICK_MS = 250;
+/** How often the trend is drawn at the most: few points, many points. */
+const TREND_MS = { few: 200, many: 1000 };
+
+class Page {
+  #state = null;
+  #board = { byAmount: [], byCount: [] };
+  #windows = null;
+  #aheadMs = 0;
+  #day = { zone: "", start: 0, end: 0 };
+  #frame = null;
+  #trendAt = 0;
+  #trendKey = "";
+  #heardAtMs = null;
+  #settings = new Settings((name) => this.#chosen(name));
+  #stream = new Stream("/api/stream", (kind, data) => this.#take(kind, data));
+  #loader = new Loader((url, signal) => fetchRows(url, signal));
+  #kpi = new Kpi();
+  #leaders = new Leaders();
+  #search = new Search();
+  #dialogs = new Dialogs(() => this.#settings.zoneName);
+  #table = new TrendTable();
+  #trend = new Trend();
+
+  start() {
+    if (this.#settings.wall) startWall();
+    this.#stream.open();
+    this.#trend.onResize = () => this.#redraw();
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#chosen("theme"));
+    document.addEventListener("visibilitychange", () => document.hidden || this.#redraw());
+    setInterval(() => this.#tick(), TICK_MS);
+    this.#loadChart();
+  }
+
+  async #loadChart() {
+    if (await this.#trend.load("/echarts.js")) return;
+    byId("trend").hidden = true;
+    byId("table-toggle").click();
+  }
+
+  /** Now, by the server's clock. */
+  #now() {
+    return Date.now() + this.#aheadMs;
+  }
+
+  #take(kind, data) {
+    const { byAmount, byCount, changed, reloadWindows, ...state } = data;
+    this.#aheadMs = state.nowMs - Date.now();
+    this.#heardAtMs = state.nowMs;
+    const another = this.#windows === null || this.#windows.widthMs !== state.widthMs;
+    const older = this.#state !== null && state.epoch < this.#state.epoch;
+    if (kind === "beat" && older) return;
+    if (kind === "snapshot" && (another || older)) this.#windows = new Windows(state.widthMs);
+    this.#state = state;
+    this.#settings.resultsZone = state.zone;
+    if (byAmount) this.#board.byAmount = byAmount;
+    if (byCount) this.#board.byCount = byCount;
+    if (changed) this.#windows?.takeFrame(changed, state.epoch, this.#now());
+    if (kind === "snapshot" || reloadWindows) this.#loader.load(this.#windows, state.epoch, () => this.#now(), () => this.#redraw());
+    this.#schedule();
+  }
+
+  #tick() {
+    this.#stream.watch();
+    if (this.#windows) {
+      this.#loader.check(this.#windows, this.#state, () => this.#now(), () => this.#redraw());
+    }
+    this.#schedule();
+  }
+
+  #chosen(name) {
+    if (name === "theme") this.#trend.restyle();
+    this.#redraw();
+  }
+
+  #redraw() {
+    this.#trendKey = "";
+    this.#schedule();
+  }
+
+  #schedule() {
+    this.#frame ??= requestAnimationFrame(() => {
+      this.#frame = null;
+      this.#render();
+    });
+  }
+
+  #render() {
+    const localNow = Date.now();
+    const now = this.#now();
+    const zone = this.#settings.zoneName;
+    setText(byId("clock"), secondText(now, zone));
+    const heardMs = localNow - this.#stream.heardAt;
+    const lostMs = this.#stream.lostAt === null ? null : localNow - this.#stream.lostAt;
+    const retryMs = this.#stream.retryAt === null ? null : this.#stream.retryAt - localNow;
+    showBanner({ trouble: trouble({ state: this.#state, heardMs, lostMs }), heardAtMs: this.#heardAtMs, retryMs, zone });
+    if (!this.#state || !this.#windows) return;
+    this.#renderValues({ now, localNow, zone, heardMs });
+    this.#renderTrend(now, localNow, zone);
+  }
+
+  #renderValues({ now, localNow, zone, heardMs }) {
+    const state = this.#state;
+    if (zone !== this.#day.zone || now < this.#day.start || now >= this.#day.end) this.#day = { zone, ...dayOf(now, zone) };
+    const { lastBeginMs } = this.#windows.end(now);
+    const day = this.#windows.sum(this.#day.start, this.#day.end);
+    const difference = change(this.#windows, { lastBeginMs, nowMs: now });
+    this.#kpi.show({ state, day, dayStart: this.#day.start, change: difference, zone, localNow });
+    showTrust({ state, heardMs, changedMs: state.changedMs === null ? null : now - state.changedMs, nowMs: now });
+    const { by, top, wall } = this.#settings;
+    this.#leaders.show(by === "amount" ? this.#board.byAmount : this.#board.byCount, { by, top: wall ? 10 : Number(top), state });
+    setText(byId("leaders-empty"), state.phase === "waiting" ? "Waiting for the table OrderSource." : "No users yet.");
+    this.#search.refresh(state.epoch);
+    this.#dialogs.refresh(state);
+  }
+
+  #renderTrend(now, localNow, zone) {
+    const { range } = this.#settings;
+    const windows = this.#windows;
+    const { lastBeginMs, historic } = windows.end(now);
+    const key = `${windows.version} ${lastBeginMs} ${zone} ${range}`;
+    if (key === this.#trendKey) return;
+    const rows = rangeOf(windows, { lastBeginMs, rangeMs: RANGES[range].ms, nowMs: now });
+    const wait = rows.length > 200 ? TREND_MS.many : TREND_MS.few;
+    if (this.#trendKey !== "" && localNow - this.#trendAt < wait) return;
+    this.#trendKey = key;
+    this.#trendAt = localNow;
+    const factor = factorFor(rows.length, Math.min(POINTS_MAX, this.#trend.room));
+    const words = `the last ${RANGES[range].words} up to ${fullText(rows.at(-1).endMs, zone)}`;
+    this.#trend.show(addUp(rows, factor, windows.widthMs, now), { zone, words });
+    this.#table.show(rows, zone, range);
+    const newestMs = lastBeginMs;
+    const said = trendWords({ historic, ahead: windows.ahead(now), factor, widthMs: windows.widthMs, newestMs, zone });
+    setText(byId("trend-words"), said);
+    byId("trend-words").hidden = said === "";
+    setText(byId("width-words"), spanWords(windows.widthMs));
+    setText(byId("range-words"), `last ${RANGES[range].words}`);
+    byId("windows-csv").href = `/api/windows.csv?from=${rows[0].beginMs}&to=${rows.at(-1).endMs}`;
+  }
+}
+
+new Page().start();
