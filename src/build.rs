@@ -1,4 +1,4 @@
-//! Compiles the messages of the wire protocol, without a `protoc`; brings in the page's chart library.
+//! Compiles the messages of the wire protocol, without a `protoc`; lists the page's files and brings in its chart library.
 
 use std::error::Error;
 use std::ffi::OsString;
@@ -9,6 +9,9 @@ use std::{env, fs};
 /// The crate that ships Apache ECharts, and where. It is never compiled: Cargo only brings its files.
 const CHARTS: (&str, &str) = ("charming", "src/asset/echarts-5.5.1.min.js");
 
+/// The folder of the page's own files.
+const PAGE: &str = "src/dashboard/page";
+
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = "src/tablestore/proto";
     println!("cargo:rerun-if-changed={folder}");
@@ -16,11 +19,32 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=Cargo.lock");
     let files = protox::compile(["table.proto", "tunnel.proto", "snapshot.proto"], [folder])?;
     prost_build::Config::new().bytes(["."]).compile_fds(files)?;
+    println!("cargo:rerun-if-changed={PAGE}");
+    let out = PathBuf::from(variable("OUT_DIR")?);
     let (charts, file) = CHARTS;
     let from = folder_of(charts)?.join(file);
-    let to = Path::new(&variable("OUT_DIR")?).join("echarts.js");
-    fs::copy(&from, &to).map_err(|error| format!("cannot copy {}: {error}", from.display()))?;
+    fs::copy(&from, out.join("echarts.js"))
+        .map_err(|error| format!("cannot copy {}: {error}", from.display()))?;
+    fs::write(out.join("assets.rs"), assets()?)?;
     Ok(())
+}
+
+/// The page's files as a slice of Rust: the address of each, and its bytes.
+fn assets() -> Result<String, Box<dyn Error>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(PAGE)? {
+        let name =
+            entry?.file_name().into_string().map_err(|name| format!("{name:?} is no name of a file"))?;
+        names.push(name);
+    }
+    names.sort();
+    let asset = |name: &String| {
+        let address = if name == "index.html" { "" } else { name };
+        format!(
+            "    asset(\"/{address}\", include_bytes!(concat!(env!(\"CARGO_MANIFEST_DIR\"), \"/{PAGE}/{name}\"))),\n"
+        )
+    };
+    Ok(format!("&[\n{}]\n", names.iter().map(asset).collect::<String>()))
 }
 
 /// Where Cargo keeps the files of a package that `Cargo.lock` names, downloaded if they are not there yet.

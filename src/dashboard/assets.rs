@@ -12,41 +12,27 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::answer::{Body, answer};
 
-const HTML: &str = "text/html; charset=utf-8";
-const CSS: &str = "text/css; charset=utf-8";
-const SCRIPT: &str = "text/javascript; charset=utf-8";
-const SVG: &str = "image/svg+xml";
-
 /// A file.
 pub(super) struct Asset {
     path: &'static str,
-    content_type: &'static str,
     bytes: &'static [u8],
     tag: OnceLock<HeaderValue>,
     gzip: OnceLock<Bytes>,
 }
 
-const fn asset(path: &'static str, content_type: &'static str, bytes: &'static [u8]) -> Asset {
-    Asset { path, content_type, bytes, tag: OnceLock::new(), gzip: OnceLock::new() }
+const fn asset(path: &'static str, bytes: &'static [u8]) -> Asset {
+    Asset { path, bytes, tag: OnceLock::new(), gzip: OnceLock::new() }
 }
 
-macro_rules! module {
-    ($name:literal) => {
-        asset(concat!("/", $name), SCRIPT, include_bytes!(concat!("page/", $name)))
-    };
-}
+/// The page's own files, as the build script lists them.
+static ASSETS: &[Asset] = include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
-static ASSETS: [Asset; 4] = [
-    asset("/", HTML, include_bytes!("page/index.html")),
-    asset("/style.css", CSS, include_bytes!("page/style.css")),
-    asset("/icon.svg", SVG, include_bytes!("page/icon.svg")),
-    // Apache ECharts, brought in by the build script.
-    asset("/echarts.js", SCRIPT, include_bytes!(concat!(env!("OUT_DIR"), "/echarts.js"))),
-];
+/// Apache ECharts, as the build script brings it in.
+static CHARTS: Asset = asset("/echarts.js", include_bytes!(concat!(env!("OUT_DIR"), "/echarts.js")));
 
 /// The file at this path, if there is one.
 pub(super) fn find(path: &str) -> Option<&'static Asset> {
-    ASSETS.iter().find(|asset| asset.path == path)
+    ASSETS.iter().chain([&CHARTS]).find(|asset| asset.path == path)
 }
 
 impl Asset {
@@ -63,7 +49,7 @@ impl Asset {
             (false, true) => (StatusCode::OK, Some(self.gzip().clone())),
             (false, false) => (StatusCode::OK, Some(Bytes::from_static(self.bytes))),
         };
-        let mut response = answer(status, self.content_type, Body::Whole(bytes));
+        let mut response = answer(status, self.content_type(), Body::Whole(bytes));
         let headers = response.headers_mut();
         headers.insert(header::ETAG, tag.clone());
         headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
@@ -73,6 +59,15 @@ impl Asset {
             headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         }
         response
+    }
+
+    fn content_type(&self) -> &'static str {
+        match self.path.rsplit_once('.') {
+            Some((_, "css")) => "text/css; charset=utf-8",
+            Some((_, "js")) => "text/javascript; charset=utf-8",
+            Some((_, "svg")) => "image/svg+xml",
+            _ => "text/html; charset=utf-8",
+        }
     }
 
     fn gzip(&self) -> &Bytes {
