@@ -41,7 +41,7 @@ fn assets() -> Result<String, Box<dyn Error>> {
     let asset = |name: &String| {
         let address = if name == "index.html" { "" } else { name };
         format!(
-            "    asset(\"/{address}\", include_bytes!(concat!(env!(\"CARGO_MANIFEST_DIR\"), \"/{PAGE}/{name}\"))),\n"
+            "    (\"/{address}\", include_bytes!(concat!(env!(\"CARGO_MANIFEST_DIR\"), \"/{PAGE}/{name}\"))),\n"
         )
     };
     Ok(format!("&[\n{}]\n", names.iter().map(asset).collect::<String>()))

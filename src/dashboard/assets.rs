@@ -1,7 +1,7 @@
 //! The files of the page, within the program. Compressed once, when somebody first asks for that.
 
 use std::io::Write;
-use std::sync::OnceLock;
+use std::sync::{LazyLock, OnceLock};
 
 use bytes::Bytes;
 use flate2::Compression;
@@ -20,19 +20,20 @@ pub(super) struct Asset {
     gzip: OnceLock<Bytes>,
 }
 
-const fn asset(path: &'static str, bytes: &'static [u8]) -> Asset {
-    Asset { path, bytes, tag: OnceLock::new(), gzip: OnceLock::new() }
-}
-
-/// The page's own files, as the build script lists them.
-static ASSETS: &[Asset] = include!(concat!(env!("OUT_DIR"), "/assets.rs"));
+/// The page's own files, as the build script lists them: the address of each, and its bytes.
+const FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
 /// Apache ECharts, as the build script brings it in.
-static CHARTS: Asset = asset("/echarts.js", include_bytes!(concat!(env!("OUT_DIR"), "/echarts.js")));
+const CHARTS: (&str, &[u8]) = ("/echarts.js", include_bytes!(concat!(env!("OUT_DIR"), "/echarts.js")));
+
+static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
+    let asset = |&(path, bytes)| Asset { path, bytes, tag: OnceLock::new(), gzip: OnceLock::new() };
+    FILES.iter().chain([&CHARTS]).map(asset).collect()
+});
 
 /// The file at this path, if there is one.
 pub(super) fn find(path: &str) -> Option<&'static Asset> {
-    ASSETS.iter().chain([&CHARTS]).find(|asset| asset.path == path)
+    ASSETS.iter().find(|asset| asset.path == path)
 }
 
 impl Asset {
