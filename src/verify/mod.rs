@@ -71,6 +71,18 @@ pub struct Verification {
     pub is_equal: bool,
     /// m
     pub at_ms: i64,
+    /// m
+    pub orders: u64,
+    /// m
+    pub users: u64,
+    /// m
+    pub windows: u64,
+    /// m
+    pub differing: u64,
+    /// m
+    pub first_difference: Option<String>,
+    /// m
+    pub took: std::time::Duration,
 }
 
 #[cfg(test)]
