@@ -101,6 +101,7 @@ export class Trend {
         type: "value",
         minInterval: at ? 0 : 1,
         splitNumber: 4,
+        alignTicks: at === 1,
         max: empty ? 4 : null,
         splitLine: { show: at === 0, lineStyle: { color: ink.line, width: 1 } },
         axisLabel: { ...label, color: at ? ink.amount : ink.count, formatter: (value) => COMPACT.format(value).replace("-", "\u2212") },
