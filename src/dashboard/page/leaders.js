@@ -1,7 +1,7 @@
 // The users' ranking: a table whose rows move to their new places.
 
 import { grouped, percent, toUnits } from "./decimal.js";
-import { byId, element, idText, mayMove, setAttribute, setText } from "./dom.js";
+import { byId, element, idText, mayMove, setAttribute, setDecimal, setFractionRoom, setText } from "./dom.js";
 
 const MOVE = { duration: 450, easing: "cubic-bezier(.2, .7, .2, 1)" };
 const APPEAR = { duration: 300, easing: "ease-out" };
@@ -27,7 +27,7 @@ function fillRow(row, rank, entry, { by, most, whole }) {
   setAttribute(row, "data-amount", entry.totalPriceExact);
   setText(rankCell, String(rank));
   setText(orders, grouped(entry.count));
-  setText(amount, grouped(entry.totalPriceExact));
+  setDecimal(amount, grouped(entry.totalPriceExact));
   const value = by === "amount" ? toUnits(entry.totalPriceExact) : BigInt(entry.count);
   const part = percent(value, whole);
   const length = percent(value, most) ?? 0;
@@ -60,6 +60,7 @@ export class Leaders {
       this.#rows.get(user).remove();
       this.#rows.delete(user);
     }
+    setFractionRoom(byId("leaders"), shown.map((entry) => entry.totalPriceExact));
     setAttribute(byId("leaders"), "data-by", by);
     byId("leaders-empty").hidden = shown.length > 0;
     byId("leaders").hidden = shown.length === 0;

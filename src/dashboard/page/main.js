@@ -37,7 +37,7 @@ class Page {
   #kpi = new Kpi();
   #leaders = new Leaders();
   #search = new Search();
-  #dialogs = new Dialogs(() => this.#settings.zoneName);
+  #dialogs = new Dialogs(() => ({ zone: this.#settings.zoneName, widthMs: this.#windows.widthMs }));
   #table = new TrendTable();
   #trend = new Trend();
 
