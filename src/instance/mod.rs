@@ -1,8 +1,8 @@
-//! One running instance: the store, the live job on it, and the server in front of them.
+//! One running instance: the store, the live job on it, the recount of its results, and the server in front of them.
 //!
 //! ```text
-//!  start: store ─► key ─► listener ─► job ─► server
-//!  stop:  server (what is in flight is answered) ─► job ─► store
+//!  start: store ─► key ─► listener ─► job ─► recount ─► server
+//!  stop:  server (what is in flight is answered) ─► recount ─► job ─► store
 //! ```
 
 mod error;
@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinSet, spawn_blocking};
 
 pub use self::error::InstanceError;
@@ -28,6 +28,7 @@ use crate::job::{Job, JobConfig, JobWatch, Phase};
 use crate::metrics::Metrics;
 use crate::store::{Durability, Store, StoreOptions};
 use crate::tablestore::server::{Limits, Server, ServiceConfig};
+use crate::verify::{AlwaysOn, AlwaysOnConfig, Verification};
 
 /// How often the store is asked whether it still takes writes.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
@@ -57,6 +58,8 @@ pub struct Instance {
     stop: oneshot::Sender<()>,
     /// The server's task, ended where it is dropped.
     serving: JoinSet<io::Result<()>>,
+    /// Of the job's results.
+    recount: Option<AlwaysOn>,
     job: Option<Job>,
     store: Store,
     phases: Phases,
@@ -82,12 +85,17 @@ impl Instance {
             Err(error) => return Err(InstanceError::Listen(addresses, error)),
         };
         let address = listener.local_addr().map_err(InstanceError::System)?;
-        let job = match job {
+        let (job, recount) = match job {
             Some(config) => {
                 let store = store.clone();
-                Some(off_the_runtime(move || Job::start(store, config).map_err(InstanceError::Job)).await?)
+                let begin = move || {
+                    let job = Job::start(store.clone(), config).map_err(InstanceError::Job)?;
+                    let recount = AlwaysOn::start(store, AlwaysOnConfig::default());
+                    Ok((Some(job), Some(recount.map_err(InstanceError::System)?)))
+                };
+                off_the_runtime(begin).await?
             }
-            None => None,
+            None => (None, None),
         };
         let watch = job.as_ref().map(Job::watch);
         let service = ServiceConfig {
@@ -96,7 +104,11 @@ impl Instance {
             key_id: key.id.clone(),
             secret: key.secret.clone(),
             limits: Limits::default(),
-            vitals: Arc::new(Metrics::new(store.clone(), watch.as_ref())),
+            vitals: Arc::new(Metrics::new(
+                store.clone(),
+                watch.as_ref(),
+                recount.as_ref().map(AlwaysOn::follow),
+            )),
         };
         let (stop, stopped) = oneshot::channel();
         let mut serving = JoinSet::new();
@@ -105,7 +117,7 @@ impl Instance {
             let _ = stopped.await;
         }));
         let phases = Phases::of(watch.as_ref().map(JobWatch::follow));
-        Ok(Instance { address, key, stop, serving, job, store, phases, is_refusing: false })
+        Ok(Instance { address, key, stop, serving, recount, job, store, phases, is_refusing: false })
     }
 
     /// Where it listens.
@@ -133,6 +145,11 @@ impl Instance {
         self.job.as_ref().map(Job::watch)
     }
 
+    /// What the recount of the job's results found last, if there is a job.
+    pub fn verified(&self) -> Option<watch::Receiver<Option<Verification>>> {
+        self.recount.as_ref().map(AlwaysOn::follow)
+    }
+
     /// Serves until `stop` is ready, and tells meanwhile what becomes of store and job. May be called again.
     ///
     /// # Errors
@@ -155,16 +172,17 @@ impl Instance {
         }
     }
 
-    /// Ends it: requests in flight are answered, then the job ends, then the store is closed. Dropped before it is done, it stops at once.
+    /// Ends it: requests in flight are answered, then recount and job end, then the store is closed. Dropped before it is done, it stops at once.
     ///
     /// # Errors
     /// [`InstanceError`], where the store takes no more writes, or the job had failed.
     pub async fn stop(self) -> Result<(), InstanceError> {
-        let Instance { stop, mut serving, job, store, .. } = self;
+        let Instance { stop, mut serving, recount, job, store, .. } = self;
         // The server may have ended by itself.
         let _ = stop.send(());
         let served = serving.join_next().await.map_or(Ok(()), ended);
         let ended = off_the_runtime(move || {
+            drop(recount);
             let phase = job.as_ref().map(|job| job.watch().status().phase);
             if let Some(job) = job {
                 job.stop();
