@@ -117,7 +117,7 @@ fn changes_that_are_gone_and_snapshots_that_are_closed_have_their_own_error() {
     assert!(gone.unwrap_err().is_code("OTSResourceGone"));
     assert!(recount.run(10, || true).unwrap().unwrap().is_equal());
 
-    log_anew(&store, false);
+    log_anew(store, false);
     let mut recount = served.recount().unwrap();
     assert_eq!(recount.run(10, || true), Err(VerifyError::ChangesGone(results.upper)));
 }
