@@ -1,6 +1,6 @@
 // Puts the page together: what comes from the server goes into the model at once, and onto the screen once a frame.
 
-import { trouble } from "./backoff.js";
+import { SILENT_MS, trouble } from "./backoff.js";
 import { showBanner } from "./banner.js";
 import { Dialogs } from "./dialogs.js";
 import { byId, fetchRows, setText } from "./dom.js";
@@ -34,6 +34,7 @@ class Page {
   #day = { zone: "", start: 0, end: 0 };
   #frame = null;
   #drawnAt = 0;
+  #shownAt = 0;
   #chartAsked = false;
   #trendAt = 0;
   #trendKey = "";
@@ -53,7 +54,10 @@ class Page {
     this.#stream.open();
     this.#trend.onResize = () => this.#redraw();
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#chosen("theme"));
-    document.addEventListener("visibilitychange", () => document.hidden || this.#redraw());
+    document.addEventListener("visibilitychange", () => {
+      this.#shownAt = Date.now();
+      this.#redraw();
+    });
     setInterval(() => this.#tick(), TICK_MS);
     setTimeout(() => this.#loadRest(), CHART_WAIT_MS);
   }
@@ -100,6 +104,7 @@ class Page {
 
   #chosen(name) {
     if (name === "theme") this.#trend.restyle();
+    this.#drawnAt = 0;
     this.#redraw();
   }
 
@@ -126,9 +131,11 @@ class Page {
     const zone = this.#settings.zoneName;
     setText(byId("clock"), secondText(now, zone));
     const heardMs = localNow - this.#stream.heardAt;
+    // Behind another tab events may wait: on return they have a second to come before anything is said.
+    const silentMs = Math.min(heardMs, localNow - this.#shownAt + SILENT_MS - 1000);
     const lostMs = this.#stream.lostAt === null ? null : localNow - this.#stream.lostAt;
     const retryMs = this.#stream.retryAt === null ? null : this.#stream.retryAt - localNow;
-    showBanner({ trouble: trouble({ state: this.#state, heardMs, lostMs }), heardAtMs: this.#heardAtMs, retryMs, zone });
+    showBanner({ trouble: trouble({ state: this.#state, heardMs: silentMs, lostMs }), heardAtMs: this.#heardAtMs, retryMs, zone });
     if (!this.#state || !this.#windows) return;
     this.#renderValues({ now, localNow, zone, heardMs });
     if (this.#chartAsked) this.#renderTrend(now, localNow, zone);
