@@ -5,7 +5,7 @@ import { byId, element, mayMove, setAttribute, setText } from "./dom.js";
 import { agoText } from "./series.js";
 import { dayText, secondText } from "./zone.js";
 
-const ROLL = { duration: 420, easing: "cubic-bezier(.2, .7, .2, 1)" };
+const ROLL = { duration: 340, easing: "cubic-bezier(.2, .7, .2, 1)" };
 
 /** A number whose digits roll. Its text is the number; the digits that leave are never in the document. */
 class Roll {
@@ -54,14 +54,16 @@ class Roll {
   }
 }
 
+const rolling = new WeakMap();
+
 /** Changes one character, letting digits roll. One that still rolls just becomes the newer digit. */
 function roll(inner, character, up) {
   if (inner.textContent === character) return;
   const digits = /\d/.test(character) && /\d/.test(inner.textContent);
-  if (digits && mayMove() && inner.getAnimations().length === 0) {
+  if (digits && mayMove() && rolling.get(inner)?.playState !== "running") {
     inner.dataset.was = inner.textContent;
     inner.dataset.up = up;
-    inner.animate([{ transform: `translateY(${up ? 100 : -100}%)` }, { transform: "none" }], ROLL);
+    rolling.set(inner, inner.animate([{ transform: `translateY(${up ? 100 : -100}%)` }, { transform: "none" }], ROLL));
   }
   inner.textContent = character;
 }

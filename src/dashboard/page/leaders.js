@@ -6,6 +6,8 @@ import { byId, element, idText, mayMove, setAttribute, setDecimal, setFractionRo
 const MOVE = { duration: 450, easing: "cubic-bezier(.2, .7, .2, 1)" };
 const APPEAR = { duration: 300, easing: "ease-out" };
 
+const moving = new WeakMap();
+
 /** A row of a user: rank, user, orders, amount, share. */
 function makeRow(user) {
   const row = element("tr", { "data-user": user });
@@ -74,14 +76,15 @@ export class Leaders {
   /** Lets each row glide from where it was seen; new ones fade in. */
   #move(before) {
     const rows = [...this.#body.children];
-    for (const row of rows) for (const animation of row.getAnimations()) animation.cancel();
+    for (const row of rows) moving.get(row)?.cancel();
     const after = this.#tops();
     for (const row of rows) {
       const from = before.get(row);
       if (from === undefined) {
-        if (before.size) row.animate([{ opacity: 0 }, { opacity: 1 }], APPEAR);
+        if (before.size) moving.set(row, row.animate([{ opacity: 0 }, { opacity: 1 }], APPEAR));
       } else if (Math.abs(from - after.get(row)) > 1) {
-        row.animate([{ transform: `translateY(${from - after.get(row)}px)` }, { transform: "none" }], MOVE);
+        const frames = [{ transform: `translateY(${from - after.get(row)}px)` }, { transform: "none" }];
+        moving.set(row, row.animate(frames, MOVE));
       }
     }
   }

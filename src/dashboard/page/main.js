@@ -1,6 +1,6 @@
 // Puts the page together: what comes from the server goes into the model at once, and onto the screen once a frame.
 
-import { trouble } from "./backoff.js";
+import { SILENT_MS, trouble } from "./backoff.js";
 import { showBanner } from "./banner.js";
 import { Dialogs } from "./dialogs.js";
 import { byId, fetchRows, setText } from "./dom.js";
@@ -17,9 +17,14 @@ import { Trend, trendWords } from "./trend.js";
 import { startWall } from "./wall.js";
 import { dayOf, fullText, secondText } from "./zone.js";
 
-const TICK_MS = 250;
-/** How often the trend is drawn at the most: few points, many points. */
-const TREND_MS = { few: 200, many: 1000 };
+const TICK_MS = 500;
+/** How often anything is drawn at the most: all numbers on the screen are of one epoch, and can be read. */
+const DRAW_MS = 400;
+/** How often a trend of many windows is drawn at the most. */
+const MANY_MS = 1000;
+const MANY = 200;
+/** How long the chart waits for the first numbers. */
+const CHART_WAIT_MS = 1500;
 
 class Page {
   #state = null;
@@ -28,6 +33,9 @@ class Page {
   #aheadMs = 0;
   #day = { zone: "", start: 0, end: 0 };
   #frame = null;
+  #drawnAt = 0;
+  #shownAt = 0;
+  #chartAsked = false;
   #trendAt = 0;
   #trendKey = "";
   #heardAtMs = null;
@@ -46,12 +54,19 @@ class Page {
     this.#stream.open();
     this.#trend.onResize = () => this.#redraw();
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#chosen("theme"));
-    document.addEventListener("visibilitychange", () => document.hidden || this.#redraw());
+    document.addEventListener("visibilitychange", () => {
+      this.#shownAt = Date.now();
+      this.#redraw();
+    });
     setInterval(() => this.#tick(), TICK_MS);
-    this.#loadChart();
+    setTimeout(() => this.#loadRest(), CHART_WAIT_MS);
   }
 
-  async #loadChart() {
+  /** What may come after the first numbers: the chart and the list of zones. */
+  async #loadRest() {
+    if (this.#chartAsked) return;
+    this.#chartAsked = true;
+    this.#settings.offerZones();
     if (await this.#trend.load("/echarts.js")) return;
     byId("trend").hidden = true;
     byId("table-toggle").click();
@@ -89,6 +104,7 @@ class Page {
 
   #chosen(name) {
     if (name === "theme") this.#trend.restyle();
+    this.#drawnAt = 0;
     this.#redraw();
   }
 
@@ -98,10 +114,15 @@ class Page {
   }
 
   #schedule() {
-    this.#frame ??= requestAnimationFrame(() => {
-      this.#frame = null;
-      this.#render();
-    });
+    if (this.#frame !== null) return;
+    const wait = this.#drawnAt + DRAW_MS - Date.now();
+    const draw = () =>
+      requestAnimationFrame(() => {
+        this.#frame = null;
+        this.#drawnAt = Date.now();
+        this.#render();
+      });
+    this.#frame = wait > 0 && wait <= DRAW_MS ? setTimeout(draw, wait) : draw();
   }
 
   #render() {
@@ -110,12 +131,15 @@ class Page {
     const zone = this.#settings.zoneName;
     setText(byId("clock"), secondText(now, zone));
     const heardMs = localNow - this.#stream.heardAt;
+    // Behind another tab events may wait: on return they have a second to come before anything is said.
+    const silentMs = Math.min(heardMs, localNow - this.#shownAt + SILENT_MS - 1000);
     const lostMs = this.#stream.lostAt === null ? null : localNow - this.#stream.lostAt;
     const retryMs = this.#stream.retryAt === null ? null : this.#stream.retryAt - localNow;
-    showBanner({ trouble: trouble({ state: this.#state, heardMs, lostMs }), heardAtMs: this.#heardAtMs, retryMs, zone });
+    showBanner({ trouble: trouble({ state: this.#state, heardMs: silentMs, lostMs }), heardAtMs: this.#heardAtMs, retryMs, zone });
     if (!this.#state || !this.#windows) return;
     this.#renderValues({ now, localNow, zone, heardMs });
-    this.#renderTrend(now, localNow, zone);
+    if (this.#chartAsked) this.#renderTrend(now, localNow, zone);
+    else setTimeout(() => this.#loadRest().then(() => this.#redraw()));
   }
 
   #renderValues({ now, localNow, zone, heardMs }) {
@@ -140,8 +164,7 @@ class Page {
     const key = `${windows.version} ${lastBeginMs} ${zone} ${range}`;
     if (key === this.#trendKey) return;
     const rows = rangeOf(windows, { lastBeginMs, rangeMs: RANGES[range].ms, nowMs: now });
-    const wait = rows.length > 200 ? TREND_MS.many : TREND_MS.few;
-    if (this.#trendKey !== "" && localNow - this.#trendAt < wait) return;
+    if (this.#trendKey !== "" && rows.length > MANY && localNow - this.#trendAt < MANY_MS) return;
     this.#trendKey = key;
     this.#trendAt = localNow;
     const factor = factorFor(rows.length, Math.min(POINTS_MAX, this.#trend.room));

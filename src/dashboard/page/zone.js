@@ -17,8 +17,9 @@ function format(zone, kind, options) {
 
 /** Whether times can be shown in `zone`. */
 export function isZone(zone) {
+  if (typeof zone !== "string" || zone === "") return false;
   try {
-    return typeof zone === "string" && zone !== "" && Boolean(new Intl.DateTimeFormat("en", { timeZone: zone }));
+    return Boolean(format(zone, "minute", CLOCK));
   } catch {
     return false;
   }
@@ -36,6 +37,9 @@ export const dayText = (ms, zone) => format(zone, "day", { day: "numeric", month
 export const minuteText = (ms, zone) => format(zone, "minute", CLOCK).format(ms);
 /** "23:59:30" */
 export const secondText = (ms, zone) => format(zone, "second", { ...CLOCK, second: "2-digit" }).format(ms);
+/** "22 Nov, 23:59:30" */
+export const momentText = (ms, zone) =>
+  format(zone, "moment", { day: "numeric", month: "short", ...CLOCK, second: "2-digit" }).format(ms);
 /** "22 Nov 2026, 23:59:30" */
 export const fullText = (ms, zone) => `${dateText(ms, zone)}, ${secondText(ms, zone)}`;
 
