@@ -1,5 +1,7 @@
 // When to try again, and whether what is shown can be believed. No clock in here: it is given.
 
+import { grouped } from "./decimal.js";
+
 /** Waits between attempts to connect, in milliseconds; the last is kept to. */
 const WAITS_MS = [500, 1000, 2000, 4000, 5000];
 /** Silence after which the values are shown as old. The server says something each second. */
@@ -36,7 +38,7 @@ export function trouble({ state, heardMs, lostMs }) {
   if (heardMs > SILENT_MS) return { kind: "silent", stale: true, text: "The server has gone silent." };
   if (!state) return null;
   if (state.verifiedEqual === false) {
-    const text = `The results do not add up: users, windows and total differ at epoch ${state.verifiedEpoch}.`;
+    const text = `The results do not add up: users, windows and total differ at epoch ${grouped(state.verifiedEpoch)}.`;
     return { kind: "differs", stale: false, text };
   }
   if (state.phase in PHASES) {

@@ -2,7 +2,8 @@
 
 import { grouped } from "./decimal.js";
 import { byId, element, fetchRows, idText, setText } from "./dom.js";
-import { fullText, isZone } from "./zone.js";
+import { beginOf } from "./model.js";
+import { fullText, secondText } from "./zone.js";
 
 const AGAIN_MS = 2000;
 
@@ -11,34 +12,41 @@ const KINDS = {
     url: "/api/rejects?limit=1000",
     none: "No order is set aside.",
     limit: 1000,
-    cells: (row) => [idText(row.UserId), idText(row.OrderId), row.reason, grouped(row.commit)],
+    cells: (row) => [idText(row.UserId), idText(row.OrderId), row.reason, number(row.commit)],
   },
   late: {
     url: "/api/late?limit=500",
     none: "No late change since this start.",
     limit: 500,
-    cells: (row, zone) => [
-      row.begin,
+    cells: (row, { zone, widthMs }) => [
+      fullText(beginOf(row.timestamp, widthMs), zone),
+      secondText(row.timestamp, zone),
       idText(row.UserId),
       idText(row.OrderId),
       row.change,
-      price(row.priceBefore),
-      price(row.price),
-      row.timestamp === null ? "\u2013" : fullText(row.timestamp, zone),
-      grouped(row.commit),
+      number(row.priceBefore),
+      number(row.price),
+      number(row.commit),
     ],
   },
 };
 
-const price = (text) => (text === null || text === undefined ? "\u2013" : grouped(text));
+const number = (text) => element("span", { class: "number" }, text === null ? "\u2013" : grouped(text));
+
+/** A number's cell takes its class, so that it is aligned as one. */
+function tableCell(content) {
+  const cell = element("td", {}, content);
+  if (content.className === "number") cell.className = "number";
+  return cell;
+}
 
 class Rows {
   #asked = { count: null, at: 0 };
 
-  constructor(name, zoneNow) {
+  constructor(name, context) {
     this.kind = KINDS[name];
     this.name = name;
-    this.zoneNow = zoneNow;
+    this.context = context;
     this.dialog = byId(`${name}-dialog`);
     byId(name).addEventListener("click", () => {
       this.dialog.showModal();
@@ -62,8 +70,7 @@ class Rows {
     try {
       const rows = await fetchRows(this.kind.url);
       if (!this.dialog.open) return;
-      const zone = isZone(this.zoneNow()) ? this.zoneNow() : "UTC";
-      const made = rows.map((row) => element("tr", {}, ...this.kind.cells(row, zone).map((cell) => element("td", {}, cell))));
+      const made = rows.map((row) => element("tr", {}, ...this.kind.cells(row, this.context()).map(tableCell)));
       this.dialog.querySelector("tbody").replaceChildren(...made);
       this.dialog.querySelector(".scroll").hidden = rows.length === 0;
       const first = rows.length >= this.kind.limit ? `The first ${grouped(this.kind.limit)}, as of epoch ` : "As of epoch ";
@@ -77,9 +84,9 @@ class Rows {
 export class Dialogs {
   #all;
 
-  /** `zoneNow` says the zone to show times in. */
-  constructor(zoneNow) {
-    this.#all = Object.keys(KINDS).map((name) => new Rows(name, zoneNow));
+  /** `context()` is the zone to show times in and the width of the windows. */
+  constructor(context) {
+    this.#all = Object.keys(KINDS).map((name) => new Rows(name, context));
   }
 
   /** Keeps the rows of an open dialog up to date. */

@@ -21,6 +21,23 @@ export function setAttribute(target, name, value) {
   else if (target.getAttribute(name) !== String(value)) target.setAttribute(name, value);
 }
 
+/** Amounts of more characters are broken at the point. */
+const LONG = 16;
+
+/** Shows a decimal so that the points of a column are below each other; the style knows the longest fraction. */
+export function setDecimal(cell, text) {
+  if (cell.textContent === text) return;
+  const point = text.indexOf(".");
+  cell.classList.toggle("long", text.length > LONG);
+  cell.replaceChildren(text.slice(0, point), element("span", { class: "after-point" }, text.slice(point)));
+}
+
+/** Tells the style of a table how many fraction digits its amounts have at the most. */
+export function setFractionRoom(table, amounts) {
+  const digits = (amount) => (amount.length > LONG - 2 ? 0 : amount.length - amount.indexOf(".") - 1);
+  table.style.setProperty("--fraction", String(amounts.reduce((most, amount) => Math.max(most, digits(amount)), 2)));
+}
+
 /** The id of a user or an order, kept to itself whatever its direction, whole in its title. */
 export function idText(id) {
   return element("bdi", { class: "id", title: id }, id);

@@ -1,17 +1,19 @@
 // The large numbers. Each is exact text; a digit that changes rolls from the old one to the new one.
 
 import { grouped, signed, toText } from "./decimal.js";
-import { byId, mayMove, setAttribute, setText } from "./dom.js";
+import { byId, element, mayMove, setAttribute, setText } from "./dom.js";
 import { agoText } from "./series.js";
 import { dayText, secondText } from "./zone.js";
 
-const ROLL = { duration: 420, easing: "cubic-bezier(.2, .7, .2, 1)" };
+const ROLL = { duration: 340, easing: "cubic-bezier(.2, .7, .2, 1)" };
 
 /** A number whose digits roll. Its text is the number; the digits that leave are never in the document. */
 class Roll {
-  #cells = [];
-  #shape = "";
+  /** The characters before the decimal point, last first, and those from it on. */
+  #whole = [];
+  #fraction = [];
   #text = "";
+  #length = 0;
 
   constructor(host) {
     this.host = host;
@@ -20,45 +22,50 @@ class Roll {
   /** Shows `text`; `value` is the same as the server wrote it. `up` is the way that digits roll. */
   show(text, value, up) {
     if (text === this.#text) return;
+    if (this.#text === "") this.host.replaceChildren();
+    this.#text = text;
     setAttribute(this.host, "data-value", value);
     setAttribute(this.host, "aria-label", text);
-    const shape = text.replace(/\d/g, "0");
-    if (shape === this.#shape) this.#roll(text, up);
-    else this.#build(text, shape);
-    this.#text = text;
+    const point = text.includes(".") ? text.indexOf(".") : text.length;
+    this.#fill(this.#whole, [...text.slice(0, point)].reverse(), up, (cell) => this.host.prepend(cell));
+    this.#fill(this.#fraction, [...text.slice(point)], up, (cell) => {
+      cell.classList.add("fraction");
+      this.host.append(cell);
+    });
+    this.#size(point + (text.length - point) * 0.62);
   }
 
-  #build(text, shape) {
-    const point = text.indexOf(".");
-    this.#shape = shape;
-    this.#cells = Array.from(text, (character, at) => {
-      const cell = document.createElement("span");
-      const inner = document.createElement("span");
-      cell.className = /\d/.test(character) ? "digit" : "mark";
-      if (point >= 0 && at >= point) cell.classList.add("fraction");
-      inner.textContent = character;
-      cell.append(inner);
-      return cell;
+  #fill(cells, characters, up, add) {
+    while (cells.length > characters.length) cells.pop().remove();
+    characters.forEach((character, at) => {
+      if (at < cells.length) return roll(cells[at].firstChild, character, up);
+      const cell = element("span", { class: "digit" }, element("span", {}, character));
+      cells.push(cell);
+      add(cell);
     });
-    const whole = point < 0 ? text.length : point;
-    this.host.style.setProperty("--length", (whole + (text.length - whole) * 0.62).toFixed(2));
-    this.host.replaceChildren(...this.#cells);
   }
 
-  #roll(text, up) {
-    const move = mayMove();
-    this.#cells.forEach((cell, at) => {
-      if (text[at] === this.#text[at]) return;
-      const inner = cell.firstChild;
-      const idle = inner.getAnimations().length === 0;
-      if (move && idle) {
-        inner.dataset.was = inner.textContent;
-        inner.dataset.up = up;
-        inner.animate([{ transform: `translateY(${up ? 100 : -100}%)` }, { transform: "none" }], ROLL);
-      }
-      inner.textContent = text[at];
-    });
+  /** Tells the style how much room the number needs; not less at once because it lost a digit, so that nothing jumps. */
+  #size(length) {
+    if (length > this.#length || length < this.#length * 0.7) {
+      this.#length = length;
+      this.host.closest(".kpi").style.setProperty("--length", length.toFixed(2));
+    }
   }
+}
+
+const rolling = new WeakMap();
+
+/** Changes one character, letting digits roll. One that still rolls just becomes the newer digit. */
+function roll(inner, character, up) {
+  if (inner.textContent === character) return;
+  const digits = /\d/.test(character) && /\d/.test(inner.textContent);
+  if (digits && mayMove() && rolling.get(inner)?.playState !== "running") {
+    inner.dataset.was = inner.textContent;
+    inner.dataset.up = up;
+    rolling.set(inner, inner.animate([{ transform: `translateY(${up ? 100 : -100}%)` }, { transform: "none" }], ROLL));
+  }
+  inner.textContent = character;
 }
 
 export class Kpi {
@@ -94,11 +101,11 @@ export class Kpi {
     setAttribute(host, "data-direction", difference > 0 ? "up" : difference < 0 ? "down" : "same");
     setText(byId("change-arrow"), difference > 0 ? "\u2191" : difference < 0 ? "\u2193" : "=");
     setText(byId("change-value"), difference === 0 ? "0" : signed(difference));
-    const more = Math.abs(difference) === 1 ? "order" : "orders";
-    setText(byId("change-words"), difference > 0 ? `${more} more` : difference < 0 ? `${more} fewer` : "no change");
-    const times = `${secondText(change.beginMs, zone)}\u2013${secondText(change.endMs, zone)}`;
-    setText(byId("change-window"), times);
-    setText(byId("change-detail"), `${grouped(count)} after ${grouped(countBefore)}, amount ${signed(toText(change.unitsDifference))}`);
+    setText(byId("change-window"), secondText(change.beginMs, zone));
+    setText(byId("change-amount"), signed(toText(change.unitsDifference)));
+    const [from, to] = [grouped(countBefore), grouped(count)];
+    setText(byId("change-way"), difference > 0 ? "up" : difference < 0 ? "down" : "no change");
+    setText(byId("change-words"), difference === 0 ? `${to} again` : `from ${from} to ${to}`);
   }
 
   /** Tells screen readers, a sentence every 15 seconds at most. */
@@ -129,8 +136,8 @@ export function showTrust({ state, heardMs, changedMs, nowMs }) {
     const ago = agoText(nowMs - state.verifiedMs);
     const behind = state.epoch - verifiedEpoch;
     const epochs = behind <= 0 ? "this epoch" : behind === 1 ? "1 epoch ago" : `${grouped(behind)} epochs ago`;
-    const words = verifiedEqual ? "verified at" : "DIFFERENT at";
-    setText(byId("verified-words"), `${words} epoch ${grouped(verifiedEpoch)} (${epochs}, ${ago})`);
+    setText(byId("equation"), verifiedEqual ? "\u03a3 users = \u03a3 windows = total," : "\u03a3 users, \u03a3 windows and total DIFFER,");
+    setText(byId("verified-words"), `verified at epoch ${grouped(verifiedEpoch)} (${epochs}, ${ago})`);
   }
   showCount("rejects", state.rejects, state.rejects === 1 ? "order set aside" : "orders set aside");
   showCount("late", state.late, state.late === 1 ? "late change" : "late changes");

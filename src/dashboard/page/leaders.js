@@ -1,10 +1,12 @@
 // The users' ranking: a table whose rows move to their new places.
 
 import { grouped, percent, toUnits } from "./decimal.js";
-import { byId, element, idText, mayMove, setAttribute, setText } from "./dom.js";
+import { byId, element, idText, mayMove, setAttribute, setDecimal, setFractionRoom, setText } from "./dom.js";
 
 const MOVE = { duration: 450, easing: "cubic-bezier(.2, .7, .2, 1)" };
 const APPEAR = { duration: 300, easing: "ease-out" };
+
+const moving = new WeakMap();
 
 /** A row of a user: rank, user, orders, amount, share. */
 function makeRow(user) {
@@ -27,7 +29,7 @@ function fillRow(row, rank, entry, { by, most, whole }) {
   setAttribute(row, "data-amount", entry.totalPriceExact);
   setText(rankCell, String(rank));
   setText(orders, grouped(entry.count));
-  setText(amount, grouped(entry.totalPriceExact));
+  setDecimal(amount, grouped(entry.totalPriceExact));
   const value = by === "amount" ? toUnits(entry.totalPriceExact) : BigInt(entry.count);
   const part = percent(value, whole);
   const length = percent(value, most) ?? 0;
@@ -60,6 +62,7 @@ export class Leaders {
       this.#rows.get(user).remove();
       this.#rows.delete(user);
     }
+    setFractionRoom(byId("leaders"), shown.map((entry) => entry.totalPriceExact));
     setAttribute(byId("leaders"), "data-by", by);
     byId("leaders-empty").hidden = shown.length > 0;
     byId("leaders").hidden = shown.length === 0;
@@ -73,14 +76,15 @@ export class Leaders {
   /** Lets each row glide from where it was seen; new ones fade in. */
   #move(before) {
     const rows = [...this.#body.children];
-    for (const row of rows) for (const animation of row.getAnimations()) animation.cancel();
+    for (const row of rows) moving.get(row)?.cancel();
     const after = this.#tops();
     for (const row of rows) {
       const from = before.get(row);
       if (from === undefined) {
-        if (before.size) row.animate([{ opacity: 0 }, { opacity: 1 }], APPEAR);
+        if (before.size) moving.set(row, row.animate([{ opacity: 0 }, { opacity: 1 }], APPEAR));
       } else if (Math.abs(from - after.get(row)) > 1) {
-        row.animate([{ transform: `translateY(${from - after.get(row)}px)` }, { transform: "none" }], MOVE);
+        const frames = [{ transform: `translateY(${from - after.get(row)}px)` }, { transform: "none" }];
+        moving.set(row, row.animate(frames, MOVE));
       }
     }
   }

@@ -17,9 +17,14 @@ import { Trend, trendWords } from "./trend.js";
 import { startWall } from "./wall.js";
 import { dayOf, fullText, secondText } from "./zone.js";
 
-const TICK_MS = 250;
-/** How often the trend is drawn at the most: few points, many points. */
-const TREND_MS = { few: 200, many: 1000 };
+const TICK_MS = 500;
+/** How often anything is drawn at the most: all numbers on the screen are of one epoch, and can be read. */
+const DRAW_MS = 400;
+/** How often a trend of many windows is drawn at the most. */
+const MANY_MS = 1000;
+const MANY = 200;
+/** How long the chart waits for the first numbers. */
+const CHART_WAIT_MS = 1500;
 
 class Page {
   #state = null;
@@ -28,6 +33,8 @@ class Page {
   #aheadMs = 0;
   #day = { zone: "", start: 0, end: 0 };
   #frame = null;
+  #drawnAt = 0;
+  #chartAsked = false;
   #trendAt = 0;
   #trendKey = "";
   #heardAtMs = null;
@@ -37,7 +44,7 @@ class Page {
   #kpi = new Kpi();
   #leaders = new Leaders();
   #search = new Search();
-  #dialogs = new Dialogs(() => this.#settings.zoneName);
+  #dialogs = new Dialogs(() => ({ zone: this.#settings.zoneName, widthMs: this.#windows.widthMs }));
   #table = new TrendTable();
   #trend = new Trend();
 
@@ -48,10 +55,14 @@ class Page {
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#chosen("theme"));
     document.addEventListener("visibilitychange", () => document.hidden || this.#redraw());
     setInterval(() => this.#tick(), TICK_MS);
-    this.#loadChart();
+    setTimeout(() => this.#loadRest(), CHART_WAIT_MS);
   }
 
-  async #loadChart() {
+  /** What may come after the first numbers: the chart and the list of zones. */
+  async #loadRest() {
+    if (this.#chartAsked) return;
+    this.#chartAsked = true;
+    this.#settings.offerZones();
     if (await this.#trend.load("/echarts.js")) return;
     byId("trend").hidden = true;
     byId("table-toggle").click();
@@ -98,10 +109,15 @@ class Page {
   }
 
   #schedule() {
-    this.#frame ??= requestAnimationFrame(() => {
-      this.#frame = null;
-      this.#render();
-    });
+    if (this.#frame !== null) return;
+    const wait = this.#drawnAt + DRAW_MS - Date.now();
+    const draw = () =>
+      requestAnimationFrame(() => {
+        this.#frame = null;
+        this.#drawnAt = Date.now();
+        this.#render();
+      });
+    this.#frame = wait > 0 && wait <= DRAW_MS ? setTimeout(draw, wait) : draw();
   }
 
   #render() {
@@ -115,7 +131,8 @@ class Page {
     showBanner({ trouble: trouble({ state: this.#state, heardMs, lostMs }), heardAtMs: this.#heardAtMs, retryMs, zone });
     if (!this.#state || !this.#windows) return;
     this.#renderValues({ now, localNow, zone, heardMs });
-    this.#renderTrend(now, localNow, zone);
+    if (this.#chartAsked) this.#renderTrend(now, localNow, zone);
+    else setTimeout(() => this.#loadRest().then(() => this.#redraw()));
   }
 
   #renderValues({ now, localNow, zone, heardMs }) {
@@ -140,8 +157,7 @@ class Page {
     const key = `${windows.version} ${lastBeginMs} ${zone} ${range}`;
     if (key === this.#trendKey) return;
     const rows = rangeOf(windows, { lastBeginMs, rangeMs: RANGES[range].ms, nowMs: now });
-    const wait = rows.length > 200 ? TREND_MS.many : TREND_MS.few;
-    if (this.#trendKey !== "" && localNow - this.#trendAt < wait) return;
+    if (this.#trendKey !== "" && rows.length > MANY && localNow - this.#trendAt < MANY_MS) return;
     this.#trendKey = key;
     this.#trendAt = localNow;
     const factor = factorFor(rows.length, Math.min(POINTS_MAX, this.#trend.room));

@@ -58,8 +58,9 @@ export class Windows {
     if (this.#rows.size > this.#pruneAbove) this.prune(nowMs);
   }
 
-  /** Takes all windows of `[from, to)` as of `epoch`: those that are not among `rows` have no orders. */
+  /** Takes all windows of `[from, to)` as of `epoch`: those that are not among `rows` have no orders. An older answer than the last says nothing. */
   takeAnswer(rows, { from, to, epoch }, nowMs) {
+    if (epoch < this.#answer.epoch) return;
     const present = new Set();
     for (const row of rows) {
       present.add(row.beginMs);

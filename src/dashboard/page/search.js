@@ -1,11 +1,23 @@
 // Looks users up by how their id begins.
 
 import { grouped } from "./decimal.js";
-import { byId, element, fetchRows, idText, setText } from "./dom.js";
+import { byId, element, fetchRows, idText, setDecimal, setFractionRoom, setText } from "./dom.js";
 
 const WAIT_MS = 200;
 const AGAIN_MS = 2000;
 const LIMIT = 50;
+
+function makeRow({ UserId, count, totalPriceExact }) {
+  const amount = element("td", { class: "number" });
+  setDecimal(amount, grouped(totalPriceExact));
+  return element(
+    "tr",
+    { "data-user": UserId, "data-count": count, "data-amount": totalPriceExact },
+    element("th", { scope: "row", class: "user" }, idText(UserId)),
+    element("td", { class: "number" }, grouped(count)),
+    amount,
+  );
+}
 
 export class Search {
   #query = "";
@@ -56,17 +68,8 @@ export class Search {
 
   #show(rows) {
     const body = byId("found").querySelector("tbody");
-    body.replaceChildren(
-      ...rows.map((row) =>
-        element(
-          "tr",
-          { "data-user": row.UserId, "data-count": row.count, "data-amount": row.totalPriceExact },
-          element("th", { scope: "row", class: "user" }, idText(row.UserId)),
-          element("td", { class: "number" }, grouped(row.count)),
-          element("td", { class: "number" }, grouped(row.totalPriceExact)),
-        ),
-      ),
-    );
+    body.replaceChildren(...rows.map(makeRow));
+    setFractionRoom(body.parentElement, rows.map((row) => row.totalPriceExact));
     const users = rows.length === 0 ? "No user begins" : rows.length === 1 ? "1 user begins" : `${rows.length} users begin`;
     const first = rows.length === LIMIT ? "The first " : "";
     const epoch = rows.length ? `, as of epoch ${grouped(rows[0].epoch)}` : "";

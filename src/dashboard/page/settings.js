@@ -33,6 +33,8 @@ function keep(name, value) {
 
 const BROWSER_ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone ?? "UTC";
 
+const zoneOption = (zone) => element("option", { value: zone }, zone.replaceAll("_", " "));
+
 export class Settings {
   wall = document.documentElement.dataset.wall === "true";
   #resultsZone = "UTC";
@@ -44,7 +46,7 @@ export class Settings {
       const value = read(name);
       this[name] = value !== null && ALLOWED[name](value) ? value : DEFAULTS[name];
     }
-    this.#fillZones();
+    this.#firstZones();
     this.#bind("theme", "theme");
     this.#bind("zone", "zone");
     this.#bind("by", "leaders-by");
@@ -68,13 +70,19 @@ export class Settings {
     byId("zone").options[0].textContent = `${zone} (results)`;
   }
 
-  #fillZones() {
-    const zones = Intl.supportedValuesOf?.("timeZone") ?? [];
+  #firstZones() {
     byId("zone").replaceChildren(
       element("option", { value: "results" }, `${this.#resultsZone} (results)`),
       element("option", { value: "browser" }, `${BROWSER_ZONE} (this device)`),
-      ...["UTC", ...zones.filter((zone) => zone !== "UTC")].map((zone) => element("option", { value: zone }, zone.replaceAll("_", " "))),
     );
+    if (!["results", "browser"].includes(this.zone)) byId("zone").append(zoneOption(this.zone));
+  }
+
+  /** Adds all the other zones that the browser knows: some hundred, too many for before the first paint. */
+  offerZones() {
+    const zones = new Set(["UTC", ...(Intl.supportedValuesOf?.("timeZone") ?? [])]);
+    zones.delete(this.zone);
+    byId("zone").append(...Array.from(zones, zoneOption));
   }
 
   #bind(name, id) {

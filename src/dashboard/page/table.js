@@ -1,7 +1,7 @@
 // The trend as a table, newest window first: for screen readers, keyboards and exact values.
 
 import { grouped, toText } from "./decimal.js";
-import { byId, element, setAttribute, setText } from "./dom.js";
+import { byId, element, setAttribute, setDecimal, setFractionRoom, setText } from "./dom.js";
 import { fullText, secondText } from "./zone.js";
 
 function makeRow(row, zone) {
@@ -65,6 +65,7 @@ export class TrendTable {
       this.#fill(made, row);
     }
     this.#body.prepend(fresh);
+    setFractionRoom(byId("trend-table"), rows.map((row) => toText(row.units)));
   }
 
   /** New windows come before all that are there, but for those that fill in below after a jump of the clock. */
@@ -86,7 +87,7 @@ export class TrendTable {
     setAttribute(made.row, "data-open", row.open ? "true" : null);
     setAttribute(made.row, "data-late", row.late ? row.late : null);
     setText(orders, grouped(row.count));
-    setText(amount, grouped(exact));
+    setDecimal(amount, grouped(exact));
     setText(note, notes(row));
   }
 }

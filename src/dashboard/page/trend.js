@@ -10,6 +10,8 @@ const BAR_PX = 2.5;
 const LABEL_PX = 76;
 const COMPACT = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
 const DAY_MS = 86_400_000;
+/** No label, of a label's height: the chart's room for labels is measured on any of them. */
+const NO_LABEL = " ";
 
 /** The colours of the page as they are now: light, dark, grey. */
 function colours() {
@@ -18,7 +20,7 @@ function colours() {
     probe.style.color = `var(--${name})`;
     return getComputedStyle(probe).color;
   };
-  return Object.fromEntries(["ink", "quiet", "line", "paper", "raised", "amount", "count", "late"].map((name) => [name, read(name)]));
+  return Object.fromEntries(["ink", "quiet", "line", "paper", "raised", "amount", "count", "count-fill", "late"].map((name) => [name, read(name)]));
 }
 
 export class Trend {
@@ -77,10 +79,11 @@ export class Trend {
     const font = getComputedStyle(document.body).fontFamily;
     const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
     const size = rem * 0.78;
+    const empty = points.every((point) => point.count === 0 && point.units === 0n);
     const label = { color: ink.quiet, fontSize: size, fontFamily: font };
     return {
       textStyle: { fontFamily: font, fontSize: size },
-      grid: { left: rem * 0.25, right: rem * 0.25, top: rem * 1.9, bottom: rem * 0.25, containLabel: true },
+      grid: { left: rem * 0.25, right: rem * 0.25, top: rem * 0.9, bottom: rem * 0.25, containLabel: true },
       tooltip: {
         trigger: "axis",
         renderMode: "richText",
@@ -96,12 +99,12 @@ export class Trend {
       yAxis: ["Orders", "Amount"].map((name, at) => ({
         id: name,
         type: "value",
-        name,
-        nameTextStyle: { ...label, align: at ? "right" : "left", padding: [0, 0, rem * 0.2, 0], color: at ? ink.amount : ink.count },
         minInterval: at ? 0 : 1,
         splitNumber: 4,
+        alignTicks: at === 1,
+        max: empty ? 4 : null,
         splitLine: { show: at === 0, lineStyle: { color: ink.line, width: 1 } },
-        axisLabel: { ...label, formatter: (value) => COMPACT.format(value).replace("-", "\u2212") },
+        axisLabel: { ...label, color: at ? ink.amount : ink.count, formatter: (value) => COMPACT.format(value).replace("-", "\u2212") },
       })),
       series: this.#series(points, ink, rem),
     };
@@ -110,7 +113,7 @@ export class Trend {
   #timeAxis(points, zone, label, size) {
     const spanMs = points.at(-1).endMs - points[0].beginMs;
     const labels = timeLabels(points, zone, labelStepMs(spanMs, this.#host.clientWidth / (LABEL_PX * (size / 12.5))));
-    const shows = (at) => labels[at] !== "";
+    const shows = (at) => labels[at] !== NO_LABEL;
     return {
       id: "time",
       type: "category",
@@ -132,10 +135,10 @@ export class Trend {
         id: "orders",
         name: "Orders",
         type: "bar",
-        barCategoryGap: points.length > 200 ? "20%" : "35%",
+        barCategoryGap: points.length > 150 ? "0%" : "45%",
         barMaxWidth: rem * 3.5,
         data: points.map((point) => (point.open ? { value: point.count, itemStyle: hollow } : point.count)),
-        itemStyle: { color: ink.count, opacity: 0.8 },
+        itemStyle: { color: ink["count-fill"] },
         emphasis: { disabled: true },
       },
       {
@@ -147,7 +150,7 @@ export class Trend {
         showSymbol: dots,
         symbol: "circle",
         symbolSize: rem * 0.4,
-        lineStyle: { color: ink.amount, width: points.length > 300 ? 1.5 : 2.25 },
+        lineStyle: { color: ink.amount, width: rem * (points.length > 300 ? 0.1 : 0.14) },
         itemStyle: { color: ink.amount },
         emphasis: { disabled: true },
         z: 3,
@@ -158,10 +161,10 @@ export class Trend {
         type: "line",
         yAxisIndex: 1,
         data: amounts.map((amount, at) => (at >= end - 1 && end < points.length ? amount : null)),
-        symbol: (_, { dataIndex }) => (dataIndex >= end ? "emptyCircle" : "none"),
+        symbol: (_, { dataIndex }) => (dataIndex >= end ? "circle" : "none"),
         symbolSize: rem * 0.5,
-        lineStyle: { color: ink.amount, width: 1.5, type: [3, 3] },
-        itemStyle: { color: ink.amount },
+        lineStyle: { color: ink.amount, width: rem * 0.1, type: [3, 3] },
+        itemStyle: { color: ink.paper, borderColor: ink.amount, borderWidth: 2 },
         emphasis: { disabled: true },
         z: 3,
       },
@@ -190,7 +193,7 @@ export class Trend {
   }
 }
 
-/** Labels for the points at which a new step of `stepMs` of the wall clock in `zone` begins; empty for all others. */
+/** Labels for the points at which a new step of `stepMs` of the wall clock in `zone` begins; none for all others. */
 function timeLabels(points, zone, stepMs) {
   let before = null;
   let ahead = 0;
@@ -205,9 +208,9 @@ function timeLabels(points, zone, stepMs) {
     const step = Math.floor((beginMs + ahead) / stepMs);
     const starts = before === null ? (beginMs + ahead) % stepMs === 0 : step !== before;
     before = step;
-    if (!starts) return "";
+    if (!starts) return NO_LABEL;
     const at = endMs - beginMs < stepMs ? step * stepMs - ahead : beginMs;
-    return stepMs >= DAY_MS ? dayText(at, zone) : minuteText(at, zone);
+    return (at + ahead) % DAY_MS === 0 || stepMs >= DAY_MS ? dayText(at, zone) : minuteText(at, zone);
   });
 }
 

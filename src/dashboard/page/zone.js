@@ -17,8 +17,9 @@ function format(zone, kind, options) {
 
 /** Whether times can be shown in `zone`. */
 export function isZone(zone) {
+  if (typeof zone !== "string" || zone === "") return false;
   try {
-    return typeof zone === "string" && zone !== "" && Boolean(new Intl.DateTimeFormat("en", { timeZone: zone }));
+    return Boolean(format(zone, "minute", CLOCK));
   } catch {
     return false;
   }
