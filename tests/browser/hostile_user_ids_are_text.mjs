@@ -60,10 +60,11 @@ async function shown(page) {
   );
   const wanted = shop.leaders("amount", 50).map(([user]) => [user, user, 0]);
   equal(cells, wanted, "text and title");
-  for (const [name, at] of [["late", 1], ["rejects", 0]]) {
+  for (const name of ["late", "rejects"]) {
     await page.locator(`#${name}`).click();
     const rows = await until(name, () => dialogRows(page, `${name}-dialog`), (rows) => rows.length === IDS.length);
-    const ids = rows.map((row) => row.slice(at, at + 2));
+    const columns = await page.locator(`#${name}-dialog thead th`).allTextContents();
+    const ids = rows.map((row) => ["User", "Order"].map((column) => row[columns.indexOf(column)]));
     equal(ids.sort(), ORDERS[name].toSorted(), `as typed, in ${name}`);
     await page.keyboard.press("Escape");
   }

@@ -10,6 +10,7 @@ import { WINDOW_MS, dayIn, decimal, units } from "./shop.mjs";
 
 const ZONE = "Europe/Berlin";
 const HOUR_MS = 3_600_000;
+/** Ten minutes before midnight. */
 const START_MS = Date.parse("2026-03-27T22:50:00Z");
 const DAYS = 4;
 const WINDOWS_AN_HOUR = HOUR_MS / WINDOW_MS;
@@ -128,7 +129,7 @@ await run("four days", async (browser) => {
       kept.push(await held(session));
     }
   }
-  equal([...dates], ["28 Mar", "29 Mar", "30 Mar", "31 Mar"], "midnights");
+  equal([...dates], ["28 Mar", "29 Mar", "30 Mar", "31 Mar", "1 Apr"], "midnights");
   await becomes("the newest users", async () => (await leaders(page))[0][0], `user ${racing.state.epoch}`);
   equal(await page.locator("#banner").isHidden(), true, "all is well");
   for (const found of kept) console.log(`at the end of a day: ${JSON.stringify(found)}`);
