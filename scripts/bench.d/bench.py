@@ -25,7 +25,7 @@ CACHE = ROOT / "target" / "bench"
 PEERS = ["duckdb", "polars", "datafusion", "spark"]
 PEER_PACKAGES = ["duckdb", "polars", "datafusion", "pyspark", "pyarrow", "setuptools"]
 THREADS = [1, 2]
-BENCHES = ["cost", "graph", "exchange", "store", "live"]
+BENCHES = ["cost", "graph", "exchange", "store", "live", "page"]
 SEED = 42
 USERS = 100_000
 
@@ -76,6 +76,8 @@ def run_bench(programs, name, quick, rounds):
     numbers = ["100000", "1"] if quick else ["1000000", str(rounds)]
     if name == "live":
         numbers.append("2" if quick else "20")
+    elif name == "page":
+        numbers = ["5", "5", "2"] if quick else []
     subprocess.run([programs[name]] + numbers, check=True)
 
 

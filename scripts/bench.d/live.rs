@@ -13,6 +13,8 @@ mod server;
 mod correction;
 #[path = "live/latency.rs"]
 mod latency;
+#[path = "live/load.rs"]
+mod load;
 #[path = "live/orders.rs"]
 mod orders;
 #[path = "live/restart.rs"]

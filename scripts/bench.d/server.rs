@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -12,6 +13,9 @@ use orderflow::tablestore::client::{Client, ClientConfig};
 pub(crate) struct Server {
     pub(crate) child: Child,
     pub(crate) exports: BTreeMap<String, String>,
+    /// Where its page is.
+    #[allow(dead_code)] // Not in all benches.
+    pub(crate) page: SocketAddr,
 }
 
 impl Server {
@@ -19,8 +23,10 @@ impl Server {
     pub(crate) fn start(folder: &Path, flags: &[&str]) -> Server {
         let bench = std::env::current_exe().expect("the path of this program");
         let program: PathBuf = bench.ancestors().nth(2).expect("a build folder").join("orderflow");
+        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+        let page = free.expect("a free port");
         let mut child = Command::new(&program)
-            .args(["up", "--listen", "127.0.0.1:0", "--page", "127.0.0.1:0", "--data"])
+            .args(["up", "--listen", "127.0.0.1:0", "--page", &page.to_string(), "--data"])
             .arg(folder)
             .args(flags)
             .stdout(Stdio::piped())
@@ -34,7 +40,7 @@ impl Server {
             Some((name.to_owned(), value.trim_matches('\'').to_owned()))
         });
         let exports = exports.collect();
-        Server { child, exports }
+        Server { child, exports, page }
     }
 
     pub(crate) fn client(&self) -> Client {

@@ -65,7 +65,7 @@ pub struct UpArgs {
     /// Time zone that windows are printed in; it stays what it was at the first start
     #[arg(long, env = "ORDERFLOW_TIMEZONE", default_value = "UTC", value_name = "ZONE")]
     pub timezone: String,
-    /// The store alone: no live job beside it, and no table special
+    /// The store alone: no live job and no page beside it, and no table special
     #[arg(long, env = "ORDERFLOW_NO_JOB")]
     pub no_job: bool,
     /// The page.

@@ -1,5 +1,6 @@
 //! `orderflow verify`: are the results those of the orders?
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -196,27 +197,26 @@ fn pass_text(verified: &Verified) -> String {
     if verified.is_equal() {
         return format!("equal: {}\n", recounted(verified));
     }
-    verified.differences.iter().map(|difference| difference_text(difference) + "\n").collect()
+    verified.differences.iter().map(|difference| format!("{difference}\n")).collect()
 }
 
-fn difference_text(difference: &Difference) -> String {
-    let Difference { table, key, found, recounted } = difference;
-    let key: NamedKey =
-        difference.key_names().into_iter().zip(key.iter().cloned().map(KeyPart::Value)).collect();
-    let cells = |cells: &Option<Vec<Cell>>| match cells {
-        None => "absent".to_owned(),
-        Some(cells) if cells.is_empty() => "no columns".to_owned(),
-        Some(cells) => {
-            let cell = |cell: &Cell| printable(&format!("{} {}", cell.name, value_text(&cell.value)));
-            cells.iter().map(cell).collect::<Vec<_>>().join(", ")
-        }
-    };
-    format!(
-        "{table} ({}): the row says {}; the recount says {}",
-        named_key_text(&key),
-        cells(found),
-        cells(recounted)
-    )
+impl fmt::Display for Difference {
+    /// A line, whatever the row holds.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Difference { table, key, found, recounted } = self;
+        let key: NamedKey =
+            self.key_names().into_iter().zip(key.iter().cloned().map(KeyPart::Value)).collect();
+        let cells = |cells: &Option<Vec<Cell>>| match cells {
+            None => "absent".to_owned(),
+            Some(cells) if cells.is_empty() => "no columns".to_owned(),
+            Some(cells) => {
+                let cell = |cell: &Cell| printable(&format!("{} {}", cell.name, value_text(&cell.value)));
+                cells.iter().map(cell).collect::<Vec<_>>().join(", ")
+            }
+        };
+        let (key, found, recounted) = (named_key_text(&key), cells(found), cells(recounted));
+        write!(f, "{table} ({key}): the row says {found}; the recount says {recounted}")
+    }
 }
 
 /// The same as a JSON object and a line feed.

@@ -13,10 +13,8 @@ use super::answer::{Body, Parts, refusal};
 use super::api::{Refusal, csv, user_fields};
 use super::rows::{Field, Rows};
 use super::{Page, windows};
-use crate::feed::FeedWatch;
-use crate::job::Recorded;
+use crate::feed::{FeedWatch, epoch_of};
 use crate::order_tables::{ORDER_REJECTS, USERS_TABLE, WINDOWS_TABLE, not_a_result, totals_of};
-use crate::store::error::StoreError;
 use crate::store::value::{CellRef, KeyRef, KeyValue, PrimaryKey, ValueRef};
 use crate::store::view::View;
 use crate::verify::{Source, VerifyError};
@@ -143,11 +141,6 @@ fn reject_fields(key: &[KeyRef<'_>], cells: &[CellRef<'_>]) -> Option<Vec<Field>
     };
     let [user, order] = key else { return None };
     Some(vec![text(user), text(order), Field::Text(reason.to_owned()), Field::Integer(commit)])
-}
-
-/// The last commit of orders that the results in a view hold.
-pub(super) fn epoch_of(view: &View) -> Result<u64, StoreError> {
-    Ok(Recorded::of(view)?.map_or(0, |recorded| recorded.upper.saturating_sub(1)))
 }
 
 impl Page {

@@ -161,3 +161,6 @@ async fn serve_connection(stream: TcpStream, page: Arc<Page>, mut ending: watch:
         let _ = connection.await;
     }
 }
+
+#[cfg(test)]
+mod tests;

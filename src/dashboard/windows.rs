@@ -2,7 +2,7 @@
 
 use super::api::totals_fields;
 use super::rows::{Field, Rows};
-use crate::feed::FeedWatch;
+use crate::feed::{FeedWatch, epoch_of};
 use crate::order_tables::{WINDOWS_TABLE, not_a_result, totals_of};
 use crate::sinks::Layout;
 use crate::store::error::StoreError;
@@ -27,7 +27,7 @@ pub(super) fn last_of(
 ) -> Result<Rows, StoreError> {
     let view = feed.store().view()?;
     let layout = feed.layout();
-    let mut rows = Rows { columns: COLUMNS, epoch: super::download::epoch_of(&view)?, rows: Vec::new() };
+    let mut rows = Rows { columns: COLUMNS, epoch: epoch_of(&view)?, rows: Vec::new() };
     if view.find_table(WINDOWS_TABLE).is_none() || limit == 0 {
         return Ok(rows);
     }

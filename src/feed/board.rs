@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use dataflows::{Amount, Epoch, RowKey, Totals};
 
 use crate::job::{Committed, Recorded};
-use crate::order_tables::{USERS_TABLE, WINDOWS_TABLE, each_totals, total};
+use crate::order_tables::{ORDER_SOURCE, USERS_TABLE, WINDOWS_TABLE, each_totals, total};
 use crate::sinks::Layout;
 use crate::store::error::StoreError;
 use crate::store::view::View;
@@ -96,7 +96,7 @@ impl Board {
         }
     }
 
-    /// What the result tables say.
+    /// What the result tables say; no orders where there is no table of orders.
     ///
     /// Cost: one scan of the users and windows.
     ///
@@ -104,7 +104,10 @@ impl Board {
     /// [`StoreError`], where they cannot be read.
     pub fn read(view: &View, layout: &Layout) -> Result<Board, StoreError> {
         let mut board = Board::empty(layout);
-        board.upper = Recorded::of(view)?.map_or(0, |recorded| recorded.upper);
+        board.upper = upper(view)?;
+        if view.table(ORDER_SOURCE).is_err() {
+            return Ok(board);
+        }
         board.total = total(view)?;
         each_totals(view, USERS_TABLE, &mut |user, totals| {
             board.user_count += 1;
@@ -214,6 +217,23 @@ impl Board {
 
 fn rank<V>(value: V, user: &str) -> UserRank<V> {
     (value, Reverse(user.to_owned()))
+}
+
+/// The results in a view are those of the orders as of all commits below this one. Without a table of orders they hold all of
+/// none, whatever is left of the tables.
+fn upper(view: &View) -> Result<Epoch, StoreError> {
+    match view.table(ORDER_SOURCE) {
+        Err(StoreError::TableMissing(_)) => Ok(view.last_commit() + 1),
+        _ => Ok(Recorded::of(view)?.map_or(0, |recorded| recorded.upper)),
+    }
+}
+
+/// The last commit of orders that the results in a view hold.
+///
+/// # Errors
+/// [`StoreError`], where the view cannot be read.
+pub fn epoch_of(view: &View) -> Result<Epoch, StoreError> {
+    Ok(upper(view)?.saturating_sub(1))
 }
 
 fn count(rows: &mut u64, before: bool, after: bool) {

@@ -122,12 +122,10 @@ fn apply(shared: &Shared, committed: &Committed) {
 /// Reads the board anew; false, after a pause, where that could not be.
 async fn read(shared: &Arc<Shared>) -> bool {
     let (store, layout) = (shared.store.clone(), shared.layout.clone());
-    let board = spawn_blocking(move || match Board::read(&store.view()?, &layout) {
-        // No table, no results.
-        Err(StoreError::TableMissing(_)) => Ok(Board::empty(&layout)),
-        board => board,
-    });
+    let board = spawn_blocking(move || Board::read(&store.view()?, &layout));
     match board.await {
+        // The job makes it, and begins again.
+        Ok(Err(StoreError::TableMissing(_))) => true,
         Ok(Ok(board)) => {
             let mut seen = shared.seen();
             seen.board = board;

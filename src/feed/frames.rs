@@ -253,3 +253,58 @@ impl Follower {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept(frames: &Frames) -> Vec<u64> {
+        frames.kept.iter().map(|frame| frame.epoch).collect()
+    }
+
+    #[test]
+    fn the_last_frames_are_kept_by_number_and_by_bytes() {
+        let mut frames = Frames::default();
+        for epoch in 0..1_000 {
+            frames.keep(epoch, Bytes::from_static(b"frame"));
+        }
+        let last: Vec<u64> = (1_000 - FRAMES_MAX as u64..1_000).collect();
+        assert_eq!((kept(&frames), frames.first(), frames.next), (last, 1_000 - FRAMES_MAX as u64, 1_000));
+        let large = Bytes::from(vec![0; FRAMES_BYTES_MAX / 3]);
+        for epoch in 1_000..1_010 {
+            frames.keep(epoch, large.clone());
+            assert!(frames.bytes <= FRAMES_BYTES_MAX);
+        }
+        assert_eq!(kept(&frames), [1_007, 1_008, 1_009]);
+        assert_eq!((frames.first(), frames.bytes), (1_007, 3 * large.len()));
+        // One that is too large for all is not kept: who follows gets all as of then.
+        frames.keep(1_010, Bytes::from(vec![0; FRAMES_BYTES_MAX + 1]));
+        assert_eq!((frames.kept.len(), frames.bytes, frames.first(), frames.next), (0, 0, 1_011, 1_011));
+    }
+
+    #[test]
+    fn who_comes_back_goes_on_after_the_last_frame_of_an_epoch() {
+        let mut frames = Frames::default();
+        // Rejects, recounts and phases make frames of the same epoch.
+        for epoch in [3, 5, 5, 9] {
+            frames.keep(epoch, Bytes::from_static(b"frame"));
+        }
+        for (epoch, after) in [(3, Some(1)), (5, Some(3)), (9, Some(4)), (4, None), (10, None), (0, None)] {
+            assert_eq!(frames.after(epoch), after, "{epoch}");
+        }
+    }
+
+    #[test]
+    fn more_windows_than_a_frame_shows_are_to_be_fetched() {
+        let mut frames = Frames::default();
+        for start_ms in 0..=WINDOWS_MAX as i64 {
+            assert!(
+                matches!(&frames.changed, Changed::Windows(windows) if windows.len() == start_ms as usize)
+            );
+            frames.window(start_ms, None);
+        }
+        assert!(matches!(frames.changed, Changed::TooMany));
+        frames.window(0, None);
+        assert!(matches!(frames.changed, Changed::TooMany));
+    }
+}

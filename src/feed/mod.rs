@@ -23,7 +23,7 @@ use dataflows::Totals;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
-pub use self::board::{Board, Rank, SHOWN_MAX};
+pub use self::board::{Board, Rank, SHOWN_MAX, epoch_of};
 pub use self::frames::Follower;
 use self::frames::Frames;
 use self::late::LateSeen;
@@ -186,3 +186,6 @@ impl Shared {
         State::of(&self.seen(), &self.layout, self.now_ms())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,8 @@
-//! One running instance: the store, the live job on it, and the server in front of them.
+//! One running instance: the store, the live job on it, the recount of its results, and the server in front of them.
 //!
 //! ```text
-//!  start: store ─► key ─► listeners ─► job ─► feed ─► server, page
-//!  stop:  page ─► server (what is in flight is answered) ─► feed ─► job ─► store
+//!  start: store ─► key ─► listeners ─► job ─► recount ─► feed ─► server, page
+//!  stop:  page ─► server (what is in flight is answered) ─► feed ─► recount ─► job ─► store
 //! ```
 
 mod error;
@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinSet, spawn_blocking};
 
 pub use self::error::InstanceError;
@@ -30,6 +30,7 @@ use crate::job::{Job, JobConfig, JobWatch, Phase};
 use crate::metrics::Metrics;
 use crate::store::{Durability, Store, StoreOptions};
 use crate::tablestore::server::{Limits, Server, ServiceConfig};
+use crate::verify::{AlwaysOn, AlwaysOnConfig, Verification};
 
 /// How often the store is asked whether it still takes writes.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
@@ -104,6 +105,8 @@ pub struct Instance {
     server: Serving,
     page: Option<Serving>,
     feed: Option<Feed>,
+    /// Of the job's results.
+    recount: Option<AlwaysOn>,
     job: Option<Job>,
     store: Store,
     phases: Phases,
@@ -130,27 +133,30 @@ impl Instance {
             None => None,
         };
         let layout = job.as_ref().map(|job| job.layout.clone());
-        let job = match job {
+        let (job, recount) = match job {
             Some(config) => {
                 let store = store.clone();
-                Some(off_the_runtime(move || Job::start(store, config).map_err(InstanceError::Job)).await?)
+                let begin = move || {
+                    let job = Job::start(store.clone(), config).map_err(InstanceError::Job)?;
+                    let recount = AlwaysOn::start(store, AlwaysOnConfig::default());
+                    Ok((Some(job), Some(recount.map_err(InstanceError::System)?)))
+                };
+                off_the_runtime(begin).await?
             }
-            None => None,
+            None => (None, None),
         };
         let watch = job.as_ref().map(Job::watch);
-        let feed = match (&watch, layout, &page) {
-            (Some(watch), Some(layout), Some(_)) => {
-                Some(Feed::start(store.clone(), layout, watch, tokio::sync::watch::channel(None).1))
-            }
-            _ => None,
-        };
+        let verified = recount.as_ref().map(AlwaysOn::follow);
+        let shown = watch.as_ref().zip(layout).zip(verified.clone()).filter(|_| page.is_some());
+        let feed =
+            shown.map(|((watch, layout), verified)| Feed::start(store.clone(), layout, watch, verified));
         let service = ServiceConfig {
             store: store.clone(),
             instance,
             key_id: key.id.clone(),
             secret: key.secret.clone(),
             limits: Limits::default(),
-            vitals: Arc::new(Metrics::new(store.clone(), watch.as_ref())),
+            vitals: Arc::new(Metrics::new(store.clone(), watch.as_ref(), verified)),
         };
         let server = Serving::start(address, |stopped| Server::serve(listener, service, either_way(stopped)));
         let page = feed.as_ref().zip(page).map(|(feed, ((listener, address), hosts))| {
@@ -158,7 +164,7 @@ impl Instance {
             Serving::start(address, |stopped| dashboard::serve(listener, config, either_way(stopped)))
         });
         let phases = Phases::of(watch.as_ref().map(JobWatch::follow));
-        Ok(Instance { key, server, page, feed, job, store, phases, is_refusing: false })
+        Ok(Instance { key, server, page, feed, recount, job, store, phases, is_refusing: false })
     }
 
     /// Where it listens.
@@ -196,6 +202,11 @@ impl Instance {
         self.job.as_ref().map(Job::watch)
     }
 
+    /// What the recount of the job's results found last, if there is a job.
+    pub fn verified(&self) -> Option<watch::Receiver<Option<Verification>>> {
+        self.recount.as_ref().map(AlwaysOn::follow)
+    }
+
     /// Serves until `stop` is ready, and tells meanwhile what becomes of store and job. May be called again.
     ///
     /// # Errors
@@ -219,12 +230,12 @@ impl Instance {
         }
     }
 
-    /// Ends it: requests in flight are answered, then the job ends, then the store is closed. Dropped before it is done, it stops at once.
+    /// Ends it: requests in flight are answered, then recount and job end, then the store is closed. Dropped before it is done, it stops at once.
     ///
     /// # Errors
     /// [`InstanceError`], where the store takes no more writes, or the job had failed.
     pub async fn stop(self) -> Result<(), InstanceError> {
-        let Instance { server, page, feed, job, store, .. } = self;
+        let Instance { server, page, feed, recount, job, store, .. } = self;
         let shown = match page {
             Some(page) => page.stop().await,
             None => Ok(()),
@@ -232,6 +243,7 @@ impl Instance {
         let served = server.stop().await.and(shown);
         drop(feed);
         let ended = off_the_runtime(move || {
+            drop(recount);
             let phase = job.as_ref().map(|job| job.watch().status().phase);
             if let Some(job) = job {
                 job.stop();

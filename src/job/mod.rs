@@ -212,4 +212,4 @@ impl JobWatch {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

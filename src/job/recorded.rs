@@ -5,9 +5,11 @@ use std::fmt;
 use dataflows::WindowWidth;
 use serde::{Deserialize, Serialize};
 
+use super::tables::{Look, Wanted};
 use crate::format::Format;
 use crate::sinks::{Layout, Zone};
 use crate::store::error::StoreError;
+use crate::store::format::TableId;
 use crate::store::view::View;
 
 /// Version of the checkpoint's form. One of any other is made anew from the order table.
@@ -113,5 +115,15 @@ impl Recorded {
     pub fn of(view: &View) -> Result<Option<Recorded>, StoreError> {
         let Some(Ok(head)) = Head::read(view)? else { return Ok(None) };
         Ok(head.layout().map(|layout| Recorded { upper: head.upper, layout }))
+    }
+
+    /// As [`Recorded::of`], with the table of orders that the results are of. None also while a table is not as the job needs it,
+    /// or is another than the results were written with: then the job is about to make them anew.
+    pub(crate) fn current(view: &View) -> Result<Option<(TableId, Recorded)>, StoreError> {
+        let Look::Ready(tables) = Wanted::new().look(|name| view.find_table(name)) else { return Ok(None) };
+        let Some(Ok(head)) = Head::read(view)? else { return Ok(None) };
+        let is_of_them = head.tables.iter().eq(tables.iter().map(|table| &table.0));
+        let recorded = head.layout().map(|layout| Recorded { upper: head.upper, layout });
+        Ok(tables.first().copied().zip(recorded).filter(|_| is_of_them))
     }
 }

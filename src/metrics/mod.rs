@@ -11,6 +11,7 @@ use self::text::{Kind, Text};
 use crate::job::{JobWatch, Phase, Status};
 use crate::store::{Stats, Store};
 use crate::tablestore::server::{Load, Vitals};
+use crate::verify::Verification;
 
 /// All phases of the job, as the metric names them.
 const PHASES: [&str; 7] = ["starting", "waiting", "blocked", "rebuilding", "running", "failed", "stopped"];
@@ -20,6 +21,8 @@ pub struct Metrics {
     store: Store,
     /// None for the store alone.
     job: Option<watch::Receiver<Status>>,
+    /// None where nothing verifies the results.
+    verified: Option<watch::Receiver<Option<Verification>>>,
 }
 
 impl fmt::Debug for Metrics {
@@ -29,9 +32,13 @@ impl fmt::Debug for Metrics {
 }
 
 impl Metrics {
-    /// Of this store, and this job if there is one.
-    pub fn new(store: Store, job: Option<&JobWatch>) -> Metrics {
-        Metrics { store, job: job.map(JobWatch::follow) }
+    /// Of this store, of this job if there is one, and of what verifies its results.
+    pub fn new(
+        store: Store,
+        job: Option<&JobWatch>,
+        verified: Option<watch::Receiver<Option<Verification>>>,
+    ) -> Metrics {
+        Metrics { store, job: job.map(JobWatch::follow), verified }
     }
 
     fn status(&self) -> Option<Status> {
@@ -50,6 +57,9 @@ impl Vitals for Metrics {
         if let Some(status) = &status {
             results(&mut text, status);
             progress(&mut text, status, epoch);
+        }
+        if let Some(verification) = self.verified.as_ref().and_then(|verified| verified.borrow().clone()) {
+            verified(&mut text, &verification);
         }
         text.number("orderflow_epoch", Kind::Gauge, "Number of the store's last commit.", epoch);
         store(&mut text, &stats);
@@ -117,6 +127,28 @@ fn progress(text: &mut Text, status: &Status, epoch: u64) {
         family.labelled(&[("phase", name)], u8::from(name == phase));
     }
     text.number("orderflow_result_commits_total", Kind::Counter, "Commits of results.", status.commits);
+}
+
+/// What the last recount found.
+fn verified(text: &mut Text, verification: &Verification) {
+    text.number(
+        "orderflow_verified_epoch",
+        Kind::Gauge,
+        "The last commit of orders that the results held when they were last recounted.",
+        verification.epoch,
+    );
+    text.number(
+        "orderflow_verified_equal",
+        Kind::Gauge,
+        "1 if the results were those of the orders then, else 0.",
+        u8::from(verification.is_equal),
+    );
+    text.number(
+        "orderflow_verify_seconds",
+        Kind::Gauge,
+        "Seconds that the recount took, with the pauses that it makes.",
+        verification.took.as_secs_f64(),
+    );
 }
 
 fn phase_name(phase: &Phase) -> &'static str {

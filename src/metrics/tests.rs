@@ -13,7 +13,8 @@ fn metrics(status: Option<Status>) -> (Metrics, tempfile::TempDir) {
     for schema in schemas().into_iter().take(2) {
         store.create_table(schema).unwrap();
     }
-    (Metrics { store, job: status.map(|status| watch::Sender::new(status).subscribe()) }, folder)
+    let job = status.map(|status| watch::Sender::new(status).subscribe());
+    (Metrics { store, job, verified: None }, folder)
 }
 
 fn load() -> Load {
@@ -153,10 +154,35 @@ fn the_job_in_numbers() {
 }
 
 #[test]
+fn the_last_recount_is_told_once_there_is_one() {
+    let (mut metrics, _folder) = metrics(Some(running()));
+    let found = watch::Sender::new(None);
+    metrics.verified = Some(found.subscribe());
+    assert!(!metrics.metrics(&load()).contains("verif"));
+    for (is_equal, equal) in [(true, 1.0), (false, 0.0)] {
+        found.send_replace(Some(Verification {
+            epoch: 17,
+            is_equal,
+            orders: 1,
+            users: 1,
+            windows: 1,
+            differing: u64::from(!is_equal),
+            first_difference: None,
+            at_ms: 0,
+            took: Duration::from_millis(1_500),
+        }));
+        let samples = parse(&metrics.metrics(&load()));
+        let told = ["verified_epoch", "verified_equal", "verify_seconds"]
+            .map(|name| samples[&format!("orderflow_{name}")]);
+        assert_eq!(told, [17.0, equal, 1.5]);
+    }
+}
+
+#[test]
 fn without_a_job_nothing_is_told_of_one() {
     let (metrics, _folder) = metrics(None);
     let text = metrics.metrics(&load());
-    for name in ["upper", "users", "orders", "job", "graph"] {
+    for name in ["upper", "users", "orders", "job", "graph", "verif"] {
         assert!(!text.contains(name), "{name} in {text}");
     }
     assert_eq!(metrics.unready(), None);

@@ -15,15 +15,21 @@
 //! the users add up to the total, and so do the windows, in count and in exact amount, is not tried on its own: the fold adds each
 //! order to one user, to one window and to the total, and rows that equal it add up as it does.
 //!
-//! No clock takes part, and nothing of the graph: only rows to orders, results to rows, and
+//! Beside a live job an [`AlwaysOn`] does so over and over, from views that live no longer than a slice of the orders.
+//!
+//! No clock takes part in what is found, and nothing of the graph: only rows to orders, results to rows, and
 //! [`Reference`](dataflows::Reference).
 
+mod always;
 mod error;
 mod fold;
+mod pace;
 mod recount;
 mod remote;
+mod rolling;
 mod source;
 
+pub use always::{AlwaysOn, AlwaysOnConfig, Verification};
 pub use error::VerifyError;
 pub use recount::{DIFFERENCES_MAX, Difference, Recount, Verified};
 pub use remote::Remote;
@@ -60,17 +66,6 @@ pub(crate) fn recorded(view: &View) -> Result<Option<Recorded>, StoreError> {
     let must_be_empty = !is_there(ORDER_SOURCE) && RESULT_TABLES.into_iter().any(is_there);
     let layout = || Layout { format: Format::Csv, zone: Zone::default(), width: WindowWidth::default() };
     Ok(must_be_empty.then(|| Recorded { upper: view.last_commit() + 1, layout: layout() }))
-}
-
-/// STUB
-#[derive(Clone, Debug)]
-pub struct Verification {
-    /// e
-    pub epoch: u64,
-    /// q
-    pub is_equal: bool,
-    /// m
-    pub at_ms: i64,
 }
 
 #[cfg(test)]

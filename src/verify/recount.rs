@@ -102,6 +102,17 @@ enum Stage {
 impl<S: Source> Recount<S> {
     /// Begins at the first order. `recorded` is what the source shows of the results.
     pub fn new(source: S, recorded: Recorded) -> Recount<S> {
+        let fold = Fold::new(recorded.layout.width);
+        Recount::begin(source, recorded, Stage::Orders(None), fold)
+    }
+
+    /// As [`Recount::new`], with all orders that the source shows folded in already.
+    pub(super) fn of_orders(source: S, recorded: Recorded, fold: Fold) -> Recount<S> {
+        let from = ChangesFrom { commit: recorded.upper, skip: 0 };
+        Recount::begin(source, recorded, Stage::Changes(from), fold)
+    }
+
+    fn begin(source: S, recorded: Recorded, at: Stage, fold: Fold) -> Recount<S> {
         let Recorded { upper, layout } = recorded;
         let verified = Verified {
             upper,
@@ -112,14 +123,7 @@ impl<S: Source> Recount<S> {
             differing: 0,
             differences: Vec::new(),
         };
-        Recount {
-            source,
-            at: Stage::Orders(None),
-            fold: Fold::new(layout.width),
-            layout,
-            expected: BTreeMap::new(),
-            verified,
-        }
+        Recount { source, layout, at, fold, expected: BTreeMap::new(), verified }
     }
 
     /// Where it reads.

@@ -11,7 +11,7 @@ use crate::order_tables::{ORDER_SOURCE, RESULT_TABLES, RejectRow, ResultRow, ord
 use crate::sinks::{Layout, Zone};
 use crate::store::append::Append;
 use crate::store::change::{ColumnChange, Condition, Returning, RowChange, Write};
-use crate::store::schema::StreamOptions;
+use crate::store::schema::{StreamOptions, TableUpdate};
 use crate::store::value::{KeyPart, KeyValue, NamedKey, PrimaryKey, Row, Value};
 use crate::store::{Clock, Durability, Store, StoreOptions};
 
@@ -30,9 +30,22 @@ pub(crate) fn store(folder: &Path) -> Store {
 
 /// Makes the five tables.
 pub(crate) fn prepare(store: &Store) {
-    for mut schema in schemas() {
-        schema.stream = (schema.name == ORDER_SOURCE).then_some(StreamOptions { hours: 24 });
-        store.create_table(schema).unwrap();
+    schemas().iter().for_each(|schema| create(store, &schema.name));
+}
+
+/// Makes one of them.
+pub(crate) fn create(store: &Store, table: &str) {
+    let mut schema = schemas().into_iter().find(|schema| schema.name == table).unwrap();
+    schema.stream = (table == ORDER_SOURCE).then_some(StreamOptions { hours: 24 });
+    store.create_table(schema).unwrap();
+}
+
+/// Makes the changes of orders so far, if they are logged, be forgotten, and those from now on be logged or not.
+pub(crate) fn log_anew(store: &Store, is_on: bool) {
+    for stream in [None, is_on.then_some(StreamOptions { hours: 24 })] {
+        store
+            .update_table(ORDER_SOURCE, TableUpdate { stream: Some(stream), ..TableUpdate::default() })
+            .unwrap();
     }
 }
 
@@ -129,7 +142,9 @@ impl Results {
                 }
             }
         }
-        let head = Head::new(self.upper, &layout(), Vec::new(), self.rejects, 0).encode();
+        let view = store.view().unwrap();
+        let ids = schemas().iter().filter_map(|schema| Some(view.find_table(&schema.name)?.id.0)).collect();
+        let head = Head::new(self.upper, &layout(), ids, self.rejects, 0).encode();
         let notes = vec![(HEAD_KEY.to_vec(), Some(head))];
         store.append(Append { tables: Vec::new(), writes, notes }).unwrap();
     }

@@ -8,7 +8,8 @@ use orderflow::store::value::{KeyPart, KeyValue};
 use orderflow::tablestore::client::Client;
 use tokio::runtime::Runtime;
 
-use crate::orders::{Load, acknowledged, placed, shop};
+use crate::load::{Load, acknowledged};
+use crate::orders::{placed, shop};
 use crate::server::quantiles;
 use crate::{median, thousands};
 

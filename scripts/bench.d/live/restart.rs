@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::runtime::Runtime;
 
-use crate::orders::{Load, USERS};
+use crate::load::Load;
+use crate::orders::USERS;
 use crate::server::Server;
 use crate::{median, thousands};
 

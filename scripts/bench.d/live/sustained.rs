@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
 
-use crate::orders::{Load, acknowledged, shop, total};
+use crate::load::{Load, acknowledged, total};
+use crate::orders::shop;
 use crate::{median, thousands};
 
 /// Between two looks at the total.

@@ -22,73 +22,73 @@ use crate::store::{Durability, Store};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A store on a disk that outlives it, and the job on it.
-pub(super) struct Fixture {
-    pub(super) disk: Disk,
-    pub(super) clock: TestClock,
-    pub(super) store: Store,
+pub(crate) struct Fixture {
+    pub(crate) disk: Disk,
+    pub(crate) clock: TestClock,
+    pub(crate) store: Store,
     job: Option<Job>,
 }
 
-pub(super) fn config(workers: usize, changes_max: usize) -> JobConfig {
+pub(crate) fn config(workers: usize, changes_max: usize) -> JobConfig {
     let layout = Layout { format: Format::Csv, zone: Zone::default(), width: Default::default() };
     JobConfig { workers, layout, changes_max }
 }
 
 impl Fixture {
     /// A store without tables, and no job yet.
-    pub(super) fn new() -> Fixture {
+    pub(crate) fn new() -> Fixture {
         let (disk, clock) = (Disk::default(), TestClock::new());
         let store = open(&disk, &clock, Durability::Synced).unwrap();
         Fixture { disk, clock, store, job: None }
     }
 
     /// A store with the table of orders, and a job.
-    pub(super) fn with_orders(config: JobConfig) -> Fixture {
+    pub(crate) fn with_orders(config: JobConfig) -> Fixture {
         let mut fixture = Fixture::new();
         fixture.create_orders();
         fixture.start(config);
         fixture
     }
 
-    pub(super) fn create_orders(&self) {
+    pub(crate) fn create_orders(&self) {
         let [orders, ..] = schemas();
         self.store.create_table(orders).unwrap();
     }
 
-    pub(super) fn start(&mut self, config: JobConfig) {
+    pub(crate) fn start(&mut self, config: JobConfig) {
         self.job = Some(Job::start(self.store.clone(), config).unwrap());
     }
 
-    pub(super) fn job(&self) -> &Job {
+    pub(crate) fn job(&self) -> &Job {
         self.job.as_ref().unwrap()
     }
 
     /// Ends the job, and the store; opens both again.
-    pub(super) fn restart(&mut self, config: JobConfig) {
+    pub(crate) fn restart(&mut self, config: JobConfig) {
         self.stop();
         self.open();
         self.start(config);
     }
 
     /// Ends the job and opens the store again without one.
-    pub(super) fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         self.job = None;
     }
 
     /// Opens the store anew, as another process would.
-    pub(super) fn open(&mut self) {
+    pub(crate) fn open(&mut self) {
         let _ = self.store.close();
         self.store = open(&self.disk, &self.clock, Durability::Synced).unwrap();
     }
 
     /// Writes, and returns the number of the commit; that of the last one if nothing changed.
-    pub(super) fn write(&self, writes: Vec<Write>) -> u64 {
+    pub(crate) fn write(&self, writes: Vec<Write>) -> u64 {
         let answers = self.store.write_and_wait(writes);
         answers.into_iter().map(|answer| answer.unwrap().commit).max().unwrap_or_default()
     }
 
     /// Waits until the job says so, and returns what it says then.
-    pub(super) fn until(&self, what: &str, is: impl FnMut(&Status) -> bool) -> Status {
+    pub(crate) fn until(&self, what: &str, is: impl FnMut(&Status) -> bool) -> Status {
         let mut status = self.job().watch().follow();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let waited = runtime.block_on(async {
@@ -103,13 +103,13 @@ impl Fixture {
     }
 
     /// Waits until the results hold everything.
-    pub(super) fn settle(&self) -> Status {
+    pub(crate) fn settle(&self) -> Status {
         let last = self.store.last_commit();
         self.until("all of it", |status| status.phase == Phase::Running && status.upper > last)
     }
 
     /// Waits for the results, and compares them with a fold of the orders.
-    pub(super) fn check(&self) -> String {
+    pub(crate) fn check(&self) -> String {
         self.settle();
         let view = self.store.view().unwrap();
         let (found, wanted) = (dump(&view), wanted(&view));
@@ -118,33 +118,33 @@ impl Fixture {
     }
 }
 
-pub(super) fn key(user: &str, order: &str) -> NamedKey {
+pub(crate) fn key(user: &str, order: &str) -> NamedKey {
     let part = |text: &str| KeyPart::Value(KeyValue::String(text.to_owned()));
     vec![("UserId".to_owned(), part(user)), ("OrderId".to_owned(), part(order))]
 }
 
-pub(super) fn put_cells(user: &str, order: &str, cells: &[(&str, Value)]) -> Write {
+pub(crate) fn put_cells(user: &str, order: &str, cells: &[(&str, Value)]) -> Write {
     let put = |(name, value): &(&str, Value)| {
         ((*name).to_owned(), ColumnChange::Put { value: value.clone(), version: None })
     };
     write(ORDER_SOURCE, key(user, order), RowChange::Put(cells.iter().map(put).collect()))
 }
 
-pub(super) fn put(user: &str, order: &str, price: f64, at_ms: i64) -> Write {
+pub(crate) fn put(user: &str, order: &str, price: f64, at_ms: i64) -> Write {
     put_cells(user, order, &[("price", Value::Double(price)), ("timestamp", Value::Integer(at_ms))])
 }
 
-pub(super) fn update(user: &str, order: &str, name: &str, value: Value) -> Write {
+pub(crate) fn update(user: &str, order: &str, name: &str, value: Value) -> Write {
     let change = RowChange::Update(vec![(name.to_owned(), ColumnChange::Put { value, version: None })]);
     write(ORDER_SOURCE, key(user, order), change)
 }
 
-pub(super) fn delete(user: &str, order: &str) -> Write {
+pub(crate) fn delete(user: &str, order: &str) -> Write {
     write(ORDER_SOURCE, key(user, order), RowChange::Delete)
 }
 
 /// Some write of few orders of few users: good and bad, early and late.
-pub(super) fn any_write(random: &mut Random) -> Write {
+pub(crate) fn any_write(random: &mut Random) -> Write {
     let (user, order) = (format!("user {}", random.below(5)), format!("{:02}", random.below(12)));
     let price = (random.below(2_000_000) as f64 - 200_000.0) / 1_000.0;
     let at_ms = 1_700_000_000_000 + random.below(400_000) as i64 - random.below(2) as i64 * 2_000_000_000_000;
@@ -162,7 +162,7 @@ pub(super) fn any_write(random: &mut Random) -> Write {
 }
 
 /// A request of such writes, a row at most once.
-pub(super) fn any_request(random: &mut Random) -> Vec<Write> {
+pub(crate) fn any_request(random: &mut Random) -> Vec<Write> {
     let mut writes: Vec<Write> = (0..1 + random.below(9)).map(|_| any_write(random)).collect();
     writes.sort_by_key(|write| format!("{:?}", write.key));
     writes.dedup_by_key(|write| write.key.clone());
@@ -181,7 +181,7 @@ fn show(value: ValueRef<'_>) -> String {
 }
 
 /// All rows that the job writes, but for versions and the commits of rejects.
-pub(super) fn dump(view: &View) -> String {
+pub(crate) fn dump(view: &View) -> String {
     let mut text = String::new();
     for table in RESULT_TABLES {
         if view.table(table) == Err(StoreError::TableMissing(table.to_owned())) {
@@ -203,7 +203,7 @@ pub(super) fn dump(view: &View) -> String {
 }
 
 /// What [`dump`] is to show, by a plain fold of the orders.
-pub(super) fn wanted(view: &View) -> String {
+pub(crate) fn wanted(view: &View) -> String {
     let (mut reference, mut rejects) = (Reference::new(Default::default()), Vec::new());
     view.each_row(ORDER_SOURCE, None, &mut |key, cells| {
         match order_of(key, cells) {

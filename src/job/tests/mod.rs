@@ -1,4 +1,4 @@
-mod harness;
+pub(crate) mod harness;
 mod one_digest;
 mod recovery;
 mod results;

@@ -31,7 +31,7 @@ impl Served {
             key_id: "id".to_owned(),
             secret: "secret".to_owned(),
             limits: Limits::default(),
-            vitals: Arc::new(Metrics::new(store.clone(), None)),
+            vitals: Arc::new(Metrics::new(store.clone(), None, None)),
         };
         runtime.spawn(Server::serve(listener, config, std::future::pending()));
         let client = Client::new(ClientConfig::new(&endpoint, "instance", "id", "secret", None)).unwrap();
@@ -117,7 +117,7 @@ fn changes_that_are_gone_and_snapshots_that_are_closed_have_their_own_error() {
     assert!(gone.unwrap_err().is_code("OTSResourceGone"));
     assert!(recount.run(10, || true).unwrap().unwrap().is_equal());
 
-    store.update_table(ORDER_SOURCE, TableUpdate { stream: Some(None), ..TableUpdate::default() }).unwrap();
+    log_anew(store, false);
     let mut recount = served.recount().unwrap();
     assert_eq!(recount.run(10, || true), Err(VerifyError::ChangesGone(results.upper)));
 }
