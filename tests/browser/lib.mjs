@@ -80,14 +80,18 @@ export function orderflow(...args) {
   return execFileSync(process.env.ORDERFLOW, args, { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] });
 }
 
-const answers = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+let answers;
 
 /** Has the harness do something to the server: `kill`, `start`, `pause` or `resume`. Gives the time when it was done. */
 export async function order(word) {
   console.log(`> ${word}`);
+  answers ??= createInterface({ input: process.stdin })[Symbol.asyncIterator]();
   equal((await answers.next()).value, "done", word);
   return Date.now();
 }
+
+/** Debian's browser, with a profile of its own. */
+export const launch = () => chromium.launch({ executablePath: "/usr/bin/chromium", args: QUIET });
 
 const watched = new Map();
 
@@ -185,7 +189,7 @@ export async function run(name, flow) {
   let browser;
   const since = Date.now();
   try {
-    browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: QUIET });
+    browser = await launch();
     await flow(browser);
     console.log(`${name}: ${checks} checks passed in ${((Date.now() - since) / 1000).toFixed(1)} s`);
   } catch (error) {

@@ -95,7 +95,7 @@ async function moves(browser, shop, reducedMotion, price) {
 
 /** Has orders come until the page has shown some that are late; for the pictures they stop. */
 async function ordersCome(page) {
-  const flags = ["--rate", "20/s", "--orders", "1000000", "--users", "300", "--seed", "8", "--late", "20", "--late-max", "20m"];
+  const flags = ["--rate", "4/s", "--orders", "1000000", "--users", "300", "--seed", "8", "--late", "40", "--late-max", "20m"];
   const orders = spawn(process.env.ORDERFLOW, ["generate", "--quiet", ...flags], { stdio: ["ignore", "ignore", "inherit"] });
   try {
     await until("orders and late changes", () => numbers(page), ({ late }) => Number(late) > 2);
