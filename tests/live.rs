@@ -40,7 +40,7 @@ pub(crate) fn get(up: &Up, path: &str) -> (u16, String) {
 }
 
 /// Waits until the results hold all that was written.
-fn settle(up: &Up) {
+pub(crate) fn settle(up: &Up) {
     until("all of it", || {
         let (_, text) = get(up, "/metrics");
         let is = |line: &str| text.lines().any(|found| found == line);

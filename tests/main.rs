@@ -1,6 +1,7 @@
 //! The program from outside: real processes, real files, exact bytes and exact messages.
 
 mod bad_input;
+mod browser;
 mod clock;
 mod cluster;
 mod crash;

@@ -9,7 +9,7 @@ use crate::store_server::Up;
 use crate::support::ended;
 
 /// A file of the SDKs' folder, or the reason why there is none.
-fn installed(file: &str) -> PathBuf {
+pub(crate) fn installed(file: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folder = std::env::var_os("ORDERFLOW_SDKS").map_or(root.join(".sdks"), PathBuf::from);
     let path = folder.join(file);

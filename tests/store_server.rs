@@ -111,9 +111,20 @@ impl Up {
         ended.stdout
     }
 
+    /// Where the live page is, as it said while starting.
+    pub(crate) fn page(&self) -> String {
+        let page = self.told.lines().find_map(|line| line.strip_prefix("orderflow: page: "));
+        page.expect("it serves the page").to_owned()
+    }
+
     /// Interrupts it, and does not wait.
     pub(crate) fn interrupt(&self) {
-        self.process.signal("INT");
+        self.signal("INT");
+    }
+
+    /// Sends a signal, and does not wait.
+    pub(crate) fn signal(&self, name: &str) {
+        self.process.signal(name);
     }
 
     /// Sends a signal and waits for the end.

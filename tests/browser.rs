@@ -1,0 +1,125 @@
+//! The live page in Debian's Chromium: a real `up`, orders through the official Node SDK, and what a person would see.
+//!
+//! `scripts/test` installs the browser, and Playwright, axe and the SDK where [`installed`] looks. Each flow is a file in
+//! `tests/browser`; screenshots go to `target/screenshots`.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+use crate::live::settle;
+use crate::sdk::installed;
+use crate::store_server::Up;
+
+/// A server that keeps its folder and its addresses over ends and starts.
+struct Shop {
+    folder: TempDir,
+    /// None while it is killed.
+    up: Option<Up>,
+    page: String,
+}
+
+impl Shop {
+    fn open() -> Shop {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let up = Up::start(folder.path(), &[]);
+        let page = up.page();
+        Shop { folder, up: Some(up), page }
+    }
+
+    fn up(&self) -> &Up {
+        self.up.as_ref().expect("it was not killed")
+    }
+
+    /// Ends it; a later start finds the same addresses.
+    fn end(&mut self, signal: &str) -> [String; 2] {
+        let up = self.up.take().expect("it was not killed");
+        let addresses = [up.export("OTS_ENDPOINT"), &self.page].map(|url| {
+            url.trim_start_matches("http://").trim_end_matches('/').to_owned()
+        });
+        up.stop(signal);
+        addresses
+    }
+
+    fn start(&mut self, [listen, page]: &[String; 2]) {
+        let data = self.folder.path().display().to_string();
+        let args = ["up", "--data", &data, "--listen", listen, "--page", page];
+        self.up = Some(Up::of(crate::support::orderflow(&args)));
+    }
+
+    /// Runs a flow to its end, and does to the server what it asks for; it has to say that it checked things.
+    fn passes(&mut self, flow: &str) {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut node = Command::new("node")
+            .arg(root.join("tests/browser").join(flow))
+            .envs(&self.up().exports)
+            .env("NODE_PATH", installed("node/node_modules"))
+            .env("ORDERFLOW", env!("CARGO_BIN_EXE_orderflow"))
+            .env("PAGE", &self.page)
+            .env("SCREENSHOTS", root.join("target/screenshots"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("node starts");
+        let mut answers = node.stdin.take().expect("piped");
+        let (mut told, mut addresses) = (String::new(), None);
+        for line in BufReader::new(node.stdout.take().expect("piped")).lines() {
+            let line = line.expect("the flow prints UTF-8");
+            let Some(order) = line.strip_prefix("> ") else {
+                told += &format!("{line}\n");
+                continue;
+            };
+            match order {
+                "kill" => addresses = Some(self.end("KILL")),
+                "start" => self.start(addresses.as_ref().expect("it was killed")),
+                "pause" => self.up().signal("STOP"),
+                "resume" => self.up().signal("CONT"),
+                other => panic!("a flow asks for {other:?}"),
+            }
+            writeln!(answers, "done").expect("the flow reads");
+        }
+        let status = node.wait().expect("the flow ends");
+        assert!(status.success() && told.contains(" checks passed"), "{flow}: {status}\n{told}");
+        print!("{told}");
+    }
+}
+
+#[test]
+fn shows_exact_values() {
+    Shop::open().passes("shows_exact_values.mjs");
+}
+
+#[test]
+fn tells_when_it_is_stale_and_heals() {
+    Shop::open().passes("tells_when_it_is_stale_and_heals.mjs");
+}
+
+#[test]
+fn hostile_user_ids_are_text() {
+    Shop::open().passes("hostile_user_ids_are_text.mjs");
+}
+
+#[test]
+fn days_are_those_of_the_zone() {
+    Shop::open().passes("days_are_those_of_the_zone.mjs");
+}
+
+#[test]
+fn runs_for_days() {
+    Shop::open().passes("runs_for_days.mjs");
+}
+
+#[test]
+fn looks() {
+    let mut shop = Shop::open();
+    shop.up().ok(&["init"]);
+    let day = ["generate", "--orders", "30000", "--users", "300", "--hours", "24", "--seed", "7", "--quiet"];
+    shop.up().ok(&day);
+    settle(shop.up());
+    // To a server that has just started, none of the day's orders came late.
+    let addresses = shop.end("TERM");
+    shop.start(&addresses);
+    shop.passes("looks.mjs");
+}

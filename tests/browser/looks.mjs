@@ -1,0 +1,120 @@
+// A shop with a day of orders behind it, on all the screens it is looked at: pictures, room, motion, and what axe says.
+
+import { spawn } from "node:child_process";
+import { mkdirSync } from "node:fs";
+
+import { PAGE, accessible, becomes, close, equal, holds, numbers, open, run, until } from "./lib.mjs";
+import { Shop } from "./shop.mjs";
+
+const FOLDER = process.env.SCREENSHOTS;
+const SHOWN_WITHIN_MS = 3000;
+
+const SCREENS = {
+  light: {},
+  dark: { colorScheme: "dark" },
+  wall: { viewport: { width: 1920, height: 1080 }, colorScheme: "dark" },
+  phone: { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true },
+};
+
+/** Whether all is drawn: the numbers, the chart, the ranking, and nothing that still moves. */
+const drawn = () => {
+  const chart = document.querySelector("#trend canvas");
+  const today = document.getElementById("kpi-today-count").getAttribute("data-value");
+  const rows = document.querySelectorAll("#leaders tbody tr").length;
+  return chart?.width > 0 && today !== null && rows === 10 && document.getAnimations().length === 0;
+};
+
+const overflow = (page) =>
+  page.evaluate(() => {
+    const { scrollWidth, clientWidth, scrollHeight, clientHeight } = document.documentElement;
+    return { wide: scrollWidth - clientWidth, high: scrollHeight - clientHeight };
+  });
+
+/** Milliseconds from the navigation until the large number is there. */
+const shownAfter = (page) =>
+  page.evaluate(() => new Promise((resolve) => {
+    const look = () => {
+      if (document.getElementById("kpi-amount")?.hasAttribute("data-value")) resolve(Math.round(performance.now()));
+      else requestAnimationFrame(look);
+    };
+    look();
+  }));
+
+async function screen(browser, name) {
+  const page = await open(browser, name === "wall" ? `${PAGE}?wall` : PAGE, SCREENS[name]);
+  const ms = await shownAfter(page);
+  console.log(`${name}: shown after ${ms} ms`);
+  holds(ms < SHOWN_WITHIN_MS, "the numbers are there at once");
+  await until("all is drawn", () => page.evaluate(drawn));
+  const { wide, high } = await overflow(page);
+  holds(wide <= 0, `${name}: nothing is too wide`);
+  if (name === "wall") holds(high <= 0, "the wall needs no scroll bar");
+  await page.screenshot({ path: `${FOLDER}/${name}.png`, fullPage: name === "phone", animations: "disabled" });
+  await accessible(page, name);
+  return page;
+}
+
+async function dialog(page) {
+  await page.locator("#late").click();
+  await until("late rows", () => page.locator("#late-dialog tbody tr").count());
+  await page.screenshot({ path: `${FOLDER}/dialog.png`, animations: "disabled" });
+  await accessible(page, "a dialog");
+  await page.keyboard.press("Escape");
+}
+
+async function narrow(page) {
+  await page.setViewportSize({ width: 360, height: 740 });
+  await becomes("nothing is too wide at 360 px", async () => (await overflow(page)).wide, 0);
+  await page.setViewportSize({ width: 320, height: 640 });
+  await becomes("nor at 320 px", async () => (await overflow(page)).wide, 0);
+}
+
+/** Whether things move after an order: counted by the page's own means to move them, and by the browser. */
+async function moves(browser, shop, reducedMotion, price) {
+  const page = await open(browser, PAGE, { reducedMotion });
+  await until("all is drawn", () => page.evaluate(drawn));
+  await page.evaluate(() => {
+    window.moved = 0;
+    const animate = Element.prototype.animate;
+    Element.prototype.animate = function (...how) {
+      window.moved++;
+      return animate.apply(this, how);
+    };
+  });
+  const before = Number((await numbers(page)).count);
+  const user = `mover ${reducedMotion}`;
+  await shop.put({ user, id: "1", price, at: Date.now() });
+  const top = () => page.evaluate(() => document.querySelector("#leaders tbody tr").dataset.user);
+  await becomes("the new leader", top, user);
+  await until("the new order", () => numbers(page), ({ count }) => Number(count) > before);
+  const [moved, running] = await page.evaluate(() => [window.moved, document.getAnimations().length]);
+  if (reducedMotion === "reduce") equal([moved, running], [0, 0], "who asked for calm gets it");
+  else holds(moved > 0, "digits roll and rows glide");
+  await close(page);
+}
+
+/** Has orders come until the page has shown some that are late; for the pictures they stop. */
+async function ordersCome(page) {
+  const flags = ["--rate", "4/s", "--orders", "1000000", "--users", "300", "--seed", "8", "--late", "40", "--late-max", "20m"];
+  const orders = spawn(process.env.ORDERFLOW, ["generate", "--quiet", ...flags], { stdio: ["ignore", "ignore", "inherit"] });
+  try {
+    await until("orders and late changes", () => numbers(page), ({ late }) => Number(late) > 2);
+  } finally {
+    orders.kill();
+  }
+}
+
+await run("looks", async (browser) => {
+  mkdirSync(FOLDER, { recursive: true });
+  const first = await open(browser);
+  await ordersCome(first);
+  await close(first);
+  const light = await screen(browser, "light");
+  await dialog(light);
+  await narrow(light);
+  await close(light);
+  for (const name of ["dark", "wall", "phone"]) await close(await screen(browser, name));
+  const shop = new Shop();
+  await moves(browser, shop, "no-preference", 1e9);
+  await moves(browser, shop, "reduce", 2e9);
+});
