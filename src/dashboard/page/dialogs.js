@@ -72,7 +72,9 @@ class Rows {
     try {
       const rows = await fetchRows(this.kind.url);
       if (!this.dialog.open) return;
-      const made = rows.map((row) => element("tr", {}, ...this.kind.cells(row, this.context()).map(tableCell)));
+      const made = rows.map((row) =>
+        element("tr", {}, ...this.kind.cells(row, this.context()).map(tableCell)),
+      );
       this.dialog.querySelector("tbody").replaceChildren(...made);
       this.dialog.querySelector(".scroll").hidden = rows.length === 0;
       const first = rows.length >= this.kind.limit ? `${this.kind.some}, as of epoch ` : "As of epoch ";
