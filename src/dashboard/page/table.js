@@ -64,7 +64,10 @@ export class TrendTable {
       this.#fill(made, row);
     }
     this.#body.prepend(fresh);
-    setFractionRoom(byId("trend-table"), Array.from(this.#rows.values(), (made) => made.exact));
+    setFractionRoom(
+      byId("trend-table"),
+      Array.from(this.#rows.values(), (made) => made.exact),
+    );
   }
 
   /** New windows come before all that are there, but for those that fill in below after a jump of the clock. */

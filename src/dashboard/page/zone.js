@@ -47,7 +47,9 @@ const dayKey = (ms, zone) => format(zone, "key", DATE).format(ms);
 
 /** Milliseconds that the wall clock in `zone` is ahead of UTC at `ms`. */
 export function aheadMs(ms, zone) {
-  const parts = format(zone, "parts", { ...DATE, ...CLOCK, second: "2-digit", era: "short" }).formatToParts(ms);
+  const parts = format(zone, "parts", { ...DATE, ...CLOCK, second: "2-digit", era: "short" }).formatToParts(
+    ms,
+  );
   const part = Object.fromEntries(parts.map(({ type, value }) => [type, value]));
   const year = part.era === "BC" ? 1 - Number(part.year) : Number(part.year);
   const wall = new Date(0);

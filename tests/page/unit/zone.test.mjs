@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { module, randomFrom } from "./support.mjs";
 
-const { aheadMs, dateText, dayOf, dayText, fullText, isZone, minuteText, momentText, secondText } = await module("zone.js");
+const { aheadMs, dateText, dayOf, dayText, fullText, isZone, minuteText, momentText, secondText } =
+  await module("zone.js");
 const HOUR_MS = 3_600_000;
 const at = (text) => Date.parse(text);
 
@@ -70,5 +71,6 @@ test("times are written the same way everywhere", () => {
 
 test("a zone is one or is not", () => {
   for (const zone of ["UTC", "Asia/Shanghai", "Europe/Berlin"]) assert.ok(isZone(zone), zone);
-  for (const zone of ["", "Mars/Olympus", null, undefined, 3, "<img>"]) assert.ok(!isZone(zone), String(zone));
+  for (const zone of ["", "Mars/Olympus", null, undefined, 3, "<img>"])
+    assert.ok(!isZone(zone), String(zone));
 });
