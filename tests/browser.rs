@@ -36,9 +36,8 @@ impl Shop {
     /// Ends it; a later start finds the same addresses.
     fn end(&mut self, signal: &str) -> [String; 2] {
         let up = self.up.take().expect("it was not killed");
-        let addresses = [up.export("OTS_ENDPOINT"), &self.page].map(|url| {
-            url.trim_start_matches("http://").trim_end_matches('/').to_owned()
-        });
+        let addresses = [up.export("OTS_ENDPOINT"), &self.page]
+            .map(|url| url.trim_start_matches("http://").trim_end_matches('/').to_owned());
         up.stop(signal);
         addresses
     }

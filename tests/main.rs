@@ -11,6 +11,7 @@ mod live;
 mod live_crash;
 mod live_tables;
 mod one_digest;
+mod page;
 mod run_store;
 mod sdk;
 mod store_commands;

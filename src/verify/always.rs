@@ -14,7 +14,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::time::{sleep, sleep_until};
 
-use super::pace::Pace;
+use super::pace::{Pace, worked};
 use super::rolling::{Rolling, Step};
 use super::{Verified, VerifyError};
 use crate::store::Store;
@@ -29,8 +29,7 @@ const ERROR_PAUSE: Duration = Duration::from_secs(30);
 /// How the recount runs.
 #[derive(Clone, Copy, Debug)]
 pub struct AlwaysOnConfig {
-    /// Share of one core that it takes at most, over time: above 0 and at most 1. It is what the clock shows while it works, so
-    /// that it takes less where others want the core.
+    /// Share of one core that it takes at most, over time: above 0 and at most 1.
     pub share_max: f64,
     /// Rows, and changes, of one slice at most, at least 1; more than [`PAGE_ROWS_MAX`] rows it does not have.
     pub rows_max: usize,
@@ -173,11 +172,11 @@ impl Life {
 
     /// Makes one step.
     pub(super) fn turn(&mut self) -> Next {
-        let begun = Instant::now();
+        let before = worked();
         let rows_max = self.config.rows_max.max(1);
         let step = catch_unwind(AssertUnwindSafe(|| self.rolling.step(rows_max)));
         let now = Instant::now();
-        self.pace.spend(now - begun, now);
+        self.pace.spend(worked().saturating_sub(before), now);
         self.next(step, now)
     }
 

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use rustix::time::{ClockId, clock_gettime};
+
 /// Work that may be done at once after a rest.
 const BURST: Duration = Duration::from_millis(50);
 
@@ -32,6 +34,11 @@ impl Pace {
     pub(super) fn pause(&self) -> Duration {
         Duration::try_from_secs_f64(-self.credit_s / self.share_max).unwrap_or_default()
     }
+}
+
+/// What this thread has worked since it began, waiting left out.
+pub(super) fn worked() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
 }
 
 #[cfg(test)]

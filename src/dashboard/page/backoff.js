@@ -34,7 +34,8 @@ const PHASES = {
  * Kinds: lost, silent (both mean stale values), differs, phase, behind.
  */
 export function trouble({ state, heardMs, lostMs }) {
-  if (lostMs !== null && lostMs >= LOST_GRACE_MS) return { kind: "lost", stale: true, text: "The connection is lost." };
+  if (lostMs !== null && lostMs >= LOST_GRACE_MS)
+    return { kind: "lost", stale: true, text: "The connection is lost." };
   if (heardMs > SILENT_MS) return { kind: "silent", stale: true, text: "The server has gone silent." };
   if (!state) return null;
   if (state.verifiedEqual === false) {

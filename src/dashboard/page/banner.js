@@ -17,7 +17,9 @@ export function showBanner({ trouble, heardAtMs, retryMs, zone }) {
 
 function words({ text, stale }, heardAtMs, zone) {
   if (!stale) return text;
-  return heardAtMs === null ? `${text} Nothing has come yet.` : `${text} These values are those of ${secondText(heardAtMs, zone)}.`;
+  return heardAtMs === null
+    ? `${text} Nothing has come yet.`
+    : `${text} These values are those of ${secondText(heardAtMs, zone)}.`;
 }
 
 function next(retryMs) {

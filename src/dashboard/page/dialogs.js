@@ -12,12 +12,14 @@ const KINDS = {
     url: "/api/rejects?limit=1000",
     none: "No order is set aside.",
     limit: 1000,
+    some: "The first 1,000",
     cells: (row) => [idText(row.UserId), idText(row.OrderId), row.reason, number(row.commit)],
   },
   late: {
     url: "/api/late?limit=500",
     none: "No late change since this start.",
     limit: 500,
+    some: "The last 500",
     cells: (row, { zone, widthMs }) => [
       fullText(beginOf(row.timestamp, widthMs), zone),
       secondText(row.timestamp, zone),
@@ -70,10 +72,12 @@ class Rows {
     try {
       const rows = await fetchRows(this.kind.url);
       if (!this.dialog.open) return;
-      const made = rows.map((row) => element("tr", {}, ...this.kind.cells(row, this.context()).map(tableCell)));
+      const made = rows.map((row) =>
+        element("tr", {}, ...this.kind.cells(row, this.context()).map(tableCell)),
+      );
       this.dialog.querySelector("tbody").replaceChildren(...made);
       this.dialog.querySelector(".scroll").hidden = rows.length === 0;
-      const first = rows.length >= this.kind.limit ? `The first ${grouped(this.kind.limit)}, as of epoch ` : "As of epoch ";
+      const first = rows.length >= this.kind.limit ? `${this.kind.some}, as of epoch ` : "As of epoch ";
       setText(words, rows.length ? `${first}${grouped(rows[0].epoch)}.` : this.kind.none);
     } catch (error) {
       setText(words, `The rows did not come: ${error.message}.`);

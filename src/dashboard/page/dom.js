@@ -35,7 +35,10 @@ export function setDecimal(cell, text) {
 /** Tells the style of a table how many fraction digits its amounts have at the most. */
 export function setFractionRoom(table, amounts) {
   const digits = (amount) => (amount.length > LONG - 2 ? 0 : amount.length - amount.indexOf(".") - 1);
-  table.style.setProperty("--fraction", String(amounts.reduce((most, amount) => Math.max(most, digits(amount)), 2)));
+  table.style.setProperty(
+    "--fraction",
+    String(amounts.reduce((most, amount) => Math.max(most, digits(amount)), 2)),
+  );
 }
 
 /** The id of a user or an order, kept to itself whatever its direction, whole in its title. */

@@ -63,7 +63,10 @@ function roll(inner, character, up) {
   if (digits && mayMove() && rolling.get(inner)?.playState !== "running") {
     inner.dataset.was = inner.textContent;
     inner.dataset.up = up;
-    rolling.set(inner, inner.animate([{ transform: `translateY(${up ? 100 : -100}%)` }, { transform: "none" }], ROLL));
+    rolling.set(
+      inner,
+      inner.animate([{ transform: `translateY(${up ? 100 : -100}%)` }, { transform: "none" }], ROLL),
+    );
   }
   inner.textContent = character;
 }
@@ -135,8 +138,14 @@ export function showTrust({ state, heardMs, changedMs, nowMs }) {
     setText(byId("verified-mark"), verifiedEqual ? "\u2713" : "\u2717");
     const ago = agoText(nowMs - state.verifiedMs);
     const behind = state.epoch - verifiedEpoch;
-    const epochs = behind <= 0 ? "this epoch" : behind === 1 ? "1 epoch ago" : `${grouped(behind)} epochs ago`;
-    setText(byId("equation"), verifiedEqual ? "\u03a3 users = \u03a3 windows = total," : "\u03a3 users, \u03a3 windows and total DIFFER,");
+    const epochs =
+      behind <= 0 ? "this epoch" : behind === 1 ? "1 epoch ago" : `${grouped(behind)} epochs ago`;
+    setText(
+      byId("equation"),
+      verifiedEqual
+        ? "\u03a3 users = \u03a3 windows = total,"
+        : "\u03a3 users, \u03a3 windows and total DIFFER,",
+    );
     setText(byId("verified-words"), `verified at epoch ${grouped(verifiedEpoch)} (${epochs}, ${ago})`);
   }
   showCount("rejects", state.rejects, state.rejects === 1 ? "order set aside" : "orders set aside");

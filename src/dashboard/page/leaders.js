@@ -62,7 +62,10 @@ export class Leaders {
       this.#rows.get(user).remove();
       this.#rows.delete(user);
     }
-    setFractionRoom(byId("leaders"), shown.map((entry) => entry.totalPriceExact));
+    setFractionRoom(
+      byId("leaders"),
+      shown.map((entry) => entry.totalPriceExact),
+    );
     setAttribute(byId("leaders"), "data-by", by);
     byId("leaders-empty").hidden = shown.length > 0;
     byId("leaders").hidden = shown.length === 0;

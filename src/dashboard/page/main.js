@@ -1,6 +1,6 @@
 // Puts the page together: what comes from the server goes into the model at once, and onto the screen once a frame.
 
-import { trouble } from "./backoff.js";
+import { SILENT_MS, trouble } from "./backoff.js";
 import { showBanner } from "./banner.js";
 import { Dialogs } from "./dialogs.js";
 import { byId, fetchRows, setText } from "./dom.js";
@@ -34,6 +34,7 @@ class Page {
   #day = { zone: "", start: 0, end: 0 };
   #frame = null;
   #drawnAt = 0;
+  #shownAt = 0;
   #chartAsked = false;
   #trendAt = 0;
   #trendKey = "";
@@ -53,7 +54,10 @@ class Page {
     this.#stream.open();
     this.#trend.onResize = () => this.#redraw();
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#chosen("theme"));
-    document.addEventListener("visibilitychange", () => document.hidden || this.#redraw());
+    document.addEventListener("visibilitychange", () => {
+      this.#shownAt = Date.now();
+      this.#redraw();
+    });
     setInterval(() => this.#tick(), TICK_MS);
     setTimeout(() => this.#loadRest(), CHART_WAIT_MS);
   }
@@ -86,20 +90,32 @@ class Page {
     if (byAmount) this.#board.byAmount = byAmount;
     if (byCount) this.#board.byCount = byCount;
     if (changed) this.#windows?.takeFrame(changed, state.epoch, this.#now());
-    if (kind === "snapshot" || reloadWindows) this.#loader.load(this.#windows, state.epoch, () => this.#now(), () => this.#redraw());
+    if (kind === "snapshot" || reloadWindows)
+      this.#loader.load(
+        this.#windows,
+        state.epoch,
+        () => this.#now(),
+        () => this.#redraw(),
+      );
     this.#schedule();
   }
 
   #tick() {
     this.#stream.watch();
     if (this.#windows) {
-      this.#loader.check(this.#windows, this.#state, () => this.#now(), () => this.#redraw());
+      this.#loader.check(
+        this.#windows,
+        this.#state,
+        () => this.#now(),
+        () => this.#redraw(),
+      );
     }
     this.#schedule();
   }
 
   #chosen(name) {
     if (name === "theme") this.#trend.restyle();
+    this.#drawnAt = 0;
     this.#redraw();
   }
 
@@ -126,9 +142,16 @@ class Page {
     const zone = this.#settings.zoneName;
     setText(byId("clock"), secondText(now, zone));
     const heardMs = localNow - this.#stream.heardAt;
+    // Behind another tab events may wait: on return they have a second to come before anything is said.
+    const silentMs = Math.min(heardMs, localNow - this.#shownAt + SILENT_MS - 1000);
     const lostMs = this.#stream.lostAt === null ? null : localNow - this.#stream.lostAt;
     const retryMs = this.#stream.retryAt === null ? null : this.#stream.retryAt - localNow;
-    showBanner({ trouble: trouble({ state: this.#state, heardMs, lostMs }), heardAtMs: this.#heardAtMs, retryMs, zone });
+    showBanner({
+      trouble: trouble({ state: this.#state, heardMs: silentMs, lostMs }),
+      heardAtMs: this.#heardAtMs,
+      retryMs,
+      zone,
+    });
     if (!this.#state || !this.#windows) return;
     this.#renderValues({ now, localNow, zone, heardMs });
     if (this.#chartAsked) this.#renderTrend(now, localNow, zone);
@@ -137,15 +160,28 @@ class Page {
 
   #renderValues({ now, localNow, zone, heardMs }) {
     const state = this.#state;
-    if (zone !== this.#day.zone || now < this.#day.start || now >= this.#day.end) this.#day = { zone, ...dayOf(now, zone) };
+    if (zone !== this.#day.zone || now < this.#day.start || now >= this.#day.end)
+      this.#day = { zone, ...dayOf(now, zone) };
     const { lastBeginMs } = this.#windows.end(now);
     const day = this.#windows.sum(this.#day.start, this.#day.end);
     const difference = change(this.#windows, { lastBeginMs, nowMs: now });
     this.#kpi.show({ state, day, dayStart: this.#day.start, change: difference, zone, localNow });
-    showTrust({ state, heardMs, changedMs: state.changedMs === null ? null : now - state.changedMs, nowMs: now });
+    showTrust({
+      state,
+      heardMs,
+      changedMs: state.changedMs === null ? null : now - state.changedMs,
+      nowMs: now,
+    });
     const { by, top, wall } = this.#settings;
-    this.#leaders.show(by === "amount" ? this.#board.byAmount : this.#board.byCount, { by, top: wall ? 10 : Number(top), state });
-    setText(byId("leaders-empty"), state.phase === "waiting" ? "Waiting for the table OrderSource." : "No users yet.");
+    this.#leaders.show(by === "amount" ? this.#board.byAmount : this.#board.byCount, {
+      by,
+      top: wall ? 10 : Number(top),
+      state,
+    });
+    setText(
+      byId("leaders-empty"),
+      state.phase === "waiting" ? "Waiting for the table OrderSource." : "No users yet.",
+    );
     this.#search.refresh(state.epoch);
     this.#dialogs.refresh(state);
   }
@@ -165,7 +201,14 @@ class Page {
     this.#trend.show(addUp(rows, factor, windows.widthMs, now), { zone, words });
     this.#table.show(rows, zone, range);
     const newestMs = lastBeginMs;
-    const said = trendWords({ historic, ahead: windows.ahead(now), factor, widthMs: windows.widthMs, newestMs, zone });
+    const said = trendWords({
+      historic,
+      ahead: windows.ahead(now),
+      factor,
+      widthMs: windows.widthMs,
+      newestMs,
+      zone,
+    });
     setText(byId("trend-words"), said);
     byId("trend-words").hidden = said === "";
     setText(byId("width-words"), spanWords(windows.widthMs));

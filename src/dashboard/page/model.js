@@ -67,7 +67,8 @@ export class Windows {
       this.#put(row, row.epoch ?? epoch);
     }
     for (const [beginMs, row] of this.#rows) {
-      if (beginMs >= from && beginMs < to && row.epoch <= epoch && !present.has(beginMs)) this.#rows.delete(beginMs);
+      if (beginMs >= from && beginMs < to && row.epoch <= epoch && !present.has(beginMs))
+        this.#rows.delete(beginMs);
     }
     this.#answer = { from, to, epoch };
     this.version++;

@@ -41,7 +41,8 @@ export class Search {
 
   /** To be called as epochs pass: what was found is kept up to date. */
   refresh(epoch) {
-    if (this.#query !== "" && epoch !== this.#epoch && Date.now() - this.#askedAt > AGAIN_MS) this.#ask(epoch);
+    if (this.#query !== "" && epoch !== this.#epoch && Date.now() - this.#askedAt > AGAIN_MS)
+      this.#ask(epoch);
   }
 
   async #ask(epoch = -1) {
@@ -69,8 +70,16 @@ export class Search {
   #show(rows) {
     const body = byId("found").querySelector("tbody");
     body.replaceChildren(...rows.map(makeRow));
-    setFractionRoom(body.parentElement, rows.map((row) => row.totalPriceExact));
-    const users = rows.length === 0 ? "No user begins" : rows.length === 1 ? "1 user begins" : `${rows.length} users begin`;
+    setFractionRoom(
+      body.parentElement,
+      rows.map((row) => row.totalPriceExact),
+    );
+    const users =
+      rows.length === 0
+        ? "No user begins"
+        : rows.length === 1
+          ? "1 user begins"
+          : `${rows.length} users begin`;
     const first = rows.length === LIMIT ? "The first " : "";
     const epoch = rows.length ? `, as of epoch ${grouped(rows[0].epoch)}` : "";
     setText(byId("found-words"), `${first}${users} with these letters${epoch}.`);

@@ -24,7 +24,14 @@ export function rangeOf(windows, { lastBeginMs, rangeMs, nowMs }) {
   for (let at = 0; at < count; at++) {
     const beginMs = lastBeginMs - (count - 1 - at) * widthMs;
     const row = windows.at(beginMs);
-    rows[at] = { beginMs, endMs: beginMs + widthMs, count: row.count, units: row.units, late: row.late, open: beginMs + widthMs > nowMs };
+    rows[at] = {
+      beginMs,
+      endMs: beginMs + widthMs,
+      count: row.count,
+      units: row.units,
+      late: row.late,
+      open: beginMs + widthMs > nowMs,
+    };
   }
   return rows;
 }
@@ -44,7 +51,14 @@ export function addUp(rows, factor, widthMs, nowMs) {
     const beginMs = beginOf(row.beginMs, spanMs);
     let point = points.at(-1);
     if (point?.beginMs !== beginMs) {
-      point = { beginMs, endMs: beginMs + spanMs, count: 0, units: 0n, late: 0, open: beginMs + spanMs > nowMs };
+      point = {
+        beginMs,
+        endMs: beginMs + spanMs,
+        count: 0,
+        units: 0n,
+        late: 0,
+        open: beginMs + spanMs > nowMs,
+      };
       points.push(point);
     }
     point.count += row.count;
@@ -82,10 +96,13 @@ export function labelStepMs(spanMs, labelsMax) {
 /** A span of time in words: "30 seconds", "2 minutes", "1 hour". */
 export function spanWords(ms) {
   const [size, word] =
-    ms % 3_600_000 === 0 ? [ms / 3_600_000, "hour"]
-    : ms % MINUTE_MS === 0 ? [ms / MINUTE_MS, "minute"]
-    : ms % 1000 === 0 ? [ms / 1000, "second"]
-    : [ms, "millisecond"];
+    ms % 3_600_000 === 0
+      ? [ms / 3_600_000, "hour"]
+      : ms % MINUTE_MS === 0
+        ? [ms / MINUTE_MS, "minute"]
+        : ms % 1000 === 0
+          ? [ms / 1000, "second"]
+          : [ms, "millisecond"];
   return `${size} ${word}${size === 1 ? "" : "s"}`;
 }
 

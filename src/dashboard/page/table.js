@@ -2,14 +2,13 @@
 
 import { grouped, toText } from "./decimal.js";
 import { byId, element, setAttribute, setDecimal, setFractionRoom, setText } from "./dom.js";
-import { fullText, secondText } from "./zone.js";
+import { momentText } from "./zone.js";
 
 function makeRow(row, zone) {
-  const begin = fullText(row.beginMs, zone);
   return element(
     "tr",
     { "data-begin-ms": row.beginMs },
-    element("th", { scope: "row", title: `${begin} to ${fullText(row.endMs, zone)}` }, secondText(row.beginMs, zone)),
+    element("th", { scope: "row" }, momentText(row.beginMs, zone)),
     element("td", { class: "number" }),
     element("td", { class: "number" }),
     element("td", { class: "notes" }),
@@ -58,14 +57,17 @@ export class TrendTable {
       const row = rows[at];
       let made = this.#rows.get(row.beginMs);
       if (!made) {
-        made = { row: makeRow(row, zone), seen: "" };
+        made = { row: makeRow(row, zone), seen: "", exact: "" };
         this.#rows.set(row.beginMs, made);
         this.#place(made.row, row.beginMs, fresh);
       }
       this.#fill(made, row);
     }
     this.#body.prepend(fresh);
-    setFractionRoom(byId("trend-table"), rows.map((row) => toText(row.units)));
+    setFractionRoom(
+      byId("trend-table"),
+      Array.from(this.#rows.values(), (made) => made.exact),
+    );
   }
 
   /** New windows come before all that are there, but for those that fill in below after a jump of the clock. */
@@ -82,6 +84,7 @@ export class TrendTable {
     made.seen = seen;
     const [, orders, amount, note] = made.row.children;
     const exact = toText(row.units);
+    made.exact = exact;
     setAttribute(made.row, "data-count", row.count);
     setAttribute(made.row, "data-amount", exact);
     setAttribute(made.row, "data-open", row.open ? "true" : null);

@@ -20,7 +20,12 @@ function colours() {
     probe.style.color = `var(--${name})`;
     return getComputedStyle(probe).color;
   };
-  return Object.fromEntries(["ink", "quiet", "line", "paper", "raised", "amount", "count", "count-fill", "late"].map((name) => [name, read(name)]));
+  return Object.fromEntries(
+    ["ink", "quiet", "line", "paper", "raised", "amount", "count", "count-fill", "late"].map((name) => [
+      name,
+      read(name),
+    ]),
+  );
 }
 
 export class Trend {
@@ -66,7 +71,11 @@ export class Trend {
   /** Draws `points`, oldest first, with times of `zone`. */
   show(points, { zone, words }) {
     this.#points = points;
-    setAttribute(this.#host, "aria-label", `Chart of orders and amount, ${words}. The same values are in the table that follows.`);
+    setAttribute(
+      this.#host,
+      "aria-label",
+      `Chart of orders and amount, ${words}. The same values are in the table that follows.`,
+    );
     if (!this.#chart) return;
     const shifted = this.#firstBegin !== points[0].beginMs;
     this.#firstBegin = points[0].beginMs;
@@ -104,7 +113,11 @@ export class Trend {
         alignTicks: at === 1,
         max: empty ? 4 : null,
         splitLine: { show: at === 0, lineStyle: { color: ink.line, width: 1 } },
-        axisLabel: { ...label, color: at ? ink.amount : ink.count, formatter: (value) => COMPACT.format(value).replace("-", "\u2212") },
+        axisLabel: {
+          ...label,
+          color: at ? ink.amount : ink.count,
+          formatter: (value) => COMPACT.format(value).replace("-", "\u2212"),
+        },
       })),
       series: this.#series(points, ink, rem),
     };
@@ -112,7 +125,11 @@ export class Trend {
 
   #timeAxis(points, zone, label, size) {
     const spanMs = points.at(-1).endMs - points[0].beginMs;
-    const labels = timeLabels(points, zone, labelStepMs(spanMs, this.#host.clientWidth / (LABEL_PX * (size / 12.5))));
+    const labels = timeLabels(
+      points,
+      zone,
+      labelStepMs(spanMs, this.#host.clientWidth / (LABEL_PX * (size / 12.5))),
+    );
     const shows = (at) => labels[at] !== NO_LABEL;
     return {
       id: "time",
@@ -217,8 +234,15 @@ function timeLabels(points, zone, stepMs) {
 /** What the chart shows, in words for above it. */
 export function trendWords({ historic, ahead, factor, widthMs, newestMs, zone }) {
   const said = [];
-  if (historic) said.push(`No order in the last 24 hours: the trend ends at the newest window, ${dateText(newestMs, zone)}.`);
-  if (factor > 1) said.push(`Each point of the chart adds up ${factor} windows (${spanWords(factor * widthMs)}).`);
-  if (ahead > 0) said.push(`${grouped(ahead)} ${ahead === 1 ? "window lies" : "windows lie"} after now and will show then.`);
+  if (historic)
+    said.push(
+      `No order in the last 24 hours: the trend ends at the newest window, ${dateText(newestMs, zone)}.`,
+    );
+  if (factor > 1)
+    said.push(`Each point of the chart adds up ${factor} windows (${spanWords(factor * widthMs)}).`);
+  if (ahead > 0)
+    said.push(
+      `${grouped(ahead)} ${ahead === 1 ? "window lies" : "windows lie"} after now and will show then.`,
+    );
   return said.join(" ");
 }

@@ -37,6 +37,9 @@ export const dayText = (ms, zone) => format(zone, "day", { day: "numeric", month
 export const minuteText = (ms, zone) => format(zone, "minute", CLOCK).format(ms);
 /** "23:59:30" */
 export const secondText = (ms, zone) => format(zone, "second", { ...CLOCK, second: "2-digit" }).format(ms);
+/** "22 Nov, 23:59:30" */
+export const momentText = (ms, zone) =>
+  format(zone, "moment", { day: "numeric", month: "short", ...CLOCK, second: "2-digit" }).format(ms);
 /** "22 Nov 2026, 23:59:30" */
 export const fullText = (ms, zone) => `${dateText(ms, zone)}, ${secondText(ms, zone)}`;
 
@@ -44,7 +47,9 @@ const dayKey = (ms, zone) => format(zone, "key", DATE).format(ms);
 
 /** Milliseconds that the wall clock in `zone` is ahead of UTC at `ms`. */
 export function aheadMs(ms, zone) {
-  const parts = format(zone, "parts", { ...DATE, ...CLOCK, second: "2-digit", era: "short" }).formatToParts(ms);
+  const parts = format(zone, "parts", { ...DATE, ...CLOCK, second: "2-digit", era: "short" }).formatToParts(
+    ms,
+  );
   const part = Object.fromEntries(parts.map(({ type, value }) => [type, value]));
   const year = part.era === "BC" ? 1 - Number(part.year) : Number(part.year);
   const wall = new Date(0);

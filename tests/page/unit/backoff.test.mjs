@@ -4,10 +4,14 @@ import { module } from "./support.mjs";
 
 const { trouble, waitMs } = await module("backoff.js");
 const WELL = { phase: "running", reason: null, behindMs: 0, verifiedEqual: true, verifiedEpoch: 5 };
-const kindOf = (state, heardMs = 500, lostMs = null) => trouble({ state: state && { ...WELL, ...state }, heardMs, lostMs })?.kind ?? null;
+const kindOf = (state, heardMs = 500, lostMs = null) =>
+  trouble({ state: state && { ...WELL, ...state }, heardMs, lostMs })?.kind ?? null;
 
 test("waits grow to five seconds and are spread", () => {
-  assert.deepEqual([1, 2, 3, 4, 5, 6, 100].map((failures) => waitMs(failures, 0.5)), [500, 1000, 2000, 4000, 5000, 5000, 5000]);
+  assert.deepEqual(
+    [1, 2, 3, 4, 5, 6, 100].map((failures) => waitMs(failures, 0.5)),
+    [500, 1000, 2000, 4000, 5000, 5000, 5000],
+  );
   assert.equal(waitMs(1, 0), 400);
   assert.equal(waitMs(5, 0.999999), 6000);
 });
@@ -43,6 +47,10 @@ test("only a lost or silent connection makes values stale", () => {
 });
 
 test("a reason is a sentence", () => {
-  const { text } = trouble({ state: { ...WELL, phase: "blocked", reason: "table T has another key" }, heardMs: 0, lostMs: null });
+  const { text } = trouble({
+    state: { ...WELL, phase: "blocked", reason: "table T has another key" },
+    heardMs: 0,
+    lostMs: null,
+  });
   assert.equal(text, "The job is blocked. Table T has another key.");
 });

@@ -19,7 +19,18 @@ test("a decimal is its number of 10^-18", () => {
 });
 
 test("what is no plain decimal is refused", () => {
-  for (const text of ["", "1.", ".5", "1e3", "+1.00", "1,000.00", "NaN", "0.0000000000000000001", " 1.00", "--1"]) {
+  for (const text of [
+    "",
+    "1.",
+    ".5",
+    "1e3",
+    "+1.00",
+    "1,000.00",
+    "NaN",
+    "0.0000000000000000001",
+    " 1.00",
+    "--1",
+  ]) {
     assert.throws(() => toUnits(text), RangeError, text);
   }
 });

@@ -15,7 +15,9 @@ function serverOf(begins, epoch) {
     const parameters = new URL(url, "http://host").searchParams;
     const from = Number(parameters.get("from") ?? -Infinity);
     const to = Number(parameters.get("to") ?? Infinity);
-    const rows = begins.filter((beginMs) => beginMs >= from && beginMs < to).slice(-Number(parameters.get("limit")));
+    const rows = begins
+      .filter((beginMs) => beginMs >= from && beginMs < to)
+      .slice(-Number(parameters.get("limit")));
     return rows.map((beginMs) => ({ epoch, beginMs, count: 1, totalPriceExact: "1.00", late: 0 }));
   };
   return { fetchRows, asked };
@@ -24,12 +26,20 @@ function serverOf(begins, epoch) {
 const loaded = async (server, widthMs, now = NOW) => {
   const windows = new Windows(widthMs);
   const loader = new Loader(server.fetchRows);
-  await loader.load(windows, 7, () => now, () => {});
+  await loader.load(
+    windows,
+    7,
+    () => now,
+    () => {},
+  );
   return { windows, loader };
 };
 
 test("the last 25 hours are one answer for windows of 30 seconds", async () => {
-  const begins = Array.from({ length: 4000 }, (_, at) => Math.floor(NOW / 30_000) * 30_000 - (3999 - at) * 30_000);
+  const begins = Array.from(
+    { length: 4000 },
+    (_, at) => Math.floor(NOW / 30_000) * 30_000 - (3999 - at) * 30_000,
+  );
   const server = serverOf(begins, 7);
   const { windows } = await loaded(server, 30_000);
   assert.equal(server.asked.length, 1);
@@ -37,7 +47,10 @@ test("the last 25 hours are one answer for windows of 30 seconds", async () => {
 });
 
 test("narrow windows take as many answers as they need", async () => {
-  const begins = Array.from({ length: 95_000 }, (_, at) => Math.floor(NOW / 1000) * 1000 - (94_999 - at) * 1000);
+  const begins = Array.from(
+    { length: 95_000 },
+    (_, at) => Math.floor(NOW / 1000) * 1000 - (94_999 - at) * 1000,
+  );
   const server = serverOf(begins, 7);
   const { windows } = await loaded(server, 1000);
   assert.equal(server.asked.length, 5);
@@ -65,12 +78,22 @@ test("windows are loaded anew each hour, and when a day went by without orders",
     let ended = Promise.resolve();
     const load = loader.load.bind(loader);
     loader.load = (...parameters) => (ended = load(...parameters));
-    loader.check(windows, { count: 2, epoch: 7 }, () => now, () => {});
+    loader.check(
+      windows,
+      { count: 2, epoch: 7 },
+      () => now,
+      () => {},
+    );
     await ended;
     loader.load = load;
     return server.asked.length - before;
   };
-  await loader.load(windows, 7, () => now, () => {});
+  await loader.load(
+    windows,
+    7,
+    () => now,
+    () => {},
+  );
   assert.equal(await check(), 0);
   now += 59 * 60_000;
   assert.equal(await check(), 0);
@@ -94,13 +117,30 @@ test("a failed answer is asked for again, not at once", async () => {
     if (broken) throw new Error("no route");
     return server.fetchRows(url);
   });
-  await loader.load(windows, 7, () => NOW, () => {});
+  await loader.load(
+    windows,
+    7,
+    () => NOW,
+    () => {},
+  );
   console.warn = warned;
   assert.equal(windows.sum(NOW - HOUR_MS, NOW), null);
   broken = false;
   let done = false;
-  loader.check(windows, { count: 1, epoch: 7 }, () => NOW + 5000, () => (done = true));
+  loader.check(
+    windows,
+    { count: 1, epoch: 7 },
+    () => NOW + 5000,
+    () => (done = true),
+  );
   assert.equal(server.asked.length, 0);
-  await new Promise((resolve) => loader.check(windows, { count: 1, epoch: 7 }, () => NOW + 11_000, () => resolve((done = true))));
+  await new Promise((resolve) =>
+    loader.check(
+      windows,
+      { count: 1, epoch: 7 },
+      () => NOW + 11_000,
+      () => resolve((done = true)),
+    ),
+  );
   assert.ok(done);
 });

@@ -47,10 +47,18 @@ test("any order of answers among the frames ends at what the server has", () => 
     const windows = new Windows(WIDTH_MS);
     const waiting = [];
     const first = beginOf(NOW, WIDTH_MS) - 20 * WIDTH_MS;
-    const answer = (epoch) => ({ epoch, rows: [...server].filter(([, count]) => count).map(([begin, count]) => ({ ...row(begin, count), epoch })) });
+    const answer = (epoch) => ({
+      epoch,
+      rows: [...server]
+        .filter(([, count]) => count)
+        .map(([begin, count]) => ({ ...row(begin, count), epoch })),
+    });
     windows.takeAnswer([], { ...ALL, epoch: 0 }, NOW);
     for (let epoch = 1; epoch <= 60; epoch++) {
-      const changed = Array.from({ length: 1 + random.below(3) }, () => [first + random.below(20) * WIDTH_MS, random.below(4)]);
+      const changed = Array.from({ length: 1 + random.below(3) }, () => [
+        first + random.below(20) * WIDTH_MS,
+        random.below(4),
+      ]);
       for (const [begin, count] of changed) server.set(begin, count);
       if (random.below(8) === 0) waiting.push(answer(epoch));
       const rows = [...new Map(changed)].map(([begin, count]) => row(begin, count));
@@ -77,7 +85,13 @@ test("sums are exact and given only for what is wholly known", () => {
   const windows = new Windows(WIDTH_MS);
   const midnight = Date.parse("2026-11-22T00:00:00Z");
   assert.equal(windows.sum(midnight, midnight + DAY_MS), null);
-  const rows = [-1, 0, 1, 2, 2880].map((at) => ({ beginMs: midnight + at * WIDTH_MS, count: 1, totalPriceExact: "0.10", late: 0, epoch: 4 }));
+  const rows = [-1, 0, 1, 2, 2880].map((at) => ({
+    beginMs: midnight + at * WIDTH_MS,
+    count: 1,
+    totalPriceExact: "0.10",
+    late: 0,
+    epoch: 4,
+  }));
   windows.takeAnswer(rows, { from: NOW - 25 * HOUR_MS, to: ALL.to, epoch: 4 }, NOW);
   assert.deepEqual(windows.sum(midnight, midnight + DAY_MS), { count: 3, amount: "0.30" });
   assert.equal(windows.sum(NOW - 26 * HOUR_MS, NOW), null);
@@ -124,7 +138,11 @@ test("thirty days of frames and any timestamps leave no more windows than a day 
 
 test("windows ahead of now are counted, and those far ahead are not kept", () => {
   const windows = new Windows(WIDTH_MS);
-  windows.takeFrame([row(beginOf(NOW + HOUR_MS, WIDTH_MS), 2), row(beginOf(NOW + 40 * DAY_MS, WIDTH_MS), 2)], 1, NOW);
+  windows.takeFrame(
+    [row(beginOf(NOW + HOUR_MS, WIDTH_MS), 2), row(beginOf(NOW + 40 * DAY_MS, WIDTH_MS), 2)],
+    1,
+    NOW,
+  );
   windows.prune(NOW);
   assert.equal(windows.ahead(NOW), 1);
   assert.equal(windows.newest(NOW), null);

@@ -3,7 +3,8 @@ import { test } from "node:test";
 import { module, randomFrom } from "./support.mjs";
 
 const { Windows, beginOf } = await module("model.js");
-const { POINTS_MAX, RANGES, addUp, agoText, change, factorFor, labelStepMs, rangeOf, spanWords, windowsIn } = await module("series.js");
+const { POINTS_MAX, RANGES, addUp, agoText, change, factorFor, labelStepMs, rangeOf, spanWords, windowsIn } =
+  await module("series.js");
 const NOW = Date.parse("2026-11-22T21:00:10Z");
 
 /** Windows of `widthMs` with `counts` orders, the last of them the one that holds `NOW`. */
@@ -16,7 +17,11 @@ function windowsOf(widthMs, counts) {
     totalPriceExact: `${count}.25`,
     late: count % 2,
   }));
-  windows.takeFrame(rows.filter((row) => row.count), 1, NOW);
+  windows.takeFrame(
+    rows.filter((row) => row.count),
+    1,
+    NOW,
+  );
   return { windows, last };
 }
 
@@ -36,7 +41,10 @@ test("each range has its windows, for any width, and the last is open", () => {
 test("windows without orders are zeros", () => {
   const { windows, last } = windowsOf(30_000, [4, 0, 0, 2, 1]);
   const rows = rangeOf(windows, { lastBeginMs: last, rangeMs: RANGES["5m"].ms, nowMs: NOW });
-  assert.deepEqual(rows.map((row) => row.count), [0, 0, 0, 0, 0, 4, 0, 0, 2, 1]);
+  assert.deepEqual(
+    rows.map((row) => row.count),
+    [0, 0, 0, 0, 0, 4, 0, 0, 2, 1],
+  );
   assert.equal(rows[6].units, 0n);
 });
 
@@ -52,18 +60,31 @@ test("no more points than there is room for, and nothing is lost in adding up", 
     assert.ok(points.length <= POINTS_MAX + 1);
     const kept = rows.filter((row) => row.beginMs >= points[0].beginMs);
     assert.ok(rows.length - kept.length < factor);
-    assert.equal(points.reduce((sum, point) => sum + point.count, 0), kept.reduce((sum, row) => sum + row.count, 0));
-    assert.equal(points.reduce((sum, point) => sum + point.units, 0n), kept.reduce((sum, row) => sum + row.units, 0n));
+    assert.equal(
+      points.reduce((sum, point) => sum + point.count, 0),
+      kept.reduce((sum, row) => sum + row.count, 0),
+    );
+    assert.equal(
+      points.reduce((sum, point) => sum + point.units, 0n),
+      kept.reduce((sum, row) => sum + row.units, 0n),
+    );
     points.forEach((point, at) => assert.equal(point.beginMs, points[0].beginMs + at * factor * widthMs));
     assert.ok(points.at(-1).open);
   }
 });
 
 test("points do not change their windows as time goes on", () => {
-  const { windows, last } = windowsOf(30_000, Array.from({ length: 2880 }, (_, at) => at % 7));
+  const { windows, last } = windowsOf(
+    30_000,
+    Array.from({ length: 2880 }, (_, at) => at % 7),
+  );
   const begins = (lastBeginMs) => {
     const rows = rangeOf(windows, { lastBeginMs, rangeMs: RANGES["24h"].ms, nowMs: NOW });
-    return new Map(addUp(rows, 12, 30_000, NOW).slice(0, -1).map((point) => [point.beginMs, point.count]));
+    return new Map(
+      addUp(rows, 12, 30_000, NOW)
+        .slice(0, -1)
+        .map((point) => [point.beginMs, point.count]),
+    );
   };
   const before = begins(last - 30_000);
   for (const [begin, count] of begins(last)) if (before.has(begin)) assert.equal(before.get(begin), count);
@@ -87,10 +108,25 @@ test("labels fit and are at round times", () => {
 });
 
 test("spans and ages in words", () => {
-  for (const [ms, words] of [[30_000, "30 seconds"], [1000, "1 second"], [60_000, "1 minute"], [5_400_000, "90 minutes"], [7_200_000, "2 hours"], [1500, "1500 milliseconds"]]) {
+  for (const [ms, words] of [
+    [30_000, "30 seconds"],
+    [1000, "1 second"],
+    [60_000, "1 minute"],
+    [5_400_000, "90 minutes"],
+    [7_200_000, "2 hours"],
+    [1500, "1500 milliseconds"],
+  ]) {
     assert.equal(spanWords(ms), words);
   }
-  for (const [ms, words] of [[-5, "just now"], [999, "just now"], [1000, "1 s ago"], [119_999, "119 s ago"], [120_000, "2 min ago"], [7_200_000, "2 h ago"], [172_800_000, "2 days ago"]]) {
+  for (const [ms, words] of [
+    [-5, "just now"],
+    [999, "just now"],
+    [1000, "1 s ago"],
+    [119_999, "119 s ago"],
+    [120_000, "2 min ago"],
+    [7_200_000, "2 h ago"],
+    [172_800_000, "2 days ago"],
+  ]) {
     assert.equal(agoText(ms), words);
   }
 });

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { module, randomFrom } from "./support.mjs";
 
-const { aheadMs, dateText, dayOf, dayText, fullText, isZone, minuteText, secondText } = await module("zone.js");
+const { aheadMs, dateText, dayOf, dayText, fullText, isZone, minuteText, momentText, secondText } =
+  await module("zone.js");
 const HOUR_MS = 3_600_000;
 const at = (text) => Date.parse(text);
 
@@ -28,10 +29,10 @@ test("days begin and end at the midnights of their zone", () => {
   }
 });
 
-test("days follow each other without gap or overlap for two years", () => {
+test("days follow each other without gap or overlap for a year", () => {
   for (const zone of ["Europe/Berlin", "America/St_Johns", "Pacific/Chatham", "Asia/Shanghai"]) {
     let day = dayOf(at("2025-01-01T12:00:00Z"), zone);
-    for (let passed = 0; passed < 730; passed++) {
+    for (let passed = 0; passed < 366; passed++) {
       const next = dayOf(day.end, zone);
       assert.equal(next.start, day.end, zone);
       assert.deepEqual(dayOf(day.end - 1, zone), day, zone);
@@ -64,10 +65,12 @@ test("times are written the same way everywhere", () => {
   assert.equal(dayText(ms, "Asia/Shanghai"), "23 Nov");
   assert.equal(minuteText(at("2026-11-22T00:05:00Z"), "UTC"), "00:05");
   assert.equal(secondText(ms, "UTC"), "23:59:30");
+  assert.equal(momentText(ms, "UTC"), "22 Nov, 23:59:30");
   assert.equal(fullText(ms, "Asia/Shanghai"), "23 Nov 2026, 07:59:30");
 });
 
 test("a zone is one or is not", () => {
   for (const zone of ["UTC", "Asia/Shanghai", "Europe/Berlin"]) assert.ok(isZone(zone), zone);
-  for (const zone of ["", "Mars/Olympus", null, undefined, 3, "<img>"]) assert.ok(!isZone(zone), String(zone));
+  for (const zone of ["", "Mars/Olympus", null, undefined, 3, "<img>"])
+    assert.ok(!isZone(zone), String(zone));
 });
