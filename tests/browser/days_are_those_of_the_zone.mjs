@@ -21,7 +21,7 @@ await run("days of zones", async (browser) => {
     await becomes(`today in ${zone}`, () => numbers(page), () => shop.numbers(zone));
     seen.add(shop.numbers(zone).todayAmount);
     const newest = () => page.locator("#trend-table tbody tr th").first().textContent();
-    await becomes(`windows in ${zone}`, newest, () => clock(zone).format(windowOf(Date.now())));
+    await until(`windows in ${zone}`, newest, (text) => text.endsWith(clock(zone).format(windowOf(Date.now()))));
     await until("the clock", () => page.locator("#clock").textContent(), (text) => {
       return [0, 1000].some((ago) => text === clock(zone).format(Date.now() - ago));
     });

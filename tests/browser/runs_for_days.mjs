@@ -6,14 +6,18 @@
 import { createServer } from "node:http";
 
 import { PAGE, becomes, close, equal, holds, leaders, open, run } from "./lib.mjs";
-import { WINDOW_MS, dayIn, decimal, units } from "./shop.mjs";
+import { dayIn, decimal, units } from "./shop.mjs";
 
 const ZONE = "Europe/Berlin";
 const HOUR_MS = 3_600_000;
 /** Ten minutes before midnight. */
 const START_MS = Date.parse("2026-03-27T22:50:00Z");
-const DAYS = 3;
-const WINDOWS_AN_HOUR = HOUR_MS / WINDOW_MS;
+const DAYS = 4;
+/** Width of a window: a wide one makes the days short. */
+const WINDOW_MS = 300_000;
+/** How much passes before the page is looked at. */
+const STEP_HOURS = 3;
+const STEP_WINDOWS = (STEP_HOURS * HOUR_MS) / WINDOW_MS;
 
 /** The orders of the window that begins so: some windows have none. */
 function windowAt(beginMs) {
@@ -108,32 +112,32 @@ async function held(session) {
   return { nodes: Nodes, listeners: JSEventListeners, heapKib: Math.round(JSHeapUsedSize / 1024) };
 }
 
-await run("three days", async (browser) => {
+await run("four days", async (browser) => {
   const racing = new Racing();
   const server = createServer((request, answer) => racing.answer(request, answer));
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   const beats = setInterval(() => racing.beat(), 500);
-  const page = await open(browser, `http://127.0.0.1:${server.address().port}/?wall&range=6h&zone=${ZONE}`);
+  const page = await open(browser, `http://127.0.0.1:${server.address().port}/?wall&range=24h&zone=${ZONE}`);
   const session = await page.context().newCDPSession(page);
   await session.send("Performance.enable");
   const epoch = () => page.locator("#epoch").getAttribute("data-value");
   const dates = new Set();
   const kept = [];
-  for (let hour = 0; hour < DAYS * 24; hour++) {
-    const passed = racing.pass(WINDOWS_AN_HOUR);
+  for (let hour = STEP_HOURS; hour <= DAYS * 24; hour += STEP_HOURS) {
+    const passed = racing.pass(STEP_WINDOWS);
     await becomes(`hour ${hour}`, epoch, passed);
-    await becomes(`today after hour ${hour}`, () => shownToday(page), today(racing.nowMs));
+    await becomes(`today, hour ${hour}`, () => shownToday(page), today(racing.nowMs));
     dates.add(await page.locator(".today-date").first().textContent());
-    if ((hour + 1) % 24 === 0) {
-      await becomes("a row a window", () => page.locator("#trend-table tbody tr").count(), 720);
+    if (hour % 24 === 0) {
+      await becomes("a row a window", () => page.locator("#trend-table tbody tr").count(), 288);
       kept.push(await held(session));
     }
   }
-  equal([...dates], ["28 Mar", "29 Mar", "30 Mar", "31 Mar"], "midnights");
+  equal([...dates], ["28 Mar", "29 Mar", "30 Mar", "31 Mar", "1 Apr"], "midnights");
   await becomes("the newest users", async () => (await leaders(page))[0][0], `user ${racing.state.epoch}`);
   equal(await page.locator("#banner").isHidden(), true, "all is well");
   for (const found of kept) console.log(`at the end of a day: ${JSON.stringify(found)}`);
-  const [, before, after] = kept;
+  const [, before, , after] = kept;
   holds(after.nodes <= before.nodes * 1.05, "no more nodes");
   holds(after.listeners <= before.listeners, "no more listeners");
   holds(after.heapKib <= before.heapKib * 1.1 + 512, "no more memory");
