@@ -21,7 +21,10 @@
 //! | [`cluster`] | how processes find, check and watch each other |
 //! | [`generate`] | made-up orders |
 //! | [`format`](mod@format) | what files look like |
-//! | [`instance`] | store, live job and server, run as one |
+//! | [`feed`] | what followers of the results see: a board as of an epoch, and frames of what changed |
+//! | [`dashboard`] | the live page and its addresses, over HTTP |
+//! | [`connections`] | connections of both servers: accepted up to a number, ended in order |
+//! | [`instance`] | store, live job, recount, server and page, run as one |
 //! | [`metrics`], [`log`] | what an instance tells of itself: in numbers, and in lines |
 //! | [`row_text`] | rows of tables as text |
 //! | [`store`] | tables of orders and results, and the log of their changes, on disk |

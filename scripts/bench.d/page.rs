@@ -2,7 +2,8 @@
 //!
 //! `page [READERS] [SECONDS] [WARMUP]`: 5,000 orders a second are written, durable, while so many readers follow the stream
 //! and as many ask for it and never read. Prints a Markdown table. The program is a process of its own, and its memory is looked at from
-//! outside, from the end of WARMUP seconds of orders without readers on.
+//! outside. So that the store has taken what it takes by itself before, WARMUP seconds of as many orders as it takes, and as long of
+//! 5,000 a second, come first, without readers.
 
 use std::fs;
 use std::io::Write as _;
@@ -10,15 +11,19 @@ use std::net::{SocketAddr, TcpStream as BlockingStream};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use orderflow::tablestore::client::Client;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 mod server;
 
+#[path = "live/load.rs"]
+mod load;
 #[path = "live/orders.rs"]
 mod orders;
 
+use load::{Load, acknowledged, total};
 use orders::{order, shop};
 use server::{Server, quantiles};
 
@@ -47,16 +52,22 @@ fn main() {
 async fn measure(readers: u64, seconds: u64, warmup: u64) {
     let folder = tempfile::tempdir_in("target").expect("a folder");
     let server = shop(&folder.path().join("data")).await;
-    let begin = Instant::now() + Duration::from_secs(warmup);
+    let warmup_time = Duration::from_secs(warmup);
+    let many = Load { connections: 8, batch_rows: 200, rate: None };
+    let loaded = acknowledged(many.start(&server, 0, Instant::now() + warmup_time)).await;
+    while total(&server.client()).await < loaded {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let begin = Instant::now() + warmup_time;
     let end = begin + Duration::from_secs(seconds);
-    let acknowledged = Acknowledged::default();
+    let log = Acknowledged::default();
     let mut writers = JoinSet::new();
-    writers.spawn(write(server.client(), acknowledged.clone(), end));
+    writers.spawn(write(server.client(), loaded, log.clone(), end));
     tokio::time::sleep_until(begin.into()).await;
     let before = memory(&server);
     let (mut live, mut stalled) = (JoinSet::new(), JoinSet::new());
     for _ in 0..readers {
-        live.spawn(read(server.page, acknowledged.clone(), end));
+        live.spawn(read(server.page, log.clone(), end));
         stalled.spawn(ask_only(server.page, end));
     }
     let mut most = before;
@@ -80,25 +91,22 @@ async fn measure(readers: u64, seconds: u64, warmup: u64) {
          | the same, p99 | {:.0} ms |\n\
          | frames a second and reader | {:.1} |\n\
          | times that those who do not read were hung up on and asked anew | {} |\n\
-         | memory before readers, after {warmup} s of orders | {:.0} MiB |\n\
+         | memory before readers, after {} orders | {:.0} MiB |\n\
          | growth until the end, at most | {:.0} MiB |\n",
         p50 * 1e3,
         p99 * 1e3,
         frames as f64 / readers as f64 / seconds as f64,
         asked - readers,
+        orderflow::summary::Thousands(loaded + RATE * warmup),
         mib(before),
         mib(most.saturating_sub(before)),
     );
 }
 
-/// Writes orders at their rate, and notes when they were acknowledged.
-async fn write(
-    client: orderflow::tablestore::client::Client,
-    acknowledged: Acknowledged,
-    end: Instant,
-) -> u64 {
+/// Writes orders from this number on at their rate, and notes when they were acknowledged.
+async fn write(client: Client, first: u64, acknowledged: Acknowledged, end: Instant) -> u64 {
     let mut pace = tokio::time::interval(Duration::from_secs_f64(BATCH as f64 / RATE as f64));
-    let mut next = 0;
+    let mut next = first;
     while Instant::now() < end {
         pace.tick().await;
         let writes: Vec<_> = (next..next + BATCH).map(order).collect();
@@ -107,7 +115,7 @@ async fn write(
         next += BATCH;
         acknowledged.lock().expect("no writer panics").push((next, Instant::now()));
     }
-    next
+    next - first
 }
 
 /// Follows the stream: how many frames came, and of each the age of the oldest order that it is the first to show.

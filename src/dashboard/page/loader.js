@@ -8,6 +8,8 @@ const PAGE_ROWS = 20_000;
 const PAGES_MAX = 12;
 const WHOLE_MS = HOUR_MS;
 const AGAIN_MS = 10_000;
+/** The shortest time between two loads where frame after frame asks for them. */
+const WANTED_MS = 1000;
 const MAX_MS = Number.MAX_SAFE_INTEGER;
 
 export class Loader {
@@ -15,10 +17,16 @@ export class Loader {
   #loadedAt = -Infinity;
   #askedAt = -Infinity;
   #historic = false;
+  #wanted = false;
 
   /** `fetchRows(url, signal)` gets the objects of an address. */
   constructor(fetchRows) {
     this.fetchRows = fetchRows;
+  }
+
+  /** More windows changed than a frame says: they are to be loaded at one of the next checks. */
+  want() {
+    this.#wanted = true;
   }
 
   /** Fetches anew what is in `windows`; what still runs is dropped. `epoch` is that of empty answers. */
@@ -27,6 +35,7 @@ export class Loader {
     const running = new AbortController();
     this.#running = running;
     this.#askedAt = now();
+    this.#wanted = false;
     try {
       const recent = await this.#pages(now() - DAY_MS - HOUR_MS - windows.widthMs, epoch, running.signal);
       windows.takeAnswer(recent.rows, recent, now());
@@ -40,15 +49,18 @@ export class Loader {
       this.#loadedAt = now();
       done();
     } catch (error) {
-      if (!running.signal.aborted) console.warn(`the windows did not come: ${error.message}`);
+      if (running.signal.aborted) return;
+      this.#loadedAt = -Infinity;
+      console.warn(`the windows did not come: ${error.message}`);
     } finally {
       if (this.#running === running) this.#running = null;
     }
   }
 
-  /** Loads again where time has passed: each hour, when the newest windows turn old, and after a failure. */
+  /** Loads again where that is wanted, and where time has passed: each hour, when the newest windows turn old, and after a failure. */
   check(windows, state, now, done) {
-    if (this.#running || now() - this.#askedAt < AGAIN_MS) return;
+    if (this.#running || now() - this.#askedAt < (this.#wanted ? WANTED_MS : AGAIN_MS)) return;
+    if (this.#wanted) return this.load(windows, state.epoch, now, done);
     const whole = now() - this.#loadedAt < WHOLE_MS && windows.knownFrom < Infinity;
     const turned = windows.end(now()).historic && !this.#historic;
     const lost = state.count > 0 && windows.newest(now()) === null && windows.ahead(now()) === 0;

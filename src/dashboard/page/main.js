@@ -90,7 +90,8 @@ class Page {
     if (byAmount) this.#board.byAmount = byAmount;
     if (byCount) this.#board.byCount = byCount;
     if (changed) this.#windows?.takeFrame(changed, state.epoch, this.#now());
-    if (kind === "snapshot" || reloadWindows)
+    if (reloadWindows) this.#loader.want();
+    if (kind === "snapshot")
       this.#loader.load(
         this.#windows,
         state.epoch,

@@ -144,3 +144,29 @@ test("a failed answer is asked for again, not at once", async () => {
   );
   assert.ok(done);
 });
+
+test("however many frames want all windows, they are loaded once a second", async () => {
+  const server = serverOf([NOW], 7);
+  let now = NOW;
+  const windows = new Windows(30_000);
+  const loader = new Loader(server.fetchRows);
+  const ended = () => new Promise((resolve) => setImmediate(resolve));
+  await loader.load(
+    windows,
+    7,
+    () => now,
+    () => {},
+  );
+  const before = server.asked.length;
+  for (; now < NOW + 5000; now += 100) {
+    loader.want();
+    loader.check(
+      windows,
+      { count: 1, epoch: 7 },
+      () => now,
+      () => {},
+    );
+    await ended();
+  }
+  assert.equal(server.asked.length - before, 4);
+});
