@@ -13,7 +13,7 @@ import { launch, numbers, still, until } from "../../tests/browser/lib.mjs";
 
 const HOURS = 2;
 const ORDERS_A_SECOND = 8;
-const SHOP = ["--users", "400", "--quiet", "--corrections", "4", "--cancels", "2"];
+const SHOP = ["--users", "400", "--quiet", "--cancels", "2"];
 /** How long orders come before the picture is taken: long enough for a window that is over, and a recount. */
 const LIVE_MS = 75_000;
 const PATIENCE_MS = 60_000;
@@ -72,6 +72,8 @@ async function picture(tab, { page, env }) {
   } finally {
     await end(orders);
   }
+  const { epoch } = await at(page);
+  await until("the last orders", () => tab.locator("#epoch").getAttribute("data-value"), (shown) => Number(shown) >= epoch);
   await until("a still picture", () => still(tab));
   await tab.screenshot({ path: file });
 }
