@@ -5,7 +5,7 @@
 
 import { createServer } from "node:http";
 
-import { PAGE, becomes, close, equal, holds, leaders, open, run } from "./lib.mjs";
+import { PAGE, becomes, close, equal, holds, leaders, numbers, open, run } from "./lib.mjs";
 import { dayIn, decimal, units } from "./shop.mjs";
 
 const ZONE = "Europe/Berlin";
@@ -102,7 +102,7 @@ function today(nowMs) {
 }
 
 const shownToday = (page) =>
-  page.evaluate(() => ["kpi-today-count", "kpi-today-amount"].map((id) => document.getElementById(id).getAttribute("data-value")));
+  numbers(page).then(({ todayCount, todayAmount }) => [todayCount, todayAmount]);
 
 /** What the page holds after everything that can go has gone. */
 async function held(session) {
