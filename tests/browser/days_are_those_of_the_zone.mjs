@@ -1,7 +1,7 @@
 // Today's numbers are those of the day in the zone that is chosen; the choice is kept.
 
 import { PAGE, becomes, close, equal, holds, numbers, open, orderflow, run, until } from "./lib.mjs";
-import { Shop, windowOf } from "./shop.mjs";
+import { Shop, inTime, windowOf } from "./shop.mjs";
 
 const HOUR_MS = 3_600_000;
 const ZONES = ["Pacific/Kiritimati", "Australia/Adelaide", "Europe/Berlin", "America/St_Johns", "Pacific/Pago_Pago", "UTC"];
@@ -11,9 +11,9 @@ const clock = (zone) => new Intl.DateTimeFormat("en-GB", { timeZone: zone, timeS
 
 await run("days of zones", async (browser) => {
   orderflow("init");
-  const now = Date.now();
-  const hours = Array.from({ length: 24 }, (_, hour) => ({ user: `u${hour % 5}`, id: `${hour}`, price: 2 ** hour, at: now - hour * HOUR_MS }));
-  await shop.put(...hours);
+  const now = await inTime();
+  const orderOf = (_, hour) => ({ user: `u${hour % 5}`, id: `${hour}`, price: 2 ** hour, at: now - hour * HOUR_MS });
+  await shop.put(...Array.from({ length: 24 }, orderOf));
   const page = await open(browser);
   const seen = new Set();
   for (const zone of ZONES) {
@@ -21,7 +21,7 @@ await run("days of zones", async (browser) => {
     await becomes(`today in ${zone}`, () => numbers(page), () => shop.numbers(zone));
     seen.add(shop.numbers(zone).todayAmount);
     const newest = () => page.locator("#trend-table tbody tr th").first().textContent();
-    await becomes(`windows in ${zone}`, newest, () => clock(zone).format(windowOf(Date.now())));
+    await until(`windows in ${zone}`, newest, (text) => text.endsWith(clock(zone).format(windowOf(Date.now()))));
     await until("the clock", () => page.locator("#clock").textContent(), (text) => {
       return [0, 1000].some((ago) => text === clock(zone).format(Date.now() - ago));
     });

@@ -125,6 +125,13 @@ export async function close(page, allowed = /(?!)/) {
   await page.context().close();
 }
 
+/** Whether nothing moves on the page, and the chart is drawn to its end. */
+export const still = (page) =>
+  page.evaluate(() => {
+    const chart = window.echarts?.getInstanceByDom(document.getElementById("trend"));
+    return document.getAnimations().length === 0 && chart !== undefined && chart.getZr().animation.isFinished();
+  });
+
 /** What the page shows in large, by the attributes that hold the exact values. */
 export const numbers = (page) =>
   page.evaluate(() => {

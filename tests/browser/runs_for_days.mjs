@@ -1,19 +1,23 @@
-// A wall screen over four days in one minute: midnights come as the zone has them, and nothing grows.
+// A wall screen over three days in one minute: midnights come as the zone has them, and nothing grows.
 //
 // The page is the real one; what it is told comes from a server of the flow's own, whose clock runs as fast as the page
 // can follow. The days are those of a spring in Berlin, one of them with 23 hours.
 
 import { createServer } from "node:http";
 
-import { PAGE, becomes, close, equal, holds, leaders, open, run } from "./lib.mjs";
-import { WINDOW_MS, dayIn, decimal, units } from "./shop.mjs";
+import { PAGE, becomes, close, equal, holds, leaders, numbers, open, run } from "./lib.mjs";
+import { dayIn, decimal, units } from "./shop.mjs";
 
 const ZONE = "Europe/Berlin";
 const HOUR_MS = 3_600_000;
 /** Ten minutes before midnight. */
 const START_MS = Date.parse("2026-03-27T22:50:00Z");
 const DAYS = 4;
-const WINDOWS_AN_HOUR = HOUR_MS / WINDOW_MS;
+/** Width of a window: a wide one makes the days short. */
+const WINDOW_MS = 300_000;
+/** How much passes before the page is looked at. */
+const STEP_HOURS = 3;
+const STEP_WINDOWS = (STEP_HOURS * HOUR_MS) / WINDOW_MS;
 
 /** The orders of the window that begins so: some windows have none. */
 function windowAt(beginMs) {
@@ -98,7 +102,7 @@ function today(nowMs) {
 }
 
 const shownToday = (page) =>
-  page.evaluate(() => ["kpi-today-count", "kpi-today-amount"].map((id) => document.getElementById(id).getAttribute("data-value")));
+  numbers(page).then(({ todayCount, todayAmount }) => [todayCount, todayAmount]);
 
 /** What the page holds after everything that can go has gone. */
 async function held(session) {
@@ -119,13 +123,13 @@ await run("four days", async (browser) => {
   const epoch = () => page.locator("#epoch").getAttribute("data-value");
   const dates = new Set();
   const kept = [];
-  for (let hour = 0; hour < DAYS * 24; hour++) {
-    const passed = racing.pass(WINDOWS_AN_HOUR);
+  for (let hour = STEP_HOURS; hour <= DAYS * 24; hour += STEP_HOURS) {
+    const passed = racing.pass(STEP_WINDOWS);
     await becomes(`hour ${hour}`, epoch, passed);
-    await becomes(`today after hour ${hour}`, () => shownToday(page), today(racing.nowMs));
+    await becomes(`today, hour ${hour}`, () => shownToday(page), today(racing.nowMs));
     dates.add(await page.locator(".today-date").first().textContent());
-    if ((hour + 1) % 24 === 0) {
-      await becomes("a row a window", () => page.locator("#trend-table tbody tr").count(), 2880);
+    if (hour % 24 === 0) {
+      await becomes("a row a window", () => page.locator("#trend-table tbody tr").count(), 288);
       kept.push(await held(session));
     }
   }

@@ -2,6 +2,8 @@
 
 import { createRequire } from "node:module";
 
+import { until } from "./lib.mjs";
+
 const TableStore = createRequire(import.meta.url)("tablestore");
 const { IGNORE } = TableStore.RowExistenceExpectation;
 
@@ -25,6 +27,13 @@ export function decimal(units) {
 
 /** The window of a time: its begin. */
 export const windowOf = (at) => Math.floor(at / WINDOW_MS) * WINDOW_MS;
+
+/** How long a window has to stay open for an order to come in time for it. */
+const IN_TIME_MS = 4000;
+
+/** The time, once its window stays open for long enough. */
+export const inTime = () =>
+  until("a window that stays open", () => Date.now(), (now) => windowOf(now) + WINDOW_MS - now > IN_TIME_MS);
 
 /** The calendar day of a time in a zone, as text. */
 export const dayIn = (zone) => {

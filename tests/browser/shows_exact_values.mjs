@@ -1,13 +1,9 @@
 // Orders through the wire become numbers, points and rows, exact to the last digit; a keyboard reaches all of it.
 
 import { becomes, close, dialogRows, equal, holds, leaders, numbers, open, orderflow, run, trendRows, until } from "./lib.mjs";
-import { Shop, WINDOW_MS, windowOf } from "./shop.mjs";
+import { Shop, WINDOW_MS, inTime, windowOf } from "./shop.mjs";
 
 const shop = new Shop();
-
-/** A window that stays open for some seconds. */
-const openWindow = () =>
-  until("a fresh window", () => Date.now(), (now) => windowOf(now) + WINDOW_MS - now > 8000).then(windowOf);
 
 async function shows(page, what) {
   await becomes(`numbers, ${what}`, () => numbers(page), () => shop.numbers());
@@ -130,7 +126,7 @@ async function ranking(page) {
 await run("exact values", async (browser) => {
   const page = await open(browser);
   await empty(page);
-  const now = await openWindow();
+  const now = windowOf(await inTime());
   await orders(page, now);
   await changes(page, now);
   await rejects(page, now);

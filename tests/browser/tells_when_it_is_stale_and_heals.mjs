@@ -1,7 +1,7 @@
 // A server that is killed, or hangs, is told of within five seconds; once it is back the page heals without a reload.
 
 import { accessible, becomes, close, equal, holds, leaders, numbers, open, order, orderflow, run, until } from "./lib.mjs";
-import { Shop } from "./shop.mjs";
+import { Shop, inTime } from "./shop.mjs";
 
 const TOLD_WITHIN_MS = 5000;
 const HEALED_WITHIN_MS = 15_000;
@@ -41,19 +41,19 @@ await run("stale and healed", async (browser) => {
   orderflow("init");
   const page = await open(browser);
   await page.evaluate(() => (window.marker = "the same page"));
-  const now = Date.now();
+  const now = await inTime();
   await shop.put({ user: "ann", id: "1", price: 19.99, at: now }, { user: "bob", id: "1", price: 5, at: now });
   await becomes("the first values", () => numbers(page), () => shop.numbers());
   await tells(page, "kill");
   await accessible(page, "stale");
   shop.restarted();
   await heals(page, "start");
-  await shop.put({ user: "bob", id: "2", price: 30.01, at: Date.now() });
+  await shop.put({ user: "bob", id: "2", price: 30.01, at: await inTime() });
   await becomes("an order after the start", () => numbers(page), () => shop.numbers());
   await becomes("its user", () => leaders(page), () => shop.leaders());
   await tells(page, "pause");
   await heals(page, "resume");
-  await shop.put({ user: "cyd", id: "1", price: 100, at: Date.now() });
+  await shop.put({ user: "cyd", id: "1", price: 100, at: await inTime() });
   await becomes("an order after the silence", () => numbers(page), () => shop.numbers());
   const title = await until("the title", () => page.title(), (title) => title === "orderflow");
   equal(title, "orderflow", "the title is calm again");
