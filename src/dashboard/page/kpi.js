@@ -107,8 +107,8 @@ export class Kpi {
     setText(byId("change-window"), secondText(change.beginMs, zone));
     setText(byId("change-amount"), signed(toText(change.unitsDifference)));
     const [from, to] = [grouped(countBefore), grouped(count)];
-    setText(byId("change-way"), difference > 0 ? "up" : difference < 0 ? "down" : "no change");
-    setText(byId("change-words"), difference === 0 ? `${to} again` : `from ${from} to ${to}`);
+    setText(byId("change-way"), difference > 0 ? "up" : difference < 0 ? "down" : "the same");
+    setText(byId("change-words"), difference === 0 ? `as before, ${to}` : `from ${from} to ${to}`);
   }
 
   /** Tells screen readers, a sentence every 15 seconds at most. */

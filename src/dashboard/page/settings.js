@@ -9,7 +9,7 @@ const asked = new URLSearchParams(location.search);
 const ALLOWED = {
   theme: (value) => ["system", "light", "dark"].includes(value),
   zone: (value) => value === "results" || value === "browser" || isZone(value),
-  range: (value) => value in RANGES,
+  range: (value) => Object.hasOwn(RANGES, value),
   by: (value) => ["amount", "count"].includes(value),
   top: (value) => ["10", "50"].includes(value),
 };

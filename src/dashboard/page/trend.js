@@ -108,6 +108,8 @@ export class Trend {
       yAxis: ["Orders", "Amount"].map((name, at) => ({
         id: name,
         type: "value",
+        // Labels that slide past each other cannot be read.
+        animation: false,
         minInterval: at ? 0 : 1,
         splitNumber: 4,
         alignTicks: at === 1,
