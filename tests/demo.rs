@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::page::get;
 use crate::store_server::refused;
 use crate::support::{Ended, Process, ended, orderflow};
 
@@ -128,6 +129,10 @@ fn a_signal_ends_it_well_and_nothing_stays_behind() {
     for signal in ["INT", "TERM"] {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let running = Running::start(demo(folder.path(), &[]));
+        let page = running.told.lines().find_map(|line| line.strip_prefix("# The live page: "));
+        let (status, at) = get(page.expect("it says where the page is"), "/api/at", "localhost");
+        let at: Value = serde_json::from_str(&at).expect("JSON");
+        assert!(status == 200 && at[0]["count"].as_u64().is_some_and(|count| count > 0), "{at}");
         assert!(!is_empty(folder.path()));
         let Ended { code, stdout, stderr } = running.stop(signal);
         assert_eq!((code, stderr.as_str()), (Some(0), ""), "{stdout}");

@@ -9,7 +9,7 @@ use crate::store_server::{Up, refused};
 use crate::support::run;
 
 /// Status and body at a path of the page, asked for by this name.
-fn get(page: &str, path: &str, host: &str) -> (u16, String) {
+pub(crate) fn get(page: &str, path: &str, host: &str) -> (u16, String) {
     let address = page.trim_start_matches("http://").trim_end_matches('/');
     let mut stream = TcpStream::connect(address).expect("the page listens");
     write!(stream, "GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n").expect("it is sent");

@@ -375,9 +375,6 @@ async fn who_does_not_read_is_hung_up_on() {
     socket.connect(&shop.address.into()).unwrap();
     let mut stalled: std::net::TcpStream = socket.into();
     write!(stalled, "GET /api/stream HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
-    let is_full = |(status, _, body): &(u16, String, Vec<u8>)| {
-        *status == 503 && String::from_utf8_lossy(body).contains("too many readers follow the stream")
-    };
     let head =
         || shop.send("HEAD /api/stream HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n".to_owned());
     let started = Instant::now();
@@ -393,8 +390,6 @@ async fn who_does_not_read_is_hung_up_on() {
         shop.fixture.write(vec![put(&format!("{long}00"), "2", f64::from(number), 0)]);
         assert!(started.elapsed() < PATIENCE, "it still has its place");
     }
-    let full = shop.get("/api/at").await;
-    assert!(!is_full(&full) && full.0 == 200);
     // What had been sent before ends in the middle.
     let mut rest = Vec::new();
     stalled.set_read_timeout(Some(PATIENCE)).unwrap();

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 use tokio::task::{JoinSet, spawn_blocking};
 
 pub use self::error::InstanceError;
@@ -30,7 +30,7 @@ use crate::job::{Job, JobConfig, JobWatch, Phase};
 use crate::metrics::Metrics;
 use crate::store::{Durability, Store, StoreOptions};
 use crate::tablestore::server::{Limits, Server, ServiceConfig};
-use crate::verify::{AlwaysOn, AlwaysOnConfig, Verification};
+use crate::verify::{AlwaysOn, AlwaysOnConfig};
 
 /// How often the store is asked whether it still takes writes.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
@@ -200,11 +200,6 @@ impl Instance {
     /// Looks at its job, if there is one.
     pub fn job(&self) -> Option<JobWatch> {
         self.job.as_ref().map(Job::watch)
-    }
-
-    /// What the recount of the job's results found last, if there is a job.
-    pub fn verified(&self) -> Option<watch::Receiver<Option<Verification>>> {
-        self.recount.as_ref().map(AlwaysOn::follow)
     }
 
     /// Serves until `stop` is ready, and tells meanwhile what becomes of store and job. May be called again.
