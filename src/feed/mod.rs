@@ -18,10 +18,12 @@ mod state;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use dataflows::Totals;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 pub use self::board::{Board, Rank, SHOWN_MAX, epoch_of};
 pub use self::frames::Follower;
@@ -35,6 +37,9 @@ use crate::verify::Verification;
 
 /// Users that a frame shows, by each rank.
 pub const LEADERS_MAX: usize = 50;
+
+/// Longest wait for the tables to be read anew.
+const RENEWAL_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// Follows the results. Ends where it is dropped.
 #[derive(Debug)]
@@ -127,21 +132,17 @@ impl FeedWatch {
         (seen.board.epoch(), seen.board.total())
     }
 
-    /// The users who rank highest, at most so many and [`SHOWN_MAX`], and as of which epoch. Waits for the tables to be
-    /// read anew where too many of the rows that were kept are gone.
+    /// The users who rank highest, at most so many and [`SHOWN_MAX`], and as of which epoch. Where too many of the rows that
+    /// were kept are gone, waits for the tables to be read anew; fewer come where that takes too long, as once the job has ended.
     pub async fn top_users(&self, rank: Rank, shown: usize) -> (u64, Vec<(String, Totals)>) {
         let shown = shown.min(SHOWN_MAX);
-        loop {
-            let renewed = self.0.renewed.notified();
-            {
-                let seen = self.0.seen();
-                if !seen.board.is_short(shown) {
-                    return (seen.board.epoch(), seen.board.top_users(rank, shown));
-                }
-            }
+        let renewed = self.0.renewed.notified();
+        if self.0.seen().board.is_short(shown) {
             self.0.wanted.notify_one();
-            renewed.await;
+            let _ = timeout(RENEWAL_TIME_MAX, renewed).await;
         }
+        let seen = self.0.seen();
+        (seen.board.epoch(), seen.board.top_users(rank, shown))
     }
 
     /// The last late changes, last first, at most so many; and the epoch that all of them are in.
