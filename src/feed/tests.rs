@@ -104,7 +104,7 @@ impl Reader {
                 self.take(&event, store);
             }
         };
-        if tokio::time::timeout(PATIENCE, wait).await.is_err() {
+        if timeout(PATIENCE, wait).await.is_err() {
             panic!("it never came: {self:?}");
         }
     }
