@@ -6,8 +6,9 @@
 //!             ingest (orders in) ─┘ └─ sinks (results out)
 //!                     cluster (the processes of one run)
 //!
-//!  cli ─► up ─► instance ─┬─► tablestore::server ─► store ◄─ job
-//!                         └─► metrics    ▲
+//!  cli ─► up ─► instance ─┬─► tablestore::server ─► store ◄─ job ─► feed ─► dashboard (the page)
+//!                         └─► metrics    ▲            ▲
+//!                                        │            └─ verify (the recount that is always on)
 //!  cli ─► init, tables, rows, tunnel, clean, generate ─► tablestore::client
 //! ```
 //!

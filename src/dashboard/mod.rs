@@ -3,7 +3,7 @@
 //! ```text
 //!  GET /              the page, its style, its modules, its charts: files within the program
 //!  GET /api/stream    server-sent events: all as of now, then a frame for what changed, and a heartbeat a second
-//!  GET /api/….json    one result as an array of flat objects, each with the epoch that it is of; or as CSV
+//!  GET /api/…         one result as an array of flat objects, each with the epoch that it is of; as CSV where it ends in .csv
 //! ```
 //!
 //! It is read-only and knows no secret, so it asks for none; it listens on this machine alone unless told otherwise, and then
