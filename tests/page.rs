@@ -2,11 +2,15 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::store_server::{Up, refused};
 use crate::support::run;
+
+/// How long the page may take to say what it must.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Status and body at a path of the page, asked for by this name.
 pub(crate) fn get(page: &str, path: &str, host: &str) -> (u16, String) {
@@ -36,9 +40,16 @@ fn the_page_is_where_it_is_told_and_for_names_that_are_allowed() {
         assert_eq!(found, status, "{host}");
         assert_eq!(body.starts_with("<!doctype html>"), status == 200, "{host}");
     }
-    let (_, at) = get(&page, "/api/at", "localhost");
-    let at: Value = serde_json::from_str(&at).expect("JSON");
-    assert_eq!((&at[0]["phase"], &at[0]["count"]), (&Value::from("waiting"), &Value::from(0)));
+    let started = Instant::now();
+    let at = loop {
+        let (_, at) = get(&page, "/api/at", "localhost");
+        let at: Value = serde_json::from_str(&at).expect("JSON");
+        if at[0]["phase"] == "waiting" {
+            break at;
+        }
+        assert!(started.elapsed() < PATIENCE, "it waits for the table of orders: {at}");
+    };
+    assert_eq!(at[0]["count"], 0);
     // What the store answers to, the page does not, and the other way round.
     assert_eq!(get(&page, "/metrics", "localhost").0, 404);
     assert_ne!(get(up.export("OTS_ENDPOINT"), "/api/at", "localhost").0, 200);

@@ -40,7 +40,10 @@ pub(super) async fn follow(
     mut committed: broadcast::Receiver<Arc<Committed>>,
     mut verified: watch::Receiver<Option<Verification>>,
 ) {
-    let mut began = began(&status.borrow_and_update());
+    // It may have changed since the feed was made.
+    let first = status.borrow_and_update().clone();
+    let mut began = began(&first);
+    shared.seen().status = first;
     let mut read_anew = true;
     let mut is_recounted = true;
     // When a frame is due; none where nothing changed since the last.

@@ -8,8 +8,8 @@ use tokio::sync::watch;
 use tokio::task::block_in_place;
 
 use super::*;
-use crate::job::JobConfig;
 use crate::job::tests::harness::{Fixture, any_request, config, delete, put};
+use crate::job::{JobConfig, Phase};
 use crate::order_tables::{ORDER_SOURCE, USERS_TABLE, WINDOWS_TABLE, each_totals, order_of};
 use crate::store::tests::support::Random;
 
@@ -326,4 +326,23 @@ async fn more_leaders_than_are_kept_are_read_anew() {
     let (_, top) = watch.top_users(Rank::Amount, SHOWN_MAX).await;
     let names: Vec<String> = top.into_iter().map(|(user, _)| user).collect();
     assert_eq!(names, (0..1_000).rev().map(|user| format!("{user:04}")).collect::<Vec<_>>());
+}
+
+/// On one thread, so that the feed's task begins when it is first waited for.
+#[tokio::test(flavor = "current_thread")]
+async fn what_the_job_tells_before_the_feed_begins_is_not_missed() {
+    let fixture = Fixture::with_orders(config(1, 10_000));
+    beside(|| fixture.settle());
+    let (store, job) = (fixture.store.clone(), fixture.job().watch());
+    let feed = Feed::start(store.clone(), layout(), &job, watch::channel(None).1);
+    assert_eq!(feed.watch().state().phase, "running");
+    store.delete_table(ORDER_SOURCE).unwrap();
+    beside(|| fixture.until("no table", |status| status.phase == Phase::Waiting));
+    let (mut follower, mut reader) = (feed.watch().follow(None), Reader::default());
+    reader.until(&mut follower, &store, |_| feed.watch().state().phase == "waiting").await;
+}
+
+/// Runs what must not run on a thread of the runtime.
+fn beside<T: Send>(act: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| scope.spawn(act).join().unwrap())
 }
