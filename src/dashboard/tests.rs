@@ -29,6 +29,8 @@ impl Shop {
     async fn open(zone: &str, limits: PageLimits) -> Shop {
         let layout = Layout { zone: Zone::parse(zone).unwrap(), ..config(1, 1).layout };
         let fixture = Fixture::with_orders(JobConfig { layout: layout.clone(), ..config(1, 10_000) });
+        // What the job finds when it begins is never late.
+        block_in_place(|| fixture.settle());
         let feed = Feed::start(fixture.store.clone(), layout, &fixture.job().watch(), watch::channel(None).1);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -40,13 +42,14 @@ impl Shop {
         Shop { fixture, address, feed, _stop: stop }
     }
 
-    /// Waits until the feed has all that was written.
-    async fn settle(&self) {
+    /// Waits until the feed has all that was written, and that so much of it was late.
+    async fn settle(&self, late: u64) {
         let status = block_in_place(|| self.fixture.settle());
-        let mut follower = self.feed.watch().follow(None);
+        let watch = self.feed.watch();
+        let mut follower = watch.follow(None);
         let wait = async {
-            while self.feed.watch().total().1 != status.total
-                || self.feed.watch().state().rejects != status.rejects
+            while watch.total().1 != status.total
+                || (watch.state().rejects, watch.state().late) != (status.rejects, late)
             {
                 follower.next().await;
             }
@@ -136,7 +139,7 @@ async fn results_are_arrays_of_flat_objects_with_their_epoch() {
         put("=cmd", "1", 1e-9, 0),
         put_cells("zoe", "1", &[("price", Value::Double(f64::NAN)), ("timestamp", Value::Integer(0))]),
     ]);
-    shop.settle().await;
+    shop.settle(1).await;
     let total = json!({ "count": 4, "totalPrice": 100.300000001, "totalPriceExact": "100.300000001" });
     assert_eq!(rows(shop.json("/api/total").await), [total]);
     let (ann, bob, cmd) = (user("ann", 2, "0.30"), user("bob", 1, "100.00"), user("=cmd", 1, "0.000000001"));
@@ -200,7 +203,7 @@ async fn files_of_csv_hold_all_rows_and_no_formula() {
         shop.fixture
             .write(part.iter().map(|user| put(&id(*user), "1", 0.5, *user as i64 * 30_000)).collect());
     }
-    shop.settle().await;
+    shop.settle(5_000).await;
     let csv = shop.text("/api/users.csv").await;
     let mut lines = csv.lines();
     assert_eq!(lines.next(), Some("epoch,UserId,count,totalPrice,totalPriceExact"));
@@ -306,16 +309,17 @@ async fn the_pages_files_are_within_the_program() {
     assert!(page.split("<script").skip(1).all(|script| script.contains("src=")), "{page}");
 }
 
-/// Reads from a stream until these bytes came.
-fn until(stream: &mut std::net::TcpStream, wanted: &str) -> String {
+/// Reads from a stream until all of these came.
+fn until(stream: &mut std::net::TcpStream, wanted: &[&str]) -> String {
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    let (mut seen, mut part) = (Vec::new(), [0; 4_096]);
-    while !String::from_utf8_lossy(&seen).contains(wanted) {
+    let (started, mut seen, mut part) = (Instant::now(), String::new(), [0; 4_096]);
+    while !wanted.iter().all(|wanted| seen.contains(wanted)) {
         let length = stream.read(&mut part).unwrap();
-        assert!(length > 0, "the stream ended: {}", String::from_utf8_lossy(&seen));
-        seen.extend_from_slice(&part[..length]);
+        assert!(length > 0, "the stream ended: {seen}");
+        seen += &String::from_utf8_lossy(&part[..length]);
+        assert!(started.elapsed() < PATIENCE, "{wanted:?} did not come: {seen}");
     }
-    String::from_utf8_lossy(&seen).into_owned()
+    seen
 }
 
 fn ask_stream(address: SocketAddr, more: &str) -> std::net::TcpStream {
@@ -330,10 +334,10 @@ async fn the_stream_begins_with_all_and_goes_on_with_frames_and_beats() {
     let shop = Shop::open("UTC", limits).await;
     let address = shop.address;
     shop.fixture.write(vec![put("u", "1", 1.0, 0)]);
-    shop.settle().await;
+    shop.settle(1).await;
     let (seen, mut stream) = tokio::task::spawn_blocking(move || {
         let mut stream = ask_stream(address, "");
-        (until(&mut stream, "event: beat\n"), stream)
+        (until(&mut stream, &["event: beat\n"]), stream)
     })
     .await
     .unwrap();
@@ -342,15 +346,14 @@ async fn the_stream_begins_with_all_and_goes_on_with_frames_and_beats() {
     let order = [format!("event: snapshot\nid: {epoch}\ndata: {{"), "event: beat\ndata: {".to_owned()];
     assert!(seen.find(&order[0]).unwrap() < seen.find(&order[1]).unwrap(), "{seen}");
     shop.fixture.write(vec![put("u", "2", 2.0, 0)]);
-    let seen =
-        tokio::task::spawn_blocking(move || until(&mut stream, "\"totalPriceExact\":\"3.00\",\"late\""))
-            .await
-            .unwrap();
-    assert!(seen.contains("event: frame\n"), "{seen}");
-    // One who knows the last frame gets no snapshot.
+    shop.settle(2).await;
     let last = shop.feed.watch().state().epoch;
+    let frame = format!("event: frame\nid: {last}\n");
+    let state = "\"count\":2,\"totalPriceExact\":\"3.00\",\"users\"";
+    tokio::task::spawn_blocking(move || until(&mut stream, &[&frame, state])).await.unwrap();
+    // One who knows the last frame gets no snapshot.
     let seen = tokio::task::spawn_blocking(move || {
-        until(&mut ask_stream(address, &format!("last-event-id: {last}\r\n")), "event: ")
+        until(&mut ask_stream(address, &format!("last-event-id: {last}\r\n")), &["event: "])
     })
     .await
     .unwrap();
@@ -369,23 +372,23 @@ async fn who_does_not_read_is_hung_up_on() {
     // Long names make long frames.
     let long = "x".repeat(1_000);
     shop.fixture.write((0..60).map(|user| put(&format!("{long}{user:02}"), "1", 1.0, 0)).collect());
-    shop.settle().await;
+    shop.settle(60).await;
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(4_096).unwrap();
     socket.connect(&shop.address.into()).unwrap();
     let mut stalled: std::net::TcpStream = socket.into();
     write!(stalled, "GET /api/stream HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
+    // It has the only place, and reads no further.
+    let mut begin = [0; "HTTP/1.1 200".len()];
+    stalled.read_exact(&mut begin).unwrap();
+    assert_eq!(&begin, b"HTTP/1.1 200");
     let head =
         || shop.send("HEAD /api/stream HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n".to_owned());
     let started = Instant::now();
-    // It takes the only place, then loses it while frames go on.
-    let (mut was_full, mut number) = (false, 0);
-    loop {
-        let (status, ..) = head().await;
-        was_full |= status == 503;
-        if was_full && status == 200 {
-            break;
-        }
+    assert_eq!(head().await.0, 503);
+    // It loses the place while frames go on.
+    let mut number = 0;
+    while head().await.0 == 503 {
         number += 1;
         shop.fixture.write(vec![put(&format!("{long}00"), "2", f64::from(number), 0)]);
         assert!(started.elapsed() < PATIENCE, "it still has its place");
