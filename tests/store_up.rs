@@ -13,19 +13,14 @@ use orderflow::store::change::{Condition, Returning, RowChange, Write as RowWrit
 use orderflow::store::value::{KeyPart, KeyValue};
 use orderflow::tablestore::client::{Client, ClientConfig};
 
+use crate::page;
 use crate::store_server::{Up, orders, refused};
 use crate::support::{Ended, Process, orderflow, run};
 
 /// Status and body of what is there without a signature.
 fn get(up: &Up, path: &str) -> (u16, String) {
-    let host = up.export("OTS_ENDPOINT").trim_start_matches("http://");
-    let mut stream = TcpStream::connect(host).expect("the server listens");
-    write!(stream, "GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n").expect("it is sent");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("an answer");
-    let (head, body) = answer.split_once("\r\n\r\n").expect(&answer);
-    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect(head);
-    (status, body.to_owned())
+    let endpoint = up.export("OTS_ENDPOINT");
+    page::get(endpoint, path, endpoint.trim_start_matches("http://"))
 }
 
 /// A metric that is there once.
