@@ -71,8 +71,6 @@ pub(super) struct Frames {
     by_count: Vec<Leader>,
     /// Windows that changed since the last frame; none where there were too many to show.
     changed: Changed,
-    /// All as of this frame, for those who begin.
-    snapshot: Option<(u64, Bytes)>,
 }
 
 #[derive(Debug)]
@@ -160,7 +158,7 @@ impl Seen {
     }
 
     /// All as of now, as a follower's first event.
-    fn snapshot(&mut self, state: State) -> Bytes {
+    fn snapshot(&self, state: State) -> Bytes {
         let (by_amount, by_count) = (leaders(self, Rank::Amount), leaders(self, Rank::Count));
         let epoch = state.epoch;
         let event = Event {
@@ -230,7 +228,7 @@ impl Follower {
     fn ready(&mut self) -> Option<Bytes> {
         self.news.mark_unchanged();
         let now_ms = self.shared.now_ms();
-        let mut seen = self.shared.seen();
+        let seen = self.shared.seen();
         let first = seen.frames.first();
         match self.next {
             Some(next) if next == seen.frames.next => None,
@@ -240,15 +238,9 @@ impl Follower {
                 Some(frame.bytes.clone())
             }
             _ => {
-                let next = seen.frames.next;
-                self.next = Some(next);
-                if let Some((_, bytes)) = seen.frames.snapshot.as_ref().filter(|(at, _)| *at == next) {
-                    return Some(bytes.clone());
-                }
-                let state = State::of(&seen, &self.shared.layout, now_ms);
-                let bytes = seen.snapshot(state);
-                seen.frames.snapshot = Some((next, bytes.clone()));
-                Some(bytes)
+                self.next = Some(seen.frames.next);
+                // Made for each: it says what time it is.
+                Some(seen.snapshot(State::of(&seen, &self.shared.layout, now_ms)))
             }
         }
     }

@@ -226,6 +226,10 @@ async fn who_comes_back_gets_what_was_missed_or_all() {
         assert_eq!(late.events, ["snapshot"]);
         assert_eq!(late.total, (3, "6.00".to_owned()));
     }
+    // However long nothing has changed, all is as of now.
+    shop.fixture.clock.advance_ms(3_600_000);
+    let (_, _, data) = parsed(&watch.follow(None).next().await);
+    assert_eq!(data["nowMs"], shop.fixture.clock.now_ms());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
