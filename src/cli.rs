@@ -1,4 +1,4 @@
-//! The command line as typed. What the flags mean together is for [`config`](crate::config) to say.
+//! The command line as typed. What the flags mean together is for [`config`](driver::config) to say.
 
 use std::path::PathBuf;
 
@@ -13,8 +13,8 @@ use crate::commands::tables::TablesArgs;
 use crate::commands::tunnel::TunnelArgs;
 use crate::commands::up::UpArgs;
 use crate::commands::verify::VerifyArgs;
-use crate::format::Format;
-use crate::ingest::Envelope;
+use files::format::Format;
+use files::ingest::Envelope;
 
 /// Real-time and batch totals of e-commerce orders: per user, in all, and per window of event time.
 #[derive(Parser, Debug)]

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use orderflow::order_tables::ORDER_SOURCE;
-use orderflow::store::{Store, StoreOptions};
+use order_tables::ORDER_SOURCE;
+use store::{Store, StoreOptions};
 
 use crate::live_tables::{LiveTables, await_ready, rows_of_view};
 use crate::store_server::Up;

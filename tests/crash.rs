@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use orderflow::store::change::{Condition, Returning, RowChange, Write};
-use orderflow::store::read::{RangeRead, Selection};
-use orderflow::store::value::{KeyPart, KeyValue, NamedKey};
-use orderflow::tablestore::client::{Client, ClientConfig};
+use store::change::{Condition, Returning, RowChange, Write};
+use store::read::{RangeRead, Selection};
+use store::value::{KeyPart, KeyValue, NamedKey};
+use tablestore::client::{Client, ClientConfig};
 
 use crate::store_server::Up;
 

@@ -138,9 +138,9 @@ fn clients_cannot_write_what_the_job_writes() {
     }
 }
 
-fn delete(table: &str, key: &[(&str, &str)]) -> orderflow::store::change::Write {
-    use orderflow::store::change::{Condition, Returning, RowChange, Write};
-    use orderflow::store::value::{KeyPart, KeyValue};
+fn delete(table: &str, key: &[(&str, &str)]) -> store::change::Write {
+    use store::change::{Condition, Returning, RowChange, Write};
+    use store::value::{KeyPart, KeyValue};
     let part = |(name, value): &(&str, &str)| {
         ((*name).to_owned(), KeyPart::Value(KeyValue::String((*value).to_owned())))
     };

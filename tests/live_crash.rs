@@ -6,12 +6,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use dataflows::{Amount, Id, Order, Reference, WindowWidth};
-use orderflow::job::Recorded;
-use orderflow::order_tables::ORDER_SOURCE;
-use orderflow::store::change::{ColumnChange, RowChange, Write};
-use orderflow::store::value::{KeyValue, PrimaryKey, Row, Value};
-use orderflow::store::{Store, StoreOptions};
-use orderflow::tablestore::client::{Client, ClientError};
+use live::job::Recorded;
+use order_tables::ORDER_SOURCE;
+use store::change::{ColumnChange, RowChange, Write};
+use store::value::{KeyValue, PrimaryKey, Row, Value};
+use store::{Store, StoreOptions};
+use tablestore::client::{Client, ClientError};
 
 use crate::crash::{
     Dice, KEY, Rows, Script, WRITERS, Writer, block_on, client, rounds, seed, write, write_until_killed,

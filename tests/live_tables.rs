@@ -5,10 +5,10 @@ use std::ops::ControlFlow;
 
 use dataflows::{Amount, Reference, Totals};
 use differential_dataflow::difference::Semigroup;
-use orderflow::order_tables::{ORDER_REJECTS, RESULT_TABLES};
-use orderflow::store::value::{Cell, CellRef, KeyRef, KeyValue, PrimaryKey, Row, Value};
-use orderflow::store::view::View;
-use orderflow::tablestore::client::{Client, ClientError};
+use order_tables::{ORDER_REJECTS, RESULT_TABLES};
+use store::value::{Cell, CellRef, KeyRef, KeyValue, PrimaryKey, Row, Value};
+use store::view::View;
+use tablestore::client::{Client, ClientError};
 
 use crate::crash::whole;
 use crate::live::{get, until};

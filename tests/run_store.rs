@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use orderflow::order_tables::{ORDER_SOURCE, schemas};
-use orderflow::store::change::{ColumnChange, Condition, Returning, RowChange, Write};
-use orderflow::store::schema::TableSchema;
-use orderflow::store::value::{KeyPart, KeyType, KeyValue, Value};
-use orderflow::store::{Store, StoreOptions};
+use order_tables::{ORDER_SOURCE, schemas};
+use store::change::{ColumnChange, Condition, Returning, RowChange, Write};
+use store::schema::TableSchema;
+use store::value::{KeyPart, KeyType, KeyValue, Value};
+use store::{Store, StoreOptions};
 
 use crate::crash::{block_on, client};
 use crate::live_tables::await_ready;

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use orderflow::store::schema::{KeyColumn, TableOptions, TableSchema};
-use orderflow::store::value::KeyType;
-use orderflow::tablestore::client::{Client, ClientConfig};
+use store::schema::{KeyColumn, TableOptions, TableSchema};
+use store::value::KeyType;
+use tablestore::client::{Client, ClientConfig};
 use serde_json::Value;
 
 use crate::store_server::{Up, orders, refused};

@@ -4,11 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use orderflow::store::change::{ColumnChange, RowChange, Write};
-use orderflow::store::schema::{KeyColumn, StreamOptions, TableOptions, TableSchema};
-use orderflow::store::value::{KeyType, KeyValue, Row, Value};
-use orderflow::store::{Store, StoreOptions};
-use orderflow::tablestore::client::Client;
+use store::change::{ColumnChange, RowChange, Write};
+use store::schema::{KeyColumn, StreamOptions, TableOptions, TableSchema};
+use store::value::{KeyType, KeyValue, Row, Value};
+use store::{Store, StoreOptions};
+use tablestore::client::Client;
 
 use crate::crash::{
     Dice, KEY, Rows, Script, WRITERS, Writer, block_on, client, rounds, seed, whole, write,

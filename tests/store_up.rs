@@ -9,9 +9,9 @@ use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
-use orderflow::store::change::{Condition, Returning, RowChange, Write as RowWrite};
-use orderflow::store::value::{KeyPart, KeyValue};
-use orderflow::tablestore::client::{Client, ClientConfig};
+use store::change::{Condition, Returning, RowChange, Write as RowWrite};
+use store::value::{KeyPart, KeyValue};
+use tablestore::client::{Client, ClientConfig};
 
 use crate::page;
 use crate::store_server::{Up, orders, refused};

@@ -4,9 +4,9 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use orderflow::order_tables::ORDER_SOURCE;
-use orderflow::store::change::{ColumnChange, Condition, Returning, RowChange, Write};
-use orderflow::store::value::{KeyPart, KeyValue, NamedKey, Value};
+use order_tables::ORDER_SOURCE;
+use store::change::{ColumnChange, Condition, Returning, RowChange, Write};
+use store::value::{KeyPart, KeyValue, NamedKey, Value};
 use serde_json::json;
 
 use crate::crash::{block_on, client};

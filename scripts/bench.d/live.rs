@@ -44,5 +44,5 @@ fn median(mut values: Vec<f64>) -> f64 {
 
 /// A number with its thousands set apart.
 fn thousands(number: u64) -> String {
-    orderflow::summary::Thousands(number).to_string()
+    terminal::Thousands(number).to_string()
 }

@@ -11,7 +11,7 @@ use std::net::{SocketAddr, TcpStream as BlockingStream};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use orderflow::tablestore::client::Client;
+use tablestore::client::Client;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -97,7 +97,7 @@ async fn measure(readers: u64, seconds: u64, warmup: u64) {
         p99 * 1e3,
         frames as f64 / readers as f64 / seconds as f64,
         asked - readers,
-        orderflow::summary::Thousands(loaded + RATE * warmup),
+        terminal::Thousands(loaded + RATE * warmup),
         mib(before),
         mib(most.saturating_sub(before)),
     );

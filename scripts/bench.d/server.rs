@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use orderflow::tablestore::client::{Client, ClientConfig};
+use tablestore::client::{Client, ClientConfig};
 
 /// A running `orderflow up` that ends with this.
 pub(crate) struct Server {

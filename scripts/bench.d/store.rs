@@ -13,13 +13,13 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use orderflow::store::change::{ColumnChange, Condition, Returning, RowChange, Write};
-use orderflow::store::read::{Direction, RangeRead, Selection};
-use orderflow::store::schema::{KeyColumn, StreamOptions, TableOptions, TableSchema};
-use orderflow::store::value::{KeyPart, KeyType, KeyValue, NamedKey, Value};
-use orderflow::tablestore::client::{Client, Operation};
-use orderflow::tablestore::plain_buffer::encode_key;
-use orderflow::tablestore::table;
+use store::change::{ColumnChange, Condition, Returning, RowChange, Write};
+use store::read::{Direction, RangeRead, Selection};
+use store::schema::{KeyColumn, StreamOptions, TableOptions, TableSchema};
+use store::value::{KeyPart, KeyType, KeyValue, NamedKey, Value};
+use tablestore::client::{Client, Operation};
+use tablestore::plain_buffer::encode_key;
+use tablestore::table;
 use server::{Server, quantiles};
 
 mod server;

@@ -6,8 +6,8 @@ use clap::Args;
 
 use super::connection::ConnectionArgs;
 use super::{Failure, say};
-use crate::order_tables::{ORDER_SOURCE, ORDER_TUNNEL, schemas};
-use crate::tablestore::client::{Client, ClientError};
+use order_tables::{ORDER_SOURCE, ORDER_TUNNEL, schemas};
+use tablestore::client::{Client, ClientError};
 
 /// Flags of `clean`.
 #[derive(Args, Clone, Debug)]

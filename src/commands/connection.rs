@@ -5,7 +5,7 @@ use std::env::VarError;
 use clap::Args;
 
 use super::Failure;
-use crate::tablestore::client::{Client, ClientConfig, ClientError};
+use tablestore::client::{Client, ClientConfig, ClientError};
 
 /// The variable that holds the access key's id.
 pub const KEY_ID: &str = "OTS_AK_ENV";

@@ -8,9 +8,9 @@ use clap::Args;
 use super::connection::ConnectionArgs;
 use super::{Failure, tell};
 use crate::cli::parse_duration_ms;
-use crate::format::Format;
-use crate::generate::Spec;
-use crate::summary::Thousands;
+use files::format::Format;
+use files::generate::Spec;
+use terminal::Thousands;
 
 mod file;
 mod live;

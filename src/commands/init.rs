@@ -4,9 +4,9 @@ use clap::Args;
 
 use super::connection::ConnectionArgs;
 use super::{Failure, say};
-use crate::order_tables::{ORDER_SOURCE, ORDER_TUNNEL, ORDER_TUNNEL_TYPE, key_text, schemas};
-use crate::store::schema::TableSchema;
-use crate::tablestore::client::{Client, tunnel_type_text};
+use order_tables::{ORDER_SOURCE, ORDER_TUNNEL, ORDER_TUNNEL_TYPE, key_text, schemas};
+use store::schema::TableSchema;
+use tablestore::client::{Client, tunnel_type_text};
 
 /// Flags of `init`.
 #[derive(Args, Clone, Debug)]

@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::Failure;
 use super::up::addresses;
-use crate::instance::PageAddress;
+use crate::program::instance::PageAddress;
 
 /// Flags of the page.
 #[derive(Args, Clone, Debug)]

@@ -7,9 +7,9 @@ use clap::Args;
 use super::columns::{columns, printable};
 use super::connection::ConnectionArgs;
 use super::{Failure, say, tell};
-use crate::row_text::{key_value_text, row_json, value_text};
-use crate::store::read::{Direction, RangeRead, Selection};
-use crate::store::value::{KeyPart, NamedKey, Row};
+use order_tables::row_text::{key_value_text, row_json, value_text};
+use store::read::{Direction, RangeRead, Selection};
+use store::value::{KeyPart, NamedKey, Row};
 
 /// Flags of `rows`.
 #[derive(Args, Clone, Debug)]
@@ -109,7 +109,7 @@ pub(super) fn named_key_text(key: &NamedKey) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::row_text::tests::sample;
+    use order_tables::row_text::tests::sample;
 
     #[test]
     fn people_read_columns() {

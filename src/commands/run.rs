@@ -2,8 +2,8 @@
 
 use super::Failure;
 use crate::cli::RunArgs;
-use crate::config::RunConfig;
-use crate::driver;
+use driver::config::RunConfig;
+use driver;
 
 /// Runs the graph and tells what it did.
 ///

@@ -5,8 +5,8 @@ use clap::Args;
 use super::columns::columns;
 use super::connection::ConnectionArgs;
 use super::{Failure, say, tell};
-use crate::order_tables::key_text;
-use crate::store::schema::TableInfo;
+use order_tables::key_text;
+use store::schema::TableInfo;
 
 /// Flags of `tables`.
 #[derive(Args, Clone, Debug)]

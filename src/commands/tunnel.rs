@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::columns::columns;
 use super::connection::ConnectionArgs;
 use super::{Failure, say, tell};
-use crate::tablestore::tunnel::{ChannelInfo, DescribeTunnelResponse, TunnelInfo, TunnelType};
+use tablestore::tunnel::{ChannelInfo, DescribeTunnelResponse, TunnelInfo, TunnelType};
 
 /// Flags of `tunnel`.
 #[derive(Args, Clone, Debug)]

@@ -12,14 +12,14 @@ use super::connection::{KEY_ID, SECRET};
 use super::page::PageArgs;
 use super::{Failure, say};
 use crate::cli::parse_duration_ms;
-use crate::cluster;
-use crate::config;
-use crate::format::Format;
-use crate::instance::keys::KeyPair;
-use crate::instance::{Instance, InstanceConfig, InstanceError};
-use crate::job::{CHANGES_MAX, JobConfig};
-use crate::log::{self, LogArgs};
-use crate::store::Durability;
+use cluster;
+use driver::config;
+use files::format::Format;
+use crate::program::instance::keys::KeyPair;
+use crate::program::instance::{Instance, InstanceConfig, InstanceError};
+use live::job::{CHANGES_MAX, JobConfig};
+use crate::program::log::{self, LogArgs};
+use store::Durability;
 
 /// The region that is printed. Any would do: version 4 of the signature wants one, the store does not look at it.
 pub(super) const REGION: &str = "local";

@@ -14,13 +14,13 @@ use super::columns::printable;
 use super::connection::ConnectionArgs;
 use super::rows::named_key_text;
 use super::{Failure, say, tell};
-use crate::row_text::{row_json, value_text};
-use crate::store::error::OpenError;
-use crate::store::read::PAGE_ROWS_MAX;
-use crate::store::value::{Cell, KeyPart, NamedKey, Row};
-use crate::store::{Store, StoreOptions};
-use crate::tablestore::client::Client;
-use crate::verify::{DIFFERENCES_MAX, Difference, Recount, Remote, Verified, VerifyError, recount};
+use order_tables::row_text::{row_json, value_text};
+use store::error::OpenError;
+use store::read::PAGE_ROWS_MAX;
+use store::value::{Cell, KeyPart, NamedKey, Row};
+use store::{Store, StoreOptions};
+use tablestore::client::Client;
+use live::verify::{DIFFERENCES_MAX, Difference, Recount, Remote, Verified, VerifyError, recount};
 
 /// Rows that are read at a time while the store is watched.
 const WATCH_ROWS: usize = 1_000;
@@ -264,7 +264,7 @@ mod tests {
     use dataflows::{Amount, Totals};
 
     use super::*;
-    use crate::store::value::{KeyValue, Value};
+    use store::value::{KeyValue, Value};
 
     fn verified(differing: u64, differences: Vec<Difference>) -> Verified {
         let total = Totals { orders: 1, amount: Amount::from_decimal(125, 2).unwrap() };

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use crate::cluster::{ClusterError, Control};
-use crate::ingest::InputError;
-use crate::sinks::{Abandon, OutputError};
+use cluster::{ClusterError, Control};
+use files::ingest::InputError;
+use files::sinks::{Abandon, OutputError};
 
 /// Why a run gave no results, in one sentence.
 #[derive(Debug)]

@@ -16,7 +16,7 @@ use super::Job;
 use super::error::RunError;
 use super::report::Report;
 use super::sink::Sink;
-use crate::ingest::{Block, Envelope, Reader, Tail};
+use files::ingest::{Block, Envelope, Reader, Tail};
 
 /// Epochs that a worker may be ahead of the results: bounds what is in flight.
 const EPOCHS_IN_FLIGHT_MAX: Epoch = 64;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ingest::Reject;
+use files::ingest::Reject;
 
 /// One worker's word on what it read. Travels to the first worker in timely's own container: it is rare.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -8,8 +8,8 @@ use dataflows::{Change, Epoch};
 
 use super::error::{Abort, RunError};
 use super::report::Report;
-use crate::ingest::Reject;
-use crate::sinks::{Output, Readers, Rejects, Results, UpdateWriter};
+use files::ingest::Reject;
+use files::sinks::{Output, Readers, Rejects, Results, UpdateWriter};
 
 /// While a run follows, result files are replaced at most this often.
 const WRITE_INTERVAL: Duration = Duration::from_secs(1);
@@ -133,7 +133,7 @@ impl Sink {
         // Lines are counted within parts; those before the reject's own must all have been read.
         let before: Option<u64> =
             (0..first.part).map(|part| self.part_lines.get(&(first.input, part)).copied()).sum();
-        let known = first.part != crate::ingest::TAIL_PART;
+        let known = first.part != files::ingest::TAIL_PART;
         self.abort.fail(&RunError::Rejected {
             count: self.rejected,
             file: self.name_of(first.input),

@@ -2,8 +2,8 @@
 
 use dataflows::{Amount, Id, Order};
 
-use crate::ingest::row::{Role, check_at_ms, check_id, price_reason};
-use crate::store::value::{CellRef, KeyRef, ValueRef};
+use files::ingest::row::{Role, check_at_ms, check_id, price_reason};
+use store::value::{CellRef, KeyRef, ValueRef};
 
 /// Why a row is not an order: the role of its column, what it holds, and what is wrong with that.
 pub type Reject = String;

@@ -5,9 +5,9 @@ use std::ops::ControlFlow;
 use dataflows::{Amount, FRACTION_DIGITS_MAX, Totals};
 
 use super::TOTAL_TABLE;
-use crate::store::error::StoreError;
-use crate::store::value::{CellRef, KeyRef, ValueRef};
-use crate::store::view::View;
+use store::error::StoreError;
+use store::value::{CellRef, KeyRef, ValueRef};
+use store::view::View;
 
 /// Gives the rows of the users, or of the windows, in the order of their keys: the first key column, and the totals.
 ///

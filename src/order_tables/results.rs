@@ -3,9 +3,9 @@
 use dataflows::{Epoch, RowKey, Totals};
 
 use super::{ORDER_KEY, ORDER_REJECTS, RESULT_TABLES};
-use crate::sinks::Layout;
-use crate::store::change::{ColumnChange, Condition, Returning, RowChange, Write};
-use crate::store::value::{CellRef, KeyPart, KeyValue, NamedKey, PrimaryKey, Value, ValueRef};
+use orders::Layout;
+use store::change::{ColumnChange, Condition, Returning, RowChange, Write};
+use store::value::{CellRef, KeyPart, KeyValue, NamedKey, PrimaryKey, Value, ValueRef};
 
 /// A row of a result as its table holds it. Two are equal where all bytes but the versions are.
 #[derive(Clone, Debug, PartialEq)]

@@ -3,7 +3,7 @@ use std::cmp::Ordering;
 use proptest::prelude::*;
 
 use super::*;
-use crate::store::value::KeyValue;
+use crate::value::KeyValue;
 
 const TABLE: TableId = TableId(7);
 

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::store::value::{Cell, Value};
+use crate::value::{Cell, Value};
 
 pub(crate) fn cell() -> impl Strategy<Value = Cell> {
     let value = prop_oneof![

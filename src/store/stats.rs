@@ -83,8 +83,8 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::tests::support::{TestClock, schema};
-    use crate::store::{Durability, Store};
+    use crate::tests::support::{TestClock, schema};
+    use crate::{Durability, Store};
 
     #[test]
     fn durations_are_counted_up_to_and_with_their_bound() {

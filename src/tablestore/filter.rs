@@ -6,7 +6,7 @@ use prost::Message;
 use super::plain_buffer::{parse_bare, write_bare};
 use super::shape::{Misshapen, Part, check};
 use super::table;
-use crate::store::filter::{CONDITIONS_MAX, Comparator, Filter};
+use store::filter::{CONDITIONS_MAX, Comparator, Filter};
 
 /// A filter of any kind.
 static FILTER: [Part; 2] = [Part::must(1, "type", &[]), Part::must(2, "filter", &[])];
@@ -181,7 +181,7 @@ fn message(filter: &Filter) -> table::Filter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::value::Value;
+    use store::value::Value;
 
     fn bytes(hex: &str) -> Bytes {
         let digits: Vec<u32> = hex.chars().filter_map(|c| c.to_digit(16)).collect();

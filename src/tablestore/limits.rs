@@ -1,4 +1,4 @@
-//! Limits of single requests, as Tablestore has them. Those of rows are the [`store`](crate::store)'s.
+//! Limits of single requests, as Tablestore has them. Those of rows are the [`store`](store)'s.
 
 /// Most rows of a batch write.
 pub const ROWS_PER_WRITE_MAX: usize = 200;

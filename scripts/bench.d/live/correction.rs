@@ -4,13 +4,13 @@ use std::path::Path;
 use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
-use orderflow::format::Format;
-use orderflow::job::{CHANGES_MAX, Job, JobConfig, Phase, Status};
-use orderflow::order_tables::schemas;
-use orderflow::sinks::{Layout, Zone};
-use orderflow::store::change::{ColumnChange, RowChange};
-use orderflow::store::value::Value;
-use orderflow::store::{Durability, Store, StoreOptions};
+use files::format::Format;
+use live::job::{CHANGES_MAX, Job, JobConfig, Phase, Status};
+use order_tables::schemas;
+use orders::{Layout, Zone};
+use store::change::{ColumnChange, RowChange};
+use store::value::Value;
+use store::{Durability, Store, StoreOptions};
 use tokio::runtime::Runtime;
 
 use crate::orders::{USERS, order};

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use orderflow::order_tables::{ORDER_KEY, RESULT_TABLES};
-use orderflow::store::read::Selection;
-use orderflow::store::value::{KeyPart, KeyValue};
-use orderflow::tablestore::client::Client;
+use order_tables::{ORDER_KEY, RESULT_TABLES};
+use store::read::Selection;
+use store::value::{KeyPart, KeyValue};
+use tablestore::client::Client;
 use tokio::runtime::Runtime;
 
 use crate::load::{Load, acknowledged};

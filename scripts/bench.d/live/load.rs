@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use orderflow::order_tables::RESULT_TABLES;
-use orderflow::store::read::{Direction, RangeRead, Selection};
-use orderflow::store::value::{KeyPart, KeyValue, Row};
-use orderflow::tablestore::client::{Client, ClientError};
+use order_tables::RESULT_TABLES;
+use store::read::{Direction, RangeRead, Selection};
+use store::value::{KeyPart, KeyValue, Row};
+use tablestore::client::{Client, ClientError};
 use tokio::task::JoinSet;
 
 use crate::orders::order;

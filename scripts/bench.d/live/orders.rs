@@ -1,8 +1,8 @@
 //! Orders of a shop with 100,000 users.
 
-use orderflow::order_tables::{ORDER_KEY, ORDER_SOURCE, schemas};
-use orderflow::store::change::{ColumnChange, Condition, Returning, RowChange, Write};
-use orderflow::store::value::{KeyPart, KeyValue, Value};
+use order_tables::{ORDER_KEY, ORDER_SOURCE, schemas};
+use store::change::{ColumnChange, Condition, Returning, RowChange, Write};
+use store::value::{KeyPart, KeyValue, Value};
 
 use crate::server::Server;
 

@@ -4,8 +4,8 @@ use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 
 use super::*;
-use crate::cluster::frame::{Body, Mark, Purpose};
-use crate::cluster::handshake::{Failed, dial};
+use crate::frame::{Body, Mark, Purpose};
+use crate::handshake::{Failed, dial};
 
 pub(super) struct Fake {
     pub(super) runtime: Runtime,

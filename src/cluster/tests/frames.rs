@@ -1,8 +1,8 @@
 //! Bytes from the network that are no frames.
 
 use super::*;
-use crate::cluster::frame::{self, Body, FrameError, Goodbye, Heartbeat, Mark, Proof, Refusal};
-use crate::cluster::frame::{FRAME_BYTES_MAX, Hello, JOB_BYTES_MAX};
+use crate::frame::{self, Body, FrameError, Goodbye, Heartbeat, Mark, Proof, Refusal};
+use crate::frame::{FRAME_BYTES_MAX, Hello, JOB_BYTES_MAX};
 
 fn examples() -> Vec<Body> {
     let fact = Fact { name: "--window".to_owned(), value: "30s".to_owned() };

@@ -4,7 +4,7 @@ use std::sync::Barrier;
 
 use super::fake::Fake;
 use super::*;
-use crate::cluster::frame::{Body, Heartbeat, Refusal};
+use crate::frame::{Body, Heartbeat, Refusal};
 
 /// Runs process 0 against a peer that `misbehaves` once process 0 works; the sentence that process 0 ends with.
 fn lost(silence_max: Duration, misbehave: impl FnOnce(Fake) -> Option<Fake> + Send) -> String {

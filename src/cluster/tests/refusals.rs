@@ -2,8 +2,8 @@
 
 use super::fake::Fake;
 use super::*;
-use crate::cluster::frame::Purpose;
-use crate::cluster::handshake::Failed;
+use crate::frame::Purpose;
+use crate::handshake::Failed;
 
 /// Connects all, of which none may succeed; what each says, the addresses by name.
 fn refusals(configs: &[ClusterConfig], facts: impl Fn(usize) -> Vec<(String, String)> + Sync) -> Vec<String> {

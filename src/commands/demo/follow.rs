@@ -18,13 +18,13 @@ use super::{Interrupts, caught_up, environment, off_the_runtime};
 use crate::commands::generate::{self, Load};
 use crate::commands::up::INTERRUPTED;
 use crate::commands::{Failure, init, say};
-use crate::feed::{Board, Rank};
-use crate::job::{JobWatch, Phase};
-use crate::sinks::Layout;
-use crate::store::Store;
-use crate::store::error::StoreError;
-use crate::store::view::View;
-use crate::tablestore::client::Client;
+use live::feed::{Board, Rank};
+use live::job::{JobWatch, Phase};
+use orders::Layout;
+use store::Store;
+use store::error::StoreError;
+use store::view::View;
+use tablestore::client::Client;
 
 /// How often the view is drawn, and how often a line is printed where it cannot be.
 const DRAW_INTERVAL: Duration = Duration::from_millis(200);

@@ -12,17 +12,17 @@ use dataflows::WindowWidth;
 use tokio::task::spawn_blocking;
 
 use super::{Folder, Interrupts, caught_up, environment, off_the_runtime, runtime};
-use crate::cluster;
+use cluster;
 use crate::commands::up::INTERRUPTED;
 use crate::commands::{Failure, say};
-use crate::format::Format;
-use crate::generate::Spec;
-use crate::job::{CHANGES_MAX, Job, JobConfig, JobWatch};
-use crate::order_tables::schemas;
-use crate::progress::{Progress, ProgressCounters, Read};
-use crate::sinks::{Layout, Zone};
-use crate::store::{Durability, Store, StoreOptions};
-use crate::summary::Thousands;
+use files::format::Format;
+use files::generate::Spec;
+use live::job::{CHANGES_MAX, Job, JobConfig, JobWatch};
+use order_tables::schemas;
+use terminal::progress::{Progress, ProgressCounters, Read};
+use orders::{Layout, Zone};
+use store::{Durability, Store, StoreOptions};
+use terminal::Thousands;
 use report::Report;
 
 mod changes;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use dataflows::Totals;
 
 use crate::commands::columns::printable;
-use crate::job::Phase;
-use crate::summary::{Thousands, amount_for_people};
+use live::job::Phase;
+use driver::summary::{Thousands, amount_for_people};
 
 /// Lines that are always there.
 const FIXED_LINES: usize = 11;

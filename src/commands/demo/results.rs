@@ -6,10 +6,10 @@ use dataflows::Totals;
 use differential_dataflow::difference::Semigroup;
 
 use crate::commands::columns::columns;
-use crate::order_tables::{TOTAL_TABLE, USERS_TABLE, WINDOWS_TABLE, each_totals, total};
-use crate::store::error::StoreError;
-use crate::store::view::View;
-use crate::summary::{Thousands, amount_for_people};
+use order_tables::{TOTAL_TABLE, USERS_TABLE, WINDOWS_TABLE, each_totals, total};
+use store::error::StoreError;
+use store::view::View;
+use driver::summary::{Thousands, amount_for_people};
 
 /// The rows of one result, counted and summed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,10 +79,10 @@ fn sum(view: &View, table: &str) -> Result<Sum, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::Format;
-    use crate::order_tables::{ResultRow, schemas};
-    use crate::sinks::{Layout, Zone};
-    use crate::store::{Store, StoreOptions};
+    use files::format::Format;
+    use order_tables::{ResultRow, schemas};
+    use orders::{Layout, Zone};
+    use store::{Store, StoreOptions};
     use dataflows::{Amount, Id, RowKey, Window, WindowWidth};
 
     fn totals(orders: i64, cents: i64) -> Totals {

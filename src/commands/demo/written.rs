@@ -10,7 +10,7 @@ use dataflows::WindowWidth;
 use super::render::Written;
 use crate::commands::generate::{Hear, Kind, Line, write_of};
 use crate::commands::rows::named_key_text;
-use crate::tablestore::client::ServiceError;
+use tablestore::client::ServiceError;
 
 /// What the speed is an average over.
 const SPEED_SPAN: Duration = Duration::from_secs(3);
@@ -98,7 +98,7 @@ impl Speed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::generate::{GeneratedOrder, Op};
+    use files::generate::{GeneratedOrder, Op};
 
     #[test]
     fn the_speed_is_that_of_the_last_seconds() {

@@ -5,8 +5,8 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::format::{Compression, Format};
-use crate::generate::{Spec, WriteError, write};
+use files::format::{Compression, Format};
+use files::generate::{Spec, WriteError, write};
 
 /// Level of gzip and Zstandard: quick, since the orders are made to be read soon.
 const COMPRESSION_LEVEL: i32 = 1;

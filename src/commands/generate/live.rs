@@ -10,10 +10,10 @@ use super::GenerateArgs;
 use super::load::{Hear, Line, Load, write, write_of};
 use crate::commands::rows::named_key_text;
 use crate::commands::{Failure, say};
-use crate::order_tables::ORDER_SOURCE;
-use crate::progress::{Progress, ProgressCounters};
-use crate::summary::Thousands;
-use crate::tablestore::client::ServiceError;
+use order_tables::ORDER_SOURCE;
+use terminal::progress::{Progress, ProgressCounters};
+use terminal::Thousands;
+use tablestore::client::ServiceError;
 
 /// Refused orders that are named; the rest are counted.
 const REFUSED_SHOWN: u64 = 10;
@@ -107,7 +107,7 @@ pub(super) fn generate(args: &GenerateArgs) -> Result<(), Failure> {
     })
 }
 
-fn missing_table(error: crate::tablestore::client::ClientError) -> Failure {
+fn missing_table(error: tablestore::client::ClientError) -> Failure {
     let is_missing = error.is_code("OTSObjectNotExist");
     let mut failure = Failure::from(error);
     if is_missing {

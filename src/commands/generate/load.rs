@@ -11,12 +11,12 @@ use tokio::task::JoinSet;
 
 use super::pace::{Pace, Rate};
 use crate::commands::Failure;
-use crate::generate::{GeneratedOrder, Op, Orders, Spec, push_order_id, push_user_id};
-use crate::order_tables::{ORDER_COLUMNS, ORDER_KEY, ORDER_SOURCE};
-use crate::store::change::{ColumnChange, Condition, Returning, RowChange, Write};
-use crate::store::value::{KeyPart, KeyValue, Value};
-use crate::tablestore::client::{Client, ServiceError};
-use crate::tablestore::limits::ROWS_PER_WRITE_MAX;
+use files::generate::{GeneratedOrder, Op, Orders, Spec, push_order_id, push_user_id};
+use order_tables::{ORDER_COLUMNS, ORDER_KEY, ORDER_SOURCE};
+use store::change::{ColumnChange, Condition, Returning, RowChange, Write};
+use store::value::{KeyPart, KeyValue, Value};
+use tablestore::client::{Client, ServiceError};
+use tablestore::limits::ROWS_PER_WRITE_MAX;
 
 /// Which orders go to the store, and how.
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@ use std::ops::Bound;
 use std::sync::{Arc, Mutex};
 
 use super::{Batch, Bytes, Engine, EngineError, Entry, Memory, Scan, Snapshot, Space};
-use crate::store::read::Direction;
+use crate::read::Direction;
 
 /// What goes wrong with one commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -16,9 +16,9 @@ pub(crate) use ::fjall::Slice as Bytes;
 
 use super::journal;
 use super::{Batch, Engine, EngineError, Entry, Memory, Scan, Snapshot, Space};
-use crate::store::error::OpenError;
-use crate::store::format::FORMAT_VERSION;
-use crate::store::read::Direction;
+use crate::error::OpenError;
+use crate::format::FORMAT_VERSION;
+use crate::read::Direction;
 
 /// Bytes of blocks kept in memory.
 const CACHE_BYTES: u64 = 64 << 20;

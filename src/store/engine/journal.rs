@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::store::error::OpenError;
+use crate::error::OpenError;
 
 /// Batches written without a gap have numbers one apart; flushes and compactions take some in between, never so many.
 const SEQUENCE_GAP_MAX: u64 = 1 << 32;

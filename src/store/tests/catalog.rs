@@ -1,12 +1,12 @@
 use tempfile::TempDir;
 
 use super::support::{folder, memory_store};
-use crate::store::engine::Space;
-use crate::store::error::StoreError;
-use crate::store::schema::{KeyColumn, StreamOptions, TableOptions, TableSchema, TableUpdate};
-use crate::store::transaction::Transaction;
-use crate::store::value::KeyType;
-use crate::store::{Store, StoreOptions};
+use crate::engine::Space;
+use crate::error::StoreError;
+use crate::schema::{KeyColumn, StreamOptions, TableOptions, TableSchema, TableUpdate};
+use crate::transaction::Transaction;
+use crate::value::KeyType;
+use crate::{Store, StoreOptions};
 
 fn schema(name: &str) -> TableSchema {
     TableSchema {

@@ -5,11 +5,11 @@ use std::thread;
 use super::model::Model;
 use super::script::{Request, agrees, models, script};
 use super::support::{START_MS, TestClock, key, memory_store, open, rows, schema, set, write};
-use crate::store::change::{ColumnChange, RowChange};
-use crate::store::engine::Space;
-use crate::store::engine::faulty::{Disk, Fault};
-use crate::store::error::StoreError;
-use crate::store::{Durability, Store};
+use crate::change::{ColumnChange, RowChange};
+use crate::engine::Space;
+use crate::engine::faulty::{Disk, Fault};
+use crate::error::StoreError;
+use crate::{Durability, Store};
 
 const CALLERS: usize = 4;
 const CALLER_REQUESTS: usize = 12;
@@ -110,12 +110,12 @@ fn callers_fail_at(commit: usize, fault: Fault) -> bool {
     }
     let rows = rows(&store, "Log");
     for (caller, acknowledged) in acknowledged.into_iter().enumerate() {
-        let name = crate::store::value::KeyValue::String(caller_name(caller));
+        let name = crate::value::KeyValue::String(caller_name(caller));
         let found: Vec<i64> = rows
             .iter()
             .filter(|row| row.key[0] == name)
             .map(|row| match row.cells[0].value {
-                crate::store::value::Value::Integer(value) => value,
+                crate::value::Value::Integer(value) => value,
                 _ => panic!("not what was written"),
             })
             .collect();

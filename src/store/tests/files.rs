@@ -9,8 +9,8 @@ use tempfile::TempDir;
 use super::model::Model;
 use super::script::{Request, agrees, models, script};
 use super::support::{Random, START_MS, TestClock, folder, schema, until_purged};
-use crate::store::error::OpenError;
-use crate::store::{Durability, Store};
+use crate::error::OpenError;
+use crate::{Durability, Store};
 
 /// More than the journal of the script.
 const JOURNAL_BYTES_MAX: usize = 64 << 10;

@@ -4,13 +4,13 @@ use proptest::prelude::*;
 
 use super::model::{Model, Refused};
 use super::support::{TestClock, all, folder, memory_store, open, scan, schema};
-use crate::store::change::{ColumnChange, Condition, Existence, Returning, RowChange, Write};
-use crate::store::engine::faulty::Disk;
-use crate::store::filter::{Comparator, Filter};
-use crate::store::read::Direction;
-use crate::store::schema::{StreamOptions, TableOptions, TableUpdate};
-use crate::store::value::{KeyPart, KeyValue, NamedKey, Value};
-use crate::store::{Durability, Store};
+use crate::change::{ColumnChange, Condition, Existence, Returning, RowChange, Write};
+use crate::engine::faulty::Disk;
+use crate::filter::{Comparator, Filter};
+use crate::read::Direction;
+use crate::schema::{StreamOptions, TableOptions, TableUpdate};
+use crate::value::{KeyPart, KeyValue, NamedKey, Value};
+use crate::{Durability, Store};
 
 /// Version of a cell in a history: milliseconds before (or after) its start.
 const VERSIONS_MS: std::ops::Range<i64> = -3_000..3_000;

@@ -1,15 +1,15 @@
 //! The log: what it says of each change, where it starts, and how it is cut.
 
 use super::support::{TestClock, key, memory_store, open, schema, set, write};
-use crate::store::catalog;
-use crate::store::change::{ColumnChange, RowChange, Write};
-use crate::store::edit::EditRef;
-use crate::store::engine::Space;
-use crate::store::engine::faulty::Disk;
-use crate::store::key::KeyReader;
-use crate::store::log::{self, Action, Cut, LogPosition};
-use crate::store::schema::{StreamOptions, TableUpdate};
-use crate::store::{CHANNELS, Durability, Store};
+use crate::catalog;
+use crate::change::{ColumnChange, RowChange, Write};
+use crate::edit::EditRef;
+use crate::engine::Space;
+use crate::engine::faulty::Disk;
+use crate::key::KeyReader;
+use crate::log::{self, Action, Cut, LogPosition};
+use crate::schema::{StreamOptions, TableUpdate};
+use crate::{CHANNELS, Durability, Store};
 
 /// Changes of all partitions, in the order of their commits, as `key action before > after | edits`.
 fn changes(store: &Store, table: &str) -> Vec<String> {
@@ -41,9 +41,9 @@ fn changes(store: &Store, table: &str) -> Vec<String> {
     changes.into_iter().map(|(_, line)| line).collect()
 }
 
-fn show(cell: &crate::store::value::CellRef<'_>) -> String {
+fn show(cell: &crate::value::CellRef<'_>) -> String {
     match cell.value {
-        crate::store::value::ValueRef::Integer(value) => format!("{}={value}", cell.name),
+        crate::value::ValueRef::Integer(value) => format!("{}={value}", cell.name),
         other => format!("{}={other:?}", cell.name),
     }
 }

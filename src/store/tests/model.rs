@@ -3,11 +3,11 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use crate::store::change::{ColumnChange, Existence, Returning, RowChange, Write};
-use crate::store::error::StoreError;
-use crate::store::filter::{Comparator, Filter};
-use crate::store::schema::{TableOptions, TableSchema};
-use crate::store::value::{Cell, KeyPart, NamedKey, PrimaryKey, Row, Value};
+use crate::change::{ColumnChange, Existence, Returning, RowChange, Write};
+use crate::error::StoreError;
+use crate::filter::{Comparator, Filter};
+use crate::schema::{TableOptions, TableSchema};
+use crate::value::{Cell, KeyPart, NamedKey, PrimaryKey, Row, Value};
 
 /// Columns, and of each its versions, newest first.
 type Columns = BTreeMap<String, BTreeMap<Reverse<i64>, Value>>;
@@ -119,7 +119,7 @@ impl ModelTable {
             KeyPart::Value(value) => value.clone(),
             _ => {
                 self.chosen += 1;
-                crate::store::value::KeyValue::Integer(self.chosen)
+                crate::value::KeyValue::Integer(self.chosen)
             }
         };
         key.iter().map(value).collect()

@@ -3,14 +3,14 @@
 use super::support::{
     START_MS, TestClock, all, bounds, key, memory_store, open, rows, scan, schema, set, write,
 };
-use crate::store::change::{ColumnChange, RowChange};
-use crate::store::engine::faulty::Disk;
-use crate::store::error::StoreError;
-use crate::store::filter::{Comparator, Filter};
-use crate::store::read::{Direction, PAGE_ROWS_MAX, RangeRead, Selection};
-use crate::store::schema::{TableOptions, TableUpdate};
-use crate::store::value::{KeyPart, KeyValue, Row, Value};
-use crate::store::{Durability, Store};
+use crate::change::{ColumnChange, RowChange};
+use crate::engine::faulty::Disk;
+use crate::error::StoreError;
+use crate::filter::{Comparator, Filter};
+use crate::read::{Direction, PAGE_ROWS_MAX, RangeRead, Selection};
+use crate::schema::{TableOptions, TableUpdate};
+use crate::value::{KeyPart, KeyValue, Row, Value};
+use crate::{Durability, Store};
 
 /// A store with one row of columns `a` to `d`, of which each has versions 1 to 3, and one without columns.
 fn store() -> Store {
@@ -32,7 +32,7 @@ fn store() -> Store {
 
 /// Cells as `name:version`.
 fn names(row: Option<Row>) -> Option<String> {
-    let name = |cell: crate::store::value::Cell| format!("{}:{}", cell.name, cell.version);
+    let name = |cell: crate::value::Cell| format!("{}:{}", cell.name, cell.version);
     row.map(|row| row.cells.into_iter().map(name).collect::<Vec<_>>().join(" "))
 }
 

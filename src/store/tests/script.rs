@@ -2,10 +2,10 @@
 
 use super::model::Model;
 use super::support::{TestClock, key, rows, schema, set, write};
-use crate::store::Store;
-use crate::store::change::{ColumnChange, Condition, Existence, RowChange, Write};
-use crate::store::error::StoreError;
-use crate::store::schema::{TableOptions, TableSchema, TableUpdate};
+use crate::Store;
+use crate::change::{ColumnChange, Condition, Existence, RowChange, Write};
+use crate::error::StoreError;
+use crate::schema::{TableOptions, TableSchema, TableUpdate};
 
 #[derive(Clone)]
 pub(crate) enum Request {

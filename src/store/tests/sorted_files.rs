@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use super::support::{Random, START_MS, TestClock, all, folder, key, rows, scan, schema, write};
-use crate::store::change::{ColumnChange, RowChange, Write};
-use crate::store::error::{OpenError, StoreError};
-use crate::store::read::{Direction, Selection};
-use crate::store::value::Value;
-use crate::store::{Durability, Store};
+use crate::change::{ColumnChange, RowChange, Write};
+use crate::error::{OpenError, StoreError};
+use crate::read::{Direction, Selection};
+use crate::value::Value;
+use crate::{Durability, Store};
 
 fn open(folder: &TempDir, clock: &TestClock) -> Result<Store, OpenError> {
     Store::open(folder.path(), clock.options(Durability::Synced))

@@ -5,15 +5,15 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use tempfile::TempDir;
 
-use crate::store::change::{ColumnChange, Condition, Returning, RowChange, Write};
-use crate::store::engine::Space;
-use crate::store::engine::faulty::Disk;
-use crate::store::error::StoreError;
-use crate::store::format::META_PURGE;
-use crate::store::read::{Direction, RangeRead, Selection};
-use crate::store::schema::{KeyColumn, StreamOptions, TableOptions, TableSchema};
-use crate::store::value::{KeyPart, KeyType, KeyValue, NamedKey, Row, Value};
-use crate::store::{Clock, Durability, Store, StoreOptions};
+use crate::change::{ColumnChange, Condition, Returning, RowChange, Write};
+use crate::engine::Space;
+use crate::engine::faulty::Disk;
+use crate::error::StoreError;
+use crate::format::META_PURGE;
+use crate::read::{Direction, RangeRead, Selection};
+use crate::schema::{KeyColumn, StreamOptions, TableOptions, TableSchema};
+use crate::value::{KeyPart, KeyType, KeyValue, NamedKey, Row, Value};
+use crate::{Clock, Durability, Store, StoreOptions};
 
 /// When the tests' clocks start, in milliseconds since 1970.
 pub(crate) const START_MS: i64 = 1_700_000_000_000;

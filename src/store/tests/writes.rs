@@ -3,12 +3,12 @@
 use std::thread;
 
 use super::support::{START_MS, bounds, key, memory_store, rows, schema, set, write};
-use crate::store::Store;
-use crate::store::change::{ColumnChange, Condition, Existence, Returning, RowChange, Write};
-use crate::store::error::StoreError;
-use crate::store::filter::{Comparator, Filter};
-use crate::store::read::Selection;
-use crate::store::value::{KeyPart, KeyValue, NamedKey, Value};
+use crate::Store;
+use crate::change::{ColumnChange, Condition, Existence, Returning, RowChange, Write};
+use crate::error::StoreError;
+use crate::filter::{Comparator, Filter};
+use crate::read::Selection;
+use crate::value::{KeyPart, KeyValue, NamedKey, Value};
 
 fn store() -> Store {
     let store = memory_store();

@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use super::model::Sequence;
 use super::*;
-use crate::store::change::{ColumnChange, Condition, Returning, RowChange as Change, Write};
-use crate::store::edit::EditRef;
-use crate::store::engine::faulty::Disk;
-use crate::store::log::Action;
-use crate::store::read::{RangeRead, Selection};
-use crate::store::schema::{KeyColumn, StreamOptions, TableOptions, TableSchema};
-use crate::store::value::{Cell, KeyPart, KeyType, KeyValue, PrimaryKey, Row, Value};
-use crate::store::{Clock, Durability, StoreOptions};
+use crate::change::{ColumnChange, Condition, Returning, RowChange as Change, Write};
+use crate::edit::EditRef;
+use crate::engine::faulty::Disk;
+use crate::log::Action;
+use crate::read::{RangeRead, Selection};
+use crate::schema::{KeyColumn, StreamOptions, TableOptions, TableSchema};
+use crate::value::{Cell, KeyPart, KeyType, KeyValue, PrimaryKey, Row, Value};
+use crate::{Clock, Durability, StoreOptions};
 
 /// The table of the tests.
 pub(super) const TABLE: &str = "Orders";

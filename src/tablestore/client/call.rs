@@ -15,7 +15,7 @@ use super::error::ClientError;
 use super::retry::{Access, Fault, RetryPolicy};
 use super::transport::TransportError;
 use super::verify;
-use crate::tablestore::signature::{SignedHeader, SigningKey};
+use crate::signature::{SignedHeader, SigningKey};
 
 /// The version of the protocol that is spoken.
 const API_VERSION: &str = "2015-12-31";

@@ -3,10 +3,10 @@
 use super::Client;
 use super::call::Operation;
 use super::error::ClientError;
-use crate::store::change::ColumnChange;
-use crate::store::value::NamedKey;
-use crate::tablestore::plain_buffer::{Malformed, Rows, Sequence};
-use crate::tablestore::tunnel;
+use store::change::ColumnChange;
+use store::value::NamedKey;
+use crate::plain_buffer::{Malformed, Rows, Sequence};
+use crate::tunnel;
 
 const CONNECT: Operation = Operation::write("/tunnel/connect");
 const HEARTBEAT: Operation = Operation::read("/tunnel/heartbeat");

@@ -21,8 +21,8 @@ use prost::Message;
 use tokio::net::TcpListener;
 
 use super::{Client, ClientConfig, RetryPolicy};
-use crate::tablestore::signature::{SignedHeader, SigningKey};
-use crate::tablestore::table;
+use crate::signature::{SignedHeader, SigningKey};
+use crate::table;
 
 pub(super) const SECRET: &str = "secret";
 

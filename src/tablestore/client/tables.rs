@@ -3,11 +3,11 @@
 use super::Client;
 use super::call::Operation;
 use super::error::ClientError;
-use crate::store::schema::{
+use store::schema::{
     KeyColumn, STREAM_HOURS, StreamOptions, TableInfo, TableOptions, TableSchema, TableUpdate,
 };
-use crate::store::value::KeyType;
-use crate::tablestore::table;
+use store::value::KeyType;
+use crate::table;
 
 const LIST: Operation = Operation::read("/ListTable");
 const CREATE: Operation = Operation::write("/CreateTable");

@@ -9,10 +9,10 @@ use prost::Message;
 
 use super::fake::{FakeServer, Reply, SECRET, quick};
 use super::*;
-use crate::store::read::{Direction, RangeRead, Selection};
-use crate::store::value::{Cell, KeyPart, KeyValue, NamedKey, Row, Value};
-use crate::tablestore::plain_buffer::{Writer, encode_key};
-use crate::tablestore::table;
+use store::read::{Direction, RangeRead, Selection};
+use store::value::{Cell, KeyPart, KeyValue, NamedKey, Row, Value};
+use crate::plain_buffer::{Writer, encode_key};
+use crate::table;
 
 fn listed() -> Reply {
     Reply::answer(&table::ListTableResponse { table_names: vec!["Orders".to_owned()] })
@@ -267,10 +267,10 @@ async fn a_range_is_read_until_no_next_start_is_given() {
         let mut writer = Writer::new();
         for id in ids {
             let mut row = writer.row();
-            row.key("Id", crate::store::value::KeyRef::Integer(*id));
-            row.cell(crate::store::value::CellRef {
+            row.key("Id", store::value::KeyRef::Integer(*id));
+            row.cell(store::value::CellRef {
                 name: "price",
-                value: crate::store::value::ValueRef::Double(0.1),
+                value: store::value::ValueRef::Double(0.1),
                 version: 7,
             });
             row.end();

@@ -3,7 +3,7 @@
 use super::Client;
 use super::call::Operation;
 use super::error::ClientError;
-use crate::tablestore::tunnel;
+use crate::tunnel;
 
 const CREATE: Operation = Operation::write("/tunnel/create");
 const LIST: Operation = Operation::read("/tunnel/list");

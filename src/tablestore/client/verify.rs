@@ -9,8 +9,8 @@ use prost::Message;
 
 use super::error::ServiceError;
 use super::transport::Answer;
-use crate::tablestore::signature::{SIGNED_PREFIX, SignedHeader, SigningKey};
-use crate::tablestore::table;
+use crate::signature::{SIGNED_PREFIX, SignedHeader, SigningKey};
+use crate::table;
 
 /// The most that the clocks of server and client may differ, in seconds.
 const CLOCKS_DIFFER_S_MAX: i64 = 15 * 60;

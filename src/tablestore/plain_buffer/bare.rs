@@ -2,7 +2,7 @@
 
 use super::parser::{CellValue, Input};
 use super::{Malformed, kind};
-use crate::store::value::ValueRef;
+use store::value::ValueRef;
 
 /// Reads a value on its own.
 ///

@@ -1,9 +1,9 @@
 //! Between rows as they travel and the store's own.
 
 use super::{ChangeRef, Malformed, PartRef, RowParts, Rows, Writer};
-use crate::store::change::{ColumnChange, RowChange};
-use crate::store::schema::WRITE_COLUMNS_MAX;
-use crate::store::value::{Cell, CellRef, KeyPart, KeyRef, NamedKey, Row, ValueRef};
+use store::change::{ColumnChange, RowChange};
+use store::schema::WRITE_COLUMNS_MAX;
+use store::value::{Cell, CellRef, KeyPart, KeyRef, NamedKey, Row, ValueRef};
 
 /// The kinds of write. Which one a row is for is not in the row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

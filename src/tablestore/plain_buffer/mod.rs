@@ -19,7 +19,7 @@ mod tests;
 
 use std::fmt;
 
-use crate::store::value::{KeyRef, ValueRef};
+use store::value::{KeyRef, ValueRef};
 
 pub use bare::{parse_bare, write_bare};
 pub use convert::{ChangedRow, WriteForm, encode_change, encode_key, encode_row, parse_change, parse_key};

@@ -4,8 +4,8 @@ use super::{
     ChangeRef, EXTENSION_BYTES, HEADER, Malformed, PartRef, RowParts, SEQUENCE_BYTES, Sequence, crc, kind,
     operation, tag,
 };
-use crate::store::schema::KEY_COLUMNS_MAX;
-use crate::store::value::{KeyRef, ValueRef};
+use store::schema::KEY_COLUMNS_MAX;
+use store::value::{KeyRef, ValueRef};
 
 /// Reads the rows of a buffer. After an error there are no more rows.
 #[derive(Debug)]

@@ -1,8 +1,8 @@
 //! The test vectors of the protocol, both ways, and rows that no one may send.
 
 use super::*;
-use crate::store::change::{ColumnChange, RowChange};
-use crate::store::value::{CellRef, KeyPart, KeyValue, NamedKey, Value};
+use store::change::{ColumnChange, RowChange};
+use store::value::{CellRef, KeyPart, KeyValue, NamedKey, Value};
 
 /// Bytes written as hex digits, with spaces.
 fn bytes(hex: &str) -> Vec<u8> {

@@ -3,7 +3,7 @@
 use super::{
     ChangeRef, EXTENSION_BYTES, HEADER, PartRef, SEQUENCE_BYTES, Sequence, crc, kind, operation, tag,
 };
-use crate::store::value::{CellRef, KeyRef, ValueRef};
+use store::value::{CellRef, KeyRef, ValueRef};
 
 /// Makes a buffer of rows.
 #[derive(Debug, Default)]

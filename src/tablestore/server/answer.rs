@@ -17,7 +17,7 @@ use super::Service;
 use super::date::format_date;
 use super::error::Refusal;
 use super::memory::Share;
-use crate::tablestore::signature::{SignedHeader, SigningKey};
+use crate::signature::{SignedHeader, SigningKey};
 
 /// Answers below this many bytes are not worth deflating.
 const DEFLATE_BYTES_MIN: usize = 1_024;

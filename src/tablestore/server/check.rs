@@ -8,7 +8,7 @@ use super::Service;
 use super::date::{DATE_SKEW_S_MAX, parse_date};
 use super::error::Refusal;
 use super::operation::Operation;
-use crate::tablestore::signature::{
+use crate::signature::{
     SIGNATURE_HEADER, SIGNATURE_V4_HEADER, SIGNED_PREFIX, SignedHeader, SigningKey,
 };
 

@@ -17,7 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use super::{Service, ServiceConfig};
-use crate::connections::{self, Bounds, set_up};
+use connections::{self, Bounds, set_up};
 
 /// Most bytes of a request's head.
 const HEAD_BYTES_MAX: usize = 64 << 10;

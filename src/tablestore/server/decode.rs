@@ -4,11 +4,11 @@ use bytes::Bytes;
 use prost::Message;
 
 use super::error::Refusal;
-use crate::store::change::{Condition, Existence, Returning};
-use crate::tablestore::filter::parse_filter;
-use crate::tablestore::limits::{COLUMNS_NAMED_MAX, ROWS_PER_READ_MAX, ROWS_PER_WRITE_MAX};
-use crate::tablestore::shape::{Misshapen, Part, check};
-use crate::tablestore::table;
+use store::change::{Condition, Existence, Returning};
+use crate::filter::parse_filter;
+use crate::limits::{COLUMNS_NAMED_MAX, ROWS_PER_READ_MAX, ROWS_PER_WRITE_MAX};
+use crate::shape::{Misshapen, Part, check};
+use crate::table;
 
 /// Names of columns to be read or returned.
 const fn names(field: u32) -> Part {
@@ -123,7 +123,7 @@ pub(super) fn condition(condition: &table::Condition) -> Result<Condition, Refus
 }
 
 /// A filter. One without bytes is none.
-pub(super) fn filter(filter: Option<&Bytes>) -> Result<Option<crate::store::filter::Filter>, Refusal> {
+pub(super) fn filter(filter: Option<&Bytes>) -> Result<Option<store::filter::Filter>, Refusal> {
     let filter = filter.filter(|bytes| !bytes.is_empty());
     filter.map(|bytes| parse_filter(bytes).map_err(Refusal::invalid)).transpose()
 }

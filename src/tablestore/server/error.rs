@@ -3,10 +3,10 @@
 use hyper::StatusCode;
 use prost::Message;
 
-use crate::store::error::StoreError;
-use crate::store::schema::{TABLES_MAX, WRITE_COLUMNS_MAX};
-use crate::tablestore::plain_buffer::Malformed;
-use crate::tablestore::table;
+use store::error::StoreError;
+use store::schema::{TABLES_MAX, WRITE_COLUMNS_MAX};
+use crate::plain_buffer::Malformed;
+use crate::table;
 
 /// Why a request, or one row of it, is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]

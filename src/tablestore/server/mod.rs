@@ -51,8 +51,8 @@ use self::operation::Operation;
 use self::requests::Requests;
 use self::snapshots::Snapshots;
 use super::signature::DerivedKeys;
-use crate::store::Store;
-use crate::store::read::PAGE_BYTES_MAX;
+use store::Store;
+use store::read::PAGE_BYTES_MAX;
 
 pub use self::connection::Server;
 pub use self::plain::{Load, Vitals};

@@ -16,17 +16,17 @@ use super::decode::{CLOSE_SNAPSHOT, PLAIN, READ_SNAPSHOT, SNAPSHOT_CHANGES, deco
 use super::error::Refusal;
 use super::operation::SnapshotOperation;
 use super::reads::{key_names, range_page, range_read};
-use crate::job::Recorded;
-use crate::order_tables::ORDER_SOURCE;
-use crate::store::Store;
-use crate::store::error::StoreError;
-use crate::store::read::{PAGE_BYTES_MAX, PAGE_ROWS_MAX};
-use crate::store::schema::TableInfo;
-use crate::store::value::Row;
-use crate::store::view::{RowChange, View};
-use crate::tablestore::plain_buffer::encode_row;
-use crate::tablestore::snapshot;
-use crate::verify::{ChangesFrom, changes_page, recorded};
+use live::job::Recorded;
+use order_tables::ORDER_SOURCE;
+use store::Store;
+use store::error::StoreError;
+use store::read::{PAGE_BYTES_MAX, PAGE_ROWS_MAX};
+use store::schema::TableInfo;
+use store::value::Row;
+use store::view::{RowChange, View};
+use crate::plain_buffer::encode_row;
+use crate::snapshot;
+use live::verify::{ChangesFrom, changes_page, recorded};
 
 /// The snapshots that are open. All of them go with it.
 pub(super) struct Snapshots {
@@ -212,7 +212,7 @@ fn encode(info: &TableInfo, row: &Row) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verify::testing::store;
+    use live::verify::testing::store;
 
     const IDLE: Duration = Duration::from_secs(60);
 

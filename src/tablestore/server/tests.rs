@@ -25,10 +25,10 @@ use tokio::task::JoinHandle;
 use super::check::signed_path;
 use super::date::format_date;
 use super::{Limits, Load, Server, ServiceConfig, Vitals};
-use crate::store::value::{KeyPart, KeyValue, NamedKey};
-use crate::store::{Clock, Durability, Store, StoreOptions};
-use crate::tablestore::signature::{SignedHeader, SigningKey};
-use crate::tablestore::table;
+use store::value::{KeyPart, KeyValue, NamedKey};
+use store::{Clock, Durability, Store, StoreOptions};
+use crate::signature::{SignedHeader, SigningKey};
+use crate::table;
 
 const KEY_ID: &str = "testid";
 const SECRET: &str = "testsecret";

@@ -10,15 +10,15 @@ use super::decode::{CHECKPOINT, CREATE_TUNNEL, HEARTBEAT, PLAIN, decode, number}
 use super::error::Refusal;
 use super::operation::TunnelOperation;
 use super::token;
-use crate::store::Store;
-use crate::store::edit::EditRef;
-use crate::store::log::Action;
-use crate::store::tunnel::{
+use store::Store;
+use store::edit::EditRef;
+use store::log::Action;
+use store::tunnel::{
     ChannelInfo, ChannelReport, ChannelStatus, Claim, PageMax, RecordRef, Stage, StartFlag, StreamRange,
     TunnelInfo, TunnelKind, TunnelSpec,
 };
-use crate::tablestore::plain_buffer::{ChangeRef, Sequence, Writer};
-use crate::tablestore::tunnel;
+use crate::plain_buffer::{ChangeRef, Sequence, Writer};
+use crate::tunnel;
 
 /// Runs an operation of the tunnel service.
 pub(super) async fn run(

@@ -14,15 +14,15 @@ use crate::commands::Failure;
 use crate::commands::columns::columns;
 use crate::commands::demo::environment;
 use crate::commands::generate::write_of;
-use crate::generate::{GeneratedOrder, Op, Orders, Spec, push_order_id, push_user_id};
-use crate::job::Committed;
-use crate::order_tables::ResultRow;
-use crate::row_text::{key_value_text, row_json, value_text};
-use crate::sinks::{Layout, Zone};
-use crate::store::Store;
-use crate::store::read::Selection;
-use crate::store::value::Row;
-use crate::store::view::View;
+use files::generate::{GeneratedOrder, Op, Orders, Spec, push_order_id, push_user_id};
+use live::job::Committed;
+use order_tables::ResultRow;
+use order_tables::row_text::{key_value_text, row_json, value_text};
+use orders::{Layout, Zone};
+use store::Store;
+use store::read::Selection;
+use store::value::Row;
+use store::view::View;
 
 /// What a price is corrected by, in cents.
 const PRICE_CENTS_MORE: i64 = 101;

@@ -8,11 +8,11 @@ use tokio::sync::mpsc::unbounded_channel;
 use crate::commands::Failure;
 use crate::commands::demo::environment;
 use crate::commands::generate::write_of;
-use crate::generate::{Orders, Spec};
-use crate::progress::ProgressCounters;
-use crate::store::Store;
-use crate::store::change::Write;
-use crate::tablestore::limits::ROWS_PER_WRITE_MAX;
+use files::generate::{Orders, Spec};
+use terminal::progress::ProgressCounters;
+use store::Store;
+use store::change::Write;
+use tablestore::limits::ROWS_PER_WRITE_MAX;
 
 /// Batches that may be queued at a time.
 const BATCHES_IN_FLIGHT_MAX: usize = 16;

@@ -6,11 +6,11 @@ use std::time::Instant;
 use dataflows::Reference;
 use serde::Serialize;
 
-use crate::order_tables::{ORDER_SOURCE, order_of};
-use crate::sinks::Layout;
-use crate::store::read::PAGE_ROWS_MAX;
-use crate::store::view::View;
-use crate::verify::{Verified, VerifyError, recount as verify};
+use order_tables::{ORDER_SOURCE, order_of};
+use orders::Layout;
+use store::read::PAGE_ROWS_MAX;
+use store::view::View;
+use live::verify::{Verified, VerifyError, recount as verify};
 
 /// A recount. As JSON, its fields have these names.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -54,13 +54,13 @@ pub(super) fn recount(view: View, layout: &Layout) -> Result<Recount, VerifyErro
 mod tests {
     use super::*;
     use crate::commands::generate::write_of;
-    use crate::format::Format;
-    use crate::generate::{Orders, Spec};
-    use crate::job::{CHANGES_MAX, Job, JobConfig};
-    use crate::order_tables::{ResultRow, schemas};
-    use crate::sinks::Zone;
-    use crate::store::change::Write;
-    use crate::store::{Store, StoreOptions};
+    use files::format::Format;
+    use files::generate::{Orders, Spec};
+    use live::job::{CHANGES_MAX, Job, JobConfig};
+    use order_tables::{ResultRow, schemas};
+    use orders::Zone;
+    use store::change::Write;
+    use store::{Store, StoreOptions};
     use dataflows::{Amount, RowKey, Totals, Window, WindowWidth};
 
     #[test]

@@ -6,8 +6,8 @@ use serde::Serialize;
 use super::changes::Changed;
 use super::recount::Recount;
 use crate::commands::Failure;
-use crate::generate::Spec;
-use crate::summary::Thousands;
+use files::generate::Spec;
+use terminal::Thousands;
 
 /// How long loading took. As JSON, its fields have these names.
 #[derive(Clone, Copy, Debug, Serialize)]

@@ -2,9 +2,9 @@
 
 use super::super::testing::*;
 use super::super::*;
-use crate::store::change::{ColumnChange, RowChange as Change};
-use crate::store::log::{Action, LogPosition};
-use crate::store::schema::TableUpdate;
+use crate::change::{ColumnChange, RowChange as Change};
+use crate::log::{Action, LogPosition};
+use crate::schema::TableUpdate;
 
 fn connect(fixture: &Fixture, tunnel: &str) -> Worker {
     let id = fixture.tunnels().connect(tunnel, None).unwrap();

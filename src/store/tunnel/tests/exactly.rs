@@ -6,10 +6,10 @@ use proptest::prelude::*;
 
 use super::super::testing::*;
 use super::super::*;
-use crate::store::change::{ColumnChange, RowChange as Change};
-use crate::store::log::Action;
-use crate::store::value::{Cell, PrimaryKey, Row};
-use crate::store::view::RowChange;
+use crate::change::{ColumnChange, RowChange as Change};
+use crate::log::Action;
+use crate::value::{Cell, PrimaryKey, Row};
+use crate::view::RowChange;
 
 const MAX_VERSIONS: usize = 2;
 

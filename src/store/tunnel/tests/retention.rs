@@ -2,8 +2,8 @@
 
 use super::super::testing::*;
 use super::super::*;
-use crate::store::format::CHANNELS;
-use crate::store::schema::TableUpdate;
+use crate::format::CHANNELS;
+use crate::schema::TableUpdate;
 
 fn turn(fixture: &Fixture) {
     retention::turn(fixture.store()).unwrap();

@@ -1,9 +1,9 @@
 //! Batches: how they are cut, and which rows are sent again.
 
 use super::*;
-use crate::store::change::{ColumnChange, Condition, Returning, RowChange, Write};
-use crate::tablestore::limits::WRITE_BYTES_MAX;
-use crate::tablestore::plain_buffer::{WriteForm, parse_change};
+use store::change::{ColumnChange, Condition, Returning, RowChange, Write};
+use crate::limits::WRITE_BYTES_MAX;
+use crate::plain_buffer::{WriteForm, parse_change};
 
 fn put(table: &str, id: i64, bytes: usize) -> Write {
     let value = Value::Binary(vec![7; bytes]);

@@ -5,18 +5,18 @@ use std::time::Duration;
 
 use super::tunnel_bodies::Known;
 use super::*;
-use crate::ingest::testing::Random;
-use crate::store::change::{ColumnChange, RowChange};
-use crate::store::filter::{Comparator, Filter};
-use crate::store::value::Value;
-use crate::tablestore::filter::{encode_filter, parse_filter};
-use crate::tablestore::plain_buffer::{
+use files::ingest::testing::Random;
+use store::change::{ColumnChange, RowChange};
+use store::filter::{Comparator, Filter};
+use store::value::Value;
+use crate::filter::{encode_filter, parse_filter};
+use crate::plain_buffer::{
     Rows, WriteForm, encode_change, encode_key, parse_bare, parse_change, parse_key,
 };
-use crate::tablestore::server::Service;
-use crate::tablestore::server::operation::{OPERATIONS, Operation, SnapshotOperation};
-use crate::tablestore::snapshot;
-use crate::verify::testing::{Results, commit, order, prepare};
+use crate::server::Service;
+use crate::server::operation::{OPERATIONS, Operation, SnapshotOperation};
+use crate::snapshot;
+use live::verify::testing::{Results, commit, order, prepare};
 
 const ROW_BODIES: u64 = 120_000;
 const REQUEST_BODIES: u64 = 100_000;

@@ -4,9 +4,9 @@ mod cases;
 
 use self::cases::{INVALID, wrong_reads, wrong_tables, wrong_writes};
 use super::*;
-use crate::store::change::{ColumnChange, RowChange};
-use crate::store::value::Value;
-use crate::tablestore::plain_buffer::{encode_change, encode_key};
+use store::change::{ColumnChange, RowChange};
+use store::value::Value;
+use crate::plain_buffer::{encode_change, encode_key};
 
 fn put(name: &str, value: Value) -> (String, ColumnChange) {
     (name.to_owned(), ColumnChange::Put { value, version: None })
@@ -127,7 +127,7 @@ async fn a_wrong_row_harms_no_other_row_of_its_batch() {
     assert_eq!(codes[1], [None, invalid, Some("OTSInvalidPK"), invalid, invalid, None]);
     assert!(answer.tables.iter().flat_map(|table| &table.rows).all(|row| row.is_ok == row.error.is_none()));
     let page: table::GetRangeResponse = wire.call("/GetRange", &range(|_| {})).await;
-    assert_eq!(crate::tablestore::plain_buffer::Rows::of(&page.rows).unwrap().count(), 2);
+    assert_eq!(crate::plain_buffer::Rows::of(&page.rows).unwrap().count(), 2);
     running.stop().await;
 }
 

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::*;
-use crate::order_tables::ORDER_SOURCE;
-use crate::store::value::Row;
-use crate::tablestore::plain_buffer::{Rows, encode_key};
-use crate::tablestore::snapshot;
-use crate::verify::testing::{Results, commit, order, prepare};
+use order_tables::ORDER_SOURCE;
+use store::value::Row;
+use crate::plain_buffer::{Rows, encode_key};
+use crate::snapshot;
+use live::verify::testing::{Results, commit, order, prepare};
 
 const OPEN: &str = "/orderflow/snapshot/open";
 const READ: &str = "/orderflow/snapshot/read";

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::tablestore::server::Service;
-use crate::tablestore::server::operation::{Operation, TunnelOperation};
-use crate::tablestore::tunnel;
+use crate::server::Service;
+use crate::server::operation::{Operation, TunnelOperation};
+use crate::tunnel;
 
 /// What the client of a tunnel knows.
 pub(super) struct Known {

@@ -1,14 +1,14 @@
 //! Tunnels over the wire, as the official clients use them.
 
 use super::*;
-use crate::store::change::{ColumnChange, Condition, Returning, RowChange, Write};
-use crate::store::value::Value;
-use crate::tablestore::client::{
+use store::change::{ColumnChange, Condition, Returning, RowChange, Write};
+use store::value::Value;
+use crate::client::{
     ChannelCheckpoint, ChannelRecord, Client, ClientConfig, Connected, FINISHED,
 };
-use crate::tablestore::plain_buffer::{ChangeRef, Rows, Sequence};
-use crate::tablestore::tunnel;
-use crate::tablestore::tunnel::ActionType::{DeleteRow, PutRow, UpdateRow};
+use crate::plain_buffer::{ChangeRef, Rows, Sequence};
+use crate::tunnel;
+use crate::tunnel::ActionType::{DeleteRow, PutRow, UpdateRow};
 
 const TABLE: &str = "OrderSource";
 

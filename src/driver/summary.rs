@@ -1,0 +1,237 @@
+//! What a run says at its end, for people and for machines, and what it warns of.
+
+use std::fmt;
+use std::io::{self, Write};
+
+use dataflows::Amount;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use files::sinks::Results;
+
+/// Epoch milliseconds that are taken for seconds by mistake: as milliseconds they fall into the
+/// first years from 1970-01-02 on, as seconds from 1973 to the year 5138.
+const LOOKS_LIKE_SECONDS_MS: std::ops::Range<i64> = 100_000_000..100_000_000_000;
+
+/// What a run did. As JSON, its fields have these names.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Summary {
+    /// Orders read (with envelope upsert: lines), those set aside not among them.
+    pub orders: u64,
+    /// Lines set aside.
+    pub rejected: u64,
+    /// Users with orders.
+    pub users: u64,
+    /// Windows with orders.
+    pub windows: u64,
+    /// Orders in the results: `count` of the global total.
+    pub count: i64,
+    /// Their amount: an exact decimal, as a string.
+    #[serde(rename = "totalPriceExact", serialize_with = "as_text")]
+    pub amount: Amount,
+    /// From start to the results being written, in seconds.
+    pub seconds: f64,
+    /// Orders read a second.
+    pub orders_per_second: f64,
+    /// The folder of the result files.
+    pub output: Option<String>,
+}
+
+fn as_text<S: serde::Serializer>(amount: &Amount, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(amount)
+}
+
+/// How the summary is told.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum SummaryForm {
+    /// Lines for people.
+    Text,
+    /// One JSON object on a line.
+    Json,
+    /// Not at all.
+    Quiet,
+}
+
+impl Summary {
+    /// The summary of a run that read `orders`, set `rejected` aside and took `seconds`.
+    pub fn new(results: &Results, orders: u64, rejected: u64, seconds: f64) -> Summary {
+        // A clock that did not move is no reason to divide by zero.
+        let orders_per_second = if seconds > 0.0 { orders as f64 / seconds } else { 0.0 };
+        Summary {
+            orders,
+            rejected,
+            users: results.users.len() as u64,
+            windows: results.windows.len() as u64,
+            count: results.total.orders,
+            amount: results.total.amount,
+            seconds,
+            orders_per_second,
+            output: None,
+        }
+    }
+
+    /// Writes the summary, ending in a line feed.
+    ///
+    /// # Errors
+    /// The writer's.
+    pub fn write(&self, form: SummaryForm, out: &mut impl Write) -> io::Result<()> {
+        match form {
+            SummaryForm::Text => write!(out, "{self}")?,
+            SummaryForm::Json => {
+                serde_json::to_writer(&mut *out, self)?;
+                out.write_all(b"\n")?;
+            }
+            SummaryForm::Quiet => {}
+        }
+        out.flush()
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rate = Thousands(self.orders_per_second as u64);
+        let orders = Thousands(self.orders).to_string();
+        writeln!(f, "orders     {orders} in {:.2} s, {rate} orders/s", self.seconds)?;
+        if self.rejected > 0 {
+            writeln!(f, "set aside  {}, see rejects.jsonl", Thousands(self.rejected))?;
+        }
+        writeln!(f, "users      {}", Thousands(self.users))?;
+        writeln!(f, "windows    {}", Thousands(self.windows))?;
+        let (sign, count) = (if self.count < 0 { "-" } else { "" }, Thousands(self.count.unsigned_abs()));
+        writeln!(f, "total      {} in {sign}{count} orders", amount_for_people(self.amount))?;
+        if let Some(output) = &self.output {
+            writeln!(f, "results    {output}")?;
+        }
+        Ok(())
+    }
+}
+
+/// An amount with its thousands set apart: `-1,234.50`.
+pub fn amount_for_people(amount: Amount) -> String {
+    let text = amount.to_string();
+    let (sign, digits) = text.strip_prefix('-').map_or(("", text.as_str()), |digits| ("-", digits));
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    format!("{sign}{}.{fraction}", grouped(whole))
+}
+
+/// A number with its thousands set apart: `1,234,567`.
+#[derive(Copy, Clone, Debug)]
+pub struct Thousands(pub u64);
+
+impl fmt::Display for Thousands {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&grouped(&self.0.to_string()))
+    }
+}
+
+fn grouped(digits: &str) -> String {
+    let mut text = String::with_capacity(digits.len() * 4 / 3 + 1);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// The warning to print where the latest timestamps, told by their window, look like seconds, not milliseconds.
+pub fn seconds_warning(latest_ms: i64) -> Option<String> {
+    if !LOOKS_LIKE_SECONDS_MS.contains(&latest_ms) {
+        return None;
+    }
+    let date = Timestamp::from_millisecond(latest_ms).ok()?.strftime("%Y-%m-%d");
+    Some(format!(
+        "warning: timestamps look like seconds, not milliseconds: the latest orders would be of {date}"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn summary() -> Summary {
+        Summary {
+            orders: 10_000_000,
+            rejected: 0,
+            users: 100_000,
+            windows: 2_880,
+            count: 9_999_999,
+            amount: "-1234567.891".parse().unwrap(),
+            seconds: 0.5,
+            orders_per_second: 20_000_000.0,
+            output: None,
+        }
+    }
+
+    fn written(summary: &Summary, form: SummaryForm) -> String {
+        let mut out = Vec::new();
+        summary.write(form, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn people_read_thousands() {
+        assert_eq!(
+            written(&summary(), SummaryForm::Text),
+            "orders     10,000,000 in 0.50 s, 20,000,000 orders/s\n\
+             users      100,000\n\
+             windows    2,880\n\
+             total      -1,234,567.891 in 9,999,999 orders\n"
+        );
+        let more = Summary { rejected: 1_000, output: Some("out".into()), ..summary() };
+        let text = written(&more, SummaryForm::Text);
+        assert!(text.contains("set aside  1,000, see rejects.jsonl\n"), "{text}");
+        assert!(text.ends_with("results    out\n"), "{text}");
+    }
+
+    #[test]
+    fn machines_read_one_json_object() {
+        assert_eq!(
+            written(&summary(), SummaryForm::Json),
+            "{\"orders\":10000000,\"rejected\":0,\"users\":100000,\"windows\":2880,\"count\":9999999,\
+             \"totalPriceExact\":\"-1234567.891\",\"seconds\":0.5,\"orders_per_second\":20000000.0,\
+             \"output\":null}\n"
+        );
+        assert_eq!(written(&summary(), SummaryForm::Quiet), "");
+    }
+
+    #[test]
+    fn a_run_of_no_time_has_no_rate() {
+        assert_eq!(Summary::new(&Results::default(), 5, 0, 0.0).orders_per_second, 0.0);
+    }
+
+    #[test]
+    fn thousands_are_set_apart() {
+        for (value, expected) in
+            [(0, "0"), (999, "999"), (1_000, "1,000"), (u64::MAX, "18,446,744,073,709,551,615")]
+        {
+            assert_eq!(Thousands(value).to_string(), expected);
+        }
+        assert_eq!(format!("{:>6}|{:<6}|", Thousands(1234), Thousands(1234)), " 1,234|1,234 |");
+        for amount in ["0.00", "999.99", "-100.00", "1000.00"] {
+            let expected = amount.replace("1000", "1,000");
+            assert_eq!(amount_for_people(amount.parse().unwrap()), expected);
+        }
+    }
+
+    #[test]
+    fn seconds_taken_for_milliseconds_are_warned_of() {
+        assert_eq!(
+            seconds_warning(1_700_000_000).as_deref(),
+            Some(
+                "warning: timestamps look like seconds, not milliseconds: the latest orders would be of 1970-01-20"
+            )
+        );
+        for (latest_ms, warned) in [
+            (99_999_999, false),
+            (100_000_000, true),
+            (99_999_999_999, true),
+            (100_000_000_000, false),
+            (-1_700_000_000, false),
+            (1_700_000_000_000, false),
+        ] {
+            assert_eq!(seconds_warning(latest_ms).is_some(), warned, "{latest_ms}");
+        }
+    }
+}

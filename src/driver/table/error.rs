@@ -1,0 +1,131 @@
+//! What can be wrong with a table as an input.
+
+use std::fmt;
+use std::io;
+
+use order_tables::ORDER_SOURCE;
+use store::error::{OpenError, StoreError};
+use tablestore::client::ClientError;
+
+/// Why a table of orders cannot be read. Each is one sentence; all of them end the run.
+#[derive(Debug)]
+pub enum TableError {
+    /// No folder is at the path.
+    NoFolder {
+        /// The input as typed.
+        name: String,
+    },
+    /// The folder is not that of a store.
+    NoStore {
+        /// The input as typed.
+        name: String,
+    },
+    /// One store, twice.
+    Twice {
+        /// The input as typed, the second time.
+        name: String,
+    },
+    /// Another process has the folder.
+    InUse {
+        /// The input as typed.
+        name: String,
+        /// Id of the process, where it could be read.
+        holder: Option<u32>,
+    },
+    /// The folder is a store's and cannot be opened.
+    Open {
+        /// Why; names the folder.
+        error: OpenError,
+    },
+    /// The store has no table of orders.
+    NoTable {
+        /// The input as typed.
+        name: String,
+    },
+    /// The table's key is not that of orders.
+    Key {
+        /// The input as typed.
+        name: String,
+        /// Its key.
+        found: String,
+        /// That of orders.
+        wanted: String,
+    },
+    /// The store cannot be read.
+    Read {
+        /// The input as typed.
+        name: String,
+        /// Why.
+        error: StoreError,
+    },
+    /// The server cannot be reached, or refuses.
+    Call {
+        /// Why; names the endpoint, or the operation that was refused.
+        error: ClientError,
+    },
+    /// The system gives what calls need to no one.
+    System {
+        /// What it said.
+        cause: io::Error,
+    },
+}
+
+impl TableError {
+    /// The exit code of a program that ends with this error.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            TableError::NoFolder { .. }
+            | TableError::Twice { .. }
+            | TableError::NoStore { .. }
+            | TableError::NoTable { .. }
+            | TableError::Key { .. } => 2,
+            TableError::InUse { .. }
+            | TableError::Open { .. }
+            | TableError::Read { .. }
+            | TableError::System { .. } => 3,
+            TableError::Call { error } => error.exit_code(),
+        }
+    }
+}
+
+impl fmt::Display for TableError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TableError::NoFolder { name } => write!(f, "{name}: no such folder"),
+            TableError::NoStore { name } => {
+                write!(
+                    f,
+                    "{name}: no store is in this folder; name one that `orderflow up --data` has served"
+                )
+            }
+            TableError::Twice { name } => write!(f, "{name} is given twice: name each store once"),
+            TableError::InUse { name, holder } => {
+                match holder {
+                    Some(holder) => write!(f, "{name} is in use by process {holder}")?,
+                    None => write!(f, "{name} is in use by another process")?,
+                }
+                f.write_str("; stop it, or read through it with --input tablestore+http://HOST:PORT")
+            }
+            TableError::Open { error } => error.fmt(f),
+            TableError::NoTable { name } => {
+                write!(
+                    f,
+                    "{name} has no table {ORDER_SOURCE}: `orderflow init` makes it, `generate` fills it"
+                )
+            }
+            TableError::Key { name, found, wanted } => write!(
+                f,
+                "{name}: the table {ORDER_SOURCE} has the key ({found}) where ({wanted}) is needed; name a store \
+                 whose table `orderflow init` made"
+            ),
+            TableError::Read { name, error } => write!(f, "{name} cannot be read: {error}"),
+            TableError::Call { error: error @ ClientError::NotSent { .. } } => {
+                write!(f, "{error}; is `orderflow up` running there?")
+            }
+            TableError::Call { error } => write!(f, "{error}{}", error.what_to_do()),
+            TableError::System { cause } => write!(f, "cannot start: {cause}"),
+        }
+    }
+}
+
+impl std::error::Error for TableError {}

@@ -1,0 +1,84 @@
+//! The rows of a table in the folder of a store.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use super::{ORDER_SOURCE, TableError, check_key};
+use store::error::{OpenError, StoreError};
+use store::value::{CellRef, KeyRef, PrimaryKey};
+use store::view::View;
+use store::{Store, StoreOptions};
+
+/// What is left of a table, as of when its folder was opened.
+pub(super) struct FolderRows {
+    view: View,
+    next: Next,
+    /// Rows given so far.
+    given: u64,
+    /// Holds the folder.
+    _store: Store,
+}
+
+/// Where to go on.
+enum Next {
+    First,
+    From(PrimaryKey),
+    End,
+}
+
+impl FolderRows {
+    /// Opens a folder that is there, and looks at the table in it.
+    pub(super) fn open(name: &str, folder: &Path) -> Result<FolderRows, TableError> {
+        let name = || name.to_owned();
+        if !folder.is_dir() {
+            return Err(TableError::NoFolder { name: name() });
+        }
+        if !Store::is_in(folder) {
+            return Err(TableError::NoStore { name: name() });
+        }
+        let store = Store::open(folder, StoreOptions::default()).map_err(|error| match error {
+            // Under another name, but by this process.
+            OpenError::Locked { holder, .. } if holder == Some(std::process::id()) => {
+                TableError::Twice { name: name() }
+            }
+            OpenError::Locked { holder, .. } => TableError::InUse { name: name(), holder },
+            error => TableError::Open { error },
+        })?;
+        let read = |error| TableError::Read { name: name(), error };
+        let view = store.view().map_err(read)?;
+        match view.table(ORDER_SOURCE) {
+            Ok(info) => check_key(&name(), &info.schema.key)?,
+            Err(StoreError::TableMissing(_)) => return Err(TableError::NoTable { name: name() }),
+            Err(error) => return Err(read(error)),
+        }
+        Ok(FolderRows { view, next: Next::First, given: 0, _store: store })
+    }
+
+    /// Gives so many rows to `take`, each with its number from 0; false if there are none left.
+    pub(super) fn next_rows(
+        &mut self,
+        name: &str,
+        rows_max: usize,
+        mut take: impl FnMut(u64, &[KeyRef<'_>], &[CellRef<'_>]),
+    ) -> Result<bool, TableError> {
+        let start = match &self.next {
+            Next::First => None,
+            Next::From(key) => Some(key.as_slice()),
+            Next::End => return Ok(false),
+        };
+        let (first, mut given, mut next) = (self.given, self.given, Next::End);
+        let mut emit = |key: &[KeyRef<'_>], cells: &[CellRef<'_>]| {
+            if given - first == rows_max as u64 {
+                next = Next::From(key.iter().map(|value| value.to_value()).collect());
+                return ControlFlow::Break(());
+            }
+            take(given, key, cells);
+            given += 1;
+            ControlFlow::Continue(())
+        };
+        let read = self.view.each_row(ORDER_SOURCE, start, &mut emit);
+        read.map_err(|error| TableError::Read { name: name.to_owned(), error })?;
+        (self.given, self.next) = (given, next);
+        Ok(given > first)
+    }
+}

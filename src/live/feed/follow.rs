@@ -1,0 +1,150 @@
+//! The feed's task: brings each epoch to the board, and closes a frame at most ten times a second.
+
+use std::mem::{Discriminant, discriminant};
+use std::sync::Arc;
+use std::time::Duration;
+
+use dataflows::RowKey;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast, watch};
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::{Board, LEADERS_MAX, Shared};
+use crate::job::{Committed, Phase, Status};
+use store::error::StoreError;
+use crate::verify::Verification;
+
+/// The shortest time between two frames.
+const FRAME_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Pause after the result tables could not be read.
+const READ_PAUSE: Duration = Duration::from_secs(1);
+
+/// What the job had begun when the board was read: its phase, and how often it had begun.
+type Began = (Discriminant<Phase>, u64);
+
+/// What is to be done next.
+enum News {
+    Epoch(Result<Arc<Committed>, RecvError>),
+    Status(bool),
+    Verified,
+    Wanted,
+    Frame,
+}
+
+/// Follows until the job ends.
+pub(super) async fn follow(
+    shared: Arc<Shared>,
+    mut status: watch::Receiver<Status>,
+    mut committed: broadcast::Receiver<Arc<Committed>>,
+    mut verified: watch::Receiver<Option<Verification>>,
+) {
+    // It may have changed since the feed was made.
+    let first = status.borrow_and_update().clone();
+    let mut began = began(&first);
+    shared.seen().status = first;
+    let mut read_anew = true;
+    let mut is_recounted = true;
+    // When a frame is due; none where nothing changed since the last.
+    let mut due: Option<Instant> = None;
+    let mut last = Instant::now();
+    loop {
+        if read_anew || shared.seen().board.is_short(LEADERS_MAX) {
+            read_anew = !read(&shared).await;
+            due.get_or_insert(last + FRAME_INTERVAL);
+        }
+        let news = tokio::select! {
+            biased;
+            () = sleep_until(due.unwrap_or(last)), if due.is_some() => News::Frame,
+            changed = status.changed() => News::Status(changed.is_ok()),
+            epoch = committed.recv() => News::Epoch(epoch),
+            changed = verified.changed(), if is_recounted => {
+                is_recounted = changed.is_ok();
+                News::Verified
+            }
+            () = shared.wanted.notified() => News::Wanted,
+        };
+        match news {
+            News::Frame => {
+                (due, last) = (None, Instant::now());
+                let now_ms = shared.now_ms();
+                let mut seen = shared.seen();
+                let state = super::State::of(&seen, &shared.layout, now_ms);
+                let number = seen.publish(state);
+                drop(seen);
+                shared.news.send_replace(number);
+                continue;
+            }
+            News::Epoch(Ok(epoch)) => apply(&shared, &epoch),
+            News::Epoch(Err(RecvError::Lagged(_))) | News::Wanted => read_anew = true,
+            News::Epoch(Err(RecvError::Closed)) => return,
+            News::Status(false) => return,
+            News::Status(true) => {
+                let now = status.borrow_and_update().clone();
+                let begins = super::follow::began(&now);
+                read_anew |= begins != began && matches!(now.phase, Phase::Running | Phase::Waiting);
+                began = begins;
+                if !shared.seen().status_changes(now) {
+                    continue;
+                }
+            }
+            News::Verified => shared.seen().verified = verified.borrow_and_update().clone(),
+        }
+        due.get_or_insert(last + FRAME_INTERVAL);
+    }
+}
+
+fn began(status: &Status) -> Began {
+    (discriminant(&status.phase), status.sittings)
+}
+
+impl super::Seen {
+    /// Takes over a status. Whether people see a difference that no epoch brings.
+    fn status_changes(&mut self, status: Status) -> bool {
+        let differs = self.status.phase != status.phase || self.status.rejects != status.rejects;
+        self.status = status;
+        differs
+    }
+}
+
+/// Brings an epoch to the board.
+fn apply(shared: &Shared, committed: &Committed) {
+    let changed_ms = shared.now_ms() - committed.at.elapsed().as_millis() as i64;
+    let mut seen = shared.seen();
+    seen.board.apply(committed);
+    seen.late.add(&committed.late);
+    seen.changed_ms = Some(changed_ms);
+    for change in &committed.changes {
+        if let RowKey::Window(window) = &change.key {
+            seen.frames.window(window.start_ms, change.after);
+        }
+    }
+}
+
+/// Reads the board anew; false, after a pause, where that could not be.
+async fn read(shared: &Arc<Shared>) -> bool {
+    let (store, layout) = (shared.store.clone(), shared.layout.clone());
+    let board = spawn_blocking(move || Board::read(&store.view()?, &layout));
+    match board.await {
+        // The job makes it, and begins again.
+        Ok(Err(StoreError::TableMissing(_))) => true,
+        Ok(Ok(board)) => {
+            let mut seen = shared.seen();
+            seen.board = board;
+            seen.frames.all_windows();
+            drop(seen);
+            shared.renewed.notify_waiters();
+            true
+        }
+        Ok(Err(error)) => {
+            tracing::error!("the page cannot read the results: {error}");
+            sleep(READ_PAUSE).await;
+            false
+        }
+        Err(_) => {
+            sleep(READ_PAUSE).await;
+            false
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! The checkpoint: totals by key as of an epoch, kept in the same commit as the results of it.
+//!
+//! | note | value |
+//! |---|---|
+//! | `job` | the [`Head`], JSON |
+//! | `job/r` order's key | a reject: its commit `u64`, little-endian, and the reason |
+//! | `job/t` | totals of all orders |
+//! | `job/u` user | totals of a user |
+//! | `job/w` start of a window, milliseconds `i64`, big-endian | totals of a window |
+//!
+//! Totals are the number of orders `i64` and the amount in 10^-18 units `i128`, little-endian; an order's key is the length of its
+//! user `u16`, the user and the order. The head holds the number of rejects and the sum of the XXH3 of all totals, so that one that
+//! is missing, changed or too many is found, as well as totals that disagree.
+
+use std::collections::BTreeMap;
+
+use dataflows::{Amount, Change, Id, RowKey, Totals, Window};
+use xxhash_rust::xxh3::Xxh3;
+
+use super::recorded::{HEAD_KEY, Head, Unusable};
+use order_tables::RejectRow;
+use orders::Layout;
+use store::error::StoreError;
+use store::value::{KeyValue, PrimaryKey};
+use store::view::View;
+
+/// What the keys of entries start with.
+const ENTRY: &[u8] = b"job/";
+
+/// Bytes of totals.
+const TOTALS_BYTES: usize = 24;
+
+/// A note: its key, and its value; none where it goes.
+pub(super) type Note = (Vec<u8>, Option<Vec<u8>>);
+
+/// Totals and rejects by key, as they were kept.
+#[derive(Debug)]
+pub(super) struct Checkpoint {
+    pub(super) head: Head,
+    pub(super) totals: Vec<(RowKey, Totals)>,
+    pub(super) rejects: Rejects,
+}
+
+/// What is set aside, by the key of its order.
+pub(super) type Rejects = BTreeMap<PrimaryKey, RejectRow>;
+
+/// One note of the checkpoint.
+enum Entry {
+    Totals(RowKey, Totals),
+    Reject(RejectRow),
+}
+
+/// What there is of a checkpoint.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// None was ever written.
+    Nothing,
+    /// All of it.
+    Whole(Checkpoint),
+    /// One that cannot be used.
+    Unusable(Unusable),
+}
+
+/// Reads the checkpoint that a view sees. Cost: that of its entries, one a live user and window.
+pub(super) fn load(view: &View) -> Result<Found, StoreError> {
+    let head = match Head::read(view)? {
+        Some(Ok(head)) => head,
+        Some(Err(unusable)) => return Ok(Found::Unusable(unusable)),
+        None => return Ok(Found::Nothing),
+    };
+    let (mut totals, mut rejects, mut digest) = (Vec::new(), Rejects::new(), Digest::default());
+    for note in view.notes(ENTRY) {
+        let (key, value) = note?;
+        match decode(&key, &value) {
+            Some(Entry::Totals(of, is)) => {
+                digest.add(&key, &value);
+                totals.push((of, is));
+            }
+            Some(Entry::Reject(reject)) => drop(rejects.insert(reject.key.clone(), reject)),
+            None => return Ok(Found::Unusable(Unusable::Damaged)),
+        }
+    }
+    if digest.0 != head.digest || head.rejects != rejects.len() as u64 || !agree(&totals) {
+        return Ok(Found::Unusable(Unusable::Damaged));
+    }
+    Ok(Found::Whole(Checkpoint { head, totals, rejects }))
+}
+
+/// Keys of all notes of the checkpoint that a view sees, whatever state it is in.
+pub(super) fn keys(view: &View) -> Result<Vec<Vec<u8>>, StoreError> {
+    view.notes(HEAD_KEY).map(|note| note.map(|(key, _)| key)).collect()
+}
+
+/// Whether users and windows each sum up to the total.
+fn agree(entries: &[(RowKey, Totals)]) -> bool {
+    let mut sums = [Totals::ZERO; 3];
+    for (key, totals) in entries {
+        let sum = match key {
+            RowKey::Total => &mut sums[0],
+            RowKey::User(_) => &mut sums[1],
+            RowKey::Window(_) => &mut sums[2],
+        };
+        // What was damaged may overflow.
+        let Some(amount) = sum.amount.checked_add(totals.amount) else { return false };
+        *sum = Totals { orders: sum.orders.wrapping_add(totals.orders), amount };
+    }
+    sums[0] == sums[1] && sums[0] == sums[2]
+}
+
+/// The running sum of the digests of all totals.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Digest(pub(super) u64);
+
+impl Digest {
+    fn add(&mut self, key: &[u8], value: &[u8]) {
+        self.0 = self.0.wrapping_add(entry_digest(key, value));
+    }
+
+    fn take(&mut self, key: &[u8], value: &[u8]) {
+        self.0 = self.0.wrapping_sub(entry_digest(key, value));
+    }
+
+    /// The notes that a changed row makes, one; the digest follows.
+    pub(super) fn apply(&mut self, change: &Change) -> Note {
+        let key = encode_key(&change.key);
+        if let Some(before) = &change.before {
+            self.take(&key, &encode_totals(before));
+        }
+        let after = change.after.as_ref().map(encode_totals);
+        if let Some(after) = &after {
+            self.add(&key, after);
+        }
+        (key, after.map(|after| after.to_vec()))
+    }
+}
+
+fn entry_digest(key: &[u8], value: &[u8]) -> u64 {
+    let mut hash = Xxh3::new();
+    hash.update(key);
+    hash.update(value);
+    hash.digest()
+}
+
+/// The note of an order that is set aside, or no more.
+pub(super) fn reject_note(key: &PrimaryKey, reject: Option<&RejectRow>) -> Note {
+    let mut bytes = ENTRY.to_vec();
+    bytes.push(b'r');
+    if let [KeyValue::String(user), KeyValue::String(order)] = key.as_slice() {
+        // Keys are limited to 1,024 bytes a column.
+        bytes.extend_from_slice(&(user.len() as u16).to_le_bytes());
+        bytes.extend_from_slice(user.as_bytes());
+        bytes.extend_from_slice(order.as_bytes());
+    }
+    let value = reject.map(|reject| [&reject.commit.to_le_bytes(), reject.reason.as_bytes()].concat());
+    (bytes, value)
+}
+
+/// The head's note.
+pub(super) fn head_note(upper: u64, layout: &Layout, tables: Vec<u32>, rejects: u64, digest: Digest) -> Note {
+    (HEAD_KEY.to_vec(), Some(Head::new(upper, layout, tables, rejects, digest.0).encode()))
+}
+
+fn encode_key(key: &RowKey) -> Vec<u8> {
+    let mut bytes = ENTRY.to_vec();
+    match key {
+        RowKey::Total => bytes.push(b't'),
+        RowKey::User(user) => {
+            bytes.push(b'u');
+            user.with_bytes(|user| bytes.extend_from_slice(user));
+        }
+        RowKey::Window(window) => {
+            bytes.push(b'w');
+            bytes.extend_from_slice(&window.start_ms.to_be_bytes());
+        }
+    }
+    bytes
+}
+
+fn encode_totals(totals: &Totals) -> [u8; TOTALS_BYTES] {
+    let mut bytes = [0; TOTALS_BYTES];
+    bytes[..8].copy_from_slice(&totals.orders.to_le_bytes());
+    bytes[8..].copy_from_slice(&totals.amount.units().to_le_bytes());
+    bytes
+}
+
+fn decode(key: &[u8], value: &[u8]) -> Option<Entry> {
+    let (kind, rest) = key.strip_prefix(ENTRY)?.split_first()?;
+    let key = match kind {
+        b'r' => return decode_reject(rest, value).map(Entry::Reject),
+        b't' if rest.is_empty() => RowKey::Total,
+        b'u' => RowKey::User(Id::new(std::str::from_utf8(rest).ok()?)),
+        b'w' => RowKey::Window(Window { start_ms: i64::from_be_bytes(rest.try_into().ok()?) }),
+        _ => return None,
+    };
+    let (orders, units) = value.split_first_chunk()?;
+    let orders = i64::from_le_bytes(*orders);
+    let units = i128::from_le_bytes(units.try_into().ok()?);
+    (orders > 0).then_some(Entry::Totals(key, Totals { orders, amount: Amount::from_units(units) }))
+}
+
+fn decode_reject(key: &[u8], value: &[u8]) -> Option<RejectRow> {
+    let (user_bytes, key) = key.split_first_chunk()?;
+    let (user, order) = key.split_at_checked(usize::from(u16::from_le_bytes(*user_bytes)))?;
+    let (commit, reason) = value.split_first_chunk()?;
+    let text = |bytes: &[u8]| std::str::from_utf8(bytes).ok().map(str::to_owned);
+    Some(RejectRow {
+        key: vec![KeyValue::String(text(user)?), KeyValue::String(text(order)?)],
+        reason: text(reason)?,
+        commit: u64::from_le_bytes(*commit),
+    })
+}

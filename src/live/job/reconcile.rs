@@ -1,0 +1,117 @@
+//! What has to be written for the result tables to say what they must, whatever they say now.
+
+use std::iter::Peekable;
+use std::ops::ControlFlow;
+
+use dataflows::{Change, RowKey};
+
+use super::checkpoint::Rejects;
+use order_tables::{ORDER_REJECTS, RESULT_TABLES, ResultRow};
+use orders::Layout;
+use store::change::{ColumnChange, Condition, Returning, RowChange, Write};
+use store::error::StoreError;
+use store::value::{CellRef, KeyPart, KeyRef, PrimaryKey};
+use store::view::View;
+
+/// The writes that make the result tables of a view hold `rows` and `rejects` and nothing else, as of `epoch`. Tables that are
+/// not there are left out.
+///
+/// `rows` are the rows of all results, sorted by key. Cost: one scan of the tables, and memory for what differs.
+pub(super) fn reconcile(
+    view: &View,
+    rows: &[Change],
+    rejects: &Rejects,
+    layout: &Layout,
+    epoch: u64,
+) -> Result<Vec<Write>, StoreError> {
+    let [users, total, windows, _] = RESULT_TABLES;
+    let row = |change: &Change| {
+        let totals = change.after.as_ref()?;
+        Some(Wanted::new(ResultRow::new(&change.key, totals, layout).put(epoch)))
+    };
+    let of =
+        |wanted: fn(&RowKey) -> bool| rows.iter().filter(move |change| wanted(&change.key)).filter_map(row);
+    let mut writes = Vec::new();
+    table(view, total, of(|key| *key == RowKey::Total), &mut writes)?;
+    // Users are sorted bytewise here as there.
+    table(view, users, of(|key| matches!(key, RowKey::User(_))), &mut writes)?;
+    // Local times may be sorted otherwise than instants.
+    let mut of_windows: Vec<Wanted> = of(|key| matches!(key, RowKey::Window(_))).collect();
+    of_windows.sort_by(|one, other| one.key.cmp(&other.key));
+    table(view, windows, of_windows.into_iter(), &mut writes)?;
+    table(
+        view,
+        ORDER_REJECTS,
+        rejects.values().map(|reject| Wanted::new(reject.clone().put())),
+        &mut writes,
+    )?;
+    Ok(writes)
+}
+
+/// A row that is to be there.
+struct Wanted {
+    key: PrimaryKey,
+    /// The write that makes it so.
+    put: Write,
+}
+
+impl Wanted {
+    fn new(put: Write) -> Wanted {
+        let value = |(_, part): &(String, KeyPart)| match part {
+            KeyPart::Value(value) => Some(value.clone()),
+            _ => None,
+        };
+        Wanted { key: put.key.iter().filter_map(value).collect(), put }
+    }
+
+    /// Whether these are its cells, whatever their versions.
+    fn is(&self, cells: &[CellRef<'_>]) -> bool {
+        let RowChange::Put(columns) = &self.put.change else { return false };
+        let same = |(cell, (name, change)): (&CellRef<'_>, &(String, ColumnChange))| matches!(change, ColumnChange::Put { value, .. } if cell.name == name && cell.value == value.borrow());
+        columns.len() == cells.len() && cells.iter().zip(columns).all(same)
+    }
+}
+
+/// Takes the rows at the front for which `is` holds: they are missing.
+fn missing<I: Iterator<Item = Wanted>>(
+    wanted: &mut Peekable<I>,
+    is: impl Fn(&Wanted) -> bool,
+    writes: &mut Vec<Write>,
+) {
+    while let Some(next) = wanted.next_if(&is) {
+        writes.push(next.put);
+    }
+}
+
+/// Compares a table with the rows that it is to hold, both sorted by key.
+fn table(
+    view: &View,
+    name: &str,
+    wanted: impl Iterator<Item = Wanted>,
+    writes: &mut Vec<Write>,
+) -> Result<(), StoreError> {
+    let Some(table) = view.find_table(name) else { return Ok(()) };
+    let mut wanted = wanted.peekable();
+    view.each_row(name, None, &mut |key, cells| {
+        let key: PrimaryKey = key.iter().copied().map(KeyRef::to_value).collect();
+        missing(&mut wanted, |next| next.key < key, writes);
+        match wanted.next_if(|next| next.key == key) {
+            Some(next) if next.is(cells) => {}
+            Some(next) => writes.push(next.put),
+            None => {
+                let named = table.key().iter().zip(key);
+                let key = named.map(|(column, value)| (column.name.clone(), KeyPart::Value(value)));
+                writes.push(Write {
+                    table: name.to_owned(),
+                    key: key.collect(),
+                    change: RowChange::Delete,
+                    condition: Condition::default(),
+                    returning: Returning::Nothing,
+                });
+            }
+        }
+        ControlFlow::Continue(())
+    })?;
+    missing(&mut wanted, |_| true, writes);
+    Ok(())
+}

@@ -1,0 +1,384 @@
+//! The life of the job: waits for the tables, starts from the checkpoint or the order table, follows the changes.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Instant;
+
+use dataflows::{Change, Order};
+use tokio::runtime::Runtime;
+use tokio::sync::{broadcast, watch};
+use tracing::{info, warn};
+
+use super::JobConfig;
+use super::change::Changes;
+use super::checkpoint::{Checkpoint, Found, Rejects, load};
+use super::graph::{BLOCK_ORDERS, Done, Graph, WorkerLost};
+use super::recorded::Head;
+use super::sink::{Sink, empty};
+use super::status::{Committed, Phase, Status};
+use super::tables::{Look, Wanted};
+use order_tables::{ORDER_SOURCE, RESULT_TABLES, RejectRow, order_of};
+use store::Store;
+use store::error::StoreError;
+use store::format::TableId;
+use store::tunnel::{ChangeBatch, ChangeReader};
+use store::value::{KeyRef, PrimaryKey};
+use store::view::View;
+
+/// Rows read between two looks at whether to stop, while the order table is read anew.
+const ROWS_BETWEEN_LOOKS: u64 = 65_536;
+
+/// About the bytes of a user's or window's totals in the graph: entry, slot and note of the epoch.
+const STATE_ENTRY_BYTES: u64 = 72;
+
+/// Why the job cannot go on.
+#[derive(Debug)]
+pub(super) enum Fault {
+    Store(StoreError),
+    Graph(String),
+}
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Fault {
+        Fault::Store(error)
+    }
+}
+
+impl From<WorkerLost> for Fault {
+    fn from(lost: WorkerLost) -> Fault {
+        Fault::Graph(lost.to_string())
+    }
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Fault::Store(error) => error.fmt(f),
+            Fault::Graph(message) => f.write_str(message),
+        }
+    }
+}
+
+/// How a sitting ends.
+enum End {
+    /// It was asked to.
+    Stop,
+    /// The tables, or the log, are no longer what it began with.
+    Again,
+}
+
+/// The job's own thread.
+pub(super) struct Life {
+    pub(super) store: Store,
+    pub(super) config: JobConfig,
+    pub(super) status: watch::Sender<Status>,
+    pub(super) committed: broadcast::Sender<Arc<Committed>>,
+    pub(super) stop: watch::Receiver<bool>,
+    pub(super) runtime: Runtime,
+    /// The last commit when the job began.
+    pub(super) begun_at: u64,
+    pub(super) wanted: Wanted,
+}
+
+/// The graph and the sink between two changes of the tables.
+struct Sitting {
+    graph: Graph,
+    sink: Sink,
+    tables: Vec<TableId>,
+    /// Results are as of all commits below.
+    upper: u64,
+}
+
+impl Life {
+    /// Runs until it is asked to stop.
+    pub(super) fn run(&mut self) -> Result<(), Fault> {
+        loop {
+            let Some(tables) = self.await_tables()? else { return Ok(()) };
+            self.store.reserve(&RESULT_TABLES)?;
+            let end = match self.begin(tables) {
+                Ok(Some(mut sitting)) => {
+                    let end = self.follow(&mut sitting);
+                    sitting.graph.stop();
+                    end
+                }
+                Ok(None) => Ok(End::Again),
+                Err(fault) => Err(fault),
+            };
+            match end {
+                Ok(End::Stop) => return Ok(()),
+                Ok(End::Again) => {}
+                // A table went while it was being written: the next look says which.
+                Err(Fault::Store(StoreError::TableMissing(_) | StoreError::TunnelExpired(_))) => {}
+                Err(fault) => return Err(fault),
+            }
+        }
+    }
+
+    fn stopping(&self) -> bool {
+        *self.stop.borrow()
+    }
+
+    fn tell(&self, phase: Phase) {
+        self.status.send_if_modified(|status| {
+            let differs = status.phase != phase;
+            status.phase = phase;
+            differs
+        });
+    }
+
+    /// Waits for a commit after `seen`; false if it is to stop instead.
+    fn await_commit(&mut self, seen: u64) -> bool {
+        let mut commits = self.store.commits();
+        let stop = &mut self.stop;
+        self.runtime.block_on(async {
+            tokio::select! {
+                // Either ends only with its sender: then there is nothing to wait for.
+                _ = stop.wait_for(|stop| *stop) => false,
+                more = commits.wait_for(|last| *last > seen) => more.is_ok(),
+            }
+        })
+    }
+
+    /// Waits until all tables are as they must be; none if it is to stop instead.
+    fn await_tables(&mut self) -> Result<Option<Vec<TableId>>, Fault> {
+        loop {
+            if self.stopping() {
+                return Ok(None);
+            }
+            let view = self.store.view()?;
+            let seen = view.last_commit();
+            let look = self.wanted.look(|name| view.find_table(name));
+            match look {
+                Look::Ready(tables) => return Ok(Some(tables)),
+                Look::Incomplete => self.wanted.complete(&self.store)?,
+                Look::Missing | Look::Wrong(_) => {
+                    self.store.reserve(&[])?;
+                    self.forget_gone(&view)?;
+                    self.status.send_modify(|status| match look {
+                        Look::Wrong(reason) => status.phase = Phase::Blocked(reason),
+                        _ => *status = without_orders(status, seen + 1),
+                    });
+                    if !self.await_commit(seen) {
+                        return Ok(None);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes away the results of a table of orders that is no longer there.
+    fn forget_gone(&self, view: &View) -> Result<(), Fault> {
+        let Some(head) = Head::read(view)? else { return Ok(()) };
+        let source = view.find_table(ORDER_SOURCE).map(|table| table.id.0);
+        if head.is_ok_and(|head| head.tables.first().copied() == source) {
+            return Ok(());
+        }
+        info!("table {ORDER_SOURCE} was deleted, and the results of its orders with it");
+        match empty(&self.store, view, &self.config.layout) {
+            // Whoever deletes the tables was faster.
+            Err(StoreError::TableMissing(_)) => Ok(()),
+            done => Ok(done?),
+        }
+    }
+
+    /// Starts the graph from the checkpoint, or else from the order table. None if the tables have changed, or it is to stop.
+    fn begin(&mut self, tables: Vec<TableId>) -> Result<Option<Sitting>, Fault> {
+        let view = self.store.view()?;
+        if self.wanted.look(|name| view.find_table(name)) != Look::Ready(tables.clone()) {
+            return Ok(None);
+        }
+        let kept = self.usable(&view, &tables)?;
+        let is_kept = kept.is_some();
+        let upper = kept.as_ref().map_or(view.last_commit() + 1, |kept| kept.head.upper.max(1));
+        let (workers, width) = (self.config.workers, self.config.layout.width);
+        let mut graph = Graph::start(workers, width, upper - 1)
+            .map_err(|error| Fault::Graph(format!("cannot start the workers of the graph: {error}")))?;
+        let loaded = match kept {
+            Some(kept) => keep(&mut graph, upper, kept).map(Some),
+            None => self.rebuild(&mut graph, &view, upper),
+        };
+        let begun = loaded.and_then(|loaded| {
+            let Some((rows, rejects)) = loaded else { return Ok(None) };
+            let mut sink = Sink::new(self.store.clone(), self.config.layout.clone(), tables.clone());
+            if sink.start(&view, upper, &rows, &rejects, is_kept)? && is_kept {
+                warn!("result tables were not as they had been written, and are again");
+            }
+            Ok(Some(sink))
+        });
+        match begun {
+            Ok(Some(sink)) => Ok(Some(Sitting { graph, sink, tables, upper })),
+            other => {
+                graph.stop();
+                other.map(|_| None)
+            }
+        }
+    }
+
+    /// The checkpoint, if the job can go on from it. Says why not, unless there never was one.
+    fn usable(&self, view: &View, tables: &[TableId]) -> Result<Option<Checkpoint>, Fault> {
+        let reason = match load(view)? {
+            Found::Nothing => {
+                info!("no checkpoint yet: reading the order table");
+                return Ok(None);
+            }
+            Found::Unusable(unusable) => unusable.to_string(),
+            Found::Whole(kept) => {
+                if kept.head.tables.first() != tables.first().map(|id| &id.0) {
+                    "it is of another table of orders".to_owned()
+                } else if !kept.head.has_windows(&self.config.layout) {
+                    "it is of other windows".to_owned()
+                } else {
+                    match view.changes(ORDER_SOURCE, kept.head.upper.max(1)) {
+                        Ok(_) => return Ok(Some(kept)),
+                        Err(StoreError::TunnelExpired(reason)) => reason,
+                        Err(error) => return Err(error.into()),
+                    }
+                }
+            }
+        };
+        warn!("the checkpoint cannot be used: {reason}; reading the order table anew");
+        Ok(None)
+    }
+
+    /// Reads the whole order table into the graph. None if it is to stop.
+    #[allow(clippy::type_complexity)] // The rows and rejects of the first epoch, as of `keep`.
+    fn rebuild(
+        &self,
+        graph: &mut Graph,
+        view: &View,
+        upper: u64,
+    ) -> Result<Option<(Vec<Change>, Rejects)>, Fault> {
+        let (epoch, mut rows) = (upper - 1, 0_u64);
+        let mut block: Vec<(Order, u64, i64)> = Vec::with_capacity(BLOCK_ORDERS);
+        let mut rejected: Vec<(PrimaryKey, String)> = Vec::new();
+        let (mut lost, mut stopped) = (None, false);
+        self.tell(Phase::Rebuilding(0));
+        view.each_row(ORDER_SOURCE, None, &mut |key, cells| {
+            match order_of(key, cells) {
+                Ok(order) => block.push((order, epoch, 1)),
+                Err(reason) => rejected.push((key.iter().copied().map(KeyRef::to_value).collect(), reason)),
+            }
+            if block.len() == BLOCK_ORDERS {
+                let full = std::mem::replace(&mut block, Vec::with_capacity(BLOCK_ORDERS));
+                lost = graph.orders(full).err();
+            }
+            rows += 1;
+            if rows.is_multiple_of(ROWS_BETWEEN_LOOKS) {
+                self.tell(Phase::Rebuilding(rows));
+                stopped = self.stopping();
+            }
+            if lost.is_some() || stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        if let Some(lost) = lost {
+            return Err(lost.into());
+        }
+        if stopped {
+            return Ok(None);
+        }
+        graph.orders(block)?;
+        let mut rejects = Rejects::new();
+        for (key, reason) in rejected {
+            let commit = view.written_at(ORDER_SOURCE, &key)?.unwrap_or(epoch);
+            rejects.insert(key.clone(), RejectRow { key, reason, commit });
+        }
+        Ok(Some((graph.finish(upper)?.changes, rejects)))
+    }
+
+    /// Follows the changes, a batch at a time, until it is to stop or begin again.
+    fn follow(&mut self, sitting: &mut Sitting) -> Result<End, Fault> {
+        let mut reader = ChangeReader::new(self.store.clone(), ORDER_SOURCE, sitting.upper);
+        self.show(sitting, None);
+        self.status.send_modify(|status| {
+            status.phase = Phase::Running;
+            status.sittings += 1;
+        });
+        loop {
+            if self.stopping() {
+                return Ok(End::Stop);
+            }
+            if self.wanted.look(|name| self.store.find_table(name).ok())
+                != Look::Ready(sitting.tables.clone())
+            {
+                return Ok(End::Again);
+            }
+            let last = self.store.last_commit();
+            match reader.next_batch(self.config.changes_max)? {
+                None => {
+                    self.status.send_modify(|status| status.behind_since = None);
+                    self.await_commit(last);
+                }
+                Some(batch) => {
+                    let upper = batch.upper;
+                    self.status.send_if_modified(|status| {
+                        status.behind_since.get_or_insert_with(Instant::now);
+                        false
+                    });
+                    let commit = self.take(sitting, batch)?;
+                    sitting.upper = upper;
+                    // Nothing but these results is in that commit.
+                    if commit == Some(upper) {
+                        reader.skip_to(upper + 1);
+                        sitting.upper += 1;
+                    }
+                    self.show(sitting, commit);
+                }
+            }
+        }
+    }
+
+    /// Brings a batch through the graph and its results into the tables; the number of their commit, if any changed.
+    fn take(&self, sitting: &mut Sitting, batch: ChangeBatch) -> Result<Option<u64>, Fault> {
+        let (epoch, orders) = (batch.upper - 1, batch.changes.len());
+        let now_ms = self.store.clock().now_us().div_euclid(1_000);
+        let mut changes = Changes::new(epoch, now_ms, self.config.layout.width);
+        batch.changes.into_iter().for_each(|(commit, change)| changes.push(commit, change));
+        let Changes { orders: diffs, rejects, rejects_diff, late, .. } = changes;
+        if diffs.is_empty() && rejects.is_empty() {
+            return Ok(None);
+        }
+        sitting.graph.orders(diffs)?;
+        let Done { changes, records, in_graph } = sitting.graph.finish(batch.upper)?;
+        let commit =
+            sitting.sink.commit(batch.upper, &changes, rejects.into_iter().collect(), rejects_diff)?;
+        self.status.send_if_modified(|status| {
+            status.changes += orders as u64;
+            false
+        });
+        let at = Instant::now();
+        let committed = Committed { epoch, orders, changes, records, in_graph, at, late };
+        // Nobody may be listening.
+        let _ = self.committed.send(Arc::new(committed));
+        Ok(commit)
+    }
+
+    /// Shows as of when the results are now.
+    fn show(&self, sitting: &Sitting, commit: Option<u64>) {
+        let counts = sitting.sink.counts;
+        self.status.send_modify(|status| {
+            status.upper = sitting.upper;
+            status.total = counts.total;
+            status.users = counts.users;
+            status.windows = counts.windows;
+            status.rejects = counts.rejects;
+            status.commits += u64::from(commit.is_some());
+            status.caught_up |= sitting.upper > self.begun_at;
+            status.state_bytes = (counts.users + counts.windows + 1) * STATE_ENTRY_BYTES;
+        });
+    }
+}
+
+/// The status where there is no table of orders: the results hold all of none. What is counted since the start stays.
+fn without_orders(status: &Status, upper: u64) -> Status {
+    let Status { changes, commits, sittings, .. } = *status;
+    Status { phase: Phase::Waiting, upper, changes, commits, sittings, caught_up: true, ..Status::default() }
+}
+
+/// Brings a checkpoint into the graph; its rows and rejects.
+fn keep(graph: &mut Graph, upper: u64, kept: Checkpoint) -> Result<(Vec<Change>, Rejects), Fault> {
+    let Checkpoint { mut totals, rejects, .. } = kept;
+    while !totals.is_empty() {
+        let rest = totals.split_off(totals.len().min(BLOCK_ORDERS));
+        graph.keep(upper - 1, std::mem::replace(&mut totals, rest))?;
+    }
+    Ok((graph.finish(upper)?.changes, rejects))
+}

@@ -1,0 +1,97 @@
+//! Whether the tables are as the job needs them.
+
+use std::sync::Arc;
+
+use order_tables::{ORDER_SOURCE, key_text, schemas};
+use store::Store;
+use store::catalog::Table;
+use store::error::StoreError;
+use store::format::TableId;
+use store::schema::{STREAM_HOURS, StreamOptions, TableSchema, TableUpdate};
+
+/// The five tables as they are to be.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    schemas: [TableSchema; 5],
+}
+
+/// What there is of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    /// No table of orders.
+    Missing,
+    /// One is not as it must be: which, and what to do.
+    Wrong(String),
+    /// Tables of results are still to be made, or the stream of the orders to be switched on.
+    Incomplete,
+    /// All are there; their ids, in the order of [`schemas`].
+    Ready(Vec<TableId>),
+}
+
+impl Wanted {
+    pub(super) fn new() -> Wanted {
+        Wanted { schemas: schemas() }
+    }
+
+    /// Looks at the tables, which `find` finds by name.
+    pub(super) fn look(&self, find: impl Fn(&str) -> Option<Arc<Table>>) -> Look {
+        let mut ids = Vec::new();
+        let mut complete = true;
+        for schema in &self.schemas {
+            let is_source = schema.name == ORDER_SOURCE;
+            match find(&schema.name) {
+                None if is_source => return Look::Missing,
+                None => complete = false,
+                Some(table) => {
+                    if let Some(wrong) = wrong(&table, schema) {
+                        return Look::Wrong(wrong);
+                    }
+                    complete &= !is_source || table.info.schema.stream.is_some();
+                    ids.push(table.id);
+                }
+            }
+        }
+        if complete { Look::Ready(ids) } else { Look::Incomplete }
+    }
+
+    /// Makes the tables of results that are missing, and has the changes of the orders logged.
+    pub(super) fn complete(&self, store: &Store) -> Result<(), StoreError> {
+        for schema in &self.schemas {
+            let found = store.find_table(&schema.name).ok();
+            let is_source = schema.name == ORDER_SOURCE;
+            let done = match found {
+                None if !is_source => store.create_table(schema.clone()),
+                Some(table) if is_source && table.info.schema.stream.is_none() => {
+                    let stream = Some(Some(StreamOptions { hours: STREAM_HOURS }));
+                    store
+                        .update_table(ORDER_SOURCE, TableUpdate { stream, ..TableUpdate::default() })
+                        .map(drop)
+                }
+                _ => Ok(()),
+            };
+            match done {
+                // Somebody else was faster; the next look says what came of it.
+                Err(StoreError::TableExists(_) | StoreError::TableMissing(_)) => {}
+                done => done?,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn wrong(table: &Table, wanted: &TableSchema) -> Option<String> {
+    let name = table.name();
+    if table.key() != wanted.key {
+        return Some(format!(
+            "table {name} has the key ({}) where ({}) is needed: delete it and make it anew, as `orderflow init` does",
+            key_text(table.key()),
+            key_text(&wanted.key)
+        ));
+    }
+    let seconds = table.options().time_to_live_s;
+    (seconds != -1).then(|| {
+        format!(
+            "cells of table {name} live for {seconds} s, and what expires goes without a change: set its time to live to -1"
+        )
+    })
+}

@@ -1,0 +1,170 @@
+//! What a start finds, and what becomes of it.
+
+use super::harness::*;
+use crate::job::{Job, JobError, Phase, Recorded};
+use orders::Zone;
+use store::append::Append;
+use store::change::{ColumnChange, RowChange};
+use store::engine::faulty::Fault;
+use store::schema::TableUpdate;
+use store::tests::support::{Random, write};
+use store::value::{KeyPart, KeyValue, Value};
+
+/// Notes of the checkpoint, written over one by one.
+fn spoil(fixture: &Fixture, key: &[u8], value: Option<&[u8]>) {
+    let notes = vec![(key.to_vec(), value.map(<[u8]>::to_vec))];
+    fixture.store.append(Append { notes, ..Append::default() }).unwrap();
+}
+
+fn loaded() -> Fixture {
+    let mut random = Random(11);
+    let fixture = Fixture::with_orders(config(2, 50));
+    for _ in 0..30 {
+        fixture.write(any_request(&mut random));
+    }
+    fixture.write(vec![put("u1", "kept", 1.0, 0)]);
+    fixture.check();
+    fixture
+}
+
+#[test]
+fn a_start_costs_no_order_and_writes_nothing_where_all_is_well() {
+    let mut fixture = loaded();
+    fixture.stop();
+    let commit = fixture.store.last_commit();
+    // Orders that are not in the log cannot have been read.
+    fixture.open();
+    let before = dump(&fixture.store.view().unwrap());
+    fixture.start(config(3, 50));
+    fixture.settle();
+    assert_eq!(fixture.store.last_commit(), commit, "nothing was written");
+    assert_eq!(fixture.check(), before);
+}
+
+#[test]
+fn an_unusable_checkpoint_is_made_anew() {
+    let mut head = String::new();
+    for (what, key, value) in [
+        ("no head", &b"job"[..], None),
+        ("no JSON", b"job", Some(&b"{"[..])),
+        ("another version", b"job", Some(b"{\"version\":2,\"more\":[]}")),
+        ("a missing total", b"job/t", None),
+        ("a user too many", b"job/uX", Some(&[1; 24])),
+        ("half a window", b"job/w123", Some(&[1; 24])),
+        ("a short user", b"job/uuser 1", Some(&[1; 9])),
+        ("another amount", b"job/uuser 1", Some(&[1; 24])),
+        ("an unknown kind", b"job/x", Some(&[])),
+    ] {
+        let mut fixture = loaded();
+        fixture.stop();
+        spoil(&fixture, key, value);
+        let before = dump(&fixture.store.view().unwrap());
+        fixture.restart(config(1, 50));
+        assert_eq!(fixture.check(), before, "{what}");
+        head = format!("{:?}", Recorded::of(&fixture.store.view().unwrap()).unwrap().unwrap());
+        // And is whole again: the next start writes nothing.
+        let commit = fixture.store.last_commit();
+        fixture.restart(config(1, 50));
+        fixture.settle();
+        assert_eq!(fixture.store.last_commit(), commit, "{what}");
+    }
+    assert!(head.contains("upper"), "{head}");
+}
+
+#[test]
+fn what_was_written_over_while_there_was_no_job_is_written_back() {
+    let mut fixture = loaded();
+    let good = fixture.check();
+    fixture.stop();
+    let user = |name: &str| vec![("UserId".to_owned(), KeyPart::Value(KeyValue::String(name.to_owned())))];
+    let column = ("count".to_owned(), ColumnChange::Put { value: Value::Integer(99), version: None });
+    fixture.write(vec![
+        write("OrderBatchSink", user("user 1"), RowChange::Update(vec![column.clone()])),
+        write("OrderBatchSink", user("user 2"), RowChange::Delete),
+        write("OrderBatchSink", user("nobody"), RowChange::Put(vec![column])),
+        write("OrderRejects", key("user 0", "none such"), RowChange::Put(vec![])),
+    ]);
+    assert_ne!(dump(&fixture.store.view().unwrap()), good);
+    fixture.restart(config(1, 50));
+    assert_eq!(fixture.check(), good);
+}
+
+#[test]
+fn orders_written_while_there_was_no_job_are_read_from_the_log_or_else_from_the_table() {
+    for log_is_kept in [true, false] {
+        let mut fixture = loaded();
+        fixture.stop();
+        if !log_is_kept {
+            let off = TableUpdate { stream: Some(None), ..Default::default() };
+            fixture.store.update_table("OrderSource", off).unwrap();
+        }
+        let mut random = Random(12);
+        for _ in 0..20 {
+            fixture.write(any_request(&mut random));
+        }
+        fixture.restart(config(2, 50));
+        fixture.check();
+    }
+}
+
+#[test]
+fn other_windows_are_refused_unless_their_table_is_gone() {
+    let mut fixture = loaded();
+    fixture.stop();
+    let mut other = config(1, 50);
+    other.layout.zone = Zone::parse("Asia/Shanghai").unwrap();
+    let refused = Job::start(fixture.store.clone(), other.clone()).unwrap_err();
+    assert!(matches!(refused, JobError::Layout(_)));
+    assert_eq!(
+        refused.to_string(),
+        "the results that are there have windows of 30000 ms in the zone UTC, not of 30000 ms in Asia/Shanghai: say --window \
+         30000ms --timezone UTC, or delete the table OrderStreamSink first, served with --no-job"
+    );
+    fixture.store.delete_table("OrderStreamSink").unwrap();
+    fixture.start(other);
+    fixture.settle();
+    let dump = dump(&fixture.store.view().unwrap());
+    assert!(dump.contains("1970-01-01 08:00:00"), "{dump}");
+}
+
+#[test]
+fn the_store_may_fail_at_any_commit() {
+    let mut random = Random(5);
+    let mut failed = 0;
+    for fault in Fault::ALL {
+        for commit in 0..7 {
+            let mut fixture = loaded();
+            fixture.disk.fail(commit, fault);
+            let requests: Vec<_> = (0..6).map(|_| any_request(&mut random)).collect();
+            for request in requests {
+                fixture.store.write_and_wait(request);
+            }
+            failed += usize::from(fixture.disk.has_failed());
+            assert!(!fixture.disk.was_ignored());
+            fixture.stop();
+            let _ = fixture.store.close();
+            fixture.disk.restart();
+            fixture.restart(config(2, 50));
+            fixture.check();
+        }
+    }
+    assert!(failed > 20, "{failed} of 35 runs saw a fault");
+}
+
+#[test]
+fn a_failed_commit_of_results_ends_the_job_with_a_reason() {
+    for fault in [Fault::WriteFails, Fault::WriteFailsLate, Fault::SyncFails, Fault::SyncFailsLate] {
+        let mut fixture = loaded();
+        // The order is committed, its results are not.
+        fixture.disk.fail(1, fault);
+        fixture.write(vec![put("u1", "after", 1.0, 0)]);
+        let status = fixture.until("the end", |status| matches!(status.phase, Phase::Failed(_)));
+        let Phase::Failed(reason) = status.phase else { panic!("{status:?}") };
+        assert!(reason.contains("takes no more of them while reads go on"), "{reason}");
+        fixture.stop();
+        let _ = fixture.store.close();
+        fixture.disk.restart();
+        fixture.restart(config(2, 50));
+        assert!(fixture.check().contains("u1"));
+    }
+}

@@ -1,0 +1,58 @@
+//! Why results cannot be verified, be they right or wrong.
+
+use std::fmt;
+
+use order_tables::ORDER_SOURCE;
+use store::error::StoreError;
+use tablestore::client::ClientError;
+
+/// Why results cannot be verified. The message says what to do where that is not obvious.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum VerifyError {
+    /// No live job has written any, or what it has noted beside them cannot be read.
+    NoResults,
+    /// Changes of orders since the results are no longer kept: those results were before this commit.
+    ChangesGone(u64),
+    /// The store cannot be read.
+    Store(StoreError),
+    /// The instance at this endpoint knows nothing of verifying.
+    Foreign {
+        /// Where it is.
+        endpoint: String,
+        /// What it said.
+        error: ClientError,
+    },
+    /// A call failed.
+    Call(ClientError),
+}
+
+impl fmt::Display for VerifyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            VerifyError::NoResults => f.write_str(
+                "there are no results to verify: no live job has written any here, or its checkpoint cannot be read; \
+                 run `orderflow up` without --no-job first",
+            ),
+            VerifyError::ChangesGone(upper) => write!(
+                f,
+                "the results cannot be verified: they are those before commit {upper}, and the changes of {ORDER_SOURCE} \
+                 since then are not all kept; they can be once the live job has caught up"
+            ),
+            VerifyError::Store(error) => error.fmt(f),
+            VerifyError::Foreign { endpoint, error } => write!(
+                f,
+                "{endpoint} is no instance that can be verified: use one of `orderflow up`, or --data with the folder of one \
+                 that is stopped ({error})"
+            ),
+            VerifyError::Call(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for VerifyError {}
+
+impl From<StoreError> for VerifyError {
+    fn from(error: StoreError) -> VerifyError {
+        VerifyError::Store(error)
+    }
+}

@@ -1,0 +1,74 @@
+//! The results recounted from the order table by the plain fold, and compared row by row.
+//!
+//! ```text
+//!  rows of OrderSource ─► fold ─► its changes from `upper` on, undone ─► what the results as of `upper` must be
+//!                                                                                     │ compared
+//!  rows of OrderBatchSink, OrderTotalSink, OrderStreamSink, OrderRejects ─────────────┘
+//! ```
+//!
+//! All of it is read from one [`Source`], which shows one state of all tables: a [`View`] of a store in this process, or
+//! a [`Remote`] of one that is served elsewhere. A [`Recount`] goes over it a bounded number of rows at a time, so that
+//! whoever runs it can pause in between; it keeps what the results keep, a user, a window or a reject an entry, and
+//! no order.
+//!
+//! Every byte of every result row is compared but the versions of its cells; of a reject, its key and its reason. That
+//! the users add up to the total, and so do the windows, in count and in exact amount, is not tried on its own: the fold adds each
+//! order to one user, to one window and to the total, and rows that equal it add up as it does.
+//!
+//! Beside a live job an [`AlwaysOn`] does so over and over, from views that live no longer than a slice of the orders.
+//!
+//! No clock takes part in what is found, and nothing of the graph: only rows to orders, results to rows, and
+//! [`Reference`](dataflows::Reference).
+
+mod always;
+mod error;
+mod fold;
+mod pace;
+mod recount;
+mod remote;
+mod rolling;
+mod source;
+
+pub use always::{AlwaysOn, AlwaysOnConfig, Verification};
+pub use error::VerifyError;
+pub use recount::{DIFFERENCES_MAX, Difference, Recount, Verified};
+pub use remote::Remote;
+pub(crate) use source::changes_page;
+pub use source::{ChangesFrom, EmitRow, Source};
+
+use dataflows::WindowWidth;
+
+use files::format::Format;
+use crate::job::Recorded;
+use order_tables::{ORDER_SOURCE, RESULT_TABLES};
+use orders::{Layout, Zone};
+use store::error::StoreError;
+use store::view::View;
+
+/// Begins a recount of the results in a view.
+///
+/// # Errors
+/// [`VerifyError::NoResults`] where there are none.
+pub fn recount(view: View) -> Result<Recount<View>, VerifyError> {
+    let recorded = recorded(&view)?.ok_or(VerifyError::NoResults)?;
+    Ok(Recount::new(view, recorded))
+}
+
+/// As of when the results in a view are. None where no live job has written any, or its checkpoint cannot be read.
+///
+/// A job that finds the table of orders gone takes its checkpoint away. Then the tables of results, if there are any, must be
+/// empty, as of now.
+pub(crate) fn recorded(view: &View) -> Result<Option<Recorded>, StoreError> {
+    if let Some(recorded) = Recorded::of(view)? {
+        return Ok(Some(recorded));
+    }
+    let is_there = |table: &str| view.table(table).is_ok();
+    let must_be_empty = !is_there(ORDER_SOURCE) && RESULT_TABLES.into_iter().any(is_there);
+    let layout = || Layout { format: Format::Csv, zone: Zone::default(), width: WindowWidth::default() };
+    Ok(must_be_empty.then(|| Recorded { upper: view.last_commit() + 1, layout: layout() }))
+}
+
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;

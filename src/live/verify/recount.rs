@@ -1,0 +1,288 @@
+//! One recount, a bounded number of rows at a time.
+
+use std::collections::BTreeMap;
+
+use dataflows::Totals;
+
+use super::fold::{Expected, Fold};
+use super::source::key_names;
+use super::{ChangesFrom, Source, VerifyError};
+use crate::job::Recorded;
+use order_tables::{ORDER_SOURCE, RESULT_TABLES, ResultRow};
+use orders::Layout;
+use store::value::{Cell, CellRef, KeyRef, PrimaryKey, Value, ValueRef};
+
+/// Differences that are kept; further ones are counted.
+pub const DIFFERENCES_MAX: usize = 10;
+
+/// A row of a result that is not what the recount says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Difference {
+    /// Name of the table.
+    pub table: &'static str,
+    /// Key of the row.
+    pub key: PrimaryKey,
+    /// What the row says; none where it is not there.
+    pub found: Option<Vec<Cell>>,
+    /// What the recount says, in cells of version 0; none where there must be no such row.
+    pub recounted: Option<Vec<Cell>>,
+}
+
+/// What a recount found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verified {
+    /// It is of the orders as of all commits below this one.
+    pub upper: u64,
+    /// All orders, recounted.
+    pub total: Totals,
+    /// Users with orders, recounted.
+    pub users: u64,
+    /// Windows with orders, recounted.
+    pub windows: u64,
+    /// Orders that must be set aside, recounted.
+    pub rejects: u64,
+    /// Rows that differ.
+    pub differing: u64,
+    /// The first [`DIFFERENCES_MAX`] of them: table by table, rows that are wrong before those that are missing.
+    pub differences: Vec<Difference>,
+}
+
+impl Difference {
+    /// Names of the columns of its key.
+    pub fn key_names(&self) -> Vec<String> {
+        key_names(self.table)
+    }
+}
+
+impl Verified {
+    /// Whether the results are what they must be.
+    pub fn is_equal(&self) -> bool {
+        self.differing == 0
+    }
+
+    fn differ(&mut self, difference: impl FnOnce() -> Difference) {
+        self.differing += 1;
+        if self.differences.len() < DIFFERENCES_MAX {
+            self.differences.push(difference());
+        }
+    }
+}
+
+/// A recount under way.
+#[derive(Debug)]
+pub struct Recount<S> {
+    source: S,
+    layout: Layout,
+    at: Stage,
+    fold: Fold,
+    /// Rows that the table being compared must hold, less those that it was found to.
+    expected: BTreeMap<PrimaryKey, Expected>,
+    verified: Verified,
+}
+
+/// What comes next. Tables are those of [`RESULT_TABLES`].
+#[derive(Debug)]
+enum Stage {
+    /// Orders from this key on are to be folded in.
+    Orders(Option<PrimaryKey>),
+    /// Changes from this place on are to be undone.
+    Changes(ChangesFrom),
+    /// What is expected of a table is to be taken from the fold.
+    Expect(usize),
+    /// Rows of a table from this key on are to be compared.
+    Rows(usize, Option<PrimaryKey>),
+    /// What is left of that was not found.
+    Missing(usize),
+    /// Nothing.
+    Done,
+    /// Nothing: a step failed, perhaps halfway.
+    Failed(VerifyError),
+}
+
+impl<S: Source> Recount<S> {
+    /// Begins at the first order. `recorded` is what the source shows of the results.
+    pub fn new(source: S, recorded: Recorded) -> Recount<S> {
+        let fold = Fold::new(recorded.layout.width);
+        Recount::begin(source, recorded, Stage::Orders(None), fold)
+    }
+
+    /// As [`Recount::new`], with all orders that the source shows folded in already.
+    pub(super) fn of_orders(source: S, recorded: Recorded, fold: Fold) -> Recount<S> {
+        let from = ChangesFrom { commit: recorded.upper, skip: 0 };
+        Recount::begin(source, recorded, Stage::Changes(from), fold)
+    }
+
+    fn begin(source: S, recorded: Recorded, at: Stage, fold: Fold) -> Recount<S> {
+        let Recorded { upper, layout } = recorded;
+        let verified = Verified {
+            upper,
+            total: Totals::ZERO,
+            users: 0,
+            windows: 0,
+            rejects: 0,
+            differing: 0,
+            differences: Vec::new(),
+        };
+        Recount { source, layout, at, fold, expected: BTreeMap::new(), verified }
+    }
+
+    /// Where it reads.
+    pub fn into_source(self) -> S {
+        self.source
+    }
+
+    /// Goes on by at most so many rows, at least 1. Says what was found once all are compared, and then again each time.
+    ///
+    /// # Errors
+    /// [`VerifyError`], and then again each time.
+    pub fn step(&mut self, rows_max: usize) -> Result<Option<Verified>, VerifyError> {
+        let next = match std::mem::replace(&mut self.at, Stage::Done) {
+            Stage::Orders(start) => self.orders(start, rows_max),
+            Stage::Changes(from) => self.changes(from, rows_max),
+            Stage::Expect(table) => Ok(self.expect(table, rows_max)),
+            Stage::Rows(table, start) => self.rows(table, start, rows_max),
+            Stage::Missing(table) => Ok(self.missing(table, rows_max)),
+            Stage::Done => return Ok(Some(self.verified.clone())),
+            Stage::Failed(error) => Err(error),
+        };
+        match next {
+            Ok(next) => {
+                self.at = next;
+                Ok(None)
+            }
+            Err(error) => {
+                self.at = Stage::Failed(error.clone());
+                Err(error)
+            }
+        }
+    }
+
+    /// Makes all steps, each of so many rows, and calls `pause` after each; none if that says to give up.
+    ///
+    /// # Errors
+    /// [`VerifyError`].
+    pub fn run(
+        &mut self,
+        rows_max: usize,
+        mut pause: impl FnMut() -> bool,
+    ) -> Result<Option<Verified>, VerifyError> {
+        loop {
+            if let Some(verified) = self.step(rows_max)? {
+                return Ok(Some(verified));
+            }
+            if !pause() {
+                return Ok(None);
+            }
+        }
+    }
+
+    fn orders(&mut self, start: Option<PrimaryKey>, rows_max: usize) -> Result<Stage, VerifyError> {
+        let fold = &mut self.fold;
+        let mut emit = |key: &[KeyRef<'_>], cells: &[CellRef<'_>]| fold.update(key, cells, 1);
+        Ok(match self.source.rows(ORDER_SOURCE, start, rows_max, &mut emit)? {
+            Some(next) => Stage::Orders(Some(next)),
+            None => Stage::Changes(ChangesFrom { commit: self.verified.upper, skip: 0 }),
+        })
+    }
+
+    fn changes(&mut self, from: ChangesFrom, changes_max: usize) -> Result<Stage, VerifyError> {
+        let fold = &mut self.fold;
+        let next = self.source.changes(from, changes_max, &mut |change| {
+            fold.update_row(change.after.as_ref(), -1);
+            fold.update_row(change.before.as_ref(), 1);
+        })?;
+        Ok(match next {
+            Some(next) => Stage::Changes(next),
+            None => {
+                self.verified.total = self.fold.reference.total;
+                Stage::Expect(0)
+            }
+        })
+    }
+
+    fn expect(&mut self, table: usize, rows_max: usize) -> Stage {
+        let Recount { layout, fold, expected, verified, .. } = self;
+        for _ in 0..rows_max {
+            let (row, count) = match table {
+                0 => (fold.pop_user(layout), Some(&mut verified.users)),
+                1 => (fold.pop_total(layout), None),
+                2 => (fold.pop_window(layout), Some(&mut verified.windows)),
+                _ => (fold.pop_reject(), Some(&mut verified.rejects)),
+            };
+            let Some((key, row)) = row else { return Stage::Rows(table, None) };
+            count.into_iter().for_each(|count| *count += 1);
+            expected.insert(key, row);
+        }
+        Stage::Expect(table)
+    }
+
+    fn rows(
+        &mut self,
+        table: usize,
+        start: Option<PrimaryKey>,
+        rows_max: usize,
+    ) -> Result<Stage, VerifyError> {
+        let Some(name) = RESULT_TABLES.get(table).copied() else { return Ok(Stage::Done) };
+        let Recount { source, layout, expected, verified, .. } = self;
+        let next = source.rows(name, start, rows_max, &mut |key, cells| {
+            let key: PrimaryKey = key.iter().map(|value| value.to_value()).collect();
+            let row = expected.remove(&key);
+            if !row.as_ref().is_some_and(|row| row.is_in(cells, layout)) {
+                verified.differ(|| Difference {
+                    table: name,
+                    key,
+                    found: Some(cells.iter().map(|cell| cell.to_cell()).collect()),
+                    recounted: row.map(|row| row.cells(layout)),
+                });
+            }
+        })?;
+        Ok(match next {
+            Some(next) => Stage::Rows(table, Some(next)),
+            None => Stage::Missing(table),
+        })
+    }
+
+    fn missing(&mut self, table: usize, rows_max: usize) -> Stage {
+        let Some(name) = RESULT_TABLES.get(table).copied() else { return Stage::Done };
+        for _ in 0..rows_max {
+            let Some((key, row)) = self.expected.pop_first() else {
+                return if table + 1 < RESULT_TABLES.len() { Stage::Expect(table + 1) } else { Stage::Done };
+            };
+            let layout = &self.layout;
+            self.verified.differ(|| Difference {
+                table: name,
+                key,
+                found: None,
+                recounted: Some(row.cells(layout)),
+            });
+        }
+        Stage::Missing(table)
+    }
+}
+
+impl Expected {
+    /// Whether these are the cells of the row.
+    fn is_in(&self, cells: &[CellRef<'_>], layout: &Layout) -> bool {
+        match self {
+            Expected::Result(key, totals) => ResultRow::new(key, totals, layout).has(cells),
+            // Since which commit it is so, the table of orders does not tell.
+            Expected::Reject(expected) => matches!(
+                cells,
+                [
+                    CellRef { name: "commit", value: ValueRef::Integer(_), .. },
+                    CellRef { name: "reason", value: ValueRef::String(reason), .. },
+                ] if reason == expected
+            ),
+        }
+    }
+
+    /// Its cells, as far as they are known.
+    fn cells(self, layout: &Layout) -> Vec<Cell> {
+        let columns = match self {
+            Expected::Result(key, totals) => ResultRow::new(&key, &totals, layout).columns,
+            Expected::Reject(reason) => vec![("reason", Value::String(reason))],
+        };
+        let cell = |(name, value): (&str, Value)| Cell { name: name.to_owned(), value, version: 0 };
+        columns.into_iter().map(cell).collect()
+    }
+}

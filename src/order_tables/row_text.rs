@@ -1,0 +1,117 @@
+//! Rows of tables as text: every value exact.
+
+use std::fmt::Write;
+
+use store::value::{KeyValue, Row, Value};
+
+/// A row as a JSON object: its key columns, whose names these are, then the others by name. Binary values are text of
+/// hexadecimal digits, and so are the doubles that JSON has no number for text.
+pub fn row_json(key: &[impl AsRef<str>], row: &Row) -> String {
+    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    let key_fields = key.iter().zip(&row.key).map(|(name, value)| {
+        let value = match value {
+            KeyValue::String(text) => quoted(text),
+            KeyValue::Binary(_) => quoted(&key_value_text(value)),
+            KeyValue::Integer(_) => key_value_text(value),
+        };
+        format!("{}:{value}", quoted(name.as_ref()))
+    });
+    let cells = row.cells.iter().map(|cell| {
+        let value = match &cell.value {
+            Value::String(text) => quoted(text),
+            Value::Binary(_) => quoted(&value_text(&cell.value)),
+            Value::Double(double) if !double.is_finite() => quoted(&value_text(&cell.value)),
+            value => value_text(value),
+        };
+        format!("{}:{value}", quoted(&cell.name))
+    });
+    let fields: Vec<String> = key_fields.chain(cells).collect();
+    format!("{{{}}}", fields.join(","))
+}
+
+/// A value of a key column, exact.
+pub fn key_value_text(value: &KeyValue) -> String {
+    match value {
+        KeyValue::Integer(integer) => integer.to_string(),
+        KeyValue::String(text) => text.clone(),
+        KeyValue::Binary(bytes) => hex(bytes),
+    }
+}
+
+/// A value, exact: doubles in the fewest digits that read back to the same bits.
+pub fn value_text(value: &Value) -> String {
+    match value {
+        Value::Integer(integer) => integer.to_string(),
+        Value::Double(double) => format!("{double:?}"),
+        Value::Boolean(truth) => truth.to_string(),
+        Value::String(text) => text.clone(),
+        Value::Binary(bytes) => hex(bytes),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(2 + 2 * bytes.len());
+    text.push_str("0x");
+    for byte in bytes {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use store::value::Cell;
+
+    fn row(key: KeyValue, cells: &[(&str, Value)]) -> Row {
+        let cell = |(name, value): &(&str, Value)| Cell {
+            name: (*name).to_owned(),
+            value: value.clone(),
+            version: 1,
+        };
+        Row { key: vec![key], cells: cells.iter().map(cell).collect() }
+    }
+
+    /// Rows with a value of each type, and some that are hard to print.
+    pub(crate) fn sample() -> Vec<Row> {
+        vec![
+            row(
+                KeyValue::Binary(vec![0, 255]),
+                &[("b", Value::Boolean(true)), ("d", Value::Double(0.1)), ("i", Value::Integer(i64::MIN))],
+            ),
+            row(
+                KeyValue::Binary(vec![]),
+                &[
+                    ("d", Value::Double(f64::NAN)),
+                    ("s", Value::String("a\"b\u{1b}é".to_owned())),
+                    ("x", Value::Binary(vec![16])),
+                ],
+            ),
+            row(KeyValue::Binary(vec![1]), &[("d", Value::Double(-0.0)), ("i", Value::Integer(5))]),
+        ]
+    }
+
+    #[test]
+    fn machines_read_json_lines() {
+        let lines: String = sample().iter().map(|row| row_json(&["k"], row) + "\n").collect();
+        assert_eq!(
+            lines,
+            "{\"k\":\"0x00ff\",\"b\":true,\"d\":0.1,\"i\":-9223372036854775808}\n\
+             {\"k\":\"0x\",\"d\":\"NaN\",\"s\":\"a\\\"b\\u001bé\",\"x\":\"0x10\"}\n\
+             {\"k\":\"0x01\",\"d\":-0.0,\"i\":5}\n"
+        );
+        for line in lines.lines() {
+            let parsed: serde_json::Value = serde_json::from_str(line).unwrap();
+            assert!(parsed.is_object());
+        }
+    }
+
+    #[test]
+    fn doubles_read_back_to_the_same_bits() {
+        for double in [1e300, 5e-324, f64::MAX, 12.5, 1e16, 123_456_789.125, 5.0] {
+            let text = value_text(&Value::Double(double));
+            assert_eq!(text.parse::<f64>().unwrap().to_bits(), double.to_bits(), "{text}");
+        }
+    }
+}

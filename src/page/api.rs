@@ -1,0 +1,199 @@
+//! The results as arrays of flat objects, or as CSV.
+
+use std::sync::Arc;
+
+use dataflows::Totals;
+use hyper::header::{self, HeaderValue};
+use hyper::{Response, StatusCode};
+use tokio::sync::Notify;
+use tokio::task::spawn_blocking;
+
+use super::answer::{Body, JSON, answer, refusal, whole};
+use super::download::Table;
+use super::query::Query;
+use super::rows::{Field, Rows};
+use super::{Page, windows};
+use live::feed::{FeedWatch, Rank, SHOWN_MAX};
+use live::job::LateChange;
+use store::error::StoreError;
+
+/// Media type of CSV.
+const CSV: &str = "text/csv; charset=utf-8; header=present";
+
+/// Rows of windows that are given at a time.
+const WINDOWS_MAX: usize = 20_000;
+
+/// Why there are no rows.
+pub(super) enum Refusal {
+    /// What was asked cannot be.
+    Asked(String),
+    /// The store cannot be read.
+    Store(String),
+}
+
+impl From<String> for Refusal {
+    fn from(sentence: String) -> Refusal {
+        Refusal::Asked(sentence)
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Refusal {
+        Refusal::Store(format!("the results cannot be read: {error}"))
+    }
+}
+
+impl Refusal {
+    pub(super) fn answer(&self) -> Response<Body> {
+        match self {
+            Refusal::Asked(sentence) => refusal(StatusCode::BAD_REQUEST, sentence),
+            Refusal::Store(sentence) => refusal(StatusCode::INTERNAL_SERVER_ERROR, sentence),
+        }
+    }
+}
+
+impl Page {
+    /// What lies at `/api/` under this name.
+    pub(super) async fn api(&self, name: &str, query: Option<&str>, hang_up: Arc<Notify>) -> Response<Body> {
+        let (name, is_csv) = name.strip_suffix(".csv").map_or((name, false), |name| (name, true));
+        if name == "at" && !is_csv {
+            return match Query::read(query, &[]) {
+                Err(sentence) => refusal(StatusCode::BAD_REQUEST, &sentence),
+                Ok(_) => {
+                    let mut state = serde_json::to_vec(&[self.config.feed.state()]).unwrap_or_default();
+                    state.push(b'\n');
+                    answer(StatusCode::OK, JSON, whole(state))
+                }
+            };
+        }
+        if is_csv
+            && query.is_none_or(str::is_empty)
+            && let Some(table) = Table::of(name)
+        {
+            return self.download(table, hang_up);
+        }
+        let rows = match name {
+            "total" => self.total(query),
+            "users" => self.users(query).await,
+            "windows" => self.windows(query).await,
+            "rejects" => self.rejects(query).await,
+            "late" => self.late(query),
+            _ => return refusal(StatusCode::NOT_FOUND, "there is nothing at this address"),
+        };
+        match rows {
+            Err(refusal) => refusal.answer(),
+            Ok(rows) if is_csv => csv(name, whole([rows.csv_head(), rows.csv()].concat())),
+            Ok(rows) => answer(StatusCode::OK, JSON, whole(rows.json())),
+        }
+    }
+
+    fn total(&self, query: Option<&str>) -> Result<Rows, Refusal> {
+        Query::read(query, &[])?;
+        let (epoch, totals) = self.config.feed.total();
+        Ok(Rows {
+            columns: &["count", "totalPrice", "totalPriceExact"],
+            epoch,
+            rows: vec![totals_fields(&totals).into()],
+        })
+    }
+
+    async fn users(&self, query: Option<&str>) -> Result<Rows, Refusal> {
+        let query = Query::read(query, &["top", "by", "q", "limit"])?;
+        if let Some(prefix) = query.text("q") {
+            if query.text("top").or(query.text("by")).is_some() {
+                return Err("q finds users by id, in the order of ids: it goes with limit alone"
+                    .to_owned()
+                    .into());
+            }
+            let (limit, prefix) = (query.rows("limit", 50, SHOWN_MAX)?, prefix.to_owned());
+            return self.read(move |feed| Table::Users.starting_with(feed, &prefix, limit)).await;
+        }
+        if query.text("limit").is_some() {
+            return Err("limit goes with q; the number of leaders is top".to_owned().into());
+        }
+        let rank = match query.text("by") {
+            None | Some("amount") => Rank::Amount,
+            Some("count") => Rank::Count,
+            Some(other) => return Err(format!("by={other:?} must be amount or count").into()),
+        };
+        let (epoch, users) = self.config.feed.top_users(rank, query.rows("top", 10, SHOWN_MAX)?).await;
+        let rows = users.into_iter().map(|(user, totals)| user_fields(&user, &totals)).collect();
+        Ok(Rows { columns: Table::Users.columns(), epoch, rows })
+    }
+
+    async fn windows(&self, query: Option<&str>) -> Result<Rows, Refusal> {
+        let query = Query::read(query, &["from", "to", "limit"])?;
+        let range = (query.number("from")?, query.number("to")?);
+        let limit = query.rows("limit", 5_000, WINDOWS_MAX)?;
+        self.read(move |feed| Ok(windows::last_of(feed, range, limit)?)).await
+    }
+
+    async fn rejects(&self, query: Option<&str>) -> Result<Rows, Refusal> {
+        let limit = Query::read(query, &["limit"])?.rows("limit", 100, SHOWN_MAX)?;
+        self.read(move |feed| Table::Rejects.starting_with(feed, "", limit)).await
+    }
+
+    fn late(&self, query: Option<&str>) -> Result<Rows, Refusal> {
+        let limit = Query::read(query, &["limit"])?.rows("limit", 100, SHOWN_MAX)?;
+        let feed = &self.config.feed;
+        let (epoch, late) = feed.late(limit);
+        let rows = late.into_iter().map(|change| late_fields(feed, change)).collect();
+        let columns =
+            &["UserId", "OrderId", "change", "price", "priceBefore", "timestamp", "begin", "commit"];
+        Ok(Rows { columns, epoch, rows })
+    }
+
+    /// Reads tables, beside few others.
+    async fn read(
+        &self,
+        read: impl FnOnce(&FeedWatch) -> Result<Rows, Refusal> + Send + 'static,
+    ) -> Result<Rows, Refusal> {
+        let failed =
+            |error: &dyn std::fmt::Display| Refusal::Store(format!("the results cannot be read: {error}"));
+        let _place = self.reads.acquire().await.map_err(|error| failed(&error))?;
+        let feed = self.config.feed.clone();
+        spawn_blocking(move || read(&feed)).await.unwrap_or_else(|error| Err(failed(&error)))
+    }
+}
+
+/// A file of CSV.
+pub(super) fn csv(name: &str, body: Body) -> Response<Body> {
+    let mut response = answer(StatusCode::OK, CSV, body);
+    if let Ok(value) = HeaderValue::try_from(format!("attachment; filename=\"{name}.csv\"")) {
+        response.headers_mut().insert(header::CONTENT_DISPOSITION, value);
+    }
+    response
+}
+
+/// Count, nearest double, exact decimal.
+pub(super) fn totals_fields(totals: &Totals) -> [Field; 3] {
+    let Totals { orders, amount } = totals;
+    [Field::Integer(*orders), Field::Double(amount.to_f64()), Field::Plain(amount.to_string())]
+}
+
+/// The fields of a user.
+pub(super) fn user_fields(user: &str, totals: &Totals) -> Vec<Field> {
+    [Field::Text(user.to_owned())].into_iter().chain(totals_fields(totals)).collect()
+}
+
+fn late_fields(feed: &FeedWatch, change: LateChange) -> Vec<Field> {
+    let LateChange { user, order, before, after, window_ms, commit } = change;
+    let kind = match (&before, &after) {
+        (None, _) => "placed",
+        (Some(_), Some(_)) => "corrected",
+        (Some(_), None) => "cancelled",
+    };
+    let price = |placed: Option<live::job::Placed>| {
+        placed.map_or(Field::Nothing, |(price, _)| Field::Plain(price.to_string()))
+    };
+    vec![
+        Field::Text(user),
+        Field::Text(order),
+        Field::Plain(kind.to_owned()),
+        price(after),
+        price(before),
+        after.or(before).map_or(Field::Nothing, |(_, at_ms)| Field::Integer(at_ms)),
+        Field::Plain(feed.layout().begin(window_ms)),
+        Field::count(commit),
+    ]
+}

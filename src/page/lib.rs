@@ -1,0 +1,166 @@
+//! The live page: what the results are, for people to look at and for other tools to read, over HTTP.
+//!
+//! ```text
+//!  GET /              the page, its style, its modules, its charts: files within the program
+//!  GET /api/stream    server-sent events: all as of now, then a frame for what changed, and a heartbeat a second
+//!  GET /api/…         one result as an array of flat objects, each with the epoch that it is of; as CSV where it ends in .csv
+//! ```
+//!
+//! It is read-only and knows no secret, so it asks for none; it listens on this machine alone unless told otherwise, and then
+//! whoever reaches it can read. Only requests that name this machine as `Host` are answered, so that no page of
+//! somebody else's can read it through a browser. Nothing of a request is kept, and no file path comes from one.
+//!
+//! A reader who does not read is hung up on: what waits for it is one event, besides what the system buffers.
+
+mod answer;
+mod api;
+mod assets;
+mod download;
+mod query;
+mod request;
+mod rows;
+mod stream;
+mod windows;
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, Semaphore, watch};
+
+use self::answer::Body;
+use connections::{self, Bounds, set_up};
+use live::feed::FeedWatch;
+
+/// Most bytes of a request's head.
+const HEAD_BYTES_MAX: usize = 16 << 10;
+
+/// Bytes that wait within this program for one connection to take them.
+const BUFFER_BYTES_MAX: usize = 64 << 10;
+
+/// Bytes that wait within the system for one connection to take them.
+const SYSTEM_BUFFER_BYTES_MAX: usize = 256 << 10;
+
+/// Bounds of what the page takes from its readers.
+#[derive(Clone, Debug)]
+pub struct PageLimits {
+    /// Most connections at a time.
+    pub connections_max: usize,
+    /// Most of them that follow the stream.
+    pub streams_max: usize,
+    /// Most answers at a time that read tables.
+    pub reads_max: usize,
+    /// Most downloads of whole tables at a time.
+    pub downloads_max: usize,
+    /// Longest time of one: while it goes on, what it shows is kept.
+    pub download_time_max: Duration,
+    /// Longest time that a reader may leave an event or a part of a download unread.
+    pub unread_time_max: Duration,
+    /// Longest time that a head may take to come, from the end of the request before.
+    pub head_read_time_max: Duration,
+    /// From one heartbeat to the next.
+    pub beat_interval: Duration,
+}
+
+impl Default for PageLimits {
+    fn default() -> PageLimits {
+        PageLimits {
+            connections_max: 512,
+            streams_max: 256,
+            reads_max: 4,
+            downloads_max: 4,
+            download_time_max: Duration::from_secs(120),
+            unread_time_max: Duration::from_secs(10),
+            head_read_time_max: Duration::from_secs(90),
+            beat_interval: Duration::from_secs(1),
+        }
+    }
+}
+
+/// What is shown, and to whom.
+#[derive(Clone, Debug)]
+pub struct PageConfig {
+    /// The results.
+    pub feed: FeedWatch,
+    /// Names of this machine that a request may give beside `localhost` and addresses, in lower case.
+    pub hosts: Vec<String>,
+    /// Bounds.
+    pub limits: PageLimits,
+}
+
+/// What all connections share.
+struct Page {
+    config: PageConfig,
+    streams: Arc<Semaphore>,
+    reads: Arc<Semaphore>,
+    downloads: Arc<Semaphore>,
+}
+
+/// Serves the page until `shutdown` is ready; who follows the stream is hung up on then.
+///
+/// # Errors
+/// The listener can accept no more connections. Errors of connections end only them.
+pub async fn serve(
+    listener: TcpListener,
+    config: PageConfig,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let places = |count| Arc::new(Semaphore::new(count));
+    let limits = &config.limits;
+    // Nothing that is not done at once is worth waiting for.
+    let bounds =
+        Bounds { connections_max: limits.connections_max, shutdown_time_max: Duration::from_millis(200) };
+    let page = Arc::new(Page {
+        streams: places(limits.streams_max),
+        reads: places(limits.reads_max),
+        downloads: places(limits.downloads_max),
+        config,
+    });
+    connections::serve(listener, bounds, shutdown, |stream, ending| {
+        serve_connection(stream, page.clone(), ending)
+    })
+    .await
+}
+
+/// Serves one connection until either side ends it.
+async fn serve_connection(stream: TcpStream, page: Arc<Page>, mut ending: watch::Receiver<()>) {
+    let limits = &page.config.limits;
+    let is_set_up = set_up(&stream, limits.unread_time_max)
+        .and_then(|()| socket2::SockRef::from(&stream).set_send_buffer_size(SYSTEM_BUFFER_BYTES_MAX));
+    if is_set_up.is_err() {
+        return;
+    }
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(limits.head_read_time_max)
+        .max_buf_size(BUFFER_BYTES_MAX.max(HEAD_BYTES_MAX));
+    let hang_up = Arc::new(Notify::new());
+    let (shared, stalled) = (page.clone(), hang_up.clone());
+    let answer = service_fn(move |request: Request<Incoming>| {
+        let (page, hang_up) = (shared.clone(), hang_up.clone());
+        async move { Ok::<Response<Body>, Infallible>(page.answer(&request, hang_up).await) }
+    });
+    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), answer));
+    let is_ending = tokio::select! {
+        _ = connection.as_mut() => false,
+        () = stalled.notified() => false,
+        _ = ending.changed() => true,
+    };
+    // Errors are the reader's: bytes that are no HTTP, heads that do not come, connections that are cut.
+    if is_ending {
+        connection.as_mut().graceful_shutdown();
+        let _ = connection.await;
+    }
+}
+
+#[cfg(test)]
+mod tests;

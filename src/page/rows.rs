@@ -1,0 +1,169 @@
+//! Rows of an answer, as JSON or CSV.
+
+use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
+
+use orders::text::push_csv_field;
+
+/// What a row holds in a column.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Field {
+    /// A whole number.
+    Integer(i64),
+    /// The nearest number that a double is.
+    Double(f64),
+    /// Text of ours: an exact amount, a time, a word.
+    Plain(String),
+    /// Text from outside.
+    Text(String),
+    /// Nothing.
+    Nothing,
+}
+
+/// Rows of some columns.
+#[derive(Debug)]
+pub(super) struct Rows {
+    pub(super) columns: &'static [&'static str],
+    /// As of which commit.
+    pub(super) epoch: u64,
+    /// A field a column.
+    pub(super) rows: Vec<Vec<Field>>,
+}
+
+impl Field {
+    /// A number that is never negative.
+    pub(super) fn count(number: u64) -> Field {
+        Field::Integer(i64::try_from(number).unwrap_or(i64::MAX))
+    }
+
+    fn push_csv(&self, out: &mut Vec<u8>) {
+        match self {
+            Field::Integer(number) => out.extend_from_slice(number.to_string().as_bytes()),
+            Field::Double(number) => out.extend_from_slice(number.to_string().as_bytes()),
+            Field::Plain(text) => push_csv_field(out, text.as_bytes()),
+            Field::Text(text) => push_foreign(out, text),
+            Field::Nothing => {}
+        }
+    }
+}
+
+/// Appends text from outside, so that no spreadsheet takes it for a formula.
+fn push_foreign(out: &mut Vec<u8>, text: &str) {
+    match text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        true => push_csv_field(out, format!("'{text}").as_bytes()),
+        false => push_csv_field(out, text.as_bytes()),
+    }
+}
+
+impl Serialize for Field {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Field::Integer(number) => to.serialize_i64(*number),
+            Field::Double(number) => to.serialize_f64(*number),
+            Field::Plain(text) | Field::Text(text) => to.serialize_str(text),
+            Field::Nothing => to.serialize_none(),
+        }
+    }
+}
+
+struct Row<'a>(&'a Rows, &'a [Field]);
+
+impl Serialize for Row<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let Row(rows, fields) = self;
+        let mut map = to.serialize_map(Some(1 + fields.len()))?;
+        map.serialize_entry("epoch", &rows.epoch)?;
+        for (column, field) in rows.columns.iter().zip(*fields) {
+            map.serialize_entry(column, field)?;
+        }
+        map.end()
+    }
+}
+
+impl Serialize for Rows {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut array = to.serialize_seq(Some(self.rows.len()))?;
+        for fields in &self.rows {
+            array.serialize_element(&Row(self, fields))?;
+        }
+        array.end()
+    }
+}
+
+impl Rows {
+    /// An array of flat objects, a line each.
+    pub(super) fn json(&self) -> Vec<u8> {
+        let mut out = serde_json::to_vec(self).expect("numbers and texts are JSON");
+        out.push(b'\n');
+        out
+    }
+
+    /// A line of column names.
+    pub(super) fn csv_head(&self) -> Vec<u8> {
+        let mut out = b"epoch".to_vec();
+        for column in self.columns {
+            out.push(b',');
+            out.extend_from_slice(column.as_bytes());
+        }
+        out.push(b'\n');
+        out
+    }
+
+    /// The rows, a line each.
+    pub(super) fn csv(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        for fields in &self.rows {
+            out.extend_from_slice(self.epoch.to_string().as_bytes());
+            for field in fields {
+                out.push(b',');
+                field.push_csv(&mut out);
+            }
+            out.push(b'\n');
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(fields: Vec<Field>) -> Rows {
+        Rows { columns: &["UserId", "count", "totalPrice"], epoch: 7, rows: vec![fields] }
+    }
+
+    #[test]
+    fn json_is_an_array_of_flat_objects() {
+        let user = Field::Text("<img src=x onerror=\"alert(1)\">".to_owned());
+        let rows = rows(vec![user, Field::Integer(-3), Field::Double(0.5)]);
+        assert_eq!(
+            String::from_utf8(rows.json()).unwrap(),
+            "[{\"epoch\":7,\"UserId\":\"<img src=x onerror=\\\"alert(1)\\\">\",\"count\":-3,\"totalPrice\":0.5}]\n"
+        );
+    }
+
+    #[test]
+    fn csv_has_no_formula_from_outside() {
+        for (user, expected) in [
+            ("u1", "u1"),
+            ("=1+1", "'=1+1"),
+            ("+1", "'+1"),
+            ("-1", "'-1"),
+            ("@SUM(A1)", "'@SUM(A1)"),
+            ("\tx", "'\tx"),
+            ("\rx", "\"'\rx\""),
+            ("=HYPERLINK(\"http://x\",\"y\")", "\"'=HYPERLINK(\"\"http://x\"\",\"\"y\"\")\""),
+            ("a=1", "a=1"),
+            ("a,b", "\"a,b\""),
+        ] {
+            let rows = rows(vec![
+                Field::Text(user.to_owned()),
+                Field::Integer(-3),
+                Field::Plain("-1.50".to_owned()),
+            ]);
+            assert_eq!(String::from_utf8(rows.csv()).unwrap(), format!("7,{expected},-3,-1.50\n"));
+        }
+        let nothing = rows(vec![Field::Nothing, Field::count(u64::MAX), Field::Double(1e300)]);
+        assert_eq!(nothing.csv_head(), b"epoch,UserId,count,totalPrice\n");
+        assert!(nothing.csv().starts_with(b"7,,9223372036854775807,1"));
+    }
+}

@@ -1,0 +1,64 @@
+//! Why an instance does not start, or did not end well.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+
+use super::keys::KeyError;
+use live::job::JobError;
+use store::error::{OpenError, StoreError};
+
+/// Why an instance does not start, or did not end well.
+#[derive(Debug)]
+pub enum InstanceError {
+    /// The store cannot be opened.
+    Open(OpenError),
+    /// There is no access key.
+    Key(KeyError),
+    /// None of the addresses of a flag can be listened on; the error is that of the last.
+    Listen(&'static str, Vec<SocketAddr>, io::Error),
+    /// The job does not start.
+    Job(JobError),
+    /// The job came to an end by itself, and why.
+    JobFailed(String),
+    /// The store has failed.
+    Store(StoreError),
+    /// The system refuses.
+    System(io::Error),
+}
+
+impl fmt::Display for InstanceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            InstanceError::Open(error) => error.fmt(f),
+            InstanceError::Key(error) => error.fmt(f),
+            InstanceError::Listen(flag, addresses, error) => {
+                let addresses: Vec<String> = addresses.iter().map(SocketAddr::to_string).collect();
+                let addresses = addresses.join(" or ");
+                match error.kind() {
+                    io::ErrorKind::AddrInUse => write!(
+                        f,
+                        "{addresses} is in use by another program: stop that, or choose another port with {flag}"
+                    ),
+                    _ => write!(f, "cannot listen on {addresses}: {error}"),
+                }
+            }
+            InstanceError::Job(error) => error.fmt(f),
+            InstanceError::JobFailed(reason) => f.write_str(reason),
+            InstanceError::Store(error) => error.fmt(f),
+            InstanceError::System(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for InstanceError {}
+
+impl InstanceError {
+    /// The exit code of a program that ends with this error.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            InstanceError::Job(error) => error.exit_code(),
+            _ => 3,
+        }
+    }
+}

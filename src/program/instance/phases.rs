@@ -1,0 +1,131 @@
+//! Says what becomes of the job.
+
+use tokio::sync::watch;
+
+use live::job::{Phase, Status};
+use order_tables::ORDER_SOURCE;
+
+/// Follows the phases of a job, and says each new one in a line.
+#[derive(Debug)]
+pub(super) struct Phases {
+    /// None without a job, and once it has ended.
+    status: Option<watch::Receiver<Status>>,
+    said: Phase,
+}
+
+impl Phases {
+    /// Of the job with this status; what it is by now is said too.
+    pub(super) fn of(mut status: Option<watch::Receiver<Status>>) -> Phases {
+        if let Some(status) = status.as_mut() {
+            status.mark_changed();
+        }
+        Phases { status, said: Phase::Starting }
+    }
+
+    /// Waits until the job's status changes, for ever where there is none, and says so if it is another phase.
+    pub(super) async fn next(&mut self) {
+        let Some(status) = self.status.as_mut() else { return std::future::pending().await };
+        if status.changed().await.is_err() {
+            self.status = None;
+            return;
+        }
+        let now = status.borrow_and_update().clone();
+        // The rows so far are for metrics.
+        let is_same = match (&self.said, &now.phase) {
+            (Phase::Rebuilding(_), Phase::Rebuilding(_)) => true,
+            (said, now) => said == now,
+        };
+        if !is_same {
+            say(&now);
+            self.said = now.phase;
+        }
+    }
+}
+
+fn say(status: &Status) {
+    let Status { upper, users, windows, rejects, .. } = status;
+    match &status.phase {
+        Phase::Starting => tracing::info!("job: starting"),
+        Phase::Waiting => {
+            tracing::info!("job: waiting for the table {ORDER_SOURCE}: `orderflow init` makes it");
+        }
+        Phase::Blocked(reason) => tracing::warn!("job: blocked: {reason}"),
+        Phase::Rebuilding(_) => tracing::info!("job: rebuilding the results from all orders"),
+        Phase::Running => {
+            tracing::info!(upper, users, windows, rejects, "job: running, results follow the orders");
+        }
+        Phase::Failed(reason) => tracing::error!("job: failed, the store serves on: {reason}"),
+        Phase::Stopped => tracing::info!("job: stopped"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::program::log::LogFormat::{self, Json, Text};
+    use crate::program::log::LogLevel;
+    use crate::program::log::tests::logged;
+
+    /// What is said while a job goes through these.
+    fn said(form: LogFormat, phases: Vec<Phase>) -> String {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let status = |phase| Status { phase, upper: 7, users: 3, windows: 2, ..Status::default() };
+        logged(form, LogLevel::Info, || {
+            runtime.block_on(async {
+                let job = watch::Sender::new(Status::default());
+                let mut phases_said = Phases::of(Some(job.subscribe()));
+                phases_said.next().await;
+                for phase in phases {
+                    job.send_replace(status(phase));
+                    phases_said.next().await;
+                }
+                // A job that is gone has nothing more to say, and is not asked again and again.
+                drop(job);
+                phases_said.next().await;
+                tokio::select! {
+                    biased;
+                    () = phases_said.next() => panic!("it says more"),
+                    () = std::future::ready(()) => {}
+                }
+            });
+        })
+    }
+
+    #[test]
+    fn each_phase_is_said_once() {
+        let reason = || "table OrderSource has another key".to_owned();
+        let phases = vec![
+            Phase::Starting,
+            Phase::Waiting,
+            Phase::Waiting,
+            Phase::Blocked(reason()),
+            Phase::Blocked(reason()),
+            Phase::Blocked("other".to_owned()),
+            Phase::Rebuilding(0),
+            Phase::Rebuilding(10_000),
+            Phase::Running,
+            Phase::Running,
+            Phase::Failed(reason()),
+            Phase::Stopped,
+        ];
+        let expected = [
+            "job: waiting for the table OrderSource: `orderflow init` makes it",
+            "job: blocked: table OrderSource has another key",
+            "job: blocked: other",
+            "job: rebuilding the results from all orders",
+            "job: running, results follow the orders upper=7 users=3 windows=2 rejects=0",
+            "job: failed, the store serves on: table OrderSource has another key",
+            "job: stopped",
+        ];
+        let text = said(Text, phases);
+        assert_eq!(text.lines().map(|line| &line["orderflow: ".len()..]).collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn numbers_are_fields_for_machines() {
+        let text = said(Json, vec![Phase::Running]);
+        let line: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(line["message"], "job: running, results follow the orders");
+        assert_eq!((&line["upper"], &line["users"], &line["windows"]), (&7.into(), &3.into(), &2.into()));
+    }
+}

@@ -1,0 +1,215 @@
+//! What a running instance tells of itself: metrics for Prometheus, and whether it is ready.
+
+mod text;
+
+use std::fmt;
+use std::fs;
+
+use tokio::sync::watch;
+
+use self::text::{Kind, Text};
+use live::job::{JobWatch, Phase, Status};
+use store::{Stats, Store};
+use tablestore::server::{Load, Vitals};
+use live::verify::Verification;
+
+/// All phases of the job, as the metric names them.
+const PHASES: [&str; 7] = ["starting", "waiting", "blocked", "rebuilding", "running", "failed", "stopped"];
+
+/// Tells of a store and of the job on it.
+pub struct Metrics {
+    store: Store,
+    /// None for the store alone.
+    job: Option<watch::Receiver<Status>>,
+    /// None where nothing verifies the results.
+    verified: Option<watch::Receiver<Option<Verification>>>,
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+impl Metrics {
+    /// Of this store, of this job if there is one, and of what verifies its results.
+    pub fn new(
+        store: Store,
+        job: Option<&JobWatch>,
+        verified: Option<watch::Receiver<Option<Verification>>>,
+    ) -> Metrics {
+        Metrics { store, job: job.map(JobWatch::follow), verified }
+    }
+
+    fn status(&self) -> Option<Status> {
+        self.job.as_ref().map(|job| job.borrow().clone())
+    }
+}
+
+impl Vitals for Metrics {
+    fn metrics(&self, load: &Load) -> String {
+        let mut text = Text::default();
+        text.family("orderflow_build_info", Kind::Gauge, "1, with the version of the program.")
+            .labelled(&[("version", env!("CARGO_PKG_VERSION"))], 1);
+        let status = self.status();
+        // Read after the status, so that it is no less than what that speaks of.
+        let (epoch, stats) = (self.store.last_commit(), self.store.stats());
+        if let Some(status) = &status {
+            results(&mut text, status);
+            progress(&mut text, status, epoch);
+        }
+        if let Some(verification) = self.verified.as_ref().and_then(|verified| verified.borrow().clone()) {
+            verified(&mut text, &verification);
+        }
+        text.number("orderflow_epoch", Kind::Gauge, "Number of the store's last commit.", epoch);
+        store(&mut text, &stats);
+        requests(&mut text, load);
+        memory(&mut text, &stats, status.as_ref(), load);
+        text.finish()
+    }
+
+    fn unready(&self) -> Option<String> {
+        let status = self.status()?;
+        match status.phase {
+            Phase::Waiting => None,
+            Phase::Starting | Phase::Running if status.caught_up => None,
+            Phase::Starting | Phase::Running => Some(format!(
+                "the job has not caught up with what was committed before it began: the results are those of the commits below {}",
+                status.upper
+            )),
+            Phase::Rebuilding(rows) => Some(format!("the job rebuilds the results: {rows} orders so far")),
+            Phase::Blocked(reason) => Some(format!("the job is blocked: {reason}")),
+            Phase::Failed(reason) => Some(format!("the job has failed: {reason}")),
+            Phase::Stopped => Some("the job has stopped".to_owned()),
+        }
+    }
+}
+
+/// What the results are.
+fn results(text: &mut Text, status: &Status) {
+    text.number(
+        "orderflow_order_changes_total",
+        Kind::Counter,
+        "Orders placed, corrected or deleted that were taken into the results.",
+        status.changes,
+    );
+    text.number("orderflow_orders", Kind::Gauge, "Orders in the results.", status.total.orders);
+    text.number("orderflow_users", Kind::Gauge, "Users with orders.", status.users);
+    text.number("orderflow_windows", Kind::Gauge, "Windows with orders.", status.windows);
+    text.number("orderflow_rejects", Kind::Gauge, "Orders that are set aside.", status.rejects);
+}
+
+/// How far the results are.
+fn progress(text: &mut Text, status: &Status, epoch: u64) {
+    text.number(
+        "orderflow_upper",
+        Kind::Gauge,
+        "The results are those of the orders as of all commits below this one.",
+        status.upper,
+    );
+    // The job's own commits, and those of other tables, are no lag.
+    let behind = status.behind_since;
+    text.number(
+        "orderflow_upper_lag_commits",
+        Kind::Gauge,
+        "Commits that the results may not hold yet; 0 when they hold all orders.",
+        behind.map_or(0, |_| (epoch + 1).saturating_sub(status.upper)),
+    );
+    text.number(
+        "orderflow_upper_lag_seconds",
+        Kind::Gauge,
+        "How long there have been commits that the results do not hold; 0 when they hold all orders.",
+        behind.map_or(0.0, |since| since.elapsed().as_secs_f64()),
+    );
+    let phase = phase_name(&status.phase);
+    let mut family = text.family("orderflow_job_phase", Kind::Gauge, "1 for what the live job is doing.");
+    for name in PHASES {
+        family.labelled(&[("phase", name)], u8::from(name == phase));
+    }
+    text.number("orderflow_result_commits_total", Kind::Counter, "Commits of results.", status.commits);
+}
+
+/// What the last recount found.
+fn verified(text: &mut Text, verification: &Verification) {
+    text.number(
+        "orderflow_verified_epoch",
+        Kind::Gauge,
+        "The last commit of orders that the results held when they were last recounted.",
+        verification.epoch,
+    );
+    text.number(
+        "orderflow_verified_equal",
+        Kind::Gauge,
+        "1 if the results were those of the orders then, else 0.",
+        u8::from(verification.is_equal),
+    );
+    text.number(
+        "orderflow_verify_seconds",
+        Kind::Gauge,
+        "Seconds that the recount took, with the pauses that it makes.",
+        verification.took.as_secs_f64(),
+    );
+}
+
+fn phase_name(phase: &Phase) -> &'static str {
+    match phase {
+        Phase::Starting => "starting",
+        Phase::Waiting => "waiting",
+        Phase::Blocked(_) => "blocked",
+        Phase::Rebuilding(_) => "rebuilding",
+        Phase::Running => "running",
+        Phase::Failed(_) => "failed",
+        Phase::Stopped => "stopped",
+    }
+}
+
+fn store(text: &mut Text, stats: &Stats) {
+    text.number("orderflow_store_commits_total", Kind::Counter, "Commits of the store.", stats.commits);
+    text.family(
+        "orderflow_store_sync_seconds",
+        Kind::Histogram,
+        "Seconds to write a group of commits to the journal and sync it to disk.",
+    )
+    .durations(&stats.syncs);
+}
+
+fn requests(text: &mut Text, load: &Load) {
+    let mut family = text.family(
+        "orderflow_requests_total",
+        Kind::Counter,
+        "Requests answered, by operation and class of status.",
+    );
+    for request in &load.requests {
+        family.labelled(&[("operation", request.operation), ("status", request.class)], request.count);
+    }
+}
+
+fn memory(text: &mut Text, stats: &Stats, status: Option<&Status>, load: &Load) {
+    let mut family = text.family(
+        "orderflow_memory_bytes",
+        Kind::Gauge,
+        "Memory by part; resident is all that the process has, with what no other part names.",
+    );
+    let mut part = |name, bytes: Option<u64>| {
+        if let Some(bytes) = bytes {
+            family.labelled(&[("part", name)], bytes);
+        }
+    };
+    part("graph", status.map(|status| status.state_bytes));
+    part("store_cache", Some(stats.cache_bytes));
+    part("store_memtables", Some(stats.memtable_bytes));
+    part("bodies", u64::try_from(load.bodies_bytes).ok());
+    part("answers", u64::try_from(load.answers_bytes).ok());
+    part("resident", resident_bytes());
+}
+
+/// Bytes of memory that the process has; none where the system does not tell.
+fn resident_bytes() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes << 10)
+}
+
+#[cfg(test)]
+mod tests;

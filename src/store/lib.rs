@@ -1,0 +1,393 @@
+//! The order store: tables of rows, and the log of their changes, each commit durable before it is acknowledged.
+//!
+//! Tablestore's data model without Tablestore's wire, which is [`tablestore`](tablestore)'s.
+//!
+//! ```text
+//!  write ─► prepare (caller's thread) ─► commit thread ─► engine: rows + log + meta in one batch
+//!  get, range ─► engine's snapshot ─► select, filter ─► borrowed cells
+//!  tunnel ─► log
+//! ```
+//!
+//! What is on disk is written down in [`format`](mod@format).
+
+pub(crate) mod append;
+mod apply;
+mod background;
+pub(crate) mod catalog;
+pub mod change;
+mod check;
+mod check_key;
+mod commit;
+pub(crate) mod edit;
+pub(crate) mod engine;
+pub mod error;
+pub mod filter;
+pub(crate) mod format;
+mod key;
+mod lock;
+pub(crate) mod log;
+mod meta;
+mod options;
+mod prepare;
+mod purge;
+pub mod read;
+mod row;
+mod rows;
+pub mod schema;
+mod select;
+mod stats;
+mod time_to_live;
+mod transaction;
+pub mod tunnel;
+pub mod value;
+pub mod view;
+
+#[cfg(test)]
+pub(crate) mod tests;
+
+use std::fmt;
+use std::fs;
+use std::path::Path;
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use tokio::sync::watch;
+
+use self::append::Reserved;
+use self::background::Background;
+use self::catalog::Table;
+use self::change::{Write, Written};
+use self::commit::{Committer, Finish};
+use self::engine::fjall::FjallEngine;
+use self::engine::{Engine, Snapshot, Space};
+use self::error::{OpenError, StoreError};
+use self::format::META_COMMIT;
+use self::lock::{Lock, Marker};
+use self::prepare::{Prepared, prepare};
+use self::read::{RangeRead, Selection};
+use self::schema::{TableInfo, TableSchema, TableUpdate};
+use self::transaction::{Last, Transaction};
+use self::value::{CellRef, KeyRef, NamedKey, PrimaryKey, Row};
+
+pub use self::check::Checked;
+pub use self::format::CHANNELS;
+pub use self::options::{Clock, Durability, StoreOptions};
+pub use self::stats::{DURATION_BOUNDS, Durations, Stats};
+
+/// An open store. Cheap to clone; the last clone to go closes it.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    committer: Committer,
+    engine: Arc<dyn Engine>,
+    clock: Clock,
+    reserved: Reserved,
+    tunnels: tunnel::Sessions,
+    background: OnceLock<Background>,
+    /// Its folder, let go last; none where it is kept in memory.
+    held: Option<Held>,
+}
+
+/// What a store holds of its folder.
+struct Held {
+    /// To be cleared once all is synced.
+    marker: Option<Marker>,
+    _lock: Lock,
+}
+
+impl Inner {
+    /// Ends the threads and makes everything durable.
+    fn close(&self) -> Result<(), StoreError> {
+        if let Some(background) = self.background.get() {
+            // The last clone may go in an answer, on the commit thread, which the background may be waiting for.
+            background.stop(!self.committer.is_current());
+        }
+        self.committer.stop();
+        if let Some(reason) = self.committer.published.failure() {
+            return Err(StoreError::ReadOnly(reason.clone()));
+        }
+        self.engine.sync()?;
+        match self.held.as_ref().and_then(|held| held.marker.as_ref()) {
+            Some(marker) => marker.clear().map_err(|error| StoreError::Damaged(error.to_string())),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // Whoever wants to know calls `Store::close`.
+        let _ = self.close();
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("last_commit", &self.last_commit()).finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Whether a folder has a store in it, which [`Store::open`] would not have to make.
+    pub fn is_in(folder: &Path) -> bool {
+        FjallEngine::is_in(folder)
+    }
+
+    /// Opens the store in a folder, and makes one where there is none.
+    ///
+    /// Refuses a folder that another process has open, one of another format, and one with damaged files, each by name.
+    pub fn open(folder: &Path, options: StoreOptions) -> Result<Store, OpenError> {
+        fs::create_dir_all(folder).map_err(|error| OpenError::io(folder, &error))?;
+        let lock = Lock::acquire(folder)?;
+        let relaxed = options.durability == Durability::Relaxed;
+        let marker = Marker::new(folder);
+        let engine = Arc::new(FjallEngine::open(folder, marker.is_set()?)?);
+        // The journal has been checked, and synced.
+        if relaxed {
+            marker.set()?
+        } else {
+            marker.clear()?
+        }
+        let held = Held { marker: relaxed.then_some(marker), _lock: lock };
+        Store::start(engine, options, Some(held))
+            .map_err(|error| OpenError::damaged(folder, &error.to_string()))
+    }
+
+    /// Starts on an engine.
+    fn start(
+        engine: Arc<dyn Engine>,
+        options: StoreOptions,
+        held: Option<Held>,
+    ) -> Result<Store, StoreError> {
+        let snapshot = engine.snapshot();
+        let tables = catalog::load(snapshot.as_ref())?;
+        let last = match snapshot.get(Space::Meta, META_COMMIT)? {
+            Some(bytes) => Last::decode(&bytes)
+                .ok_or_else(|| StoreError::Damaged("the last commit in the space meta".to_owned()))?,
+            None => Last::default(),
+        };
+        drop(snapshot);
+        let sync = options.durability == Durability::Synced;
+        let clock = options.clock;
+        let thread = |error| StoreError::Damaged(format!("cannot start a thread: {error}"));
+        let committer =
+            Committer::start(engine.clone(), tables, last, sync, clock.clone()).map_err(thread)?;
+        let submitter = committer.submitter().clone();
+        let tunnels = tunnel::Sessions::new(clock.now_us());
+        let background = OnceLock::new();
+        let (engine_of_store, reserved) = (engine.clone(), Reserved::default());
+        let inner = Arc::new(Inner {
+            committer,
+            engine: engine_of_store,
+            clock,
+            reserved,
+            tunnels,
+            background,
+            held,
+        });
+        let background = Background::start(Arc::downgrade(&inner), engine, submitter).map_err(thread)?;
+        inner.background.get_or_init(|| background);
+        Ok(Store { inner })
+    }
+
+    /// Answers what was asked for so far, makes it durable, and refuses all further writes.
+    /// The folder's lock is let go with the last clone.
+    pub fn close(&self) -> Result<(), StoreError> {
+        self.inner.close()
+    }
+
+    /// Why writes are refused since one failed, and what to do.
+    pub fn failure(&self) -> Option<String> {
+        self.inner.committer.published.failure().cloned()
+    }
+
+    /// Creates a table. Durable when it returns.
+    pub fn create_table(&self, schema: TableSchema) -> Result<(), StoreError> {
+        self.transact(|transaction| catalog::create(transaction, schema))
+    }
+
+    /// Names of all tables, sorted.
+    pub fn tables(&self) -> Vec<String> {
+        self.inner.committer.published.tables().keys().cloned().collect()
+    }
+
+    /// What a table is.
+    pub fn table(&self, name: &str) -> Result<Arc<TableInfo>, StoreError> {
+        self.find_table(name).map(|table| table.info.clone())
+    }
+
+    /// Changes a table. Durable when it returns.
+    pub fn update_table(&self, name: &str, update: TableUpdate) -> Result<Arc<TableInfo>, StoreError> {
+        let (name, reserved) = (name.to_owned(), self.inner.reserved.clone());
+        self.transact(move |transaction| {
+            update.options.map_or(Ok(()), |_| reserved.check(&name))?;
+            catalog::update(transaction, &name, update)
+        })
+        .map(|table| table.info.clone())
+    }
+
+    /// Deletes a table with its rows, its log and its tunnels. Durable when it returns; the space is freed by and by.
+    pub fn delete_table(&self, name: &str) -> Result<(), StoreError> {
+        let name = name.to_owned();
+        self.transact(move |transaction| catalog::delete(transaction, &name))?;
+        if let Some(background) = self.inner.background.get() {
+            background.wake();
+        }
+        Ok(())
+    }
+
+    /// Queues a request of writes, and calls `done` with an answer for each, in order, once all that took place are durable.
+    ///
+    /// One request is one commit; each write of it takes place, or is refused, by itself. Checks and encodes on the caller's thread and
+    /// never waits; `done` runs on the commit thread and must be quick. The caller bounds how much it queues.
+    pub fn write(
+        &self,
+        writes: Vec<Write>,
+        done: impl FnOnce(Vec<Result<Written, StoreError>>) + Send + 'static,
+    ) {
+        let tables = self.inner.committer.published.tables();
+        let count = writes.len();
+        let mut bytes = 0;
+        let prepared: Vec<Result<Prepared, StoreError>> = writes
+            .into_iter()
+            .map(|write| {
+                bytes += write.bytes();
+                let table = tables.get(&write.table).cloned();
+                prepare(table.ok_or_else(|| StoreError::TableMissing(write.table.clone()))?, write)
+            })
+            .collect();
+        // Until the request is queued, its caller is here to be told.
+        let done = Arc::new(Mutex::new(Some(done)));
+        let answer = done.clone();
+        let published = self.inner.committer.published.clone();
+        let reserved = self.inner.reserved.clone();
+        let act = move |transaction: &mut Transaction<'_>| -> Finish {
+            let answers = published.guard(|| apply_all(transaction, prepared, &reserved));
+            Box::new(move |committed| {
+                let answers = match committed {
+                    Ok(()) => answers,
+                    Err(error) => vec![Err(error); answers.len()],
+                };
+                if let Some(done) = take(&answer) {
+                    done(answers);
+                }
+            })
+        };
+        if let Err(error) = self.inner.committer.submitter().queue(Box::new(act), bytes)
+            && let Some(done) = take(&done)
+        {
+            done(vec![Err(error); count]);
+        }
+    }
+
+    /// As [`Store::write`], and waits.
+    pub fn write_and_wait(&self, writes: Vec<Write>) -> Vec<Result<Written, StoreError>> {
+        let count = writes.len();
+        let (answer, answered) = channel();
+        // Nobody is left to be told if sending fails.
+        self.write(writes, move |answers| drop(answer.send(answers)));
+        answered.recv().unwrap_or_else(|_| vec![Err(self.inner.committer.published.lost()); count])
+    }
+
+    /// Reads one row. `None` if it is not there, or has nothing of what the selection asks for.
+    pub fn get(&self, table: &str, key: &NamedKey, selection: &Selection) -> Result<Option<Row>, StoreError> {
+        let table = self.find_table(table)?;
+        rows::get(self.snapshot().as_ref(), &table, key, selection, self.inner.clock.now_us() / 1_000)
+    }
+
+    /// Reads a page of a range in one scan. Returns the key to go on from, where there is more.
+    ///
+    /// Gives each row to `emit`, borrowed; that returns the bytes it made of it, which count towards [`PAGE_BYTES_MAX`](read::PAGE_BYTES_MAX).
+    /// A page may have no rows and still not be the last: a filter that few rows pass does not make it scan for ever.
+    pub fn range(
+        &self,
+        read: &RangeRead,
+        emit: &mut dyn FnMut(&[KeyRef<'_>], &[CellRef<'_>]) -> usize,
+    ) -> Result<Option<PrimaryKey>, StoreError> {
+        let table = self.find_table(&read.table)?;
+        rows::range(self.snapshot().as_ref(), &table, read, self.inner.clock.now_us() / 1_000, emit)
+    }
+
+    /// Reads everything, and sees that the rows of each table are what its log has made them, as far as it reaches back.
+    /// Takes memory for the keys in the log of one table.
+    pub fn check(&self) -> Result<Checked, StoreError> {
+        let snapshot = self.snapshot();
+        let mut checked = Checked::default();
+        for table in catalog::load(snapshot.as_ref())?.values() {
+            check::check_table(snapshot.as_ref(), table, &mut checked)?;
+        }
+        Ok(checked)
+    }
+
+    /// Number of the last commit.
+    pub fn last_commit(&self) -> u64 {
+        *self.commits().borrow()
+    }
+
+    /// Follows the number of the last commit.
+    pub fn commits(&self) -> watch::Receiver<u64> {
+        self.inner.committer.published.last()
+    }
+
+    /// The clock it was opened with.
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.inner.clock
+    }
+
+    /// The tables that callers may not write.
+    pub(crate) fn reserved(&self) -> &Reserved {
+        &self.inner.reserved
+    }
+
+    /// What is kept in memory of tunnels in use.
+    pub(crate) fn tunnel_sessions(&self) -> &tunnel::Sessions {
+        &self.inner.tunnels
+    }
+
+    /// A table as of the last commit.
+    pub(crate) fn find_table(&self, name: &str) -> Result<Arc<Table>, StoreError> {
+        let tables = self.inner.committer.published.tables();
+        tables.get(name).cloned().ok_or_else(|| StoreError::TableMissing(name.to_owned()))
+    }
+
+    /// Runs `act` on the commit thread as one request, and returns once its group is durable. An error takes back all that it wrote.
+    pub(crate) fn transact<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&mut Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.inner.committer.submitter().transact(act)
+    }
+
+    /// A consistent view of what is committed.
+    pub(crate) fn snapshot(&self) -> Box<dyn Snapshot> {
+        self.inner.engine.snapshot()
+    }
+}
+
+/// Applies the writes of a request, each by itself.
+fn apply_all(
+    transaction: &mut Transaction<'_>,
+    prepared: Vec<Result<Prepared, StoreError>>,
+    reserved: &Reserved,
+) -> Vec<Result<Written, StoreError>> {
+    let mut answers = Vec::with_capacity(prepared.len());
+    for (index, prepared) in (0..).zip(prepared) {
+        answers.push(prepared.and_then(|prepared| {
+            reserved.check(prepared.table.name())?;
+            apply::apply(transaction, prepared, index)
+        }));
+    }
+    if !transaction.changed() {
+        // It comes to no commit of its own: what it found is as of the last one.
+        let last = transaction.number() - 1;
+        answers.iter_mut().flatten().for_each(|written| written.commit = last);
+    }
+    answers
+}
+
+fn take<T>(slot: &Mutex<Option<T>>) -> Option<T> {
+    slot.lock().unwrap_or_else(PoisonError::into_inner).take()
+}

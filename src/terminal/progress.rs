@@ -1,0 +1,242 @@
+//! A progress bar on standard error while people watch; nothing where they do not.
+//!
+//! Whoever reads counts in [`ProgressCounters`]; a thread of the bar's own looks at them a few
+//! times a second, so counting costs one relaxed addition a block and printing costs the readers
+//! nothing.
+
+use std::io::{IsTerminal, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+pub use cluster::Progress as Read;
+use crate::Thousands;
+
+/// How often the bar looks at the counters.
+const TICK_MS: u64 = 100;
+
+/// What was read so far, counted by whoever reads.
+#[derive(Debug, Default)]
+pub struct ProgressCounters {
+    /// Bytes of input, as they are stored.
+    pub bytes: AtomicU64,
+    /// Orders, those set aside not among them.
+    pub orders: AtomicU64,
+    /// Lines set aside.
+    pub rejected: AtomicU64,
+}
+
+impl ProgressCounters {
+    /// What was counted so far.
+    pub fn load(&self) -> Read {
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Read { bytes: load(&self.bytes), orders: load(&self.orders), rejected: load(&self.rejected) }
+    }
+
+    /// Counts what a block of input held.
+    pub fn add(&self, bytes: u64, orders: u64, rejected: u64) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.orders.fetch_add(orders, Ordering::Relaxed);
+        self.rejected.fetch_add(rejected, Ordering::Relaxed);
+    }
+}
+
+/// What the bar's length stands for, and all of it.
+#[derive(Clone, Copy, Debug)]
+enum Measure {
+    Bytes(Option<u64>),
+    Orders(u64),
+}
+
+/// A progress bar; it goes away when this is dropped.
+#[derive(Debug)]
+pub struct Progress {
+    bar: ProgressBar,
+    ticker: Option<(mpsc::Sender<()>, JoinHandle<()>)>,
+}
+
+impl Progress {
+    /// Shows a bar on standard error if that is a terminal and `quiet` is not set.
+    ///
+    /// `bytes_total` is the size of all inputs; without it (standard input) there is no end to show.
+    pub fn start(
+        read: impl Fn() -> Read + Send + 'static,
+        bytes_total: Option<u64>,
+        quiet: bool,
+    ) -> Progress {
+        Progress::of(Measure::Bytes(bytes_total), read, quiet)
+    }
+
+    /// The same for orders that are written, so many in all.
+    pub fn of_orders(read: impl Fn() -> Read + Send + 'static, orders_total: u64, quiet: bool) -> Progress {
+        Progress::of(Measure::Orders(orders_total), read, quiet)
+    }
+
+    fn of(measure: Measure, read: impl Fn() -> Read + Send + 'static, quiet: bool) -> Progress {
+        if quiet || !std::io::stderr().is_terminal() {
+            return Progress { bar: ProgressBar::hidden(), ticker: None };
+        }
+        Progress::start_on(ProgressDrawTarget::stderr(), measure, read)
+    }
+
+    fn start_on(
+        target: ProgressDrawTarget,
+        measure: Measure,
+        read: impl Fn() -> Read + Send + 'static,
+    ) -> Progress {
+        let (total, template) = match measure {
+            Measure::Bytes(Some(total)) => (Some(total), "{bar:30} {bytes}/{total_bytes}, {msg}, {eta} left"),
+            Measure::Bytes(None) => (None, "{spinner} {bytes}, {msg}, {elapsed}"),
+            Measure::Orders(total) => (Some(total), "{bar:30} {percent}%, {msg}, {eta} left"),
+        };
+        let bar = ProgressBar::with_draw_target(total, target);
+        bar.set_style(ProgressStyle::with_template(template).expect("the template is well-formed"));
+        let (stop, stopped) = mpsc::channel();
+        let ticking = bar.clone();
+        let ticker = std::thread::Builder::new().name("progress".to_owned()).spawn(move || {
+            let started = Instant::now();
+            loop {
+                show(&ticking, measure, read(), started.elapsed());
+                match stopped.recv_timeout(Duration::from_millis(TICK_MS)) {
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Ok(()) | Err(RecvTimeoutError::Disconnected) => break,
+                }
+            }
+        });
+        // Without a thread there is no bar, which is no reason not to run.
+        Progress { bar, ticker: ticker.ok().map(|thread| (stop, thread)) }
+    }
+
+    /// Prints a line on standard error, above the bar if there is one.
+    pub fn say(&self, line: &str) {
+        // A standard error that takes nothing is no reason to stop.
+        self.bar.suspend(|| {
+            let _ = writeln!(std::io::stderr(), "{line}");
+        });
+    }
+
+    /// Takes the bar away. Returns at once, not at the next tick.
+    pub fn finish(self) {}
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some((stop, thread)) = self.ticker.take() {
+            drop(stop);
+            // A bar that panicked has nothing to add to the run's own result.
+            let _ = thread.join();
+        }
+        self.bar.finish_and_clear();
+    }
+}
+
+fn show(bar: &ProgressBar, measure: Measure, read: Read, elapsed: Duration) {
+    bar.set_position(match measure {
+        Measure::Bytes(_) => read.bytes,
+        Measure::Orders(_) => read.orders + read.rejected,
+    });
+    bar.set_message(message(read.orders, read.rejected, elapsed));
+    bar.tick();
+}
+
+fn message(orders: u64, rejected: u64, elapsed: Duration) -> String {
+    let rate = (orders as f64 / elapsed.as_secs_f64().max(0.001)) as u64;
+    let set_aside =
+        if rejected == 0 { String::new() } else { format!(", {} set aside", Thousands(rejected)) };
+    format!("{} orders{set_aside}, {} orders/s", Thousands(orders), Thousands(rate))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::Arc;
+    use std::sync::mpsc::Sender;
+
+    use indicatif::TermLike;
+
+    use super::*;
+
+    /// A terminal that hands on what is written to it.
+    #[derive(Debug)]
+    struct Screen(Sender<String>);
+
+    impl TermLike for Screen {
+        fn width(&self) -> u16 {
+            200
+        }
+        fn move_cursor_up(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_down(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_right(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_left(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn write_line(&self, text: &str) -> io::Result<()> {
+            self.write_str(text)
+        }
+        fn write_str(&self, text: &str) -> io::Result<()> {
+            let _ = self.0.send(text.to_owned());
+            Ok(())
+        }
+        fn clear_line(&self) -> io::Result<()> {
+            Ok(())
+        }
+        fn flush(&self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// The first line shown that holds `wanted`.
+    fn shown(measure: Measure, wanted: &str) -> String {
+        let (sender, screen) = mpsc::channel();
+        let counters = Arc::new(ProgressCounters::default());
+        let target = ProgressDrawTarget::term_like(Box::new(Screen(sender)));
+        let reading = Arc::clone(&counters);
+        let progress = Progress::start_on(target, measure, move || reading.load());
+        counters.add(512, 1234, 0);
+        counters.add(512, 1, 7);
+        let line = screen.iter().find(|line| line.contains(wanted)).expect("the bar shows the counters");
+        progress.finish();
+        // The screen's sender is gone with the bar, so this ends.
+        screen.iter().for_each(drop);
+        line
+    }
+
+    #[test]
+    fn a_known_size_shows_what_is_left() {
+        let line = shown(Measure::Bytes(Some(4096)), "1.00 KiB/4.00 KiB, 1,235 orders, 7 set aside, ");
+        assert!(line.contains(" left"), "{line}");
+    }
+
+    #[test]
+    fn an_unknown_size_shows_counts_only() {
+        let line = shown(Measure::Bytes(None), "1.00 KiB, 1,235 orders, 7 set aside, ");
+        assert!(!line.contains(" left"), "{line}");
+    }
+
+    #[test]
+    fn orders_that_are_written_show_their_share() {
+        let line = shown(Measure::Orders(4_968), "25%, 1,235 orders, 7 set aside, ");
+        assert!(line.contains(" left"), "{line}");
+    }
+
+    #[test]
+    fn quiet_shows_nothing_and_starts_no_thread() {
+        let progress = Progress::start(Read::default, Some(1), true);
+        assert!(progress.ticker.is_none() && progress.bar.is_hidden());
+    }
+
+    #[test]
+    fn the_message_counts_in_thousands() {
+        assert_eq!(message(2_000_000, 0, Duration::from_secs(2)), "2,000,000 orders, 1,000,000 orders/s");
+        assert_eq!(message(0, 0, Duration::ZERO), "0 orders, 0 orders/s");
+    }
+}
