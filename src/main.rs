@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use orderflow::cli::{Cli, Command};
 use orderflow::commands::{clean, demo, generate, init, rows, run, tables, tunnel, up, verify};
-use orderflow::log;
+use orderflow::program::log;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();

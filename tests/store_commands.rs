@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
 use store::schema::{KeyColumn, TableOptions, TableSchema};
 use store::value::KeyType;
 use tablestore::client::{Client, ClientConfig};
-use serde_json::Value;
 
 use crate::store_server::{Up, orders, refused};
 use crate::support::{ended, orderflow, run};

@@ -5,9 +5,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use order_tables::ORDER_SOURCE;
+use serde_json::json;
 use store::change::{ColumnChange, Condition, Returning, RowChange, Write};
 use store::value::{KeyPart, KeyValue, NamedKey, Value};
-use serde_json::json;
 
 use crate::crash::{block_on, client};
 use crate::store_server::{Up, refused};

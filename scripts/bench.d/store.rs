@@ -13,6 +13,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use server::{Server, quantiles};
 use store::change::{ColumnChange, Condition, Returning, RowChange, Write};
 use store::read::{Direction, RangeRead, Selection};
 use store::schema::{KeyColumn, StreamOptions, TableOptions, TableSchema};
@@ -20,7 +21,6 @@ use store::value::{KeyPart, KeyType, KeyValue, NamedKey, Value};
 use tablestore::client::{Client, Operation};
 use tablestore::plain_buffer::encode_key;
 use tablestore::table;
-use server::{Server, quantiles};
 
 mod server;
 

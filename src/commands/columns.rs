@@ -1,5 +1,7 @@
 //! Rows of text in columns, for people.
 
+use order_tables::row_text::printable;
+
 /// Blanks between two columns.
 const GAP: usize = 2;
 
@@ -29,18 +31,6 @@ pub(super) fn columns(rows: &[Vec<String>]) -> String {
 
 fn chars(cell: &str) -> usize {
     cell.chars().count()
-}
-
-/// Text whose control characters are spelled out.
-pub(super) fn printable(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c.is_control() {
-            true => out.extend(c.escape_default()),
-            false => out.push(c),
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -5,13 +5,8 @@ use std::env::VarError;
 use clap::Args;
 
 use super::Failure;
+use crate::program::instance::keys::{KEY_ID, SECRET};
 use tablestore::client::{Client, ClientConfig, ClientError};
-
-/// The variable that holds the access key's id.
-pub const KEY_ID: &str = "OTS_AK_ENV";
-
-/// The variable that holds the access key's secret. There is no flag: other users of a machine see flags.
-pub const SECRET: &str = "OTS_SK_ENV";
 
 /// Where the store is. The variables are those that programs for Tablestore use, and that `orderflow up` prints.
 #[derive(Args, Clone, Debug, Default)]

@@ -13,7 +13,7 @@ use tokio::task::spawn_blocking;
 
 use super::Failure;
 use super::up::Signals;
-use live::job::{JobWatch, Phase};
+use ::live::job::{JobWatch, Phase};
 use live::LiveArgs;
 use recompute::RecomputeArgs;
 

@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use clap::Args;
 
+use super::Failure;
 use super::connection::ConnectionArgs;
-use super::{Failure, tell};
-use crate::cli::parse_duration_ms;
+use super::time::parse_duration_ms;
 use files::format::Format;
 use files::generate::Spec;
 use terminal::Thousands;
@@ -148,7 +148,10 @@ pub fn generate(args: &GenerateArgs) -> Result<(), Failure> {
         .map_err(|error| Failure::new(error.exit_code(), error))?;
     if !args.quiet {
         let (orders, megabytes) = (Thousands(spec.orders), Thousands(bytes / 1_000_000));
-        tell(&format!("{orders} lines, {megabytes} MB in {:.1} s", started.elapsed().as_secs_f64()));
+        terminal::tell(&format!(
+            "{orders} lines, {megabytes} MB in {:.1} s",
+            started.elapsed().as_secs_f64()
+        ));
     }
     Ok(())
 }

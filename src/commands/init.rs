@@ -4,9 +4,13 @@ use clap::Args;
 
 use super::connection::ConnectionArgs;
 use super::{Failure, say};
-use order_tables::{ORDER_SOURCE, ORDER_TUNNEL, ORDER_TUNNEL_TYPE, key_text, schemas};
+use order_tables::{ORDER_SOURCE, ORDER_TUNNEL, key_text, schemas};
 use store::schema::TableSchema;
 use tablestore::client::{Client, tunnel_type_text};
+use tablestore::tunnel::TunnelType;
+
+/// What the tunnel delivers: the orders that are there, then every change.
+const ORDER_TUNNEL_TYPE: TunnelType = TunnelType::BaseAndStream;
 
 /// Flags of `init`.
 #[derive(Args, Clone, Debug)]

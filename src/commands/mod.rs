@@ -12,6 +12,7 @@ pub mod page;
 pub mod rows;
 pub mod run;
 pub mod tables;
+pub mod time;
 pub mod tunnel;
 pub mod up;
 pub mod verify;
@@ -54,9 +55,4 @@ pub fn say(text: &str) -> Result<(), Failure> {
         }
         _ => Ok(()),
     }
-}
-
-/// Says a line on standard error. One that takes nothing, such as a log on a full disk, is no reason to stop.
-pub fn tell(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
 }

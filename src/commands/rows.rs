@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use clap::Args;
 
-use super::columns::{columns, printable};
+use super::columns::columns;
 use super::connection::ConnectionArgs;
-use super::{Failure, say, tell};
+use super::{Failure, say};
 use order_tables::row_text::{key_value_text, row_json, value_text};
 use store::read::{Direction, RangeRead, Selection};
 use store::value::{KeyPart, NamedKey, Row};
@@ -55,7 +55,7 @@ pub fn rows(args: &RowsArgs) -> Result<(), Failure> {
                 false => shown.extend(page),
             }
             if has_more {
-                tell("more rows follow: --limit N shows more");
+                terminal::tell("more rows follow: --limit N shows more");
                 break;
             }
         }
@@ -95,30 +95,35 @@ fn listing(key: &[String], rows: &[Row]) -> Vec<Vec<String>> {
     lines
 }
 
-/// A key with the names of its columns: `UserId u1, OrderId o1`.
-pub(super) fn named_key_text(key: &NamedKey) -> String {
-    let part = |(name, part): &(String, KeyPart)| match part {
-        KeyPart::Value(value) => format!("{name} {}", printable(&key_value_text(value))),
-        KeyPart::Min => format!("{name} INF_MIN"),
-        KeyPart::Max => format!("{name} INF_MAX"),
-        KeyPart::AutoIncrement => format!("{name} to be chosen"),
-    };
-    key.iter().map(part).collect::<Vec<_>>().join(", ")
-}
-
 #[cfg(test)]
 mod tests {
+    use store::value::{Cell, KeyValue, Value};
+
     use super::*;
-    use order_tables::row_text::tests::sample;
+
+    fn row(key: &[u8], cells: &[(&str, Value)]) -> Row {
+        let cell = |(name, value): &(&str, Value)| Cell {
+            name: (*name).to_owned(),
+            value: value.clone(),
+            version: 1,
+        };
+        Row { key: vec![KeyValue::Binary(key.to_vec())], cells: cells.iter().map(cell).collect() }
+    }
 
     #[test]
     fn people_read_columns() {
+        let text = Value::String("a\"b\u{1b}é".to_owned());
+        let rows = [
+            row(&[0, 255], &[("b", Value::Boolean(true)), ("d", Value::Double(0.1))]),
+            row(&[], &[("d", Value::Double(f64::NAN)), ("s", text), ("x", Value::Binary(vec![16]))]),
+            row(&[1], &[("d", Value::Double(-0.0)), ("i", Value::Integer(i64::MIN))]),
+        ];
         assert_eq!(
-            columns(&listing(&["k".to_owned()], &sample())),
+            columns(&listing(&["k".to_owned()], &rows)),
             "k       b     d     i                     s           x\n\
-             0x00ff  true  0.1   -9223372036854775808\n\
+             0x00ff  true  0.1\n\
              0x            NaN                         a\"b\\u{1b}é  0x10\n\
-             0x01          -0.0  5\n"
+             0x01          -0.0  -9223372036854775808\n"
         );
     }
 }

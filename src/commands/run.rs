@@ -1,16 +1,18 @@
 //! `orderflow run`: the graph over files, standard input, or the orders in a store.
 
+mod args;
+mod config;
+
+pub use args::RunArgs;
+
 use super::Failure;
-use crate::cli::RunArgs;
-use driver::config::RunConfig;
-use driver;
 
 /// Runs the graph and tells what it did.
 ///
 /// # Errors
 /// [`Failure`], in one sentence; nothing was written then.
 pub fn run(args: &RunArgs) -> Result<(), Failure> {
-    let config = RunConfig::new(args).map_err(|error| Failure::new(error.exit_code(), error))?;
+    let config = config::config(args)?;
     let (form, follows) = (config.summary, config.follow_tick.is_some());
     let outcome = driver::run(config).map_err(|error| Failure::new(error.exit_code(), error))?;
     let Some(outcome) = outcome else { return Ok(()) };

@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::columns::columns;
 use super::connection::ConnectionArgs;
-use super::{Failure, say, tell};
+use super::{Failure, say};
 use order_tables::key_text;
 use store::schema::TableInfo;
 
@@ -34,7 +34,7 @@ pub fn tables(args: &TablesArgs) -> Result<(), Failure> {
         Ok(found)
     })?;
     if found.is_empty() {
-        tell("no tables yet: `orderflow init` makes those of the orders");
+        terminal::tell("no tables yet: `orderflow init` makes those of the orders");
         return Ok(());
     }
     say(&columns(&listing(&found)))

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::columns::columns;
 use super::connection::ConnectionArgs;
-use super::{Failure, say, tell};
+use super::{Failure, say};
 use tablestore::tunnel::{ChannelInfo, DescribeTunnelResponse, TunnelInfo, TunnelType};
 
 /// Flags of `tunnel`.
@@ -110,7 +110,7 @@ pub fn tunnel(args: &TunnelArgs) -> Result<(), Failure> {
         TunnelCommand::List { table, connection } => connection.run(async |client| {
             let tunnels = client.list_tunnels(table.as_deref()).await?;
             if tunnels.is_empty() {
-                tell("no tunnels yet: `orderflow init` makes that of the orders");
+                terminal::tell("no tunnels yet: `orderflow init` makes that of the orders");
                 return Ok(());
             }
             say(&columns(&listing(&tunnels)))

@@ -8,17 +8,14 @@ use clap::{Args, ValueEnum};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::spawn_blocking;
 
-use super::connection::{KEY_ID, SECRET};
 use super::page::PageArgs;
-use super::{Failure, say};
-use crate::cli::parse_duration_ms;
-use cluster;
-use driver::config;
-use files::format::Format;
-use crate::program::instance::keys::KeyPair;
+use super::time::parse_duration_ms;
+use super::{Failure, say, time};
+
+use crate::program::instance::keys::{KEY_ID, KeyPair, SECRET};
 use crate::program::instance::{Instance, InstanceConfig, InstanceError};
-use live::job::{CHANGES_MAX, JobConfig};
 use crate::program::log::{self, LogArgs};
+use live::job::{CHANGES_MAX, JobConfig};
 use store::Durability;
 
 /// The region that is printed. Any would do: version 4 of the signature wants one, the store does not look at it.
@@ -205,8 +202,7 @@ fn instance_config(
 fn job_config(args: &UpArgs) -> Result<JobConfig, Failure> {
     let cluster = cluster::resolve(args.workers, None, None, None, None)
         .map_err(|error| Failure::new(error.exit_code(), error))?;
-    let layout = config::layout(Format::Csv, args.window, &args.timezone)
-        .map_err(|error| Failure::new(error.exit_code(), error))?;
+    let layout = time::layout(args.window, &args.timezone)?;
     Ok(JobConfig { workers: cluster.workers, layout, changes_max: CHANGES_MAX })
 }
 

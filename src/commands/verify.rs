@@ -1,6 +1,5 @@
 //! `orderflow verify`: are the results those of the orders?
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,17 +9,15 @@ use tokio::signal::ctrl_c;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::columns::printable;
 use super::connection::ConnectionArgs;
-use super::rows::named_key_text;
-use super::{Failure, say, tell};
-use order_tables::row_text::{row_json, value_text};
+use super::{Failure, say};
+use live::verify::{DIFFERENCES_MAX, Difference, Recount, Remote, Verified, VerifyError, recount};
+use order_tables::row_text::row_json;
 use store::error::OpenError;
 use store::read::PAGE_ROWS_MAX;
-use store::value::{Cell, KeyPart, NamedKey, Row};
+use store::value::{Cell, Row};
 use store::{Store, StoreOptions};
 use tablestore::client::Client;
-use live::verify::{DIFFERENCES_MAX, Difference, Recount, Remote, Verified, VerifyError, recount};
 
 /// Rows that are read at a time while the store is watched.
 const WATCH_ROWS: usize = 1_000;
@@ -148,7 +145,7 @@ fn interrupts(runtime: &Runtime) -> watch::Receiver<bool> {
         if ctrl_c().await.is_ok() {
             interrupt.send_replace(true);
             if ctrl_c().await.is_ok() {
-                tell("orderflow: interrupted");
+                terminal::tell("orderflow: interrupted");
                 std::process::exit(INTERRUPTED.into());
             }
         }
@@ -198,25 +195,6 @@ fn pass_text(verified: &Verified) -> String {
         return format!("equal: {}\n", recounted(verified));
     }
     verified.differences.iter().map(|difference| format!("{difference}\n")).collect()
-}
-
-impl fmt::Display for Difference {
-    /// A line, whatever the row holds.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Difference { table, key, found, recounted } = self;
-        let key: NamedKey =
-            self.key_names().into_iter().zip(key.iter().cloned().map(KeyPart::Value)).collect();
-        let cells = |cells: &Option<Vec<Cell>>| match cells {
-            None => "absent".to_owned(),
-            Some(cells) if cells.is_empty() => "no columns".to_owned(),
-            Some(cells) => {
-                let cell = |cell: &Cell| printable(&format!("{} {}", cell.name, value_text(&cell.value)));
-                cells.iter().map(cell).collect::<Vec<_>>().join(", ")
-            }
-        };
-        let (key, found, recounted) = (named_key_text(&key), cells(found), cells(recounted));
-        write!(f, "{table} ({key}): the row says {found}; the recount says {recounted}")
-    }
 }
 
 /// The same as a JSON object and a line feed.

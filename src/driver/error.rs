@@ -4,6 +4,8 @@ use std::fmt;
 
 use cluster::{ClusterError, Control};
 use files::ingest::InputError;
+
+use crate::table::TableError;
 use files::sinks::{Abandon, OutputError};
 
 /// Why a run gave no results, in one sentence.
@@ -11,6 +13,8 @@ use files::sinks::{Abandon, OutputError};
 pub enum RunError {
     /// An input is not what it should be, or cannot be read.
     Input(InputError),
+    /// A table cannot be read.
+    Table(TableError),
     /// Results cannot be written.
     Output(OutputError),
     /// The processes of the run did not find, or lost, each other.
@@ -36,6 +40,7 @@ impl fmt::Display for RunError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             RunError::Input(error) => error.fmt(f),
+            RunError::Table(error) => error.fmt(f),
             RunError::Output(error) => error.fmt(f),
             RunError::Cluster(error) => error.fmt(f),
             RunError::Rejected { count, file, line, reason } => {
@@ -57,11 +62,24 @@ impl fmt::Display for RunError {
 
 impl std::error::Error for RunError {}
 
+impl From<InputError> for RunError {
+    fn from(error: InputError) -> RunError {
+        RunError::Input(error)
+    }
+}
+
+impl From<TableError> for RunError {
+    fn from(error: TableError) -> RunError {
+        RunError::Table(error)
+    }
+}
+
 impl RunError {
     /// The exit code of a program that ends with this error.
     pub fn exit_code(&self) -> u8 {
         match self {
             RunError::Input(error) => error.exit_code(),
+            RunError::Table(error) => error.exit_code(),
             RunError::Rejected { .. } => 2,
             RunError::Output(error) => error.exit_code(),
             RunError::Cluster(error) => error.exit_code(),

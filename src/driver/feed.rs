@@ -128,10 +128,17 @@ impl<'a> Feed<'a> {
     }
 
     /// Reads to the end and gives the number of lines; none if a run that follows was asked to stop.
-    fn read(&mut self, worker: &mut Worker, reader: &mut dyn Reader) -> Result<Option<u64>, RunError> {
+    fn read<E>(
+        &mut self,
+        worker: &mut Worker,
+        reader: &mut dyn Reader<Error = E>,
+    ) -> Result<Option<u64>, RunError>
+    where
+        RunError: From<E>,
+    {
         let job = self.job;
         let mut lines = 0;
-        while reader.read_block(self.epoch, &mut self.block).map_err(RunError::Input)? {
+        while reader.read_block(self.epoch, &mut self.block)? {
             if job.abort().control.stop_requested() {
                 return if job.config.follow_tick.is_some() { Ok(None) } else { Err(RunError::Interrupted) };
             }

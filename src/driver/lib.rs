@@ -11,10 +11,13 @@
 //! The first worker of process 0 has the results. Whatever fails, on any worker or process, ends the run with
 //! one sentence and leaves the output as it was: see [`Abort`].
 
+pub mod config;
 mod error;
 mod feed;
 mod report;
 mod sink;
+pub mod summary;
+pub mod table;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -24,13 +27,12 @@ use timely::worker::Worker;
 pub use error::{Abort, RunError};
 pub use sink::Sink;
 
-use cluster;
 use crate::config::RunConfig;
-use files::ingest::Plan;
+use crate::summary::{Summary, SummaryForm, seconds_warning};
 use crate::table::Table;
+use files::ingest::Plan;
+use files::sinks::{FileLayout, Output, Results, UpdateWriter};
 use terminal::progress::{Progress, ProgressCounters, Read};
-use files::sinks::{Output, Results, UpdateWriter};
-use crate::summary::{Summary, seconds_warning};
 
 /// What all workers of this process share.
 struct Job {
@@ -86,15 +88,15 @@ pub fn run(config: RunConfig) -> Result<Option<Outcome>, RunError> {
     let started = Instant::now();
     let plan = Plan::new(&config.inputs).map_err(RunError::Input)?;
     let first_table = config.inputs.first_input + plan.inputs.len() as u32;
-    let tables =
-        Table::open_all(&config.tables, first_table).map_err(|error| RunError::Input(error.into()))?;
+    let tables = Table::open_all(&config.tables, first_table)?;
     let writes = config.cluster.process == 0;
     // Before the output: of two processes with one index, the second has no port, whatever else it lacks.
     let cluster = cluster::connect(&config.cluster, &facts(&config, &plan)).map_err(RunError::Cluster)?;
     let control = cluster.control();
     let mut abort = Abort { control: control.clone(), output: None };
     let output = config.output.as_ref().filter(|_| writes).map(|output| {
-        Output::prepare(&output.dir, output.force, config.layout.clone())
+        let layout = FileLayout { format: output.format, keys: config.layout.clone() };
+        Output::prepare(&output.dir, output.force, layout)
             .unwrap_or_else(|error| abort.fail(&RunError::Output(error)))
     });
     abort.output = output.as_ref().map(Output::abandon_handle);
@@ -103,8 +105,7 @@ pub fn run(config: RunConfig) -> Result<Option<Outcome>, RunError> {
     }
     let counters = Arc::new(ProgressCounters::default());
     let bytes_total = plan.total_bytes().filter(|_| !config.local_input && tables.is_empty());
-    let quiet =
-        config.summary != crate::summary::SummaryForm::Text || !writes || config.follow_tick.is_some();
+    let quiet = config.summary != SummaryForm::Text || !writes || config.follow_tick.is_some();
     let watched = control.clone();
     let read = move || {
         watched.peers_progress().into_iter().fold(Read::default(), |sum, read| Read {

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use files::sinks::Results;
+use terminal::{Thousands, amount_for_people};
 
 /// Epoch milliseconds that are taken for seconds by mistake: as milliseconds they fall into the
 /// first years from 1970-01-02 on, as seconds from 1973 to the year 5138.
@@ -106,35 +107,6 @@ impl fmt::Display for Summary {
     }
 }
 
-/// An amount with its thousands set apart: `-1,234.50`.
-pub fn amount_for_people(amount: Amount) -> String {
-    let text = amount.to_string();
-    let (sign, digits) = text.strip_prefix('-').map_or(("", text.as_str()), |digits| ("-", digits));
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    format!("{sign}{}.{fraction}", grouped(whole))
-}
-
-/// A number with its thousands set apart: `1,234,567`.
-#[derive(Copy, Clone, Debug)]
-pub struct Thousands(pub u64);
-
-impl fmt::Display for Thousands {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&grouped(&self.0.to_string()))
-    }
-}
-
-fn grouped(digits: &str) -> String {
-    let mut text = String::with_capacity(digits.len() * 4 / 3 + 1);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 /// The warning to print where the latest timestamps, told by their window, look like seconds, not milliseconds.
 pub fn seconds_warning(latest_ms: i64) -> Option<String> {
     if !LOOKS_LIKE_SECONDS_MS.contains(&latest_ms) {
@@ -199,20 +171,6 @@ mod tests {
     #[test]
     fn a_run_of_no_time_has_no_rate() {
         assert_eq!(Summary::new(&Results::default(), 5, 0, 0.0).orders_per_second, 0.0);
-    }
-
-    #[test]
-    fn thousands_are_set_apart() {
-        for (value, expected) in
-            [(0, "0"), (999, "999"), (1_000, "1,000"), (u64::MAX, "18,446,744,073,709,551,615")]
-        {
-            assert_eq!(Thousands(value).to_string(), expected);
-        }
-        assert_eq!(format!("{:>6}|{:<6}|", Thousands(1234), Thousands(1234)), " 1,234|1,234 |");
-        for amount in ["0.00", "999.99", "-100.00", "1000.00"] {
-            let expected = amount.replace("1000", "1,000");
-            assert_eq!(amount_for_people(amount.parse().unwrap()), expected);
-        }
     }
 
     #[test]

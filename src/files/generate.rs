@@ -89,7 +89,7 @@ impl Spec {
         let reach_ms = i128::from(self.late_max_ms) + i128::from(CORRECTION_MS) + i128::from(JITTER_MS);
         let first_ms = i128::from(self.start_ms) - reach_ms;
         let last_ms = i128::from(self.start_ms) + i128::from(self.span_ms) + i128::from(CORRECTION_MS);
-        use crate::ingest::row::{AT_MS_MAX, AT_MS_MIN};
+        use orders::rules::{AT_MS_MAX, AT_MS_MIN};
         if first_ms < i128::from(AT_MS_MIN) || last_ms > i128::from(AT_MS_MAX) {
             return Err(format!("must be placed between {AT_MS_MIN} and {AT_MS_MAX} ms, late ones too"));
         }

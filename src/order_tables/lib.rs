@@ -8,17 +8,17 @@
 //! | `OrderStreamSink` | `begin`, `end` | `count`, `totalPrice`, `totalPriceExact` |
 //! | `OrderRejects` | `UserId`, `OrderId` | `reason`, `commit` |
 
-mod orders;
+mod order;
 mod read;
 mod results;
+pub mod row_text;
 
-pub use orders::{Reject, order_of};
+pub use order::{Reject, order_of};
 pub use read::{each_totals, not_a_result, total, totals_of};
 pub use results::{RejectRow, ResultRow};
 
 use store::schema::{KeyColumn, TableOptions, TableSchema};
 use store::value::KeyType;
-use tablestore::tunnel::TunnelType;
 
 /// The table of the orders.
 pub const ORDER_SOURCE: &str = "OrderSource";
@@ -46,9 +46,6 @@ pub const WINDOWS_TABLE: &str = "OrderStreamSink";
 
 /// The tables that the live job writes, and nobody else while it runs.
 pub const RESULT_TABLES: [&str; 4] = [USERS_TABLE, TOTAL_TABLE, WINDOWS_TABLE, ORDER_REJECTS];
-
-/// What the tunnel delivers: the orders that are there, then every change.
-pub const ORDER_TUNNEL_TYPE: TunnelType = TunnelType::BaseAndStream;
 
 /// The tables: that of the orders first, then those of the results in the order of [`RESULT_TABLES`].
 pub fn schemas() -> [TableSchema; 5] {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use store::value::{KeyValue, Row, Value};
+use store::value::{KeyPart, KeyValue, NamedKey, Row, Value};
 
 /// A row as a JSON object: its key columns, whose names these are, then the others by name. Binary values are text of
 /// hexadecimal digits, and so are the doubles that JSON has no number for text.
@@ -49,6 +49,29 @@ pub fn value_text(value: &Value) -> String {
     }
 }
 
+/// Text whose control characters are spelled out.
+pub fn printable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c.is_control() {
+            true => out.extend(c.escape_default()),
+            false => out.push(c),
+        }
+    }
+    out
+}
+
+/// A key with the names of its columns: `UserId u1, OrderId o1`.
+pub fn named_key_text(key: &NamedKey) -> String {
+    let part = |(name, part): &(String, KeyPart)| match part {
+        KeyPart::Value(value) => format!("{name} {}", printable(&key_value_text(value))),
+        KeyPart::Min => format!("{name} INF_MIN"),
+        KeyPart::Max => format!("{name} INF_MAX"),
+        KeyPart::AutoIncrement => format!("{name} to be chosen"),
+    };
+    key.iter().map(part).collect::<Vec<_>>().join(", ")
+}
+
 fn hex(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(2 + 2 * bytes.len());
     text.push_str("0x");
@@ -60,7 +83,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
     use store::value::Cell;
 
@@ -74,7 +97,7 @@ pub(crate) mod tests {
     }
 
     /// Rows with a value of each type, and some that are hard to print.
-    pub(crate) fn sample() -> Vec<Row> {
+    fn sample() -> Vec<Row> {
         vec![
             row(
                 KeyValue::Binary(vec![0, 255]),

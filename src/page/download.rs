@@ -14,10 +14,10 @@ use super::api::{Refusal, csv, user_fields};
 use super::rows::{Field, Rows};
 use super::{Page, windows};
 use live::feed::{FeedWatch, epoch_of};
+use live::verify::{Source, VerifyError};
 use order_tables::{ORDER_REJECTS, USERS_TABLE, WINDOWS_TABLE, not_a_result, totals_of};
 use store::value::{CellRef, KeyRef, KeyValue, PrimaryKey, ValueRef};
 use store::view::View;
-use live::verify::{Source, VerifyError};
 
 /// Rows in a part.
 const PART_ROWS_MAX: usize = 2_000;

@@ -10,7 +10,7 @@ use tokio::task::block_in_place;
 use super::*;
 use live::feed::Feed;
 use live::job::JobConfig;
-use live::job::tests::harness::{Fixture, config, put, put_cells};
+use live::job::testing::{Fixture, config, put, put_cells};
 use orders::{Layout, Zone};
 use store::value::Value;
 

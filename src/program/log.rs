@@ -12,7 +12,7 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::commands::tell;
+use terminal::tell;
 
 /// How and how much is logged.
 #[derive(Args, Clone, Debug)]

@@ -14,13 +14,13 @@ use super::transaction::Transaction;
 
 /// What becomes true in one commit.
 #[derive(Debug, Default)]
-pub(crate) struct Append {
+pub struct Append {
     /// Tables by name that must still be these, or the commit is refused as [`StoreError::TableMissing`].
-    pub(crate) tables: Vec<(String, TableId)>,
+    pub tables: Vec<(String, TableId)>,
     /// Rows. No two of one row.
-    pub(crate) writes: Vec<Write>,
+    pub writes: Vec<Write>,
     /// Keys of notes and their values; none where they go.
-    pub(crate) notes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+    pub notes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
 }
 
 /// Names of the tables whose rows only the program itself writes.
@@ -41,7 +41,7 @@ impl Reserved {
 
 impl Store {
     /// Writes rows and notes in one commit, and returns its number once it is durable. Any error takes back all of it.
-    pub(crate) fn append(&self, append: Append) -> Result<u64, StoreError> {
+    pub fn append(&self, append: Append) -> Result<u64, StoreError> {
         let Append { tables, writes, notes } = append;
         let mut prepared = Vec::with_capacity(writes.len());
         for write in writes {
@@ -65,7 +65,7 @@ impl Store {
 
     /// From now on, rows and options of these tables, and of no others, are for the program itself to write: callers' writes
     /// are refused as [`StoreError::Reserved`]. None frees them all. What was queued before is done before.
-    pub(crate) fn reserve(&self, tables: &[&str]) -> Result<(), StoreError> {
+    pub fn reserve(&self, tables: &[&str]) -> Result<(), StoreError> {
         let tables = tables.iter().map(|table| (*table).to_owned()).collect();
         let reserved = self.reserved().clone();
         // On the commit thread, between requests.

@@ -19,14 +19,14 @@ use super::value::KeyType;
 
 /// A table as it is kept in `meta`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Table {
+pub struct Table {
     /// Its id, in all its keys.
-    pub(crate) id: TableId,
+    pub id: TableId,
     /// What callers know of it.
     #[serde(serialize_with = "write_info", deserialize_with = "read_info")]
-    pub(crate) info: Arc<TableInfo>,
+    pub info: Arc<TableInfo>,
     /// The commit that switched its stream on last: every later change is logged. 0 without a stream.
-    pub(crate) logged_since: u64,
+    pub logged_since: u64,
 }
 
 fn write_info<S: Serializer>(info: &Arc<TableInfo>, serializer: S) -> Result<S::Ok, S::Error> {
@@ -39,17 +39,17 @@ fn read_info<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<TableInfo
 
 impl Table {
     /// Its name.
-    pub(crate) fn name(&self) -> &str {
+    pub fn name(&self) -> &str {
         &self.info.schema.name
     }
 
     /// Its key columns.
-    pub(crate) fn key(&self) -> &[KeyColumn] {
+    pub fn key(&self) -> &[KeyColumn] {
         &self.info.schema.key
     }
 
     /// Its options.
-    pub(crate) fn options(&self) -> &TableOptions {
+    pub fn options(&self) -> &TableOptions {
         &self.info.schema.options
     }
 }

@@ -11,7 +11,7 @@ const DELETE_ALL: u8 = 2;
 
 /// One change of a row's cells.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum EditRef<'a> {
+pub enum EditRef<'a> {
     /// This version of the column is as given.
     Put(CellRef<'a>),
     /// This version of the column goes.

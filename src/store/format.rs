@@ -90,7 +90,7 @@ pub(crate) const META_NOTE: u8 = b'n';
 
 /// Identifies a table for good; ids of deleted tables are not used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
-pub(crate) struct TableId(pub(crate) u32);
+pub struct TableId(pub u32);
 
 impl TableId {
     /// Its bytes in keys.

@@ -10,24 +10,25 @@
 //!
 //! What is on disk is written down in [`format`](mod@format).
 
-pub(crate) mod append;
+pub mod append;
 mod apply;
 mod background;
-pub(crate) mod catalog;
+pub mod catalog;
 pub mod change;
 mod check;
 mod check_key;
 mod commit;
-pub(crate) mod edit;
+pub mod edit;
 pub(crate) mod engine;
 pub mod error;
 pub mod filter;
-pub(crate) mod format;
+pub mod format;
 mod key;
 mod lock;
-pub(crate) mod log;
+pub mod log;
 mod meta;
 mod options;
+pub mod page_of_changes;
 mod prepare;
 mod purge;
 pub mod read;
@@ -42,8 +43,10 @@ pub mod tunnel;
 pub mod value;
 pub mod view;
 
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 
 use std::fmt;
 use std::fs;
@@ -70,6 +73,7 @@ use self::transaction::{Last, Transaction};
 use self::value::{CellRef, KeyRef, NamedKey, PrimaryKey, Row};
 
 pub use self::check::Checked;
+pub use self::engine::fjall::panic_message;
 pub use self::format::CHANNELS;
 pub use self::options::{Clock, Durability, StoreOptions};
 pub use self::stats::{DURATION_BOUNDS, Durations, Stats};
@@ -333,7 +337,7 @@ impl Store {
     }
 
     /// The clock it was opened with.
-    pub(crate) fn clock(&self) -> &Clock {
+    pub fn clock(&self) -> &Clock {
         &self.inner.clock
     }
 
@@ -348,7 +352,7 @@ impl Store {
     }
 
     /// A table as of the last commit.
-    pub(crate) fn find_table(&self, name: &str) -> Result<Arc<Table>, StoreError> {
+    pub fn find_table(&self, name: &str) -> Result<Arc<Table>, StoreError> {
         let tables = self.inner.committer.published.tables();
         tables.get(name).cloned().ok_or_else(|| StoreError::TableMissing(name.to_owned()))
     }

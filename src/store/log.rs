@@ -16,21 +16,21 @@ use super::value::CellRef;
 
 /// Where a change stands in its partition of a table's log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub(crate) struct LogPosition {
+pub struct LogPosition {
     /// Number of the commit.
-    pub(crate) commit: u64,
+    pub commit: u64,
     /// Place of the row within its request.
-    pub(crate) index: u32,
+    pub index: u32,
 }
 
 impl LogPosition {
     /// The first of a commit.
-    pub(crate) fn start_of(commit: u64) -> LogPosition {
+    pub fn start_of(commit: u64) -> LogPosition {
         LogPosition { commit, index: 0 }
     }
 
     /// The least above this one.
-    pub(crate) fn next(self) -> LogPosition {
+    pub fn next(self) -> LogPosition {
         match self.index.checked_add(1) {
             Some(index) => LogPosition { index, ..self },
             None => LogPosition::start_of(self.commit.saturating_add(1)),
@@ -62,7 +62,7 @@ pub(crate) fn log_key(table: TableId, partition: u8, position: LogPosition) -> [
 
 /// What happened to a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Action {
+pub enum Action {
     /// It became exactly what is given.
     Put = 1,
     /// Some of its cells changed.

@@ -83,7 +83,7 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tests::support::{TestClock, schema};
+    use crate::testing::{TestClock, schema};
     use crate::{Durability, Store};
 
     #[test]

@@ -68,7 +68,7 @@ impl View {
     }
 
     /// A table by name, if there is one.
-    pub(crate) fn find_table(&self, name: &str) -> Option<Arc<Table>> {
+    pub fn find_table(&self, name: &str) -> Option<Arc<Table>> {
         self.tables.get(name).cloned()
     }
 
@@ -146,7 +146,7 @@ impl View {
     }
 
     /// What [`Store::append`] noted under keys that start with `prefix`, in order. Reads them as they are asked for.
-    pub(crate) fn notes(
+    pub fn notes(
         &self,
         prefix: &[u8],
     ) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), StoreError>> + use<> {

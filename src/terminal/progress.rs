@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-pub use cluster::Progress as Read;
 use crate::Thousands;
+pub use cluster::Progress as Read;
 
 /// How often the bar looks at the counters.
 const TICK_MS: u64 = 100;

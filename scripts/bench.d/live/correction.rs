@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
-use files::format::Format;
 use live::job::{CHANGES_MAX, Job, JobConfig, Phase, Status};
 use order_tables::schemas;
 use orders::{Layout, Zone};
@@ -75,7 +74,7 @@ fn load(folder: &Path, first: u64, end: u64) {
 /// Times in the graph, and from the write to the results' sync.
 async fn correct(folder: &Path, orders: u64) -> (Vec<Duration>, Vec<Duration>) {
     let store = open(folder, Durability::Synced);
-    let layout = Layout { format: Format::Csv, zone: Zone::default(), width: Default::default() };
+    let layout = Layout { zone: Zone::default(), width: Default::default() };
     let config = JobConfig { workers: 1, layout, changes_max: CHANGES_MAX };
     let job = Job::start(store.clone(), config).expect("the job starts");
     let watch = job.watch();

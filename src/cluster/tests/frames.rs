@@ -3,6 +3,7 @@
 use super::*;
 use crate::frame::{self, Body, FrameError, Goodbye, Heartbeat, Mark, Proof, Refusal};
 use crate::frame::{FRAME_BYTES_MAX, Hello, JOB_BYTES_MAX};
+use testkit::Random;
 
 fn examples() -> Vec<Body> {
     let fact = Fact { name: "--window".to_owned(), value: "30s".to_owned() };
@@ -63,23 +64,6 @@ fn text_of_a_peer_is_made_printable() {
     assert_eq!(frame::printable("a\x1b[2Jb\nc", 100), "a\u{fffd}[2Jb\u{fffd}c");
     assert_eq!(frame::printable("äöü", 3), "äöü");
     assert_eq!(frame::printable("äöüß", 3), "äöü…");
-}
-
-/// SplitMix64: the same numbers each time.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound as u64) as usize
-    }
 }
 
 #[test]

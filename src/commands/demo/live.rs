@@ -11,17 +11,16 @@ use super::follow::Follow;
 use super::results::Sums;
 use super::written::now_ms;
 use super::{Folder, Interrupts, runtime};
-use crate::cli::parse_duration_ms;
-use cluster;
+use crate::commands::time::parse_duration_ms;
+
 use crate::commands::columns::columns;
 use crate::commands::generate::{Load, Rate};
 use crate::commands::page::PageArgs;
 use crate::commands::up::{INTERRUPTED, REGION, addresses, exports};
 use crate::commands::{Failure, say};
-use driver::config;
-use files::format::Format;
-use files::generate::Spec;
+
 use crate::program::instance::{Instance, InstanceConfig, InstanceError};
+use files::generate::Spec;
 use live::job::{CHANGES_MAX, JobConfig};
 use store::Durability;
 use tablestore::client::{Client, ClientConfig};
@@ -80,8 +79,7 @@ pub struct LiveArgs {
 /// # Errors
 /// [`Failure`]: as of [`demo`](super::demo).
 pub(super) fn live(args: &LiveArgs) -> Result<(), Failure> {
-    let layout = config::layout(Format::Csv, args.window, &args.timezone)
-        .map_err(|error| Failure::new(error.exit_code(), error))?;
+    let layout = crate::commands::time::layout(args.window, &args.timezone)?;
     let cluster = cluster::resolve(args.workers, None, None, None, None)
         .map_err(|error| Failure::new(error.exit_code(), error))?;
     let addresses = addresses("--listen", &args.listen)?;

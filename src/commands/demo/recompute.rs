@@ -12,18 +12,17 @@ use dataflows::WindowWidth;
 use tokio::task::spawn_blocking;
 
 use super::{Folder, Interrupts, caught_up, environment, off_the_runtime, runtime};
-use cluster;
+
 use crate::commands::up::INTERRUPTED;
 use crate::commands::{Failure, say};
-use files::format::Format;
 use files::generate::Spec;
 use live::job::{CHANGES_MAX, Job, JobConfig, JobWatch};
 use order_tables::schemas;
-use terminal::progress::{Progress, ProgressCounters, Read};
 use orders::{Layout, Zone};
+use report::Report;
 use store::{Durability, Store, StoreOptions};
 use terminal::Thousands;
-use report::Report;
+use terminal::progress::{Progress, ProgressCounters, Read};
 
 mod changes;
 mod load;
@@ -66,7 +65,7 @@ pub struct RecomputeArgs {
 pub(super) fn recompute(args: &RecomputeArgs) -> Result<(), Failure> {
     let cluster = cluster::resolve(args.workers, None, None, None, None)
         .map_err(|error| Failure::new(error.exit_code(), error))?;
-    let layout = Layout { format: Format::Csv, zone: Zone::default(), width: WindowWidth::default() };
+    let layout = Layout { zone: Zone::default(), width: WindowWidth::default() };
     let config = JobConfig { workers: cluster.workers, layout, changes_max: CHANGES_MAX };
     let (runtime, interrupts) = runtime()?;
     let folder = Folder::of(args.data.as_deref())?;

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use dataflows::Totals;
 
-use crate::commands::columns::printable;
 use live::job::Phase;
-use driver::summary::{Thousands, amount_for_people};
+use order_tables::row_text::printable;
+use terminal::{Thousands, amount_for_people};
 
 /// Lines that are always there.
 const FIXED_LINES: usize = 11;

@@ -9,7 +9,7 @@ use crate::commands::columns::columns;
 use order_tables::{TOTAL_TABLE, USERS_TABLE, WINDOWS_TABLE, each_totals, total};
 use store::error::StoreError;
 use store::view::View;
-use driver::summary::{Thousands, amount_for_people};
+use terminal::{Thousands, amount_for_people};
 
 /// The rows of one result, counted and summed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,11 +79,10 @@ fn sum(view: &View, table: &str) -> Result<Sum, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use files::format::Format;
+    use dataflows::{Amount, Id, RowKey, Window, WindowWidth};
     use order_tables::{ResultRow, schemas};
     use orders::{Layout, Zone};
     use store::{Store, StoreOptions};
-    use dataflows::{Amount, Id, RowKey, Window, WindowWidth};
 
     fn totals(orders: i64, cents: i64) -> Totals {
         Totals { orders, amount: Amount::from_decimal(cents, 2).unwrap() }
@@ -96,7 +95,7 @@ mod tests {
         for schema in schemas() {
             store.create_table(schema).unwrap();
         }
-        let layout = Layout { format: Format::Csv, zone: Zone::default(), width: WindowWidth::default() };
+        let layout = Layout { zone: Zone::default(), width: WindowWidth::default() };
         let put = |key: RowKey, totals: Totals| {
             let write = ResultRow::new(&key, &totals, &layout).put(1);
             assert!(store.write_and_wait(vec![write]).iter().all(Result::is_ok));

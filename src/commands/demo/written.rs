@@ -9,7 +9,7 @@ use dataflows::WindowWidth;
 
 use super::render::Written;
 use crate::commands::generate::{Hear, Kind, Line, write_of};
-use crate::commands::rows::named_key_text;
+use order_tables::row_text::named_key_text;
 use tablestore::client::ServiceError;
 
 /// What the speed is an average over.

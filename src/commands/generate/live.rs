@@ -8,12 +8,12 @@ use serde::Serialize;
 
 use super::GenerateArgs;
 use super::load::{Hear, Line, Load, write, write_of};
-use crate::commands::rows::named_key_text;
 use crate::commands::{Failure, say};
 use order_tables::ORDER_SOURCE;
-use terminal::progress::{Progress, ProgressCounters};
-use terminal::Thousands;
+use order_tables::row_text::named_key_text;
 use tablestore::client::ServiceError;
+use terminal::Thousands;
+use terminal::progress::{Progress, ProgressCounters};
 
 /// Refused orders that are named; the rest are counted.
 const REFUSED_SHOWN: u64 = 10;

@@ -200,7 +200,7 @@ pub(crate) fn write_of(order: &GeneratedOrder) -> Write {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::rows::named_key_text;
+    use order_tables::row_text::named_key_text;
 
     #[test]
     fn an_order_becomes_a_row_with_its_price_to_the_cent() {

@@ -25,9 +25,9 @@ pub use error::TableError;
 
 use self::folder::FolderRows;
 use self::wire::WireRows;
-use super::{Block, InputError, Reader, Reject};
-use order_tables::{ORDER_KEY, ORDER_SOURCE, key_text, order_of, schemas};
+use files::ingest::{Block, Reader, Reject};
 use order_tables::row_text::row_json;
+use order_tables::{ORDER_KEY, ORDER_SOURCE, key_text, order_of, schemas};
 use store::schema::KeyColumn;
 use store::value::{Cell, CellRef, KeyRef, Row, ValueRef};
 use tablestore::client::ClientConfig;
@@ -154,7 +154,9 @@ pub struct TableReader<'a> {
 }
 
 impl Reader for TableReader<'_> {
-    fn read_block(&mut self, epoch: Epoch, block: &mut Block) -> Result<bool, InputError> {
+    type Error = TableError;
+
+    fn read_block(&mut self, epoch: Epoch, block: &mut Block) -> Result<bool, TableError> {
         let Table { name, ordinal, rows } = self.table;
         let mut rows = rows.lock().unwrap_or_else(PoisonError::into_inner);
         match &mut *rows {

@@ -5,7 +5,6 @@ use std::io;
 
 use super::Compression;
 use super::parquet::ParquetError;
-use super::table::TableError;
 
 /// Why an input cannot be read. Each is one sentence that names the input; all of them end the run.
 #[derive(Debug)]
@@ -110,23 +109,12 @@ pub enum InputError {
     },
     /// A Parquet file that cannot be read.
     Parquet(ParquetError),
-    /// A table that cannot be read.
-    Table(TableError),
 }
 
 impl InputError {
     /// The exit code of a program that ends with this error: what is wrong with a file is for its owner to put right.
     pub fn exit_code(&self) -> u8 {
-        match self {
-            InputError::Table(error) => error.exit_code(),
-            _ => 2,
-        }
-    }
-}
-
-impl From<TableError> for InputError {
-    fn from(error: TableError) -> InputError {
-        InputError::Table(error)
+        2
     }
 }
 
@@ -181,7 +169,6 @@ impl fmt::Display for InputError {
                  writes to it"
             ),
             InputError::Parquet(error) => error.fmt(f),
-            InputError::Table(error) => error.fmt(f),
         }
     }
 }

@@ -178,7 +178,7 @@ impl Plan {
     ///
     /// # Errors
     /// The input is gone, unreadable or changed, or the header of a pipe is bad; a pipe is waited for.
-    pub fn open(&self, part: &Part) -> Result<Box<dyn Reader>, InputError> {
+    pub fn open(&self, part: &Part) -> Result<Box<dyn Reader<Error = InputError>>, InputError> {
         let input = &self.inputs[part.input];
         let envelope = self.options.envelope;
         let context = ParserContext { envelope, input: input.ordinal, part: part.ordinal, round: 0 };
@@ -331,6 +331,8 @@ pub(super) fn canonical(path: &Path) -> PathBuf {
 }
 
 impl Reader for parquet::ParquetReader {
+    type Error = InputError;
+
     fn read_block(&mut self, epoch: dataflows::Epoch, block: &mut super::Block) -> Result<bool, InputError> {
         Ok(parquet::ParquetReader::read_block(self, epoch, block)?)
     }

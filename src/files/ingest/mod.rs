@@ -1,5 +1,4 @@
-//! Orders from files, streams and tables. Of files and streams every worker reads its own part, a block at a time; of a
-//! table, the workers of a process take the next block in turns.
+//! Orders from files and streams: every worker reads its own part, a block at a time.
 
 mod boundary;
 pub mod csv;
@@ -10,7 +9,6 @@ pub mod jsonl;
 pub mod parquet;
 mod reader;
 pub mod row;
-pub mod table;
 mod tail;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -67,10 +65,13 @@ pub trait Parser {
 
 /// Reads the records of one part of an input.
 pub trait Reader {
+    /// Why the input cannot be read.
+    type Error;
+
     /// Reads the next block of input, some 64 KiB of it, and appends what it holds to `block`.
     ///
     /// Returns `false`, having appended nothing, once the part is at its end.
-    fn read_block(&mut self, epoch: Epoch, block: &mut Block) -> Result<bool, InputError>;
+    fn read_block(&mut self, epoch: Epoch, block: &mut Block) -> Result<bool, Self::Error>;
 }
 
 /// What a [`Parser`] is told about the part of an input that it reads.

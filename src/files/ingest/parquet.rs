@@ -36,8 +36,9 @@ use self::footer::{Footer, guarded};
 use self::kind::Opened;
 use self::places::{Place, Places};
 use self::rows::{Columns, Rows};
-use super::row::{Op, Role};
+use super::row::Op;
 use super::{Block, ColumnNames, Envelope, ParserContext};
+use orders::rules::Role;
 
 /// Rows of one block. Their columns and orders stay within a core's own cache.
 const BATCH_ROWS: usize = 2048;

@@ -290,7 +290,7 @@ impl CsvHeader {
 
 /// The header line that was expected, as the columns are called here.
 fn expected_header(names: &ColumnNames) -> String {
-    use super::row::Role;
+    use orders::rules::Role;
     [Role::UserId, Role::OrderId, Role::Price, Role::Timestamp].map(|role| names.wanted(role)).join(",")
 }
 
@@ -340,6 +340,8 @@ impl TextReader {
 }
 
 impl Reader for TextReader {
+    type Error = InputError;
+
     fn read_block(&mut self, epoch: Epoch, block: &mut Block) -> Result<bool, InputError> {
         if self.at_end {
             return Ok(false);

@@ -1,70 +1,9 @@
-//! What every format shares: the limits of a row's values, the reasons for setting a row aside,
-//! and the way a good row becomes an order or an upsert.
-//!
-//! A reason names the column by its role (`price`, whatever the input calls it) and shows the value
-//! quoted, escaped and cut, so that it is safe to print and never long. Nothing here rounds,
-//! replaces or guesses: a value is taken as it is, or its row is refused.
+//! What every form of file shares: the way a good row becomes an order or an upsert.
 
-use std::fmt;
-
-use dataflows::{Amount, AmountError, Epoch, Id, Order, OrderKey, OrderState, Position, Upsert};
+use dataflows::{Epoch, Id, Order, OrderKey, OrderState, Position, Upsert};
+use orders::rules::{Quoted, Role, check_id, parse_at_ms, parse_price};
 
 use super::{Block, ColumnNames, Envelope, ParserContext, Reject};
-
-/// Longest user id or order id, in bytes.
-pub const ID_BYTES_MAX: usize = 1024;
-
-/// Earliest event time, in epoch milliseconds: in the year 5, so that the ends of its window print
-/// as four-digit years in any zone.
-pub const AT_MS_MIN: i64 = -62_000_000_000_000;
-
-/// Latest event time, in epoch milliseconds: in the year 9987, for the same reason.
-pub const AT_MS_MAX: i64 = 253_000_000_000_000;
-
-/// Characters of a value that a reason shows.
-const QUOTED_CHARS_MAX: usize = 64;
-
-/// What a column says about an order.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// Who ordered.
-    UserId,
-    /// Which order of theirs.
-    OrderId,
-    /// How much.
-    Price,
-    /// When.
-    Timestamp,
-    /// Whether a line puts or deletes the order.
-    Op,
-}
-
-impl Role {
-    /// All roles; the role at index `i` is the one whose `as usize` is `i`.
-    pub const ALL: [Role; 5] = [Role::UserId, Role::OrderId, Role::Price, Role::Timestamp, Role::Op];
-
-    /// The canonical name of the column.
-    pub fn name(self) -> &'static str {
-        match self {
-            Role::UserId => "user_id",
-            Role::OrderId => "order_id",
-            Role::Price => "price",
-            Role::Timestamp => "timestamp",
-            Role::Op => "op",
-        }
-    }
-
-    /// The option of the command line that gives the column another name.
-    pub fn option(self) -> &'static str {
-        match self {
-            Role::UserId => "--column-user-id",
-            Role::OrderId => "--column-order-id",
-            Role::Price => "--column-price",
-            Role::Timestamp => "--column-timestamp",
-            Role::Op => "--column-op",
-        }
-    }
-}
 
 impl ColumnNames {
     /// The name that was given for a role, if one was.
@@ -127,75 +66,6 @@ pub struct Cells<'a> {
     pub timestamp: &'a [u8],
     /// Empty, `put` or `delete`.
     pub op: &'a [u8],
-}
-
-/// The id that a cell spells.
-///
-/// # Errors
-/// The reason: it is empty, longer than [`ID_BYTES_MAX`], or not UTF-8.
-pub fn check_id(role: Role, text: &[u8]) -> Result<&str, String> {
-    let name = role.name();
-    if text.is_empty() {
-        return Err(format!("{name} is empty"));
-    }
-    if text.len() > ID_BYTES_MAX {
-        return Err(format!("{name} is {} bytes long: the limit is {ID_BYTES_MAX}", text.len()));
-    }
-    std::str::from_utf8(text).map_err(|_| format!("{name} {} is not valid UTF-8", Quoted(text)))
-}
-
-/// The price that a cell spells.
-///
-/// # Errors
-/// The reason, see [`price_reason`].
-pub fn parse_price(text: &[u8]) -> Result<Amount, String> {
-    let text = trim_blanks(text);
-    Amount::parse(text).map_err(|error| price_reason(Quoted(text), error))
-}
-
-/// Why a row with this price is refused.
-pub fn price_reason(price: impl fmt::Display, error: AmountError) -> String {
-    match error {
-        AmountError::Empty => "price is empty".to_owned(),
-        error => format!("price {price} {error}"),
-    }
-}
-
-/// The event time that a cell spells, in epoch milliseconds.
-///
-/// # Errors
-/// The reason: it is not an integer, or beyond [`AT_MS_MIN`] to [`AT_MS_MAX`].
-pub fn parse_at_ms(text: &[u8]) -> Result<i64, String> {
-    let text = trim_blanks(text);
-    let (negative, digits) = match text {
-        [b'-', digits @ ..] => (true, digits),
-        [b'+', digits @ ..] => (false, digits),
-        digits => (false, digits),
-    };
-    if text.is_empty() {
-        return Err("timestamp is empty".to_owned());
-    }
-    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-        return Err(format!("timestamp {} is not an integer of epoch milliseconds", Quoted(text)));
-    }
-    // Saturated sums are out of range all the same.
-    let magnitude = digits
-        .iter()
-        .fold(0_i64, |sum, digit| sum.saturating_mul(10).saturating_add(i64::from(digit - b'0')));
-    let at_ms = if negative { -magnitude } else { magnitude };
-    if (AT_MS_MIN..=AT_MS_MAX).contains(&at_ms) { Ok(at_ms) } else { Err(out_of_range(&Cut(text))) }
-}
-
-/// The event time of a cell that is a number of epoch milliseconds already.
-///
-/// # Errors
-/// The reason: it is beyond [`AT_MS_MIN`] to [`AT_MS_MAX`].
-pub fn check_at_ms(at_ms: i64) -> Result<i64, String> {
-    if (AT_MS_MIN..=AT_MS_MAX).contains(&at_ms) { Ok(at_ms) } else { Err(out_of_range(&at_ms)) }
-}
-
-fn out_of_range(at: &dyn fmt::Display) -> String {
-    format!("timestamp {at} is out of range: epoch milliseconds from {AT_MS_MIN} to {AT_MS_MAX}")
 }
 
 /// What a cell of the `op` column says.
@@ -270,113 +140,9 @@ impl ParserContext {
     }
 }
 
-/// The text without the spaces and tabs around it.
-pub(super) fn trim_blanks(mut text: &[u8]) -> &[u8] {
-    while let [b' ' | b'\t', rest @ ..] = text {
-        text = rest;
-    }
-    while let [rest @ .., b' ' | b'\t'] = text {
-        text = rest;
-    }
-    text
-}
-
-/// Shows bytes from outside: in quotes, escaped, cut with `…` after 64 characters.
-pub struct Quoted<'a>(pub &'a [u8]);
-
-impl fmt::Display for Quoted<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\"{}\"", Cut(self.0))
-    }
-}
-
-/// [`Quoted`] without the quotes.
-pub struct Cut<'a>(pub &'a [u8]);
-
-impl fmt::Display for Cut<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A character has at most four bytes, so a longer value is cut anyway and need not be decoded.
-        let shown = &self.0[..self.0.len().min(4 * (QUOTED_CHARS_MAX + 1))];
-        let mut chars_left = QUOTED_CHARS_MAX;
-        for chunk in shown.utf8_chunks() {
-            for char in chunk.valid().chars() {
-                if chars_left == 0 {
-                    return f.write_str("…");
-                }
-                chars_left -= 1;
-                match char {
-                    '\'' => f.write_str("'")?,
-                    char => write!(f, "{}", char.escape_debug())?,
-                }
-            }
-            for byte in chunk.invalid() {
-                if chars_left == 0 {
-                    return f.write_str("…");
-                }
-                chars_left -= 1;
-                write!(f, "\\x{byte:02x}")?;
-            }
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn timestamps_are_integers_within_the_years_5_to_9987() {
-        let cases: [(&str, Result<i64, &str>); 15] = [
-            ("0", Ok(0)),
-            ("-1", Ok(-1)),
-            ("+1700000000000", Ok(1_700_000_000_000)),
-            (" 1700000000000\t", Ok(1_700_000_000_000)),
-            ("0000000000000000000000000000007", Ok(7)),
-            ("-62000000000000", Ok(AT_MS_MIN)),
-            ("253000000000000", Ok(AT_MS_MAX)),
-            ("", Err("timestamp is empty")),
-            (" ", Err("timestamp is empty")),
-            ("-", Err("timestamp \"-\" is not an integer of epoch milliseconds")),
-            ("yesterday", Err("timestamp \"yesterday\" is not an integer of epoch milliseconds")),
-            ("1700000000000.0", Err("timestamp \"1700000000000.0\" is not an integer of epoch milliseconds")),
-            (
-                "-62000000000001",
-                Err("timestamp -62000000000001 is out of range: \
-                     epoch milliseconds from -62000000000000 to 253000000000000"),
-            ),
-            (
-                "253000000000001",
-                Err("timestamp 253000000000001 is out of range: \
-                     epoch milliseconds from -62000000000000 to 253000000000000"),
-            ),
-            (
-                "99999999999999999999999999",
-                Err("timestamp 99999999999999999999999999 is out of range: \
-                     epoch milliseconds from -62000000000000 to 253000000000000"),
-            ),
-        ];
-        for (text, expected) in cases {
-            assert_eq!(parse_at_ms(text.as_bytes()), expected.map_err(str::to_owned), "{text:?}");
-        }
-        assert_eq!(check_at_ms(AT_MS_MAX), Ok(AT_MS_MAX));
-        assert_eq!(check_at_ms(AT_MS_MIN), Ok(AT_MS_MIN));
-        assert!(check_at_ms(i64::MIN).unwrap_err().starts_with("timestamp -9223372036854775808 is out of"));
-    }
-
-    #[test]
-    fn ids_are_text_of_1_to_1024_bytes() {
-        let long = "é".repeat(512);
-        assert_eq!(check_id(Role::UserId, long.as_bytes()), Ok(long.as_str()));
-        let cases: [(&[u8], &str); 3] = [
-            (b"", "order_id is empty"),
-            (&[b'x'; 1025], "order_id is 1025 bytes long: the limit is 1024"),
-            (b"caf\xe9", "order_id \"caf\\xe9\" is not valid UTF-8"),
-        ];
-        for (text, reason) in cases {
-            assert_eq!(check_id(Role::OrderId, text), Err(reason.to_owned()));
-        }
-    }
 
     #[test]
     fn operations_depend_on_the_envelope() {
@@ -388,20 +154,5 @@ mod tests {
         assert_eq!(parse_op(b"delete", Envelope::Upsert), Ok(Op::Delete));
         let refused = "op \"delete\" needs --envelope upsert".to_owned();
         assert_eq!(parse_op(b"delete", Envelope::Append), Err(refused));
-    }
-
-    #[test]
-    fn quoted_values_are_escaped_and_cut() {
-        let cases: [(&[u8], &str); 5] = [
-            (b"it's 12,34", "\"it's 12,34\""),
-            (b"a\"b\\c\n\t\x1b", r#""a\"b\\c\n\t\u{1b}""#),
-            (b"\xff\xfe\xe9t\xc3\xa9", r#""\xff\xfe\xe9té""#),
-            (&[b'x'; 64], &format!("\"{}\"", "x".repeat(64))),
-            (&[b'x'; 10_000_000], &format!("\"{}…\"", "x".repeat(64))),
-        ];
-        for (value, shown) in cases {
-            assert_eq!(Quoted(value).to_string(), shown);
-        }
-        assert_eq!(Quoted("é".repeat(100).as_bytes()).to_string(), format!("\"{}…\"", "é".repeat(64)));
     }
 }

@@ -2,8 +2,8 @@
 
 use dataflows::{Amount, Diff, Epoch, Id, Order, PRICE_MAX, Upsert};
 
-use super::row::{AT_MS_MAX, AT_MS_MIN, ID_BYTES_MAX};
 use super::{BUFFER_PADDING, Block, Envelope, Parser, ParserContext, RECORD_BYTES_MAX, Reject};
+use orders::rules::{AT_MS_MAX, AT_MS_MIN, ID_BYTES_MAX};
 
 /// The epoch of all orders of tests.
 pub(crate) const EPOCH: Epoch = 7;
@@ -95,40 +95,4 @@ pub(crate) fn parse_in_cuts(
 /// Parses an input in one call.
 pub(crate) fn parse_whole(parser: &mut dyn Parser, input: &[u8]) -> Parsed {
     parse_in_cuts(parser, input, || usize::MAX / 2)
-}
-
-/// Numbers that look random: splitmix64.
-pub(crate) struct Random(pub(crate) u64);
-
-impl Random {
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// A number below `bound`.
-    pub(crate) fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound as u64) as usize
-    }
-
-    pub(crate) fn pick<'a, T: ?Sized>(&mut self, from: &[&'a T]) -> &'a T {
-        from[self.below(from.len())]
-    }
-
-    /// Changes a few bytes: removes, doubles, overwrites, or inserts one of `tokens`.
-    pub(crate) fn mutate(&mut self, text: &mut Vec<u8>, tokens: &[&[u8]]) {
-        for _ in 0..self.below(4) {
-            let at = self.below(text.len() + 1);
-            let until = text.len().min(at + 1 + self.below(6));
-            match self.below(4) {
-                0 => drop(text.drain(at..until)),
-                1 => text.extend_from_within(at..until),
-                2 => text[at..until].fill(self.next() as u8),
-                _ => drop(text.splice(at..at, self.pick(tokens).iter().copied())),
-            }
-        }
-    }
 }

@@ -17,12 +17,12 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use crate::format::Format;
-use dataflows::{Epoch, Totals, WindowWidth};
+use dataflows::{Epoch, Totals};
 use serde::{Deserialize, Serialize};
 
 use super::results::Results;
-use super::text::{push_amount, push_csv_field, push_integer, push_json_id, push_json_string};
-use super::zone::Zone;
+use orders::Layout;
+use orders::text::{push_amount, push_csv_field, push_integer, push_json_id, push_json_string};
 
 /// The file that says what the folder is, and that it is ours.
 pub const MARK: &str = "orderflow.json";
@@ -63,51 +63,19 @@ impl Table {
     }
 }
 
-/// How results are printed: the same for all the writes of a run.
+/// How result files are printed: the same for all the writes of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Layout {
+pub struct FileLayout {
     /// The form of the files.
     pub format: Format,
-    /// The zone that windows are printed in.
-    pub zone: Zone,
-    /// The width of windows.
-    pub width: WindowWidth,
+    /// How the keys of windows print.
+    pub keys: Layout,
 }
 
-impl Layout {
+impl FileLayout {
     /// The names of the result files, in the order of [`Table::ALL`].
     pub fn file_names(&self) -> [String; 3] {
         Table::ALL.map(|table| table.file_name(self.format))
-    }
-
-    /// Appends the first instant of the window from `start_ms`, as its key prints it.
-    ///
-    /// Milliseconds are printed only where the width is not whole seconds.
-    pub fn push_begin(&self, out: &mut Vec<u8>, start_ms: i64) {
-        self.zone.push(out, start_ms, self.width.ms() % 1000 != 0);
-    }
-
-    /// The first instant of the window from `start_ms`, as its key prints it.
-    pub fn begin(&self, start_ms: i64) -> String {
-        let mut text = Vec::new();
-        self.push_begin(&mut text, start_ms);
-        String::from_utf8_lossy(&text).into_owned()
-    }
-
-    /// The first instant after the window from `start_ms`, as its key prints it.
-    pub fn end(&self, start_ms: i64) -> String {
-        self.begin(start_ms.saturating_add(self.width.ms()))
-    }
-
-    /// The first instant of the window whose key prints so; none if no window's does.
-    pub fn start_ms(&self, begin: &str) -> Option<i64> {
-        let start_ms = self.zone.instant_ms(begin)?;
-        (self.width.containing(start_ms).start_ms == start_ms).then_some(start_ms)
-    }
-
-    /// Appends the first instant after the window from `start_ms`, as its key prints it.
-    pub fn push_end(&self, out: &mut Vec<u8>, start_ms: i64) {
-        self.push_begin(out, start_ms.saturating_add(self.width.ms()));
     }
 }
 
@@ -165,14 +133,14 @@ pub fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
 ///
 /// # Errors
 /// The operating system's, as they are.
-pub fn write_table(path: &Path, table: Table, results: &Results, layout: &Layout) -> io::Result<()> {
+pub fn write_table(path: &Path, table: Table, results: &Results, layout: &FileLayout) -> io::Result<()> {
     match layout.format {
-        Format::Csv => write_synced(path, &csv_bytes(table, results, layout)),
-        Format::Jsonl => write_synced(path, &jsonl_bytes(table, results, layout)),
+        Format::Csv => write_synced(path, &csv_bytes(table, results, &layout.keys)),
+        Format::Jsonl => write_synced(path, &jsonl_bytes(table, results, &layout.keys)),
         Format::Parquet => {
             let file = File::create(path)?;
             let mut out = BufWriter::new(&file);
-            parquet::write(&mut out, table, results, layout)?;
+            parquet::write(&mut out, table, results, &layout.keys)?;
             out.flush()?;
             drop(out);
             file.sync_all()

@@ -16,16 +16,13 @@ pub mod files;
 pub mod output;
 pub mod rejects;
 pub mod results;
-pub mod text;
 pub mod updates;
-pub mod zone;
 
-pub use files::{Layout, OutputFacts};
+pub use files::{FileLayout, OutputFacts};
 pub use output::{Abandon, Output, OutputError};
 pub use rejects::Rejects;
 pub use results::{Disagreement, Mismatch, Results};
 pub use updates::{Readers, UpdateWriter};
-pub use zone::{Zone, ZoneError};
 
 #[cfg(test)]
 pub(crate) mod test_results;

@@ -33,11 +33,11 @@ mod staging;
 
 pub use self::error::OutputError;
 use self::staging::{Place, Staging};
-use super::files::{Layout, MARK, OutputFacts, REJECTS, Table, write_synced, write_table};
+use super::files::{FileLayout, MARK, OutputFacts, REJECTS, Table, write_synced, write_table};
 use super::rejects::Rejects;
 use super::results::Results;
-use super::text::io_cause;
 use crate::format::Format;
+use orders::text::io_cause;
 
 /// The output folder of a run. Dropping it removes what is not yet part of the folder.
 #[derive(Debug)]
@@ -63,7 +63,7 @@ struct State {
     shown: PathBuf,
     /// The folder itself: absolute, no symbolic link.
     target: PathBuf,
-    layout: Layout,
+    layout: FileLayout,
     /// Whether files of our names in the folder are ours to remove.
     ours: bool,
     /// `None` once given up.
@@ -83,7 +83,7 @@ impl Output {
     /// it than results of ours, or with results of another zone or width, unless `force`; a folder
     /// that another run writes to; one of our names taken by a folder.
     /// Failed (exit code 3): [`OutputError::Prepare`].
-    pub fn prepare(dir: &Path, force: bool, layout: Layout) -> Result<Output, OutputError> {
+    pub fn prepare(dir: &Path, force: bool, layout: FileLayout) -> Result<Output, OutputError> {
         let mut parents_made = Vec::new();
         let prepared = prepare(dir, force, layout, &mut parents_made);
         if prepared.is_err() {
@@ -271,8 +271,8 @@ impl State {
     fn facts(&self, set: &Set<'_>) -> OutputFacts {
         OutputFacts {
             orderflow: env!("CARGO_PKG_VERSION").to_owned(),
-            window_ms: self.layout.width.ms().unsigned_abs(),
-            timezone: self.layout.zone.name().to_owned(),
+            window_ms: self.layout.keys.width.ms().unsigned_abs(),
+            timezone: self.layout.keys.zone.name().to_owned(),
             format: self.layout.format,
             epoch: set.results.epoch,
             orders: set.orders,
@@ -304,7 +304,7 @@ fn names_of_ours() -> Vec<String> {
 fn prepare(
     dir: &Path,
     force: bool,
-    layout: Layout,
+    layout: FileLayout,
     parents_made: &mut Vec<PathBuf>,
 ) -> Result<State, OutputError> {
     let target = folder::resolve(dir, parents_made).map_err(|error| OutputError::prepare(dir, &error))?;
@@ -345,7 +345,7 @@ fn refuse(
     dir: &Path,
     target: &Path,
     force: bool,
-    layout: &Layout,
+    layout: &FileLayout,
     found: Option<OutputFacts>,
 ) -> Result<(), OutputError> {
     let entries = folder::entries(target).map_err(|error| OutputError::prepare(dir, &error))?;
@@ -364,7 +364,7 @@ fn refuse(
             None => Ok(()),
         };
     };
-    let (asked, asked_ms) = (layout.zone.name(), layout.width.ms().unsigned_abs());
+    let (asked, asked_ms) = (layout.keys.zone.name(), layout.keys.width.ms().unsigned_abs());
     if found.timezone != asked {
         return Err(OutputError::OtherZone { dir, found: found.timezone, asked: asked.to_owned() });
     }

@@ -2,9 +2,10 @@
 
 use dataflows::{Id, Totals, Window, WindowWidth};
 
-use super::files::Layout;
+use orders::{Layout, Zone};
+
+use super::files::FileLayout;
 use super::results::Results;
-use super::zone::Zone;
 use crate::format::Format;
 
 /// The totals of so many orders of this amount in all.
@@ -15,9 +16,9 @@ pub(crate) fn totals(orders: i64, amount: &str) -> Totals {
 }
 
 /// A layout of windows of this width in this zone.
-pub(crate) fn layout(format: Format, zone: &str, width_ms: u32) -> Layout {
+pub(crate) fn layout(format: Format, zone: &str, width_ms: u32) -> FileLayout {
     let (zone, width) = (Zone::parse(zone).unwrap(), WindowWidth::from_ms(width_ms).unwrap());
-    Layout { format, zone, width }
+    FileLayout { format, keys: Layout { zone, width } }
 }
 
 /// Three users, one of them with a name to quote; three windows, one before 1970.

@@ -15,8 +15,10 @@ use std::io::{self, Write};
 
 use dataflows::{Change, Epoch, RowKey, Totals};
 
-use super::files::{Layout, push_json_window};
-use super::text::{push_amount, push_integer, push_json_id};
+use orders::Layout;
+
+use super::files::push_json_window;
+use orders::text::{push_amount, push_integer, push_json_id};
 
 /// Bytes of updates written at once.
 const WRITE_BYTES: usize = 64 << 10;
@@ -41,7 +43,7 @@ pub struct UpdateWriter<W> {
 }
 
 impl<W: Write> UpdateWriter<W> {
-    /// A writer of rows printed like this; the layout's format plays no part.
+    /// A writer of rows printed like this.
     pub fn new(out: W, layout: Layout) -> UpdateWriter<W> {
         UpdateWriter { out, layout, text: Vec::with_capacity(WRITE_BYTES) }
     }

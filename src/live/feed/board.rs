@@ -247,7 +247,6 @@ mod tests {
     use dataflows::{Change, Id, Window, WindowWidth};
 
     use super::*;
-    use files::format::Format;
     use crate::job::Late;
     use orders::Zone;
 
@@ -255,7 +254,7 @@ mod tests {
     const SHOWN: usize = 20;
 
     fn layout() -> Layout {
-        Layout { format: Format::Csv, zone: Zone::default(), width: WindowWidth::default() }
+        Layout { zone: Zone::default(), width: WindowWidth::default() }
     }
 
     fn totals(orders: i64, amount: i64) -> Totals {

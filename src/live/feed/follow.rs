@@ -12,8 +12,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{Board, LEADERS_MAX, Shared};
 use crate::job::{Committed, Phase, Status};
-use store::error::StoreError;
 use crate::verify::Verification;
+use store::error::StoreError;
 
 /// The shortest time between two frames.
 const FRAME_INTERVAL: Duration = Duration::from_millis(100);

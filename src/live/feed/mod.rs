@@ -31,9 +31,9 @@ use self::frames::Frames;
 use self::late::LateSeen;
 pub use self::state::State;
 use crate::job::{JobWatch, LateChange, Status};
+use crate::verify::Verification;
 use orders::Layout;
 use store::Store;
-use crate::verify::Verification;
 
 /// Users that a frame shows, by each rank.
 pub const LEADERS_MAX: usize = 50;

@@ -8,10 +8,10 @@ use tokio::sync::watch;
 use tokio::task::block_in_place;
 
 use super::*;
-use crate::job::tests::harness::{Fixture, any_request, config, delete, put};
+use crate::job::testing::{Fixture, any_request, config, delete, put};
 use crate::job::{JobConfig, Phase};
 use order_tables::{ORDER_SOURCE, USERS_TABLE, WINDOWS_TABLE, each_totals, order_of};
-use store::tests::support::Random;
+use testkit::Random;
 
 /// How long a test waits for what must come.
 const PATIENCE: Duration = Duration::from_secs(60);

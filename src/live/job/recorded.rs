@@ -6,7 +6,6 @@ use dataflows::WindowWidth;
 use serde::{Deserialize, Serialize};
 
 use super::tables::{Look, Wanted};
-use files::format::Format;
 use orders::{Layout, Zone};
 use store::error::StoreError;
 use store::format::TableId;
@@ -106,7 +105,7 @@ impl Head {
     /// How the results are printed; none if there is no such zone or width.
     pub(super) fn layout(&self) -> Option<Layout> {
         let width = u32::try_from(self.window_ms).ok().and_then(WindowWidth::from_ms)?;
-        Some(Layout { format: Format::Csv, zone: Zone::parse(&self.zone).ok()?, width })
+        Some(Layout { zone: Zone::parse(&self.zone).ok()?, width })
     }
 }
 

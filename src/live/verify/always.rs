@@ -18,7 +18,7 @@ use super::pace::{Pace, worked};
 use super::rolling::{Rolling, Step};
 use super::{Verified, VerifyError};
 use store::Store;
-use store::engine::fjall::panic_message;
+use store::panic_message;
 use store::read::PAGE_ROWS_MAX;
 
 /// From a commit until the pass that it calls for: its results are mostly there by then.

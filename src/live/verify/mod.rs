@@ -33,17 +33,17 @@ pub use always::{AlwaysOn, AlwaysOnConfig, Verification};
 pub use error::VerifyError;
 pub use recount::{DIFFERENCES_MAX, Difference, Recount, Verified};
 pub use remote::Remote;
-pub(crate) use source::changes_page;
-pub use source::{ChangesFrom, EmitRow, Source};
+pub use source::{EmitRow, Source};
+pub use store::page_of_changes::ChangesFrom;
 
 use dataflows::WindowWidth;
 
-use files::format::Format;
 use crate::job::Recorded;
 use order_tables::{ORDER_SOURCE, RESULT_TABLES};
 use orders::{Layout, Zone};
 use store::error::StoreError;
 use store::view::View;
+use tablestore::server::{ResultsAsOf, ShownResults};
 
 /// Begins a recount of the results in a view.
 ///
@@ -64,8 +64,27 @@ pub(crate) fn recorded(view: &View) -> Result<Option<Recorded>, StoreError> {
     }
     let is_there = |table: &str| view.table(table).is_ok();
     let must_be_empty = !is_there(ORDER_SOURCE) && RESULT_TABLES.into_iter().any(is_there);
-    let layout = || Layout { format: Format::Csv, zone: Zone::default(), width: WindowWidth::default() };
+    let layout = || Layout { zone: Zone::default(), width: WindowWidth::default() };
     Ok(must_be_empty.then(|| Recorded { upper: view.last_commit() + 1, layout: layout() }))
+}
+
+/// The results of the live job, for the server of the store that they lie in.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct JobResults;
+
+impl ShownResults for JobResults {
+    fn in_view(&self, view: &View) -> Result<Option<ResultsAsOf>, StoreError> {
+        let as_of = |Recorded { upper, layout }: Recorded| ResultsAsOf {
+            upper,
+            zone: layout.zone.name().to_owned(),
+            window_ms: layout.width.ms(),
+        };
+        Ok(recorded(view)?.map(as_of))
+    }
+
+    fn source(&self) -> &str {
+        ORDER_SOURCE
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! One recount, a bounded number of rows at a time.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use dataflows::Totals;
 
@@ -8,9 +9,10 @@ use super::fold::{Expected, Fold};
 use super::source::key_names;
 use super::{ChangesFrom, Source, VerifyError};
 use crate::job::Recorded;
+use order_tables::row_text::{named_key_text, printable, value_text};
 use order_tables::{ORDER_SOURCE, RESULT_TABLES, ResultRow};
 use orders::Layout;
-use store::value::{Cell, CellRef, KeyRef, PrimaryKey, Value, ValueRef};
+use store::value::{Cell, CellRef, KeyPart, KeyRef, NamedKey, PrimaryKey, Value, ValueRef};
 
 /// Differences that are kept; further ones are counted.
 pub const DIFFERENCES_MAX: usize = 10;
@@ -51,6 +53,25 @@ impl Difference {
     /// Names of the columns of its key.
     pub fn key_names(&self) -> Vec<String> {
         key_names(self.table)
+    }
+}
+
+impl fmt::Display for Difference {
+    /// A line, whatever the row holds.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Difference { table, key, found, recounted } = self;
+        let key: NamedKey =
+            self.key_names().into_iter().zip(key.iter().cloned().map(KeyPart::Value)).collect();
+        let cells = |cells: &Option<Vec<Cell>>| match cells {
+            None => "absent".to_owned(),
+            Some(cells) if cells.is_empty() => "no columns".to_owned(),
+            Some(cells) => {
+                let cell = |cell: &Cell| printable(&format!("{} {}", cell.name, value_text(&cell.value)));
+                cells.iter().map(cell).collect::<Vec<_>>().join(", ")
+            }
+        };
+        let (key, found, recounted) = (named_key_text(&key), cells(found), cells(recounted));
+        write!(f, "{table} ({key}): the row says {found}; the recount says {recounted}")
     }
 }
 

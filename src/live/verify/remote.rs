@@ -5,7 +5,6 @@ use tokio::runtime::Handle;
 
 use super::source::{borrowed, range};
 use super::{ChangesFrom, EmitRow, Recount, Source, VerifyError};
-use files::format::Format;
 use crate::job::Recorded;
 use orders::{Layout, Zone};
 use store::value::{KeyPart, PrimaryKey};
@@ -67,7 +66,7 @@ fn not_opened(endpoint: &str, error: ClientError) -> VerifyError {
 fn recorded(snapshot: &Snapshot) -> Option<Recorded> {
     let width = u32::try_from(snapshot.window_ms).ok().and_then(WindowWidth::from_ms)?;
     let zone = Zone::parse(&snapshot.zone).ok()?;
-    Some(Recorded { upper: snapshot.upper, layout: Layout { format: Format::Csv, zone, width } })
+    Some(Recorded { upper: snapshot.upper, layout: Layout { zone, width } })
 }
 
 impl Source for Remote {

@@ -5,21 +5,13 @@ use std::ops::ControlFlow;
 use super::VerifyError;
 use order_tables::{ORDER_SOURCE, schemas};
 use store::error::StoreError;
+use store::page_of_changes::ChangesFrom;
 use store::read::{Direction, RangeRead, Selection};
 use store::value::{CellRef, KeyPart, KeyRef, NamedKey, PrimaryKey, Row};
 use store::view::{RowChange, View};
 
 /// Takes the key and the newest version of each cell of a row.
 pub type EmitRow<'a> = &'a mut dyn FnMut(&[KeyRef<'_>], &[CellRef<'_>]);
-
-/// A place among the changes of the table of orders.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ChangesFrom {
-    /// The commit.
-    pub commit: u64,
-    /// Changes of that commit that lie before it.
-    pub skip: u64,
-}
 
 /// One state of all tables, which does not change while it is read.
 pub trait Source {
@@ -75,7 +67,7 @@ impl Source for View {
         emit: &mut dyn FnMut(RowChange),
     ) -> Result<Option<ChangesFrom>, VerifyError> {
         let mut left = changes_max;
-        let page = changes_page(self, from, &mut |change| {
+        let page = self.changes_page(ORDER_SOURCE, from, &mut |change| {
             emit(change);
             left = left.saturating_sub(1);
             if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -85,31 +77,6 @@ impl Source for View {
             error => error.into(),
         })
     }
-}
-
-/// Gives the changes of the table of orders from `from` on to `emit` until that breaks off, then returns the place to go on from.
-/// [`StoreError::TunnelExpired`] if some are no longer, or not, kept.
-pub(crate) fn changes_page(
-    view: &View,
-    from: ChangesFrom,
-    emit: &mut dyn FnMut(RowChange) -> ControlFlow<()>,
-) -> Result<Option<ChangesFrom>, StoreError> {
-    // What is not there has no changes, be its log there or not.
-    if from.commit > view.last_commit() || view.table(ORDER_SOURCE).is_err() {
-        return Ok(None);
-    }
-    let mut at = ChangesFrom { skip: 0, ..from };
-    for change in view.changes(ORDER_SOURCE, from.commit)? {
-        let (commit, change) = change?;
-        if commit > at.commit {
-            at = ChangesFrom { commit, skip: 0 };
-        }
-        at.skip += 1;
-        if at > from && emit(change).is_break() {
-            return Ok(Some(at));
-        }
-    }
-    Ok(None)
 }
 
 /// Names of the key columns of a table of the design.

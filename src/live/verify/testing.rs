@@ -5,7 +5,6 @@ use std::path::Path;
 use dataflows::{Reference, RowKey, WindowWidth};
 
 use super::source::borrowed;
-use files::format::Format;
 use crate::job::{HEAD_KEY, Head};
 use order_tables::{ORDER_SOURCE, RESULT_TABLES, RejectRow, ResultRow, order_of, schemas};
 use orders::{Layout, Zone};
@@ -51,7 +50,7 @@ pub(crate) fn log_anew(store: &Store, is_on: bool) {
 
 pub(crate) fn layout() -> Layout {
     let zone = Zone::parse("Europe/Berlin").unwrap();
-    Layout { format: Format::Csv, zone, width: WindowWidth::default() }
+    Layout { zone, width: WindowWidth::default() }
 }
 
 /// A key of a table of the design.

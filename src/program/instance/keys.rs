@@ -7,7 +7,11 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::commands::connection::{KEY_ID, SECRET};
+/// The variable that holds the access key's id.
+pub const KEY_ID: &str = "OTS_AK_ENV";
+
+/// The variable that holds the access key's secret. There is no flag: other users of a machine see flags.
+pub const SECRET: &str = "OTS_SK_ENV";
 
 /// Name of the file in the data directory.
 const KEY_FILE: &str = "keys.env";

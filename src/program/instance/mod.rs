@@ -24,13 +24,13 @@ use tokio::task::{JoinSet, spawn_blocking};
 pub use self::error::InstanceError;
 use self::keys::KeyPair;
 use self::phases::Phases;
-use page::{self, PageConfig, PageLimits};
+use crate::program::metrics::Metrics;
 use live::feed::Feed;
 use live::job::{Job, JobConfig, JobWatch, Phase};
-use crate::program::metrics::Metrics;
+use live::verify::{AlwaysOn, AlwaysOnConfig, JobResults};
+use page::{PageConfig, PageLimits};
 use store::{Durability, Store, StoreOptions};
 use tablestore::server::{Limits, Server, ServiceConfig};
-use live::verify::{AlwaysOn, AlwaysOnConfig};
 
 /// How often the store is asked whether it still takes writes.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
@@ -157,11 +157,12 @@ impl Instance {
             secret: key.secret.clone(),
             limits: Limits::default(),
             vitals: Arc::new(Metrics::new(store.clone(), watch.as_ref(), verified)),
+            results: Arc::new(JobResults),
         };
         let server = Serving::start(address, |stopped| Server::serve(listener, service, either_way(stopped)));
         let page = feed.as_ref().zip(page).map(|(feed, ((listener, address), hosts))| {
             let config = PageConfig { feed: feed.watch(), hosts, limits: PageLimits::default() };
-            Serving::start(address, |stopped| dashboard::serve(listener, config, either_way(stopped)))
+            Serving::start(address, |stopped| ::page::serve(listener, config, either_way(stopped)))
         });
         let phases = Phases::of(watch.as_ref().map(JobWatch::follow));
         Ok(Instance { key, server, page, feed, recount, job, store, phases, is_refusing: false })

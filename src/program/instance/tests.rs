@@ -1,12 +1,11 @@
 use std::path::Path;
 
 use super::*;
-use files::format::Format;
 use live::job::CHANGES_MAX;
 use orders::{Layout, Zone};
 
 fn config(data: &Path) -> InstanceConfig {
-    let layout = Layout { format: Format::Csv, zone: Zone::default(), width: Default::default() };
+    let layout = Layout { zone: Zone::default(), width: Default::default() };
     InstanceConfig {
         data: data.to_owned(),
         addresses: vec!["127.0.0.1:0".parse().unwrap()],

@@ -9,9 +9,9 @@ use tokio::sync::watch;
 
 use self::text::{Kind, Text};
 use live::job::{JobWatch, Phase, Status};
+use live::verify::Verification;
 use store::{Stats, Store};
 use tablestore::server::{Load, Vitals};
-use live::verify::Verification;
 
 /// All phases of the job, as the metric names them.
 const PHASES: [&str; 7] = ["starting", "waiting", "blocked", "rebuilding", "running", "failed", "stopped"];

@@ -1,5 +1,7 @@
 //! An engine in memory for tests: a disk that forgets what was not synced, and fails when told to.
 
+#![allow(clippy::unwrap_used)] // Tests may.
+
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Arc, Mutex};
@@ -9,7 +11,7 @@ use crate::read::Direction;
 
 /// What goes wrong with one commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
+pub enum Fault {
     /// It is not written.
     WriteFails,
     /// It is written, but is reported as failed.
@@ -23,7 +25,8 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    pub(crate) const ALL: [Fault; 5] =
+    /// Every fault.
+    pub const ALL: [Fault; 5] =
         [Fault::WriteFails, Fault::WriteFailsLate, Fault::SyncFails, Fault::SyncFailsLate, Fault::StopsAfter];
 }
 
@@ -31,7 +34,7 @@ type Spaces = [BTreeMap<Bytes, Bytes>; Space::ALL.len()];
 
 /// A disk, which outlives the engines that use it.
 #[derive(Clone, Default)]
-pub(crate) struct Disk(Arc<Mutex<State>>);
+pub struct Disk(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
@@ -53,29 +56,30 @@ struct State {
 
 impl Disk {
     /// Lets the `commit`-th commit from now, counted from 0, go wrong.
-    pub(crate) fn fail(&self, commit: usize, fault: Fault) {
+    pub fn fail(&self, commit: usize, fault: Fault) {
         let mut state = self.0.lock().unwrap();
         state.fault = Some((state.commits + commit, fault));
     }
 
     /// Whether something went wrong.
-    pub(crate) fn has_failed(&self) -> bool {
+    pub fn has_failed(&self) -> bool {
         self.0.lock().unwrap().dead
     }
 
     /// Whether the store wrote on after it was told of a failure.
-    pub(crate) fn was_ignored(&self) -> bool {
+    pub fn was_ignored(&self) -> bool {
         self.0.lock().unwrap().ignored
     }
 
     /// Power fails and comes back: what was not synced is gone, and the disk is sound again.
-    pub(crate) fn restart(&self) {
+    pub fn restart(&self) {
         let mut state = self.0.lock().unwrap();
         (state.written, state.visible) = (state.synced.clone(), state.synced.clone());
         (state.fault, state.dead) = (None, false);
     }
 
     /// Entries of a space.
+    #[cfg(test)]
     pub(crate) fn entries(&self, space: Space) -> usize {
         self.0.lock().unwrap().visible[space.index()].len()
     }

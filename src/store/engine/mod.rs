@@ -5,7 +5,7 @@
 pub(crate) mod fjall;
 mod journal;
 
-#[cfg(test)]
+#[cfg(any(test, feature = "testing"))]
 pub(crate) mod faulty;
 
 use std::fmt;

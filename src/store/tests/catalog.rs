@@ -1,9 +1,9 @@
 use tempfile::TempDir;
 
-use super::support::{folder, memory_store};
 use crate::engine::Space;
 use crate::error::StoreError;
 use crate::schema::{KeyColumn, StreamOptions, TableOptions, TableSchema, TableUpdate};
+use crate::testing::{folder, memory_store};
 use crate::transaction::Transaction;
 use crate::value::KeyType;
 use crate::{Store, StoreOptions};

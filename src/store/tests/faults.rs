@@ -4,11 +4,11 @@ use std::thread;
 
 use super::model::Model;
 use super::script::{Request, agrees, models, script};
-use super::support::{START_MS, TestClock, key, memory_store, open, rows, schema, set, write};
 use crate::change::{ColumnChange, RowChange};
 use crate::engine::Space;
 use crate::engine::faulty::{Disk, Fault};
 use crate::error::StoreError;
+use crate::testing::{START_MS, TestClock, key, memory_store, open, rows, schema, set, write};
 use crate::{Durability, Store};
 
 const CALLERS: usize = 4;

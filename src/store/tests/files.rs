@@ -8,9 +8,10 @@ use tempfile::TempDir;
 
 use super::model::Model;
 use super::script::{Request, agrees, models, script};
-use super::support::{Random, START_MS, TestClock, folder, schema, until_purged};
 use crate::error::OpenError;
+use crate::testing::{START_MS, TestClock, folder, schema, until_purged};
 use crate::{Durability, Store};
+use testkit::Random;
 
 /// More than the journal of the script.
 const JOURNAL_BYTES_MAX: usize = 64 << 10;

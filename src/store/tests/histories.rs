@@ -3,12 +3,12 @@
 use proptest::prelude::*;
 
 use super::model::{Model, Refused};
-use super::support::{TestClock, all, folder, memory_store, open, scan, schema};
 use crate::change::{ColumnChange, Condition, Existence, Returning, RowChange, Write};
 use crate::engine::faulty::Disk;
 use crate::filter::{Comparator, Filter};
 use crate::read::Direction;
 use crate::schema::{StreamOptions, TableOptions, TableUpdate};
+use crate::testing::{TestClock, all, folder, memory_store, open, scan, schema};
 use crate::value::{KeyPart, KeyValue, NamedKey, Value};
 use crate::{Durability, Store};
 
@@ -42,7 +42,7 @@ fn value() -> impl Strategy<Value = Value> {
 }
 
 fn column_change() -> impl Strategy<Value = (String, ColumnChange)> {
-    let version = VERSIONS_MS.prop_map(|ms| super::support::START_MS + ms);
+    let version = VERSIONS_MS.prop_map(|ms| crate::testing::START_MS + ms);
     let change = prop_oneof![
         5 => (value(), prop::option::weighted(0.3, version.clone()))
             .prop_map(|(value, version)| ColumnChange::Put { value, version }),

@@ -1,6 +1,5 @@
 //! The log: what it says of each change, where it starts, and how it is cut.
 
-use super::support::{TestClock, key, memory_store, open, schema, set, write};
 use crate::catalog;
 use crate::change::{ColumnChange, RowChange, Write};
 use crate::edit::EditRef;
@@ -9,6 +8,7 @@ use crate::engine::faulty::Disk;
 use crate::key::KeyReader;
 use crate::log::{self, Action, Cut, LogPosition};
 use crate::schema::{StreamOptions, TableUpdate};
+use crate::testing::{TestClock, key, memory_store, open, schema, set, write};
 use crate::{CHANNELS, Durability, Store};
 
 /// Changes of all partitions, in the order of their commits, as `key action before > after | edits`.

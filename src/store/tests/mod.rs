@@ -9,5 +9,4 @@ mod model;
 mod reads;
 mod script;
 mod sorted_files;
-pub(crate) mod support;
 mod writes;

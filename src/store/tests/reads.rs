@@ -1,14 +1,14 @@
 //! Reads: selections, filters, ranges and their pages.
 
-use super::support::{
-    START_MS, TestClock, all, bounds, key, memory_store, open, rows, scan, schema, set, write,
-};
 use crate::change::{ColumnChange, RowChange};
 use crate::engine::faulty::Disk;
 use crate::error::StoreError;
 use crate::filter::{Comparator, Filter};
 use crate::read::{Direction, PAGE_ROWS_MAX, RangeRead, Selection};
 use crate::schema::{TableOptions, TableUpdate};
+use crate::testing::{
+    START_MS, TestClock, all, bounds, key, memory_store, open, rows, scan, schema, set, write,
+};
 use crate::value::{KeyPart, KeyValue, Row, Value};
 use crate::{Durability, Store};
 

@@ -1,11 +1,11 @@
 //! A workload that is the same every time, request by request, for the tests of failures.
 
 use super::model::Model;
-use super::support::{TestClock, key, rows, schema, set, write};
 use crate::Store;
 use crate::change::{ColumnChange, Condition, Existence, RowChange, Write};
 use crate::error::StoreError;
 use crate::schema::{TableOptions, TableSchema, TableUpdate};
+use crate::testing::{TestClock, key, rows, schema, set, write};
 
 #[derive(Clone)]
 pub(crate) enum Request {

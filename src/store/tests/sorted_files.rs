@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use super::support::{Random, START_MS, TestClock, all, folder, key, rows, scan, schema, write};
 use crate::change::{ColumnChange, RowChange, Write};
 use crate::error::{OpenError, StoreError};
 use crate::read::{Direction, Selection};
+use crate::testing::{START_MS, TestClock, all, folder, key, rows, scan, schema, write};
 use crate::value::Value;
 use crate::{Durability, Store};
+use testkit::Random;
 
 fn open(folder: &TempDir, clock: &TestClock) -> Result<Store, OpenError> {
     Store::open(folder.path(), clock.options(Durability::Synced))

@@ -2,12 +2,12 @@
 
 use std::thread;
 
-use super::support::{START_MS, bounds, key, memory_store, rows, schema, set, write};
 use crate::Store;
 use crate::change::{ColumnChange, Condition, Existence, Returning, RowChange, Write};
 use crate::error::StoreError;
 use crate::filter::{Comparator, Filter};
 use crate::read::Selection;
+use crate::testing::{START_MS, bounds, key, memory_store, rows, schema, set, write};
 use crate::value::{KeyPart, KeyValue, NamedKey, Value};
 
 fn store() -> Store {

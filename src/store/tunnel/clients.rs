@@ -13,18 +13,18 @@ use super::{Open, Tunnels, stream};
 
 /// A client's claim to a channel.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Claim<'a> {
+pub struct Claim<'a> {
     /// Id of the tunnel.
-    pub(crate) tunnel: &'a str,
+    pub tunnel: &'a str,
     /// Id of the client.
-    pub(crate) client: &'a str,
+    pub client: &'a str,
     /// Name of the channel.
-    pub(crate) channel: &'a str,
+    pub channel: &'a str,
 }
 
 impl Tunnels<'_> {
     /// Connects a client and gives its id.
-    pub(crate) fn connect(&self, tunnel: &str, timeout_s: Option<i64>) -> Result<String, StoreError> {
+    pub fn connect(&self, tunnel: &str, timeout_s: Option<i64>) -> Result<String, StoreError> {
         let open = self.open_text(tunnel)?;
         let mut session = self.live(&open)?;
         let mut random = [0; 16];
@@ -39,7 +39,7 @@ impl Tunnels<'_> {
     }
 
     /// Takes in what a client says of its channels and answers with those it has from now on.
-    pub(crate) fn heartbeat(
+    pub fn heartbeat(
         &self,
         tunnel: &str,
         client: &str,
@@ -67,7 +67,7 @@ impl Tunnels<'_> {
     }
 
     /// Drops a client at its own wish.
-    pub(crate) fn shut_down(&self, tunnel: &str, client: &str) -> Result<(), StoreError> {
+    pub fn shut_down(&self, tunnel: &str, client: &str) -> Result<(), StoreError> {
         let open = self.open_text(tunnel)?;
         let mut session = open.lock();
         let mut assignment = session.assignment.clone();
@@ -77,19 +77,14 @@ impl Tunnels<'_> {
     }
 
     /// The stored checkpoint of a channel that the client has.
-    pub(crate) fn checkpoint(&self, claim: Claim<'_>) -> Result<Checkpoint, StoreError> {
+    pub fn checkpoint(&self, claim: Claim<'_>) -> Result<Checkpoint, StoreError> {
         let open = self.open_text(claim.tunnel)?;
         let (_session, index, source) = self.held(&open, claim)?;
         checkpoint(self.store.snapshot().as_ref(), &open.definition, index, source)
     }
 
     /// Sets the checkpoint of a channel that the client has. Durable when it returns. `number` must be above the stored one.
-    pub(crate) fn set_checkpoint(
-        &self,
-        claim: Claim<'_>,
-        cursor: Cursor,
-        number: i64,
-    ) -> Result<(), StoreError> {
+    pub fn set_checkpoint(&self, claim: Claim<'_>, cursor: Cursor, number: i64) -> Result<(), StoreError> {
         let open = self.open_text(claim.tunnel)?;
         let (mut session, index, source) = self.held(&open, claim)?;
         self.check_place(source, &cursor.place)?;
@@ -123,7 +118,7 @@ impl Tunnels<'_> {
     }
 
     /// Emits a page of records of a channel that the client has.
-    pub(crate) fn read(
+    pub fn read(
         &self,
         claim: Claim<'_>,
         from: Cursor,

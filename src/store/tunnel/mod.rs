@@ -37,16 +37,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use self::assignment::{ChannelReport, ChannelStatus};
 pub use self::changes::{ChangeBatch, ChangeReader};
-pub(crate) use self::clients::Claim;
+pub use self::clients::Claim;
 pub use self::model::{
     ChannelInfo, Stage, StartFlag, StreamRange, TunnelDescription, TunnelInfo, TunnelKind, TunnelSpec,
 };
-pub(crate) use self::model::{Cursor, Place, RecordRef};
-pub(crate) use self::page::PageMax;
+pub use self::model::{Checkpoint, Cursor, PageEnd, Place, RecordRef, Sequence};
+pub use self::page::{Emit, PageMax};
 pub(crate) use self::session::Sessions;
 pub(crate) use self::stream::{check_kept, last_of};
 
-use self::model::Checkpoint;
 use self::records::{Definition, Source, TunnelId, checkpoint, definitions, find};
 use self::session::Session;
 use super::Store;
@@ -62,13 +61,13 @@ pub(crate) const TUNNELS_MAX: usize = 64;
 pub(crate) const SAVE_US: i64 = 10 * 60 * 1_000_000;
 
 /// The tunnels of a store.
-pub(crate) struct Tunnels<'s> {
+pub struct Tunnels<'s> {
     store: &'s Store,
 }
 
 impl Store {
     /// Its tunnels. All calls may wait for the disk.
-    pub(crate) fn tunnels(&self) -> Tunnels<'_> {
+    pub fn tunnels(&self) -> Tunnels<'_> {
         Tunnels { store: self }
     }
 }
@@ -87,14 +86,14 @@ impl Open {
 
 impl Tunnels<'_> {
     /// Creates a tunnel and switches its table's stream on where it is off. Gives the tunnel's id.
-    pub(crate) fn create(&self, spec: TunnelSpec) -> Result<String, StoreError> {
+    pub fn create(&self, spec: TunnelSpec) -> Result<String, StoreError> {
         create::check(&spec)?;
         let definition = self.store.transact(move |transaction| create::create(transaction, spec))?;
         Ok(definition.id.to_string())
     }
 
     /// Deletes a tunnel. An `id`, if given, must be its own.
-    pub(crate) fn delete(&self, table: &str, name: &str, id: Option<&str>) -> Result<(), StoreError> {
+    pub fn delete(&self, table: &str, name: &str, id: Option<&str>) -> Result<(), StoreError> {
         let (table, name, id) = (table.to_owned(), name.to_owned(), id.map(str::to_owned));
         let deleted = self.store.transact(move |transaction| {
             let table = transaction.table(&table)?;
@@ -109,7 +108,7 @@ impl Tunnels<'_> {
     }
 
     /// The tunnels of a table, or of all tables, by table and name.
-    pub(crate) fn list(&self, table: Option<&str>) -> Result<Vec<TunnelInfo>, StoreError> {
+    pub fn list(&self, table: Option<&str>) -> Result<Vec<TunnelInfo>, StoreError> {
         let names = match table {
             Some(table) => vec![table.to_owned()],
             None => self.store.tables(),
@@ -137,7 +136,7 @@ impl Tunnels<'_> {
     }
 
     /// A tunnel and its channels. An `id`, if given, must be its own.
-    pub(crate) fn describe(
+    pub fn describe(
         &self,
         table: &str,
         name: &str,

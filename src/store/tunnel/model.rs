@@ -113,7 +113,7 @@ pub struct TunnelDescription {
 
 /// A place in a channel: what is before it was delivered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Place {
+pub enum Place {
     /// The rows whose key bytes are these, or above.
     Base(Vec<u8>),
     /// The changes from this one on.
@@ -124,53 +124,53 @@ pub(crate) enum Place {
 
 /// A place in a channel, and what lies before it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Cursor {
+pub struct Cursor {
     /// Where.
-    pub(crate) place: Place,
+    pub place: Place,
     /// Records before it.
-    pub(crate) records: u64,
+    pub records: u64,
     /// Time of the change before it, in microseconds since 1970; 0 where there is none.
-    pub(crate) time_us: i64,
+    pub time_us: i64,
 }
 
 /// Orders the changes of a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Sequence {
+pub struct Sequence {
     /// Time of the commit, in microseconds since 1970, above that of every earlier commit.
-    pub(crate) time_us: i64,
+    pub time_us: i64,
     /// Index within the commit.
-    pub(crate) index: u32,
+    pub index: u32,
 }
 
 /// A record of a channel.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct RecordRef<'a> {
+pub struct RecordRef<'a> {
     /// What happened.
-    pub(crate) action: Action,
+    pub action: Action,
     /// The table's key columns.
-    pub(crate) columns: &'a [KeyColumn],
+    pub columns: &'a [KeyColumn],
     /// The row's key, in the same order.
-    pub(crate) key: &'a [KeyRef<'a>],
+    pub key: &'a [KeyRef<'a>],
     /// Its cells or changes.
-    pub(crate) edits: &'a [EditRef<'a>],
+    pub edits: &'a [EditRef<'a>],
     /// Its place among the changes; none for a row that was there when the tunnel was created.
-    pub(crate) sequence: Option<Sequence>,
+    pub sequence: Option<Sequence>,
 }
 
 /// Where a page of records ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct PageEnd {
+pub struct PageEnd {
     /// What to read next.
-    pub(crate) next: Cursor,
+    pub next: Cursor,
     /// Something is there to be read now.
-    pub(crate) more: bool,
+    pub more: bool,
 }
 
 /// A channel's checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Checkpoint {
+pub struct Checkpoint {
     /// Where reading goes on.
-    pub(crate) cursor: Cursor,
+    pub cursor: Cursor,
     /// How often it was set, as its clients count.
-    pub(crate) number: i64,
+    pub number: i64,
 }

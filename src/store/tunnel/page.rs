@@ -13,11 +13,11 @@ const PAGE_BYTES_MAX: usize = 1 << 20;
 
 /// When a page ends.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct PageMax {
+pub struct PageMax {
     /// After so many records,
-    pub(crate) records: usize,
+    pub records: usize,
     /// or with the record that brings it to so many bytes.
-    pub(crate) bytes: usize,
+    pub bytes: usize,
 }
 
 impl Default for PageMax {
@@ -62,4 +62,4 @@ impl<'p> Page<'p> {
 }
 
 /// Takes a record and says how many bytes it made of it.
-pub(crate) type Emit<'e> = &'e mut dyn FnMut(&RecordRef<'_>) -> usize;
+pub type Emit<'e> = &'e mut dyn FnMut(&RecordRef<'_>) -> usize;

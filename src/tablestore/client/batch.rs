@@ -11,13 +11,13 @@ use super::call::{Operation, Retries};
 use super::error::{ClientError, ServiceError};
 use super::retry::{Access, RetryPolicy, is_retryable};
 use super::rows::{condition, return_content, returned_row, time_range, versions_max};
-use store::change::{RowChange, Write};
-use store::read::Selection;
-use store::value::{NamedKey, Row};
 use crate::filter::encode_filter;
 use crate::limits::{ROWS_PER_READ_MAX, ROWS_PER_WRITE_MAX, WRITE_BYTES_MAX};
 use crate::plain_buffer::{encode_change, encode_key};
 use crate::table;
+use store::change::{RowChange, Write};
+use store::read::Selection;
+use store::value::{NamedKey, Row};
 
 /// Bytes around a row, or around the name of a table, in a request: at most a tag and a length each.
 const FRAME_BYTES_MAX: usize = 16;

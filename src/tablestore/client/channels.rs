@@ -3,10 +3,10 @@
 use super::Client;
 use super::call::Operation;
 use super::error::ClientError;
-use store::change::ColumnChange;
-use store::value::NamedKey;
 use crate::plain_buffer::{Malformed, Rows, Sequence};
 use crate::tunnel;
+use store::change::ColumnChange;
+use store::value::NamedKey;
 
 const CONNECT: Operation = Operation::write("/tunnel/connect");
 const HEARTBEAT: Operation = Operation::read("/tunnel/heartbeat");

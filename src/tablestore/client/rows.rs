@@ -5,12 +5,12 @@ use bytes::Bytes;
 use super::Client;
 use super::call::Operation;
 use super::error::ClientError;
-use store::change::{Condition, Existence, Returning, RowChange, Write};
-use store::read::{Direction, RangeRead, Selection};
-use store::value::{NamedKey, Row};
 use crate::filter::encode_filter;
 use crate::plain_buffer::{Malformed, Rows, encode_change, encode_key, parse_key};
 use crate::table;
+use store::change::{Condition, Existence, Returning, RowChange, Write};
+use store::read::{Direction, RangeRead, Selection};
+use store::value::{NamedKey, Row};
 
 const PUT: Operation = Operation::write("/PutRow");
 const UPDATE: Operation = Operation::write("/UpdateRow");

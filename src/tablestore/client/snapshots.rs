@@ -4,10 +4,10 @@ use super::Client;
 use super::call::Operation;
 use super::error::ClientError;
 use super::rows::{RangePage, range_page, range_request, returned_row};
-use store::read::RangeRead;
-use store::view::RowChange;
 use crate::plain_buffer::Malformed;
 use crate::{snapshot, table};
+use store::read::RangeRead;
+use store::view::RowChange;
 
 const OPEN: Operation = Operation::read("/orderflow/snapshot/open");
 const READ: Operation = Operation::read("/orderflow/snapshot/read");

@@ -3,11 +3,11 @@
 use super::Client;
 use super::call::Operation;
 use super::error::ClientError;
+use crate::table;
 use store::schema::{
     KeyColumn, STREAM_HOURS, StreamOptions, TableInfo, TableOptions, TableSchema, TableUpdate,
 };
 use store::value::KeyType;
-use crate::table;
 
 const LIST: Operation = Operation::read("/ListTable");
 const CREATE: Operation = Operation::write("/CreateTable");

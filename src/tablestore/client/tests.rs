@@ -9,10 +9,10 @@ use prost::Message;
 
 use super::fake::{FakeServer, Reply, SECRET, quick};
 use super::*;
-use store::read::{Direction, RangeRead, Selection};
-use store::value::{Cell, KeyPart, KeyValue, NamedKey, Row, Value};
 use crate::plain_buffer::{Writer, encode_key};
 use crate::table;
+use store::read::{Direction, RangeRead, Selection};
+use store::value::{Cell, KeyPart, KeyValue, NamedKey, Row, Value};
 
 fn listed() -> Reply {
     Reply::answer(&table::ListTableResponse { table_names: vec!["Orders".to_owned()] })

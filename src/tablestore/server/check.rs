@@ -8,9 +8,7 @@ use super::Service;
 use super::date::{DATE_SKEW_S_MAX, parse_date};
 use super::error::Refusal;
 use super::operation::Operation;
-use crate::signature::{
-    SIGNATURE_HEADER, SIGNATURE_V4_HEADER, SIGNED_PREFIX, SignedHeader, SigningKey,
-};
+use crate::signature::{SIGNATURE_HEADER, SIGNATURE_V4_HEADER, SIGNED_PREFIX, SignedHeader, SigningKey};
 
 /// Versions of the interface: that of the table operations, and that which one client names for tunnels.
 const API_VERSIONS: [&str; 2] = ["2015-12-31", "2018-04-01"];

@@ -4,11 +4,11 @@ use bytes::Bytes;
 use prost::Message;
 
 use super::error::Refusal;
-use store::change::{Condition, Existence, Returning};
 use crate::filter::parse_filter;
 use crate::limits::{COLUMNS_NAMED_MAX, ROWS_PER_READ_MAX, ROWS_PER_WRITE_MAX};
 use crate::shape::{Misshapen, Part, check};
 use crate::table;
+use store::change::{Condition, Existence, Returning};
 
 /// Names of columns to be read or returned.
 const fn names(field: u32) -> Part {

@@ -3,10 +3,10 @@
 use hyper::StatusCode;
 use prost::Message;
 
-use store::error::StoreError;
-use store::schema::{TABLES_MAX, WRITE_COLUMNS_MAX};
 use crate::plain_buffer::Malformed;
 use crate::table;
+use store::error::StoreError;
+use store::schema::{TABLES_MAX, WRITE_COLUMNS_MAX};
 
 /// Why a request, or one row of it, is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]

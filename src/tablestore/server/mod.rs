@@ -57,6 +57,7 @@ use store::read::PAGE_BYTES_MAX;
 pub use self::connection::Server;
 pub use self::plain::{Load, Vitals};
 pub use self::requests::RequestCount;
+pub use self::snapshots::{ResultsAsOf, ShownResults};
 
 /// Memory that an answer with rows has while it is made. A page has half of that, or one row more.
 const ANSWER_BYTES: usize = 2 * PAGE_BYTES_MAX;
@@ -121,6 +122,8 @@ pub struct ServiceConfig {
     pub limits: Limits,
     /// What is told of the program around it.
     pub vitals: Arc<dyn Vitals>,
+    /// What is told of the results in the store.
+    pub results: Arc<dyn ShownResults>,
 }
 
 impl fmt::Debug for ServiceConfig {
@@ -145,6 +148,7 @@ struct Service {
     request_ids: RequestIds,
     requests: Requests,
     vitals: Arc<dyn Vitals>,
+    results: Arc<dyn ShownResults>,
     snapshots: Snapshots,
 }
 
@@ -164,6 +168,7 @@ impl Service {
             request_ids: RequestIds::new(),
             requests: Requests::default(),
             vitals: config.vitals,
+            results: config.results,
         }
     }
 

@@ -10,14 +10,14 @@ use super::decode::{
     BATCH_GET_ROW, GET_RANGE, GET_ROW, TOO_MANY_ROWS_READ, consumed, decode, filter, no_transaction, number,
 };
 use super::error::Refusal;
+use crate::limits::ROWS_PER_READ_MAX;
+use crate::plain_buffer::{Writer, encode_row, parse_key};
+use crate::table;
 use store::Store;
 use store::error::StoreError;
 use store::read::{Direction, PAGE_BYTES_MAX, RangeRead, Selection};
 use store::schema::TableInfo;
 use store::value::{CellRef, KeyRef, NamedKey, PrimaryKey};
-use crate::limits::ROWS_PER_READ_MAX;
-use crate::plain_buffer::{Writer, encode_row, parse_key};
-use crate::table;
 
 /// Bytes of rows after which a batch read refuses further ones.
 const BATCH_BYTES_MAX: usize = 2 * PAGE_BYTES_MAX;

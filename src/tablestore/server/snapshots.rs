@@ -16,17 +16,38 @@ use super::decode::{CLOSE_SNAPSHOT, PLAIN, READ_SNAPSHOT, SNAPSHOT_CHANGES, deco
 use super::error::Refusal;
 use super::operation::SnapshotOperation;
 use super::reads::{key_names, range_page, range_read};
-use live::job::Recorded;
-use order_tables::ORDER_SOURCE;
+use crate::plain_buffer::encode_row;
+use crate::snapshot;
 use store::Store;
 use store::error::StoreError;
+use store::page_of_changes::ChangesFrom;
 use store::read::{PAGE_BYTES_MAX, PAGE_ROWS_MAX};
 use store::schema::TableInfo;
 use store::value::Row;
 use store::view::{RowChange, View};
-use crate::plain_buffer::encode_row;
-use crate::snapshot;
-use live::verify::{ChangesFrom, changes_page, recorded};
+
+/// What the server is told of the results that lie in its store, for snapshots that show both.
+pub trait ShownResults: Send + Sync {
+    /// As of when the results that `view` sees are, and how they print; none where there are none.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the view cannot be read.
+    fn in_view(&self, view: &View) -> Result<Option<ResultsAsOf>, StoreError>;
+
+    /// Name of the table that the results are computed from: a snapshot gives its changes.
+    fn source(&self) -> &str;
+}
+
+/// As of when results are, and how the keys of their windows print.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResultsAsOf {
+    /// The results are those of the rows as of all commits below this one.
+    pub upper: u64,
+    /// Name of the zone that windows are printed in.
+    pub zone: String,
+    /// Width of the windows, in milliseconds.
+    pub window_ms: i64,
+}
 
 /// The snapshots that are open. All of them go with it.
 pub(super) struct Snapshots {
@@ -142,17 +163,18 @@ async fn open(service: &Service, body: Bytes) -> Result<Vec<u8>, Refusal> {
     let snapshot::OpenRequest {} = decode(body, &PLAIN)?;
     // Sooner than a view is taken for nothing.
     service.snapshots.check_room(lock(&service.snapshots.held).len())?;
-    let taken = service.blocking(|store: &Store| {
+    let results = service.results.clone();
+    let taken = service.blocking(move |store: &Store| {
         let view = store.view()?;
-        Ok::<_, StoreError>(recorded(&view)?.map(|recorded| (view, recorded)))
+        Ok::<_, StoreError>(results.in_view(&view)?.map(|as_of| (view, as_of)))
     });
-    let hold = |(view, recorded): (View, Recorded)| {
+    let hold = |(view, as_of): (View, ResultsAsOf)| {
         Ok::<_, Refusal>(snapshot::Snapshot {
             last_commit: view.last_commit(),
             id: service.snapshots.hold(view)?,
-            upper: recorded.upper,
-            zone: recorded.layout.zone.name().to_owned(),
-            window_ms: recorded.layout.width.ms(),
+            upper: as_of.upper,
+            zone: as_of.zone,
+            window_ms: as_of.window_ms,
         })
     };
     let snapshot = taken.await?.map(hold).transpose()?;
@@ -179,19 +201,22 @@ async fn changes(service: &Service, body: Bytes) -> Result<Vec<u8>, Refusal> {
         None | Some(Err(_)) => PAGE_ROWS_MAX,
     };
     let view = service.snapshots.find(request.id)?;
-    let page = service.blocking(move |_: &Store| page_of_changes(&view, from, limit)).await?;
+    let results = service.results.clone();
+    let page = move |_: &Store| page_of_changes(&view, results.source(), from, limit);
+    let page = service.blocking(page).await?;
     Ok(page.encode_to_vec())
 }
 
 fn page_of_changes(
     view: &View,
+    source: &str,
     from: ChangesFrom,
     limit: usize,
 ) -> Result<snapshot::ChangesResponse, Refusal> {
     // Where the table is gone, so are its changes.
-    let Ok(info) = view.table(ORDER_SOURCE) else { return Ok(snapshot::ChangesResponse::default()) };
+    let Ok(info) = view.table(source) else { return Ok(snapshot::ChangesResponse::default()) };
     let (mut changes, mut bytes) = (Vec::new(), 0);
-    let next = changes_page(view, from, &mut |RowChange { before, after }| {
+    let next = view.changes_page(source, from, &mut |RowChange { before, after }| {
         let row = |row: Option<Row>| row.map(|row| encode(&info, &row));
         let change = snapshot::Change { before: row(before), after: row(after) };
         bytes += change.encoded_len();
@@ -211,14 +236,14 @@ fn encode(info: &TableInfo, row: &Row) -> Bytes {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::open_store;
     use super::*;
-    use live::verify::testing::store;
 
     const IDLE: Duration = Duration::from_secs(60);
 
     fn view() -> View {
         // It shows what was there, whatever becomes of the folder.
-        store(tempfile::tempdir().unwrap().path()).view().unwrap()
+        open_store(tempfile::tempdir().unwrap().path()).view().unwrap()
     }
 
     #[tokio::test]

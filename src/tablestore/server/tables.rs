@@ -6,11 +6,11 @@ use prost::Message;
 use super::Service;
 use super::decode::{CREATE_TABLE, PLAIN, UPDATE_TABLE, decode, number};
 use super::error::Refusal;
+use crate::table;
 use store::schema::{
     KeyColumn, STREAM_HOURS, StreamOptions, TableInfo, TableOptions, TableSchema, TableUpdate,
 };
 use store::value::KeyType;
-use crate::table;
 
 /// Creates a table. What is not supported is refused by name, not passed over.
 pub(super) async fn create(service: &Service, body: Bytes) -> Result<Vec<u8>, Refusal> {

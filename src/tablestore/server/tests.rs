@@ -24,11 +24,16 @@ use tokio::task::JoinHandle;
 
 use super::check::signed_path;
 use super::date::format_date;
-use super::{Limits, Load, Server, ServiceConfig, Vitals};
-use store::value::{KeyPart, KeyValue, NamedKey};
-use store::{Clock, Durability, Store, StoreOptions};
+use super::{Limits, Load, ResultsAsOf, Server, ServiceConfig, ShownResults, Vitals};
 use crate::signature::{SignedHeader, SigningKey};
 use crate::table;
+use store::append::Append;
+use store::change::{ColumnChange, Condition, Returning, RowChange, Write};
+use store::error::StoreError;
+use store::schema::{KeyColumn, StreamOptions, TableOptions, TableSchema};
+use store::value::{KeyPart, KeyType, KeyValue, NamedKey, Value};
+use store::view::View;
+use store::{Clock, Durability, Store, StoreOptions};
 
 const KEY_ID: &str = "testid";
 const SECRET: &str = "testsecret";
@@ -82,7 +87,7 @@ impl Running {
     }
 }
 
-fn open_store(folder: &std::path::Path) -> Store {
+pub(super) fn open_store(folder: &std::path::Path) -> Store {
     // What is tested here does not depend on the disk.
     let options = StoreOptions { durability: Durability::Relaxed, clock: Clock::default() };
     Store::open(folder, options).unwrap()
@@ -96,6 +101,69 @@ fn config(store: Store, limits: Limits, vitals: Arc<Around>) -> ServiceConfig {
         secret: SECRET.to_owned(),
         limits,
         vitals,
+        results: Arc::new(Results),
+    }
+}
+
+/// The table of orders.
+const ORDERS: &str = "OrderSource";
+
+/// The note by which the results of these tests say that they are there, and as of when.
+const RESULTS_NOTE: &[u8] = b"results";
+
+/// Results of a job that the server knows nothing of.
+struct Results;
+
+impl ShownResults for Results {
+    fn in_view(&self, view: &View) -> Result<Option<ResultsAsOf>, StoreError> {
+        let Some((_, upper)) = view.notes(RESULTS_NOTE).next().transpose()? else { return Ok(None) };
+        let upper = u64::from_le_bytes(upper.as_slice().try_into().unwrap());
+        Ok(Some(ResultsAsOf { upper, zone: "Europe/Berlin".to_owned(), window_ms: 30_000 }))
+    }
+
+    fn source(&self) -> &str {
+        ORDERS
+    }
+}
+
+/// Makes the table of orders with its log, writes these orders, and says that results hold them all.
+/// Returns the results' upper.
+fn with_results(store: &Store, orders: Vec<Write>) -> u64 {
+    let column =
+        |name: &str| KeyColumn { name: name.to_owned(), kind: KeyType::String, auto_increment: false };
+    let schema = TableSchema {
+        name: ORDERS.to_owned(),
+        key: vec![column("UserId"), column("OrderId")],
+        options: TableOptions::default(),
+        stream: Some(StreamOptions { hours: 24 }),
+        defined_columns: Vec::new(),
+        throughput: (0, 0),
+    };
+    store.create_table(schema).unwrap();
+    write_all(store, orders);
+    let upper = store.last_commit() + 1;
+    let notes = vec![(RESULTS_NOTE.to_vec(), Some(upper.to_le_bytes().to_vec()))];
+    store.append(Append { tables: Vec::new(), writes: Vec::new(), notes }).unwrap();
+    upper
+}
+
+fn write_all(store: &Store, writes: Vec<Write>) {
+    store.write_and_wait(writes).into_iter().for_each(|written| drop(written.unwrap()));
+}
+
+/// The write of an order.
+fn order(user: &str, order: &str, price: f64, at_ms: i64) -> Write {
+    let put = |name: &str, value| (name.to_owned(), ColumnChange::Put { value, version: None });
+    let part = |id: &str| KeyPart::Value(KeyValue::String(id.to_owned()));
+    Write {
+        table: ORDERS.to_owned(),
+        key: order_key(part(user), part(order)),
+        change: RowChange::Put(vec![
+            put("price", Value::Double(price)),
+            put("timestamp", Value::Integer(at_ms)),
+        ]),
+        condition: Condition::default(),
+        returning: Returning::Nothing,
     }
 }
 

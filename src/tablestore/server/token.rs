@@ -7,9 +7,9 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use prost::Message;
 
 use super::error::Refusal;
+use crate::tunnel;
 use store::log::LogPosition;
 use store::tunnel::{Claim, Cursor, Place};
-use crate::tunnel;
 
 /// Instead of a token: there are no more records.
 const FINISHED: &str = "finished";

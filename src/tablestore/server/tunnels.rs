@@ -10,6 +10,8 @@ use super::decode::{CHECKPOINT, CREATE_TUNNEL, HEARTBEAT, PLAIN, decode, number}
 use super::error::Refusal;
 use super::operation::TunnelOperation;
 use super::token;
+use crate::plain_buffer::{ChangeRef, Sequence, Writer};
+use crate::tunnel;
 use store::Store;
 use store::edit::EditRef;
 use store::log::Action;
@@ -17,8 +19,6 @@ use store::tunnel::{
     ChannelInfo, ChannelReport, ChannelStatus, Claim, PageMax, RecordRef, Stage, StartFlag, StreamRange,
     TunnelInfo, TunnelKind, TunnelSpec,
 };
-use crate::plain_buffer::{ChangeRef, Sequence, Writer};
-use crate::tunnel;
 
 /// Runs an operation of the tunnel service.
 pub(super) async fn run(

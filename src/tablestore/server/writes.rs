@@ -15,12 +15,12 @@ use super::decode::{
     returning,
 };
 use super::error::Refusal;
-use store::change::{Returning, Write, Written};
-use store::error::StoreError;
-use store::schema::TableInfo;
 use crate::limits::{ROWS_PER_WRITE_MAX, WRITE_BYTES_MAX};
 use crate::plain_buffer::{WriteForm, encode_row, parse_change};
 use crate::table;
+use store::change::{Returning, Write, Written};
+use store::error::StoreError;
+use store::schema::TableInfo;
 
 /// Replaces a row.
 pub(super) async fn put(service: &Service, body: Bytes) -> Result<Vec<u8>, Refusal> {

@@ -9,10 +9,10 @@ use crate::commands::Failure;
 use crate::commands::demo::environment;
 use crate::commands::generate::write_of;
 use files::generate::{Orders, Spec};
-use terminal::progress::ProgressCounters;
 use store::Store;
 use store::change::Write;
 use tablestore::limits::ROWS_PER_WRITE_MAX;
+use terminal::progress::ProgressCounters;
 
 /// Batches that may be queued at a time.
 const BATCHES_IN_FLIGHT_MAX: usize = 16;

@@ -6,11 +6,11 @@ use std::time::Instant;
 use dataflows::Reference;
 use serde::Serialize;
 
+use live::verify::{Verified, VerifyError, recount as verify};
 use order_tables::{ORDER_SOURCE, order_of};
 use orders::Layout;
 use store::read::PAGE_ROWS_MAX;
 use store::view::View;
-use live::verify::{Verified, VerifyError, recount as verify};
 
 /// A recount. As JSON, its fields have these names.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -54,20 +54,19 @@ pub(super) fn recount(view: View, layout: &Layout) -> Result<Recount, VerifyErro
 mod tests {
     use super::*;
     use crate::commands::generate::write_of;
-    use files::format::Format;
+    use dataflows::{Amount, RowKey, Totals, Window, WindowWidth};
     use files::generate::{Orders, Spec};
     use live::job::{CHANGES_MAX, Job, JobConfig};
     use order_tables::{ResultRow, schemas};
     use orders::Zone;
     use store::change::Write;
     use store::{Store, StoreOptions};
-    use dataflows::{Amount, RowKey, Totals, Window, WindowWidth};
 
     #[test]
     fn results_are_told_from_wrong_ones() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path(), StoreOptions::default()).unwrap();
-        let layout = Layout { format: Format::Csv, zone: Zone::default(), width: WindowWidth::default() };
+        let layout = Layout { zone: Zone::default(), width: WindowWidth::default() };
         let [orders, ..] = schemas();
         store.create_table(orders).unwrap();
         let write = |writes: Vec<Write>| assert!(store.write_and_wait(writes).iter().all(Result::is_ok));

@@ -4,8 +4,8 @@ use std::fmt;
 
 use super::record::{Scan, scan, without_line_break};
 use super::unescape;
-use crate::ingest::row::{Cut, Quoted, Role};
 use crate::ingest::{BYTE_ORDER_MARK, ColumnNames};
+use orders::rules::{Cut, Quoted, Role};
 
 /// Delimiters that other dialects use.
 const OTHER_DELIMITERS: [u8; 3] = [b';', b'\t', b'|'];

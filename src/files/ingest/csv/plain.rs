@@ -12,8 +12,8 @@ use dataflows::{Amount, Epoch, Id, Order, OrderKey, OrderState, Upsert};
 use super::digits::{short_price, usual_timestamp};
 use super::header::Header;
 use super::record::Field;
-use crate::ingest::row::{ID_BYTES_MAX, parse_at_ms, parse_price};
 use crate::ingest::{Block, Envelope, ParserContext};
+use orders::rules::{ID_BYTES_MAX, parse_at_ms, parse_price};
 
 /// Where the columns of an order stand, known to the compiler or not.
 pub(super) trait Columns {

@@ -3,7 +3,8 @@
 use super::tests::{COLUMNS, header};
 use super::*;
 use crate::ingest::Envelope;
-use crate::ingest::testing::{EPOCH, Parsed, Random, context, parse_in_cuts, parse_whole};
+use crate::ingest::testing::{EPOCH, Parsed, context, parse_in_cuts, parse_whole};
+use testkit::Random;
 
 /// Reads an input byte by byte, and returns where its records start, too.
 pub(super) fn reference(header: &Header, envelope: Envelope, input: &[u8]) -> (Parsed, Vec<usize>) {

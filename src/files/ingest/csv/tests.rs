@@ -4,8 +4,9 @@ use dataflows::Order;
 
 use super::reference::reference;
 use super::*;
-use crate::ingest::testing::{EPOCH, Parsed, Random, context, parse_in_cuts, parse_whole};
+use crate::ingest::testing::{EPOCH, Parsed, context, parse_in_cuts, parse_whole};
 use crate::ingest::{ColumnNames, Envelope};
+use testkit::Random;
 
 pub(super) fn header(record: &str) -> Header {
     Header::parse(record.as_bytes(), &ColumnNames::default()).unwrap()

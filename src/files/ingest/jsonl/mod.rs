@@ -15,8 +15,9 @@ use memchr::memchr;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::row::{Cells, Cut, Op, Quoted, Role, parse_op};
+use super::row::{Cells, Op, parse_op};
 use super::{BUFFER_PADDING, BYTE_ORDER_MARK, Block, ColumnNames, Parser, ParserContext, RECORD_BYTES_MAX};
+use orders::rules::{Cut, Quoted, Role};
 
 /// Parses the lines of a file of JSON lines.
 pub struct JsonlParser {

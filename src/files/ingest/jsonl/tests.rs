@@ -6,7 +6,8 @@ use dataflows::Order;
 
 use super::*;
 use crate::ingest::Envelope;
-use crate::ingest::testing::{EPOCH, Parsed, Random, context, parse_in_cuts, parse_whole};
+use crate::ingest::testing::{EPOCH, Parsed, context, parse_in_cuts, parse_whole};
+use testkit::Random;
 
 fn parser(envelope: Envelope) -> JsonlParser {
     JsonlParser::new(&ColumnNames::default(), context(envelope))

@@ -17,7 +17,8 @@ use super::values::{
     prices_of_doubles, times_of_integers,
 };
 use crate::ingest::Envelope;
-use crate::ingest::row::{Op, Role, check_at_ms, parse_at_ms, parse_op, parse_price};
+use crate::ingest::row::{Op, parse_op};
+use orders::rules::{Role, check_at_ms, parse_at_ms, parse_price};
 
 /// How the values of a column are stored, where an order can be made of them.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]

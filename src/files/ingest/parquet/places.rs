@@ -6,7 +6,7 @@ use super::error::ParquetError;
 use super::footer::Footer;
 use super::kind::{Kind, kind_of};
 use crate::ingest::ColumnNames;
-use crate::ingest::row::Role;
+use orders::rules::Role;
 
 /// Column names that a message lists.
 const NAMES_LISTED_MAX: usize = 20;

@@ -3,7 +3,7 @@
 use dataflows::{Amount, FRACTION_DIGITS_MAX, Id, PRICE_MAX};
 
 use super::column::Bad;
-use crate::ingest::row::{AT_MS_MAX, AT_MS_MIN, Quoted, Role, check_id, price_reason};
+use orders::rules::{AT_MS_MAX, AT_MS_MIN, Quoted, Role, check_id, price_reason};
 
 pub(super) fn missing(role: Role) -> Bad {
     Bad { reason: format!("{} is missing", role.name()), raw: "null".to_owned() }

@@ -4,7 +4,9 @@ use std::io::{self, Write};
 
 use dataflows::Totals;
 
-use super::{Layout, Results, Table};
+use orders::Layout;
+
+use super::{Results, Table};
 use crate::parquet_write::{Column, ColumnType, GROUP_ROWS, ParquetWriteError, ParquetWriter, TextColumn};
 
 const TOTALS: [(&str, ColumnType); 3] =

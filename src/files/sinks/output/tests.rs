@@ -9,7 +9,7 @@ use super::*;
 use crate::ingest::Reject;
 use crate::sinks::test_results::{layout, small, totals};
 
-fn csv() -> Layout {
+fn csv() -> FileLayout {
     layout(Format::Csv, "UTC", 30_000)
 }
 
@@ -28,7 +28,7 @@ fn write(output: &Output, results: &Results) -> Result<(), OutputError> {
 }
 
 /// Prepares, writes the small results and ends.
-fn run(dir: &Path, force: bool, layout: Layout) -> Result<(), OutputError> {
+fn run(dir: &Path, force: bool, layout: FileLayout) -> Result<(), OutputError> {
     write(&Output::prepare(dir, force, layout)?, &small())
 }
 

@@ -10,7 +10,7 @@ fn change(key: RowKey, before: Option<Totals>, after: Option<Totals>) -> Change 
 
 #[test]
 fn an_epoch_is_sorted_and_exact() {
-    let mut writer = UpdateWriter::new(Vec::new(), layout(Format::Csv, "UTC", 30_000));
+    let mut writer = UpdateWriter::new(Vec::new(), layout(Format::Csv, "UTC", 30_000).keys);
     let one = Some(totals(1, "5"));
     let mut changes = [
         change(RowKey::Window(Window { start_ms: 30_000 }), None, one),
@@ -58,7 +58,7 @@ fn a_reader_that_has_gone_is_an_end_not_an_error() {
     for bytes in [0, 10, 100_000] {
         let users = (0..2_000).map(|user| RowKey::User(Id::new(&format!("u{user}"))));
         let mut changes: Vec<Change> = users.map(|key| change(key, None, Some(totals(1, "1")))).collect();
-        let layout = layout(Format::Csv, "UTC", 30_000);
+        let layout = layout(Format::Csv, "UTC", 30_000).keys;
         let mut gone = UpdateWriter::new(Limited(bytes, io::ErrorKind::BrokenPipe), layout.clone());
         assert_eq!(gone.write_epoch(1, &mut changes).unwrap(), Readers::Gone);
         let mut broken = UpdateWriter::new(Limited(bytes, io::ErrorKind::StorageFull), layout);

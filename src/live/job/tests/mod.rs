@@ -1,4 +1,3 @@
-pub(crate) mod harness;
 mod one_digest;
 mod recovery;
 mod results;

@@ -1,7 +1,7 @@
 //! One log of changes gives one result, however it is run.
 
-use super::harness::*;
-use store::tests::support::Random;
+use crate::job::testing::*;
+use testkit::Random;
 
 /// Requests of the log.
 const REQUESTS: usize = 120;

@@ -1,14 +1,15 @@
 //! What a start finds, and what becomes of it.
 
-use super::harness::*;
+use crate::job::testing::*;
 use crate::job::{Job, JobError, Phase, Recorded};
 use orders::Zone;
 use store::append::Append;
 use store::change::{ColumnChange, RowChange};
-use store::engine::faulty::Fault;
 use store::schema::TableUpdate;
-use store::tests::support::{Random, write};
+use store::testing::Fault;
+use store::testing::write;
 use store::value::{KeyPart, KeyValue, Value};
+use testkit::Random;
 
 /// Notes of the checkpoint, written over one by one.
 fn spoil(fixture: &Fixture, key: &[u8], value: Option<&[u8]>) {

@@ -7,14 +7,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use dataflows::{Amount, Totals};
 use proptest::prelude::*;
 
-use super::harness::*;
+use crate::job::testing::*;
 use order_tables::{ORDER_REJECTS, RESULT_TABLES};
 use store::change::RowChange;
 use store::error::StoreError;
 use store::schema::{TableOptions, TableUpdate};
-use store::tests::support::{Random, write};
+use store::testing::write;
 use store::value::{CellRef, KeyPart, KeyRef, KeyValue, Value, ValueRef};
 use store::view::View;
+use testkit::Random;
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]

@@ -1,11 +1,12 @@
 //! Tables that come, go, or are not as they must be, while the job runs.
 
-use super::harness::*;
 use crate::job::Phase;
+use crate::job::testing::*;
 use order_tables::{RESULT_TABLES, schemas};
 use store::schema::{TableOptions, TableUpdate};
-use store::tests::support::{Random, column};
+use store::testing::column;
 use store::value::KeyType;
+use testkit::Random;
 
 #[test]
 fn the_job_begins_once_the_table_of_orders_is_there_whoever_made_it() {

@@ -1,14 +1,12 @@
 //! The recount beside a live job: it follows the orders, sleeps without commits, and says what is news.
 
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
 use super::rolling::{settle, start_job};
 use super::*;
-use crate::program::log::LogFormat::Text;
-use crate::program::log::LogLevel;
-use crate::program::log::tests::logged;
 use crate::verify::always::{Life, Next};
 
 /// A recount without a thread of its own, and what it publishes.
@@ -38,6 +36,36 @@ fn until(
         tokio::time::timeout(Duration::from_secs(60), found).await.unwrap().unwrap().clone()
     });
     found.unwrap()
+}
+
+/// What is logged by `act` on this thread, from level INFO on, a message a line.
+fn logged(act: impl FnOnce()) -> String {
+    let written = Arc::new(Mutex::new(Vec::new()));
+    let lines = Lines(written.clone());
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::INFO)
+        .with_ansi(false)
+        .without_time()
+        .with_level(false)
+        .with_target(false)
+        .with_writer(move || lines.clone())
+        .finish();
+    tracing::subscriber::with_default(subscriber, act);
+    String::from_utf8(written.lock().unwrap().clone()).unwrap()
+}
+
+#[derive(Clone)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 #[test]
@@ -93,7 +121,7 @@ fn a_difference_is_said_once_and_so_is_its_end() {
     commit(&store, vec![order("u\u{1b}", "o", 1.0, 0), order("v", "o", 1.0, 0)]);
     let results = Results::of(&store);
     results.write(&store);
-    let text = logged(Text, LogLevel::Info, || {
+    let text = logged(|| {
         let (mut life, verified) = life(&store);
         let mut pass = || {
             until_it_waits(&mut life);
@@ -124,7 +152,7 @@ fn what_goes_wrong_is_said_once_and_tried_again() {
     let dir = folder();
     let store = store(dir.path());
     Results::of(&store).write(&store);
-    let text = logged(Text, LogLevel::Info, || {
+    let text = logged(|| {
         let (mut life, verified) = life(&store);
         for _ in 0..2 {
             for _ in 0..3 {

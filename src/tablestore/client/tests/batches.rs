@@ -1,9 +1,9 @@
 //! Batches: how they are cut, and which rows are sent again.
 
 use super::*;
-use store::change::{ColumnChange, Condition, Returning, RowChange, Write};
 use crate::limits::WRITE_BYTES_MAX;
 use crate::plain_buffer::{WriteForm, parse_change};
+use store::change::{ColumnChange, Condition, Returning, RowChange, Write};
 
 fn put(table: &str, id: i64, bytes: usize) -> Write {
     let value = Value::Binary(vec![7; bytes]);

@@ -1,11 +1,11 @@
 //! What a client does on a good day.
 
 use super::*;
+use crate::filter::encode_filter;
+use crate::plain_buffer::{Rows, encode_change, encode_key, parse_key};
 use store::change::{ColumnChange, RowChange};
 use store::filter::{Comparator, Filter};
 use store::value::Value;
-use crate::filter::encode_filter;
-use crate::plain_buffer::{Rows, encode_change, encode_key, parse_key};
 
 const ORDERS: usize = 500;
 const USERS: usize = 5;

@@ -5,18 +5,15 @@ use std::time::Duration;
 
 use super::tunnel_bodies::Known;
 use super::*;
-use files::ingest::testing::Random;
-use store::change::{ColumnChange, RowChange};
-use store::filter::{Comparator, Filter};
-use store::value::Value;
 use crate::filter::{encode_filter, parse_filter};
-use crate::plain_buffer::{
-    Rows, WriteForm, encode_change, encode_key, parse_bare, parse_change, parse_key,
-};
+use crate::plain_buffer::{Rows, WriteForm, encode_change, encode_key, parse_bare, parse_change, parse_key};
 use crate::server::Service;
 use crate::server::operation::{OPERATIONS, Operation, SnapshotOperation};
 use crate::snapshot;
-use live::verify::testing::{Results, commit, order, prepare};
+use store::change::{ColumnChange, RowChange};
+use store::filter::{Comparator, Filter};
+use store::value::Value;
+use testkit::Random;
 
 const ROW_BODIES: u64 = 120_000;
 const REQUEST_BODIES: u64 = 100_000;
@@ -258,9 +255,7 @@ async fn no_request_panics_or_hangs() {
             .await
             .unwrap();
     }
-    prepare(&store);
-    commit(&store, vec![order("u", "o", 1.0, 0), order("u", "p", f64::NAN, 0)]);
-    Results::of(&store).write(&store);
+    with_results(&store, vec![order("u", "o", 1.0, 0), order("u", "p", f64::NAN, 0)]);
     let known = Arc::new(Known::connect(&service).await);
     let open = Operation::Snapshot(SnapshotOperation::Open);
     let opened = service.clone().run(open, bytes::Bytes::new()).await.unwrap();

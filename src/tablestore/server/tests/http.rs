@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::*;
+use crate::plain_buffer::{encode_change, encode_key};
 use store::change::{ColumnChange, RowChange};
 use store::value::Value;
-use crate::plain_buffer::{encode_change, encode_key};
 
 fn list() -> Asking {
     Asking::new("/ListTable", &table::ListTableRequest {}).sign(false)

@@ -4,9 +4,9 @@ mod cases;
 
 use self::cases::{INVALID, wrong_reads, wrong_tables, wrong_writes};
 use super::*;
+use crate::plain_buffer::{encode_change, encode_key};
 use store::change::{ColumnChange, RowChange};
 use store::value::Value;
-use crate::plain_buffer::{encode_change, encode_key};
 
 fn put(name: &str, value: Value) -> (String, ColumnChange) {
     (name.to_owned(), ColumnChange::Put { value, version: None })

@@ -1,9 +1,9 @@
 //! Requests whose head is wrong: who asks, when, what, and whether it was signed so.
 
 use super::*;
-use files::ingest::testing::Random;
-use store::change::RowChange;
 use crate::plain_buffer::encode_change;
+use store::change::RowChange;
+use testkit::Random;
 
 /// A put that would succeed.
 fn put_row() -> table::PutRowRequest {

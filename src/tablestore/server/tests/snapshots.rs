@@ -3,11 +3,9 @@
 use std::time::Duration;
 
 use super::*;
-use order_tables::ORDER_SOURCE;
-use store::value::Row;
 use crate::plain_buffer::{Rows, encode_key};
 use crate::snapshot;
-use live::verify::testing::{Results, commit, order, prepare};
+use store::value::Row;
 
 const OPEN: &str = "/orderflow/snapshot/open";
 const READ: &str = "/orderflow/snapshot/read";
@@ -17,15 +15,13 @@ const CLOSE: &str = "/orderflow/snapshot/close";
 /// A server with an order and its results.
 async fn start(limits: Limits) -> Running {
     let running = Running::start_with(limits).await;
-    prepare(&running.store);
-    commit(&running.store, vec![order("u", "o", 1.0, 0)]);
-    Results::of(&running.store).write(&running.store);
+    with_results(&running.store, vec![order("u", "o", 1.0, 0)]);
     running
 }
 
 fn range() -> table::GetRangeRequest {
     table::GetRangeRequest {
-        table_name: ORDER_SOURCE.to_owned(),
+        table_name: ORDERS.to_owned(),
         max_versions: Some(1),
         inclusive_start_primary_key: encode_key(&order_key(KeyPart::Min, KeyPart::Min)).into(),
         exclusive_end_primary_key: encode_key(&order_key(KeyPart::Max, KeyPart::Max)).into(),
@@ -56,14 +52,14 @@ impl Wire {
 async fn a_snapshot_shows_what_was_there_when_it_was_opened() {
     let running = start(Limits::default()).await;
     let (store, mut wire) = (&running.store, running.connect().await);
-    let upper = Results::of(store).upper - 1;
-    commit(store, vec![order("u", "o", 2.0, 0), order("u", "p", 3.0, 0)]);
+    let upper = store.last_commit();
+    write_all(store, vec![order("u", "o", 2.0, 0), order("u", "p", 3.0, 0)]);
     let shown = store.last_commit();
     let snapshot = wire.open().await;
     assert_eq!((snapshot.last_commit, snapshot.upper), (shown, upper));
     assert_eq!((snapshot.zone.as_str(), snapshot.window_ms), ("Europe/Berlin", 30_000));
     let now: table::GetRangeResponse = wire.call("/GetRange", &range()).await;
-    commit(store, vec![order("u", "q", 4.0, 0)]);
+    write_all(store, vec![order("u", "q", 4.0, 0)]);
 
     let page: table::GetRangeResponse = wire.call(READ, &read(snapshot.id)).await;
     assert_eq!(page, now);
@@ -89,7 +85,7 @@ async fn a_snapshot_shows_what_was_there_when_it_was_opened() {
     let price = |order: &str, price: &str| Some(format!("String({order:?}) Double({price})"));
     assert_eq!(found, [(price("o", "1.0"), price("o", "2.0")), (None, price("p", "3.0"))]);
 
-    store.delete_table(ORDER_SOURCE).unwrap();
+    store.delete_table(ORDERS).unwrap();
     let page: table::GetRangeResponse = wire.call(READ, &read(snapshot.id)).await;
     assert_eq!(page, now);
     running.stop().await;

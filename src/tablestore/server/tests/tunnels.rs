@@ -1,14 +1,12 @@
 //! Tunnels over the wire, as the official clients use them.
 
 use super::*;
-use store::change::{ColumnChange, Condition, Returning, RowChange, Write};
-use store::value::Value;
-use crate::client::{
-    ChannelCheckpoint, ChannelRecord, Client, ClientConfig, Connected, FINISHED,
-};
+use crate::client::{ChannelCheckpoint, ChannelRecord, Client, ClientConfig, Connected, FINISHED};
 use crate::plain_buffer::{ChangeRef, Rows, Sequence};
 use crate::tunnel;
 use crate::tunnel::ActionType::{DeleteRow, PutRow, UpdateRow};
+use store::change::{ColumnChange, Condition, Returning, RowChange, Write};
+use store::value::Value;
 
 const TABLE: &str = "OrderSource";
 

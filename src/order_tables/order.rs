@@ -2,7 +2,7 @@
 
 use dataflows::{Amount, Id, Order};
 
-use files::ingest::row::{Role, check_at_ms, check_id, price_reason};
+use orders::rules::{Role, check_at_ms, check_id, price_reason};
 use store::value::{CellRef, KeyRef, ValueRef};
 
 /// Why a row is not an order: the role of its column, what it holds, and what is wrong with that.

@@ -1,4 +1,4 @@
-//! Compiles the messages of the wire protocol, without a `protoc`; lists the page's files and brings in its chart library.
+//! Lists the page's files and brings in its chart library.
 
 use std::error::Error;
 use std::ffi::OsString;
@@ -10,16 +10,12 @@ use std::{env, fs};
 const CHARTS: (&str, &str) = ("charming", "src/asset/echarts-5.5.1.min.js");
 
 /// The folder of the page's own files.
-const PAGE: &str = "src/dashboard/page";
+const SITE: &str = "site";
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let folder = "src/tablestore/proto";
-    println!("cargo:rerun-if-changed={folder}");
-    println!("cargo:rerun-if-changed=src/build.rs");
-    println!("cargo:rerun-if-changed=Cargo.lock");
-    let files = protox::compile(["table.proto", "tunnel.proto", "snapshot.proto"], [folder])?;
-    prost_build::Config::new().bytes(["."]).compile_fds(files)?;
-    println!("cargo:rerun-if-changed={PAGE}");
+    println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-changed=../../Cargo.lock");
+    println!("cargo:rerun-if-changed={SITE}");
     let out = PathBuf::from(variable("OUT_DIR")?);
     let (charts, file) = CHARTS;
     let from = folder_of(charts)?.join(file);
@@ -32,7 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// The page's files as a slice of Rust: the address of each, and its bytes.
 fn assets() -> Result<String, Box<dyn Error>> {
     let mut names = Vec::new();
-    for entry in fs::read_dir(PAGE)? {
+    for entry in fs::read_dir(SITE)? {
         let name =
             entry?.file_name().into_string().map_err(|name| format!("{name:?} is no name of a file"))?;
         names.push(name);
@@ -41,7 +37,7 @@ fn assets() -> Result<String, Box<dyn Error>> {
     let asset = |name: &String| {
         let address = if name == "index.html" { "" } else { name };
         format!(
-            "    (\"/{address}\", include_bytes!(concat!(env!(\"CARGO_MANIFEST_DIR\"), \"/{PAGE}/{name}\"))),\n"
+            "    (\"/{address}\", include_bytes!(concat!(env!(\"CARGO_MANIFEST_DIR\"), \"/{SITE}/{name}\"))),\n"
         )
     };
     Ok(format!("&[\n{}]\n", names.iter().map(asset).collect::<String>()))

@@ -1,94 +1,103 @@
 //! A job on a store in memory, and what its tables must hold.
 
+#![allow(clippy::unwrap_used, clippy::new_without_default)] // Tests may.
+
 use std::fmt::Write as _;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
 use dataflows::{Reference, RowKey, Totals};
 
-use files::format::Format;
 use crate::job::{Job, JobConfig, Phase, Status};
 use order_tables::{ORDER_REJECTS, ORDER_SOURCE, RESULT_TABLES, order_of, schemas};
 use orders::{Layout, Zone};
 use store::change::{ColumnChange, RowChange, Write};
-use store::engine::faulty::Disk;
 use store::error::StoreError;
-use store::tests::support::{Random, TestClock, open, write};
+use store::testing::Disk;
+use store::testing::{TestClock, open, write};
 use store::value::{KeyPart, KeyValue, NamedKey, Value, ValueRef};
 use store::view::View;
 use store::{Durability, Store};
+use testkit::Random;
 
 /// How long the job may take before a test gives up.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A store on a disk that outlives it, and the job on it.
-pub(crate) struct Fixture {
-    pub(crate) disk: Disk,
-    pub(crate) clock: TestClock,
-    pub(crate) store: Store,
+pub struct Fixture {
+    /// The disk.
+    pub disk: Disk,
+    /// The clock of the store.
+    pub clock: TestClock,
+    /// The store, as it is open now.
+    pub store: Store,
     job: Option<Job>,
 }
 
-pub(crate) fn config(workers: usize, changes_max: usize) -> JobConfig {
-    let layout = Layout { format: Format::Csv, zone: Zone::default(), width: Default::default() };
+/// A job of so many workers that takes at most so many changes at a time.
+pub fn config(workers: usize, changes_max: usize) -> JobConfig {
+    let layout = Layout { zone: Zone::default(), width: Default::default() };
     JobConfig { workers, layout, changes_max }
 }
 
 impl Fixture {
     /// A store without tables, and no job yet.
-    pub(crate) fn new() -> Fixture {
+    pub fn new() -> Fixture {
         let (disk, clock) = (Disk::default(), TestClock::new());
         let store = open(&disk, &clock, Durability::Synced).unwrap();
         Fixture { disk, clock, store, job: None }
     }
 
     /// A store with the table of orders, and a job.
-    pub(crate) fn with_orders(config: JobConfig) -> Fixture {
+    pub fn with_orders(config: JobConfig) -> Fixture {
         let mut fixture = Fixture::new();
         fixture.create_orders();
         fixture.start(config);
         fixture
     }
 
-    pub(crate) fn create_orders(&self) {
+    /// Makes the table of orders.
+    pub fn create_orders(&self) {
         let [orders, ..] = schemas();
         self.store.create_table(orders).unwrap();
     }
 
-    pub(crate) fn start(&mut self, config: JobConfig) {
+    /// Starts the job.
+    pub fn start(&mut self, config: JobConfig) {
         self.job = Some(Job::start(self.store.clone(), config).unwrap());
     }
 
-    pub(crate) fn job(&self) -> &Job {
+    /// The job, which must run.
+    pub fn job(&self) -> &Job {
         self.job.as_ref().unwrap()
     }
 
     /// Ends the job, and the store; opens both again.
-    pub(crate) fn restart(&mut self, config: JobConfig) {
+    pub fn restart(&mut self, config: JobConfig) {
         self.stop();
         self.open();
         self.start(config);
     }
 
     /// Ends the job and opens the store again without one.
-    pub(crate) fn stop(&mut self) {
+    pub fn stop(&mut self) {
         self.job = None;
     }
 
     /// Opens the store anew, as another process would.
-    pub(crate) fn open(&mut self) {
+    pub fn open(&mut self) {
         let _ = self.store.close();
         self.store = open(&self.disk, &self.clock, Durability::Synced).unwrap();
     }
 
     /// Writes, and returns the number of the commit; that of the last one if nothing changed.
-    pub(crate) fn write(&self, writes: Vec<Write>) -> u64 {
+    pub fn write(&self, writes: Vec<Write>) -> u64 {
         let answers = self.store.write_and_wait(writes);
         answers.into_iter().map(|answer| answer.unwrap().commit).max().unwrap_or_default()
     }
 
     /// Waits until the job says so, and returns what it says then.
-    pub(crate) fn until(&self, what: &str, is: impl FnMut(&Status) -> bool) -> Status {
+    pub fn until(&self, what: &str, is: impl FnMut(&Status) -> bool) -> Status {
         let mut status = self.job().watch().follow();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let waited = runtime.block_on(async {
@@ -103,13 +112,13 @@ impl Fixture {
     }
 
     /// Waits until the results hold everything.
-    pub(crate) fn settle(&self) -> Status {
+    pub fn settle(&self) -> Status {
         let last = self.store.last_commit();
         self.until("all of it", |status| status.phase == Phase::Running && status.upper > last)
     }
 
     /// Waits for the results, and compares them with a fold of the orders.
-    pub(crate) fn check(&self) -> String {
+    pub fn check(&self) -> String {
         self.settle();
         let view = self.store.view().unwrap();
         let (found, wanted) = (dump(&view), wanted(&view));
@@ -118,33 +127,38 @@ impl Fixture {
     }
 }
 
-pub(crate) fn key(user: &str, order: &str) -> NamedKey {
+/// The key of an order.
+pub fn key(user: &str, order: &str) -> NamedKey {
     let part = |text: &str| KeyPart::Value(KeyValue::String(text.to_owned()));
     vec![("UserId".to_owned(), part(user)), ("OrderId".to_owned(), part(order))]
 }
 
-pub(crate) fn put_cells(user: &str, order: &str, cells: &[(&str, Value)]) -> Write {
+/// The write that makes an order have these columns.
+pub fn put_cells(user: &str, order: &str, cells: &[(&str, Value)]) -> Write {
     let put = |(name, value): &(&str, Value)| {
         ((*name).to_owned(), ColumnChange::Put { value: value.clone(), version: None })
     };
     write(ORDER_SOURCE, key(user, order), RowChange::Put(cells.iter().map(put).collect()))
 }
 
-pub(crate) fn put(user: &str, order: &str, price: f64, at_ms: i64) -> Write {
+/// The write of a good order.
+pub fn put(user: &str, order: &str, price: f64, at_ms: i64) -> Write {
     put_cells(user, order, &[("price", Value::Double(price)), ("timestamp", Value::Integer(at_ms))])
 }
 
-pub(crate) fn update(user: &str, order: &str, name: &str, value: Value) -> Write {
+/// The write that sets one column of an order.
+pub fn update(user: &str, order: &str, name: &str, value: Value) -> Write {
     let change = RowChange::Update(vec![(name.to_owned(), ColumnChange::Put { value, version: None })]);
     write(ORDER_SOURCE, key(user, order), change)
 }
 
-pub(crate) fn delete(user: &str, order: &str) -> Write {
+/// The write that deletes an order.
+pub fn delete(user: &str, order: &str) -> Write {
     write(ORDER_SOURCE, key(user, order), RowChange::Delete)
 }
 
 /// Some write of few orders of few users: good and bad, early and late.
-pub(crate) fn any_write(random: &mut Random) -> Write {
+pub fn any_write(random: &mut Random) -> Write {
     let (user, order) = (format!("user {}", random.below(5)), format!("{:02}", random.below(12)));
     let price = (random.below(2_000_000) as f64 - 200_000.0) / 1_000.0;
     let at_ms = 1_700_000_000_000 + random.below(400_000) as i64 - random.below(2) as i64 * 2_000_000_000_000;
@@ -162,7 +176,7 @@ pub(crate) fn any_write(random: &mut Random) -> Write {
 }
 
 /// A request of such writes, a row at most once.
-pub(crate) fn any_request(random: &mut Random) -> Vec<Write> {
+pub fn any_request(random: &mut Random) -> Vec<Write> {
     let mut writes: Vec<Write> = (0..1 + random.below(9)).map(|_| any_write(random)).collect();
     writes.sort_by_key(|write| format!("{:?}", write.key));
     writes.dedup_by_key(|write| write.key.clone());
@@ -181,7 +195,7 @@ fn show(value: ValueRef<'_>) -> String {
 }
 
 /// All rows that the job writes, but for versions and the commits of rejects.
-pub(crate) fn dump(view: &View) -> String {
+pub fn dump(view: &View) -> String {
     let mut text = String::new();
     for table in RESULT_TABLES {
         if view.table(table) == Err(StoreError::TableMissing(table.to_owned())) {
@@ -203,7 +217,7 @@ pub(crate) fn dump(view: &View) -> String {
 }
 
 /// What [`dump`] is to show, by a plain fold of the orders.
-pub(crate) fn wanted(view: &View) -> String {
+pub fn wanted(view: &View) -> String {
     let (mut reference, mut rejects) = (Reference::new(Default::default()), Vec::new());
     view.each_row(ORDER_SOURCE, None, &mut |key, cells| {
         match order_of(key, cells) {

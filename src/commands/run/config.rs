@@ -1,0 +1,128 @@
+//! The flags of `run` as meant.
+
+use std::time::Duration;
+
+use cluster::ClusterConfig;
+use driver::config::{INPUTS_MAX, OutputConfig, RunConfig};
+use driver::summary::SummaryForm;
+use driver::table::{Place, TableInput, TableName};
+use files::ingest::{ColumnNames, Envelope, InputOptions};
+
+use super::args::{ColumnArgs, OnReject, RunArgs};
+use crate::commands::connection::ConnectionArgs;
+use crate::commands::{Failure, time};
+
+/// What the flags of `run` mean.
+///
+/// # Errors
+/// [`Failure`], which names the flag. Inputs and output folder are not looked at yet.
+pub(super) fn config(args: &RunArgs) -> Result<RunConfig, Failure> {
+    let layout = time::layout(args.window, &args.timezone)?;
+    if args.tick == 0 {
+        return Err(Failure::new(2, "--tick must not be 0"));
+    }
+    if args.epoch_size == Some(0) {
+        return Err(Failure::new(2, "--epoch-size must not be 0"));
+    }
+    let graph = &args.graph;
+    let mut cluster = cluster::resolve(
+        graph.workers,
+        graph.processes,
+        graph.process,
+        graph.hostfile.as_deref(),
+        graph.cluster_key_file.as_deref(),
+    )
+    .map_err(|error| Failure::new(error.exit_code(), error))?;
+    cluster.cluster_id.clone_from(&graph.cluster_id);
+    let (tables, inputs) = inputs(args)?;
+    if !tables.is_empty() {
+        check_tables(args, &cluster)?;
+    }
+    let first_input = if args.local_input { cluster.process as u32 * INPUTS_MAX } else { 0 };
+    Ok(RunConfig {
+        inputs: InputOptions {
+            inputs,
+            format: args.format,
+            envelope: args.envelope,
+            names: names(&args.columns),
+            first_input,
+            follow: args.follow,
+        },
+        tables,
+        local_input: args.local_input,
+        output: args.output.clone().map(|dir| OutputConfig {
+            dir,
+            force: args.force,
+            format: args.output_format,
+        }),
+        layout,
+        fail_on_reject: args.on_reject == OnReject::Fail,
+        epoch_orders: args.epoch_size,
+        follow_tick: args.follow.then_some(Duration::from_millis(args.tick)),
+        summary: match (args.json, args.quiet) {
+            (true, _) => SummaryForm::Json,
+            (_, true) => SummaryForm::Quiet,
+            _ => SummaryForm::Text,
+        },
+        cluster,
+    })
+}
+
+/// The tables among the inputs as typed, and the rest.
+fn inputs(args: &RunArgs) -> Result<(Vec<TableInput>, Vec<String>), Failure> {
+    let (mut tables, mut files) = (Vec::new(), Vec::new());
+    for typed in &args.input {
+        let place = match TableName::parse(typed) {
+            None => {
+                files.push(typed.clone());
+                continue;
+            }
+            Some(TableName::Folder(folder)) => Place::Folder(folder),
+            Some(TableName::Wire(endpoint)) => {
+                let (endpoint, instance, region) =
+                    (Some(endpoint), args.instance.clone(), args.region.clone());
+                let settings = ConnectionArgs { endpoint, instance, region }.settings(std::env::var);
+                Place::Wire(settings?)
+            }
+        };
+        tables.push(TableInput { name: typed.clone(), place });
+    }
+    Ok((tables, files))
+}
+
+/// Refuses what makes no sense where an input is a table.
+fn check_tables(args: &RunArgs, cluster: &ClusterConfig) -> Result<(), Failure> {
+    let refused = |reason| Err(Failure::new(2, reason));
+    if args.follow {
+        return refused(
+            "--follow reads files as they grow: what follows the orders of a store is `orderflow up`",
+        );
+    }
+    if args.envelope == Envelope::Upsert {
+        return refused(
+            "--envelope upsert is for logs of lines: a store holds each order once, as it is now",
+        );
+    }
+    if names(&args.columns) != ColumnNames::default() {
+        return refused(
+            "--column-… is for files: in a store, the columns of an order are price and timestamp",
+        );
+    }
+    if cluster.processes > 1 && !args.local_input {
+        return refused(
+            "a store is read by one process: leave -n, -p and -h out, or give each process a store of its own \
+             with --local-input",
+        );
+    }
+    Ok(())
+}
+
+fn names(columns: &ColumnArgs) -> ColumnNames {
+    ColumnNames {
+        user_id: columns.column_user_id.clone(),
+        order_id: columns.column_order_id.clone(),
+        price: columns.column_price.clone(),
+        timestamp: columns.column_timestamp.clone(),
+        op: columns.column_op.clone(),
+    }
+}
