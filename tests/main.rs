@@ -7,6 +7,7 @@ mod cluster;
 mod crash;
 mod demo;
 mod follow;
+mod house;
 mod live;
 mod live_crash;
 mod live_tables;

@@ -1,6 +1,6 @@
 // What the tests of the page's modules share.
 
-const PAGE = "../../../src/dashboard/page/";
+const PAGE = "../../../src/page/site/";
 
 /** A module of the page; it must need no document. */
 export const module = (name) => import(new URL(PAGE + name, import.meta.url));
