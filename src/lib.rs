@@ -19,6 +19,7 @@
 //! | [`driver`] | feeds blocks of orders to the graph, and its results to the sinks |
 //! | [`ingest`] | files, streams and tables of orders, read in parts, a block at a time |
 //! | [`sinks`] | result files, update stream, what was set aside |
+//! | [`host`] | the graph on worker threads: its inputs, how far it is, and what happens when a worker panics |
 //! | [`cluster`] | how processes find, check and watch each other |
 //! | [`generate`] | made-up orders |
 //! | [`format`](mod@format) | what files look like |
@@ -42,6 +43,7 @@ pub mod driver;
 pub mod feed;
 pub mod format;
 pub mod generate;
+pub mod host;
 pub mod ingest;
 pub mod instance;
 pub mod job;
