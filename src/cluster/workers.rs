@@ -1,4 +1,5 @@
-//! The worker threads of a process: what they talk to each other over, how they start, and who hears when one panics.
+//! The worker threads of a process: what they talk to each other over, how they start, and who
+//! hears when one panics.
 
 use std::io;
 use std::net::TcpStream;
@@ -19,7 +20,8 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::control::Event;
 use super::wire::Wire;
 
-/// The worker threads of this process, connected to each other and to those of other processes, before they start.
+/// The worker threads of this process, connected to each other and to those of other processes,
+/// before they start.
 pub struct Workers {
     /// One per thread.
     builders: Vec<AllocatorBuilder>,
@@ -38,10 +40,12 @@ impl Workers {
         Workers { builders: threads.into_iter().map(AllocatorBuilder::Process).collect(), network: None }
     }
 
-    /// Makes this many workers of process `process` of a run, as timely's own `Config::try_build` does.
+    /// Makes this many workers of process `process` of a run, as timely's own `Config::try_build`
+    /// does.
     ///
-    /// `sockets` are the connections to the other processes, by index, `None` in the place of this one. That a
-    /// connection broke is told to `events`. Fails where a network thread cannot be started.
+    /// `sockets` are the connections to the other processes, by index, `None` in the place of this
+    /// one. That a connection broke is told to `events`. Fails where a network thread cannot be
+    /// started.
     pub(super) fn connected(
         workers: usize,
         process: usize,
@@ -66,10 +70,12 @@ impl Workers {
         self.builders.len()
     }
 
-    /// Starts the threads. Each does `work`, and then runs the dataflows that this built until they are complete.
+    /// Starts the threads. Each does `work`, and then runs the dataflows that this built until they
+    /// are complete.
     ///
-    /// A worker that panics calls `on_panic` on its own thread, as nobody else would notice: the other workers wait
-    /// for what it will never send. The guards that are returned end only when all workers have ended and all is sent.
+    /// A worker that panics calls `on_panic` on its own thread, as nobody else would notice: the
+    /// other workers wait for what it will never send. The guards that are returned end only when
+    /// all workers have ended and all is sent.
     ///
     /// # Errors
     /// The operating system refused a thread.

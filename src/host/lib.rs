@@ -1,21 +1,23 @@
 //! The graph on worker threads: its inputs, how far it is, and what happens when a worker panics.
 //!
 //! ```text
-//!  a worker that reads for itself:    read ─► WorkerGraph ─► changes        (files: the driver)
+//!  files, a worker reads for itself:   read ─► WorkerGraph ─► changes
 //!
-//!  workers that are fed:   Host ─ tasks ─► worker 0 ─► WorkerGraph ─► changes, done ─► Host
-//!                               ─ tasks ─► worker 1 ─► WorkerGraph ─►    "        (the live job)
+//!  the live job feeds workers:   Host ─ tasks ─► worker 0 ─► WorkerGraph ─► changes, done ─► Host
+//!                                     ─ tasks ─► worker 1 ─► WorkerGraph ─► changes ───────►
 //! ```
 //!
-//! A [`WorkerGraph`] is one worker's copy of the graph: its inputs, which advance together, and the probe. It holds
-//! back a worker that is too far ahead of the epochs that are done. Whoever reads at a worker's own pace uses it alone.
+//! A [`WorkerGraph`] is one worker's copy of the graph: its inputs, which advance together, and the
+//! probe. It holds back a worker that is too far ahead of the epochs that are done. Whoever reads
+//! at a worker's own pace uses it alone.
 //!
-//! A [`Host`] feeds the workers of this process from outside: it hands out blocks of orders in turn, closes epochs,
-//! and hears what they came to. Its channels are bounded, so whoever calls it waits where the workers are behind. A
-//! worker without a task sleeps.
+//! A [`Host`] feeds the workers of this process from outside: it hands out blocks of orders in
+//! turn, closes epochs, and hears what they came to. Its channels are bounded, so whoever calls it
+//! waits where the workers are behind. A worker without a task sleeps.
 //!
-//! **Invariant:** whoever waits for an epoch hears that it is done, or that a worker panicked. A panic is told by the
-//! worker itself ([`Workers::start`]): a [`Host`] tells its caller, and a cluster ends the run in all processes.
+//! **Invariant:** whoever waits for an epoch hears that it is done, or that a worker panicked. A
+//! panic is told by the worker itself ([`Workers::start`]): a [`Host`] tells its caller, and a
+//! cluster ends the run in all processes.
 //!
 //! Deliberately absent: where orders come from and where results go.
 
@@ -91,7 +93,8 @@ struct Lane {
 }
 
 impl Lane {
-    /// Hands a task to the worker and wakes it. Waits while [`TASKS_WAITING_MAX`] tasks wait there already.
+    /// Hands a task to the worker and wakes it. Waits while [`TASKS_WAITING_MAX`] tasks wait there
+    /// already.
     fn send(&self, task: Task) -> Result<(), WorkerLost> {
         self.tasks.send(task).map_err(|_| WorkerLost)?;
         self.thread.unpark();
@@ -148,7 +151,8 @@ impl Host {
         Ok(Host { lanes, told, last: 0, records, guards: Some(guards), lost: false })
     }
 
-    /// Hands totals of a checkpoint to the workers, as of the first epoch. Waits where they are behind.
+    /// Hands totals of a checkpoint to the workers, as of the first epoch. Waits where they are
+    /// behind.
     ///
     /// # Errors
     /// [`WorkerLost`], as of all methods: then the host is of no more use.
@@ -172,7 +176,8 @@ impl Host {
         Ok(())
     }
 
-    /// Ends all epochs before `upper`, and returns what they came to once they are done on all workers.
+    /// Ends all epochs before `upper`, and returns what they came to once they are done on all
+    /// workers.
     pub fn finish(&mut self, upper: Epoch) -> Result<Done, WorkerLost> {
         for lane in &self.lanes {
             lane.send(Task::Advance(upper)).inspect_err(|WorkerLost| self.lost = true)?;
@@ -193,7 +198,8 @@ impl Host {
     }
 }
 
-/// Ends the workers. Where one of them panicked the others wait for it for ever, and are left behind.
+/// Ends the workers. Where one of them panicked the others wait for it for ever, and are left
+/// behind.
 impl Drop for Host {
     fn drop(&mut self) {
         let lost = self.lost || self.told.try_iter().any(|told| matches!(told, Told::Lost));
@@ -208,8 +214,14 @@ impl Drop for Host {
     }
 }
 
-/// Does the tasks of one worker until nobody has any more for it. With `tell`, tells which epochs are done, each once.
-fn serve(worker: &mut Worker, mut graph: WorkerGraph<()>, tasks: &Receiver<Task>, tell: Option<Sender<Told>>) {
+/// Does the tasks of one worker until nobody has any more for it. With `tell`, tells which epochs
+/// are done, each once.
+fn serve(
+    worker: &mut Worker,
+    mut graph: WorkerGraph<()>,
+    tasks: &Receiver<Task>,
+    tell: Option<Sender<Told>>,
+) {
     loop {
         match tasks.try_recv() {
             Ok(task) => {

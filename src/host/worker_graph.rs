@@ -14,7 +14,8 @@ use timely::worker::Worker;
 
 use super::kept::KeptInputs;
 
-/// Epochs that a worker may be ahead of those that are done, where it holds back: this bounds what is in flight.
+/// Epochs that a worker may be ahead of those that are done, where it holds back: this bounds what
+/// is in flight.
 pub const EPOCHS_IN_FLIGHT_MAX: Epoch = 64;
 
 type OrdersInput = InputHandle<Epoch, NoopBuilder<Rc<Vec<(Order, Epoch, Diff)>>>>;
@@ -43,8 +44,9 @@ enum Source {
 
 /// One worker's copy of the graph: its inputs, and how far the graph is on all workers.
 ///
-/// All inputs are at the same epoch, which starts at 0. A worker that sends nothing must advance all the same,
-/// or [`finish`](WorkerGraph::finish): no epoch is done before all workers have left it.
+/// All inputs are at the same epoch, which starts at 0. A worker that sends nothing must advance
+/// all the same, or [`finish`](WorkerGraph::finish): no epoch is done before all workers have left
+/// it.
 pub struct WorkerGraph<R: ExchangeData + Clone> {
     source: Source,
     kept: Option<KeptInputs>,
@@ -58,8 +60,9 @@ pub struct WorkerGraph<R: ExchangeData + Clone> {
 impl<R: ExchangeData + Clone> WorkerGraph<R> {
     /// Builds the graph on this worker.
     ///
-    /// `on_changes` gets the rows that an epoch changed, as [`deliver`](deliver()) says, on the first worker of all. With
-    /// `on_report`, the workers can send reports to the first one; it has seen those of an epoch when the epoch is done.
+    /// `on_changes` gets the rows that an epoch changed, as [`deliver`] says, on the first
+    /// worker of all. With `on_report`, the workers can send reports to the first one; it has seen
+    /// those of an epoch when the epoch is done.
     pub fn build(
         worker: &mut Worker,
         shape: GraphShape,
@@ -95,7 +98,8 @@ impl<R: ExchangeData + Clone> WorkerGraph<R> {
         }
     }
 
-    /// Sends a block of lines, of which the last of a key wins. Their epochs are not before the graph's own.
+    /// Sends a block of lines, of which the last of a key wins. Their epochs are not before the
+    /// graph's own.
     ///
     /// # Panics
     /// The graph was not built for upserts.
@@ -146,15 +150,16 @@ impl<R: ExchangeData + Clone> WorkerGraph<R> {
         }
     }
 
-    /// Returns the first epoch that is not done. All epochs before it are, on all workers, and their changes are delivered.
+    /// Returns the first epoch that is not done. All epochs before it are, on all workers, and
+    /// their changes are delivered.
     ///
     /// None once all workers have [finished](WorkerGraph::finish): then all epochs are done.
     pub fn done_before(&self) -> Option<Epoch> {
         self.probe.with_frontier(|frontier| frontier.first().copied())
     }
 
-    /// Returns [`done_before`](WorkerGraph::done_before) where it has grown since the last call, so that each epoch is
-    /// told done once.
+    /// Returns [`done_before`](WorkerGraph::done_before) where it has grown since the last call, so
+    /// that each epoch is told done once.
     pub fn newly_done(&mut self) -> Option<Epoch> {
         let done = self.done_before().filter(|done| *done > self.told)?;
         self.told = done;
@@ -167,7 +172,8 @@ impl<R: ExchangeData + Clone> WorkerGraph<R> {
         run_while(worker, || self.probe.less_than(&bound));
     }
 
-    /// Closes the inputs, and lets the graph run until all workers have done so and all epochs are done.
+    /// Closes the inputs, and lets the graph run until all workers have done so and all epochs are
+    /// done.
     pub fn finish(self, worker: &mut Worker) {
         let WorkerGraph { source, kept, reports, probe, .. } = self;
         // An input that is dropped is closed.
@@ -181,7 +187,8 @@ fn run_while(worker: &mut Worker, is_behind: impl FnMut() -> bool) {
     worker.step_or_park_while(None, is_behind);
 }
 
-/// Adds an input of reports to the graph: they go to the first worker, and the probe waits for them too.
+/// Adds an input of reports to the graph: they go to the first worker, and the probe waits for them
+/// too.
 fn gather_reports<R: ExchangeData + Clone>(
     scope: Scope<'_, Epoch>,
     probe: &ProbeHandle<Epoch>,
