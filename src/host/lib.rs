@@ -165,11 +165,13 @@ impl Host {
         self.deal(orders, Task::Orders)
     }
 
-    /// Deals out records in blocks, to the workers in turn.
-    fn deal<T>(&mut self, records: Vec<T>, task: impl Fn(Vec<T>) -> Task) -> Result<(), WorkerLost> {
-        let mut records = records.into_iter();
-        while records.len() > 0 {
-            let block = records.by_ref().take(BLOCK_RECORDS_MAX).collect();
+    /// Deals out records in blocks, the last ones first, to the workers in turn.
+    fn deal<T>(&mut self, mut records: Vec<T>, task: impl Fn(Vec<T>) -> Task) -> Result<(), WorkerLost> {
+        while !records.is_empty() {
+            let block = match records.len().checked_sub(BLOCK_RECORDS_MAX) {
+                Some(rest) if rest > 0 => records.split_off(rest),
+                _ => std::mem::take(&mut records),
+            };
             self.last = (self.last + 1) % self.lanes.len();
             self.lanes[self.last].send(task(block)).inspect_err(|WorkerLost| self.lost = true)?;
         }

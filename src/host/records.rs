@@ -13,7 +13,8 @@ pub(super) struct RecordCount(Arc<AtomicU64>);
 impl RecordCount {
     /// Counts each record that an operator of this worker sends from now on.
     ///
-    /// The count is complete for an epoch once the worker has said that the epoch is done.
+    /// It counts them when the worker has done its step. The last few of an epoch may so be counted
+    /// with the next one, where another worker knows already that the epoch is done.
     pub(super) fn watch(&self, worker: &Worker) {
         let RecordCount(count) = self.clone();
         if let Some(mut log) = worker.log_register() {
