@@ -13,11 +13,11 @@ const ROOMS: [(&str, &str, &[&str]); 15] = [
     ("testkit", "src/testkit", &[]),
     ("orders", "src/orders", &["dataflows"]),
     ("terminal", "src/terminal", &["dataflows", "cluster"]),
-    ("host", "src/host", &["dataflows"]),
+    ("host", "src/host", &["cluster", "dataflows"]),
     ("order_tables", "src/order_tables", &["dataflows", "orders", "store"]),
     ("tablestore", "src/tablestore", &["connections", "store"]),
     ("files", "src/files", &["dataflows", "orders"]),
-    ("live", "src/live", &["dataflows", "host", "order_tables", "orders", "store", "tablestore"]),
+    ("live", "src/live", &["cluster", "dataflows", "host", "order_tables", "orders", "store", "tablestore"]),
     (
         "driver",
         "src/driver",

@@ -22,6 +22,7 @@
 //! - `meet`: everyone connected to everyone, or a reason why not, before the deadline
 //! - `watch`, `link`: heartbeats, stop, goodbye and loss during the run
 //! - `wire`: the data sockets as timely gets them
+//! - [`Workers`]: the worker threads of this process, and who hears when one of them panics
 //! - [`Control`]: what the rest of the program sees of it
 //!
 //! Deliberately absent: encryption, reconnecting (a run that loses a process starts again), and
@@ -36,6 +37,7 @@ mod link;
 mod meet;
 mod watch;
 mod wire;
+mod workers;
 
 use std::io;
 use std::net::TcpStream;
@@ -43,13 +45,6 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 
 use prost::Message;
-use timely::communication::Hooks;
-use timely::communication::allocator::ProcessBuilder;
-use timely::communication::allocator::generic::AllocatorBuilder;
-use timely::communication::allocator::thread::ThreadBuilder;
-use timely::communication::allocator::zero_copy::initialize::{
-    CommsGuard, initialize_networking_from_sockets,
-};
 use timely::worker::Worker;
 use tokio::sync::mpsc::unbounded_channel;
 
@@ -59,6 +54,7 @@ pub use config::{
 };
 pub use control::{Control, Progress};
 pub use error::ClusterError;
+pub use workers::Workers;
 
 use control::{Event, Shared};
 use frame::{Fact, Job};
@@ -75,8 +71,6 @@ pub struct Cluster {
     /// By index, without this process; a single `None` for a run of one process.
     sockets: Vec<Option<TcpStream>>,
     control: Control,
-    /// How timely's workers are configured; the default is timely's own.
-    pub worker_config: timely::WorkerConfig,
 }
 
 /// What the workers of this process returned.
@@ -127,13 +121,8 @@ pub fn connect(config: &ClusterConfig, job: &[(String, String)]) -> Result<Clust
         doing: "cannot connect to the other processes",
         source: io::Error::other(error),
     })??;
-    Ok(Cluster {
-        workers: config.workers,
-        process: config.process,
-        sockets,
-        control: Control::new(shared),
-        worker_config: timely::WorkerConfig::default(),
-    })
+    let (workers, process) = (config.workers, config.process);
+    Ok(Cluster { workers, process, sockets, control: Control::new(shared) })
 }
 
 /// Releases whoever waits for the control thread, however that ends.
@@ -205,22 +194,13 @@ impl Cluster {
         T: Send + 'static,
         F: Fn(&mut Worker) -> T + Send + Sync + 'static,
     {
-        let Cluster { workers, process, sockets, control, worker_config } = self;
-        let (builders, guard) = build(workers, process, sockets, &control)?;
-        let shared = Arc::clone(control.shared());
-        let guards = timely::communication::initialize_from(builders, Box::new(()), move |allocator| {
-            let _alarm = Alarm(&shared);
-            let mut worker = Worker::new(worker_config.clone(), allocator, Some(std::time::Instant::now()));
-            let result = func(&mut worker);
-            while worker.has_dataflows() {
-                worker.step_or_park(None);
-            }
-            result
-        })
-        .map_err(|error| ClusterError::System {
-            doing: "cannot start the workers",
-            source: io::Error::other(error),
-        })?;
+        let Cluster { workers, process, sockets, control } = self;
+        let workers = Workers::connected(workers, process, sockets, &control.shared().events())
+            .map_err(|source| ClusterError::System { doing: "cannot start the network threads", source })?;
+        let panicked = Arc::clone(control.shared());
+        let guards = workers
+            .start(move || panicked.tell(Event::WorkerPanicked), func)
+            .map_err(|source| ClusterError::System { doing: "cannot start the workers", source })?;
         let (joined, results) = mpsc::channel();
         let shared = control.shared();
         let ended = Ended(Arc::clone(shared));
@@ -228,9 +208,8 @@ impl Cluster {
         thread::Builder::new()
             .name("orderflow:join".to_owned())
             .spawn(move || {
+                // It waits too until all is sent and received.
                 let results: Result<Vec<T>, String> = guards.join().into_iter().collect();
-                // Dropping timely's guard waits until all is sent and received.
-                drop(guard);
                 let _ = joined.send(results);
                 drop(ended);
             })
@@ -255,41 +234,6 @@ impl Drop for Ended {
     fn drop(&mut self) {
         self.0.set_workers_ended();
     }
-}
-
-/// Tells the control thread when its worker panics: the others would wait for it for ever.
-struct Alarm<'a>(&'a Shared);
-
-impl Drop for Alarm<'_> {
-    fn drop(&mut self) {
-        if thread::panicking() {
-            self.0.tell(Event::WorkerPanicked);
-        }
-    }
-}
-
-/// Builds what workers communicate with, as timely's own `Config::try_build` does.
-fn build(
-    workers: usize,
-    process: usize,
-    sockets: Vec<Option<TcpStream>>,
-    control: &Control,
-) -> Result<(Vec<AllocatorBuilder>, Option<CommsGuard>), ClusterError> {
-    let hooks = Hooks::default();
-    if sockets.len() == 1 && workers == 1 {
-        return Ok((vec![AllocatorBuilder::Thread(ThreadBuilder)], None));
-    }
-    let local = ProcessBuilder::new_typed_vector(workers, hooks.refill.clone(), hooks.spill.clone());
-    if sockets.len() == 1 {
-        return Ok((local.into_iter().map(AllocatorBuilder::Process).collect(), None));
-    }
-    let events = control.shared().events();
-    let wire =
-        |(peer, socket): (usize, Option<TcpStream>)| socket.map(|s| wire::Wire::new(s, peer, events.clone()));
-    let wires = sockets.into_iter().enumerate().map(wire).collect();
-    let (builders, guard) = initialize_networking_from_sockets(local, wires, process, workers, hooks)
-        .map_err(|source| ClusterError::System { doing: "cannot start the network threads", source })?;
-    Ok((builders.into_iter().map(AllocatorBuilder::Tcp).collect(), Some(guard)))
 }
 
 #[cfg(test)]

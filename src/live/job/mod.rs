@@ -17,7 +17,6 @@
 
 mod change;
 mod checkpoint;
-mod graph;
 mod late;
 mod reconcile;
 mod recorded;

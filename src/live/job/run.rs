@@ -12,11 +12,12 @@ use tracing::{info, warn};
 use super::JobConfig;
 use super::change::Changes;
 use super::checkpoint::{Checkpoint, Found, Rejects, load};
-use super::graph::{BLOCK_ORDERS, Done, Graph, WorkerLost};
 use super::recorded::Head;
 use super::sink::{Sink, empty};
 use super::status::{Committed, Phase, Status};
 use super::tables::{Look, Wanted};
+use cluster::Workers;
+use host::{BLOCK_RECORDS_MAX, Done, GraphShape, Host, WorkerLost};
 use order_tables::{ORDER_SOURCE, RESULT_TABLES, RejectRow, order_of};
 use store::Store;
 use store::error::StoreError;
@@ -82,7 +83,7 @@ pub(super) struct Life {
 
 /// The graph and the sink between two changes of the tables.
 struct Sitting {
-    graph: Graph,
+    host: Host,
     sink: Sink,
     tables: Vec<TableId>,
     /// Results are as of all commits below.
@@ -96,11 +97,7 @@ impl Life {
             let Some(tables) = self.await_tables()? else { return Ok(()) };
             self.store.reserve(&RESULT_TABLES)?;
             let end = match self.begin(tables) {
-                Ok(Some(mut sitting)) => {
-                    let end = self.follow(&mut sitting);
-                    sitting.graph.stop();
-                    end
-                }
+                Ok(Some(mut sitting)) => self.follow(&mut sitting),
                 Ok(None) => Ok(End::Again),
                 Err(fault) => Err(fault),
             };
@@ -190,28 +187,20 @@ impl Life {
         let kept = self.usable(&view, &tables)?;
         let is_kept = kept.is_some();
         let upper = kept.as_ref().map_or(view.last_commit() + 1, |kept| kept.head.upper.max(1));
-        let (workers, width) = (self.config.workers, self.config.layout.width);
-        let mut graph = Graph::start(workers, width, upper - 1)
+        let workers = Workers::threads(self.config.workers);
+        let shape = GraphShape { upserts: false, kept: true, width: self.config.layout.width };
+        let mut host = Host::start(workers, shape, upper - 1)
             .map_err(|error| Fault::Graph(format!("cannot start the workers of the graph: {error}")))?;
         let loaded = match kept {
-            Some(kept) => keep(&mut graph, upper, kept).map(Some),
-            None => self.rebuild(&mut graph, &view, upper),
+            Some(kept) => Some(keep(&mut host, upper, kept)?),
+            None => self.rebuild(&mut host, &view, upper)?,
         };
-        let begun = loaded.and_then(|loaded| {
-            let Some((rows, rejects)) = loaded else { return Ok(None) };
-            let mut sink = Sink::new(self.store.clone(), self.config.layout.clone(), tables.clone());
-            if sink.start(&view, upper, &rows, &rejects, is_kept)? && is_kept {
-                warn!("result tables were not as they had been written, and are again");
-            }
-            Ok(Some(sink))
-        });
-        match begun {
-            Ok(Some(sink)) => Ok(Some(Sitting { graph, sink, tables, upper })),
-            other => {
-                graph.stop();
-                other.map(|_| None)
-            }
+        let Some((rows, rejects)) = loaded else { return Ok(None) };
+        let mut sink = Sink::new(self.store.clone(), self.config.layout.clone(), tables.clone());
+        if sink.start(&view, upper, &rows, &rejects, is_kept)? && is_kept {
+            warn!("result tables were not as they had been written, and are again");
         }
+        Ok(Some(Sitting { host, sink, tables, upper }))
     }
 
     /// The checkpoint, if the job can go on from it. Says why not, unless there never was one.
@@ -244,12 +233,12 @@ impl Life {
     #[allow(clippy::type_complexity)] // The rows and rejects of the first epoch, as of `keep`.
     fn rebuild(
         &self,
-        graph: &mut Graph,
+        host: &mut Host,
         view: &View,
         upper: u64,
     ) -> Result<Option<(Vec<Change>, Rejects)>, Fault> {
         let (epoch, mut rows) = (upper - 1, 0_u64);
-        let mut block: Vec<(Order, u64, i64)> = Vec::with_capacity(BLOCK_ORDERS);
+        let mut block: Vec<(Order, u64, i64)> = Vec::with_capacity(BLOCK_RECORDS_MAX);
         let mut rejected: Vec<(PrimaryKey, String)> = Vec::new();
         let (mut lost, mut stopped) = (None, false);
         self.tell(Phase::Rebuilding(0));
@@ -258,9 +247,9 @@ impl Life {
                 Ok(order) => block.push((order, epoch, 1)),
                 Err(reason) => rejected.push((key.iter().copied().map(KeyRef::to_value).collect(), reason)),
             }
-            if block.len() == BLOCK_ORDERS {
-                let full = std::mem::replace(&mut block, Vec::with_capacity(BLOCK_ORDERS));
-                lost = graph.orders(full).err();
+            if block.len() == BLOCK_RECORDS_MAX {
+                let full = std::mem::replace(&mut block, Vec::with_capacity(BLOCK_RECORDS_MAX));
+                lost = host.orders(full).err();
             }
             rows += 1;
             if rows.is_multiple_of(ROWS_BETWEEN_LOOKS) {
@@ -275,13 +264,13 @@ impl Life {
         if stopped {
             return Ok(None);
         }
-        graph.orders(block)?;
+        host.orders(block)?;
         let mut rejects = Rejects::new();
         for (key, reason) in rejected {
             let commit = view.written_at(ORDER_SOURCE, &key)?.unwrap_or(epoch);
             rejects.insert(key.clone(), RejectRow { key, reason, commit });
         }
-        Ok(Some((graph.finish(upper)?.changes, rejects)))
+        Ok(Some((host.finish(upper)?.changes, rejects)))
     }
 
     /// Follows the changes, a batch at a time, until it is to stop or begin again.
@@ -336,8 +325,10 @@ impl Life {
         if diffs.is_empty() && rejects.is_empty() {
             return Ok(None);
         }
-        sitting.graph.orders(diffs)?;
-        let Done { changes, records, in_graph } = sitting.graph.finish(batch.upper)?;
+        let since = Instant::now();
+        sitting.host.orders(diffs)?;
+        let Done { changes, records } = sitting.host.finish(batch.upper)?;
+        let in_graph = since.elapsed();
         let commit =
             sitting.sink.commit(batch.upper, &changes, rejects.into_iter().collect(), rejects_diff)?;
         self.status.send_if_modified(|status| {
@@ -374,11 +365,8 @@ fn without_orders(status: &Status, upper: u64) -> Status {
 }
 
 /// Brings a checkpoint into the graph; its rows and rejects.
-fn keep(graph: &mut Graph, upper: u64, kept: Checkpoint) -> Result<(Vec<Change>, Rejects), Fault> {
-    let Checkpoint { mut totals, rejects, .. } = kept;
-    while !totals.is_empty() {
-        let rest = totals.split_off(totals.len().min(BLOCK_ORDERS));
-        graph.keep(upper - 1, std::mem::replace(&mut totals, rest))?;
-    }
-    Ok((graph.finish(upper)?.changes, rejects))
+fn keep(host: &mut Host, upper: u64, kept: Checkpoint) -> Result<(Vec<Change>, Rejects), Fault> {
+    let Checkpoint { totals, rejects, .. } = kept;
+    host.keep(totals)?;
+    Ok((host.finish(upper)?.changes, rejects))
 }

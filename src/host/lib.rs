@@ -1,0 +1,250 @@
+//! The graph on worker threads: its inputs, how far it is, and what happens when a worker panics.
+//!
+//! ```text
+//!  files, a worker reads for itself:   read ─► WorkerGraph ─► changes
+//!
+//!  the live job feeds workers:   Host ─ tasks ─► worker 0 ─► WorkerGraph ─► changes, done ─► Host
+//!                                     ─ tasks ─► worker 1 ─► WorkerGraph ─► changes ───────►
+//! ```
+//!
+//! A [`WorkerGraph`] is one worker's copy of the graph: its inputs, which advance together, and the
+//! probe. It holds back a worker that is too far ahead of the epochs that are done. Whoever reads
+//! at a worker's own pace uses it alone.
+//!
+//! A [`Host`] feeds the workers of this process from outside: it hands out blocks of orders in
+//! turn, closes epochs, and hears what they came to. Its channels are bounded, so whoever calls it
+//! waits where the workers are behind. A worker without a task sleeps.
+//!
+//! **Invariant:** whoever waits for an epoch hears that it is done, or that a worker panicked. A
+//! panic is told by the worker itself ([`Workers::start`]): a [`Host`] tells its caller, and a
+//! cluster ends the run in all processes.
+//!
+//! Deliberately absent: where orders come from and where results go.
+
+mod kept;
+mod records;
+mod worker_graph;
+
+use std::fmt;
+use std::io;
+use std::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError, channel, sync_channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread::Thread;
+
+use dataflows::{Change, Diff, Epoch, Order, RowKey, Totals};
+use timely::communication::WorkerGuards;
+use timely::worker::Worker;
+
+pub use worker_graph::{EPOCHS_IN_FLIGHT_MAX, GraphShape, OnReport, WorkerGraph};
+
+use cluster::Workers;
+use records::RecordCount;
+
+/// Most orders, or totals, that a worker gets at a time.
+pub const BLOCK_RECORDS_MAX: usize = 2_048;
+
+/// Tasks that may wait for a worker.
+const TASKS_WAITING_MAX: usize = 8;
+
+/// What a worker is to do next.
+enum Task {
+    /// Take in totals of a checkpoint.
+    Keep(Vec<(RowKey, Totals)>),
+    /// Take in orders.
+    Orders(Vec<(Order, Epoch, Diff)>),
+    /// Expect nothing more of epochs before this one.
+    Advance(Epoch),
+}
+
+/// What the workers tell.
+enum Told {
+    /// Rows that an epoch changed.
+    Changes(Vec<Change>),
+    /// All epochs before this one are done. Only the first worker of this process tells that.
+    Done(Epoch),
+    /// A worker of this process panicked.
+    Lost,
+}
+
+/// A worker panicked, and the graph has come to nothing.
+#[derive(Debug)]
+pub struct WorkerLost;
+
+impl fmt::Display for WorkerLost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a worker of the graph ended by an internal error; start again")
+    }
+}
+
+impl std::error::Error for WorkerLost {}
+
+/// What the epochs that were ended together came to.
+pub struct Done {
+    /// Rows that changed: epochs ascending, the rows of an epoch sorted by key.
+    pub changes: Vec<Change>,
+    /// Records that operators of this process's workers sent each other meanwhile.
+    pub records: u64,
+}
+
+/// The way to one worker.
+struct Lane {
+    tasks: SyncSender<Task>,
+    thread: Thread,
+}
+
+impl Lane {
+    /// Hands a task to the worker and wakes it. Waits while [`TASKS_WAITING_MAX`] tasks wait there
+    /// already.
+    fn send(&self, task: Task) -> Result<(), WorkerLost> {
+        self.tasks.send(task).map_err(|_| WorkerLost)?;
+        self.thread.unpark();
+        Ok(())
+    }
+}
+
+/// The graph on workers of this process that are fed from outside.
+pub struct Host {
+    lanes: Vec<Lane>,
+    told: Receiver<Told>,
+    /// The lane that got the last block.
+    last: usize,
+    records: RecordCount,
+    /// Until the host is dropped.
+    guards: Option<WorkerGuards<()>>,
+    lost: bool,
+}
+
+impl Host {
+    /// Starts the workers, each with its copy of the graph. Their first epoch is `first`.
+    ///
+    /// # Errors
+    /// The operating system refused a thread.
+    pub fn start(workers: Workers, shape: GraphShape, first: Epoch) -> io::Result<Host> {
+        let count = workers.count();
+        let (tell, told) = channel();
+        let (tasks, waiting): (Vec<_>, Vec<_>) = (0..count).map(|_| sync_channel(TASKS_WAITING_MAX)).unzip();
+        let waiting: Vec<_> = waiting.into_iter().map(|waiting| Mutex::new(Some(waiting))).collect();
+        let records = RecordCount::default();
+        let (counted, lost) = (records.clone(), tell.clone());
+        let on_panic = move || {
+            // It fails only where the caller is gone.
+            let _ = lost.send(Told::Lost);
+        };
+        let guards = workers.start(on_panic, move |worker| {
+            // Each process has equally many workers, one after the other.
+            let local = worker.index() % count;
+            let waiting = waiting[local].lock().unwrap_or_else(PoisonError::into_inner).take();
+            counted.watch(worker);
+            let results = tell.clone();
+            let on_changes = move |_, changes| {
+                // It fails only where the caller is gone.
+                let _ = results.send(Told::Changes(changes));
+            };
+            let mut graph = WorkerGraph::<()>::build(worker, shape, on_changes, None);
+            graph.advance_to(first);
+            if let Some(waiting) = waiting {
+                serve(worker, graph, &waiting, (local == 0).then(|| tell.clone()));
+            }
+        })?;
+        let threads = guards.guards().iter().map(|guard| guard.thread().clone());
+        let lanes = tasks.into_iter().zip(threads).map(|(tasks, thread)| Lane { tasks, thread }).collect();
+        Ok(Host { lanes, told, last: 0, records, guards: Some(guards), lost: false })
+    }
+
+    /// Hands totals of a checkpoint to the workers, as of the first epoch. Waits where they are
+    /// behind.
+    ///
+    /// # Errors
+    /// [`WorkerLost`], as of all methods: then the host is of no more use.
+    pub fn keep(&mut self, totals: Vec<(RowKey, Totals)>) -> Result<(), WorkerLost> {
+        self.deal(totals, Task::Keep)
+    }
+
+    /// Hands orders to the workers. Waits where they are behind.
+    pub fn orders(&mut self, orders: Vec<(Order, Epoch, Diff)>) -> Result<(), WorkerLost> {
+        self.deal(orders, Task::Orders)
+    }
+
+    /// Deals out records in blocks, the last ones first, to the workers in turn.
+    fn deal<T>(&mut self, mut records: Vec<T>, task: impl Fn(Vec<T>) -> Task) -> Result<(), WorkerLost> {
+        while !records.is_empty() {
+            let block = match records.len().checked_sub(BLOCK_RECORDS_MAX) {
+                Some(rest) if rest > 0 => records.split_off(rest),
+                _ => std::mem::take(&mut records),
+            };
+            self.last = (self.last + 1) % self.lanes.len();
+            self.lanes[self.last].send(task(block)).inspect_err(|WorkerLost| self.lost = true)?;
+        }
+        Ok(())
+    }
+
+    /// Ends all epochs before `upper`, and returns what they came to once they are done on all
+    /// workers.
+    pub fn finish(&mut self, upper: Epoch) -> Result<Done, WorkerLost> {
+        for lane in &self.lanes {
+            lane.send(Task::Advance(upper)).inspect_err(|WorkerLost| self.lost = true)?;
+        }
+        let mut changes = Vec::new();
+        loop {
+            match self.told.recv().map_err(|_| WorkerLost)? {
+                Told::Changes(more) => changes.extend(more),
+                Told::Done(done) if done >= upper => break,
+                Told::Done(_) => {}
+                Told::Lost => {
+                    self.lost = true;
+                    return Err(WorkerLost);
+                }
+            }
+        }
+        Ok(Done { changes, records: self.records.take() })
+    }
+}
+
+/// Ends the workers. Where one of them panicked the others wait for it for ever, and are left
+/// behind.
+impl Drop for Host {
+    fn drop(&mut self) {
+        let lost = self.lost || self.told.try_iter().any(|told| matches!(told, Told::Lost));
+        for Lane { tasks, thread } in self.lanes.drain(..) {
+            drop(tasks);
+            thread.unpark();
+        }
+        match self.guards.take() {
+            Some(guards) if lost => std::mem::forget(guards),
+            guards => drop(guards),
+        }
+    }
+}
+
+/// Does the tasks of one worker until nobody has any more for it. With `tell`, tells which epochs
+/// are done, each once.
+fn serve(
+    worker: &mut Worker,
+    mut graph: WorkerGraph<()>,
+    tasks: &Receiver<Task>,
+    tell: Option<Sender<Told>>,
+) {
+    loop {
+        match tasks.try_recv() {
+            Ok(task) => {
+                match task {
+                    Task::Keep(totals) => graph.send_kept(totals),
+                    Task::Orders(orders) => graph.send_orders(orders),
+                    Task::Advance(epoch) => graph.advance_to(epoch),
+                }
+                worker.step();
+            }
+            Err(TryRecvError::Empty) => drop(worker.step_or_park(None)),
+            Err(TryRecvError::Disconnected) => return,
+        }
+        if let Some(tell) = &tell
+            && let Some(done) = graph.newly_done()
+        {
+            // It fails only where the caller is gone.
+            let _ = tell.send(Told::Done(done));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,205 @@
+//! One worker's copy of the graph.
+
+use std::rc::Rc;
+
+use dataflows::{Change, Diff, Epoch, Order, RowKey, Totals, Upsert, Upserts, WindowWidth};
+use dataflows::{build, deliver, upsert};
+use differential_dataflow::AsCollection;
+use timely::ExchangeData;
+use timely::container::{CapacityContainerBuilder, NoopBuilder};
+use timely::dataflow::channels::pact::Exchange;
+use timely::dataflow::operators::{Input, Operator, Probe};
+use timely::dataflow::{InputHandle, ProbeHandle, Scope};
+use timely::worker::Worker;
+
+use super::kept::KeptInputs;
+
+/// Epochs that a worker may be ahead of those that are done, where it holds back: this bounds what
+/// is in flight.
+pub const EPOCHS_IN_FLIGHT_MAX: Epoch = 64;
+
+type OrdersInput = InputHandle<Epoch, NoopBuilder<Rc<Vec<(Order, Epoch, Diff)>>>>;
+type UpsertsInput = InputHandle<Epoch, NoopBuilder<Upserts>>;
+type ReportsInput<R> = InputHandle<Epoch, CapacityContainerBuilder<Vec<R>>>;
+
+/// What the graph is built for. It is the same on all workers of a run.
+#[derive(Clone, Copy, Debug)]
+pub struct GraphShape {
+    /// Whether the last line of an order's key wins. Otherwise orders come and go by themselves.
+    pub upserts: bool,
+    /// Whether the views start from totals of a checkpoint.
+    pub kept: bool,
+    /// The width of the windows.
+    pub width: WindowWidth,
+}
+
+/// What the first worker of all does with reports.
+pub type OnReport<R> = Box<dyn FnMut(R)>;
+
+/// The input of orders, in one of its two forms.
+enum Source {
+    Orders(OrdersInput),
+    Upserts(UpsertsInput),
+}
+
+/// One worker's copy of the graph: its inputs, and how far the graph is on all workers.
+///
+/// All inputs are at the same epoch, which starts at 0. A worker that sends nothing must advance
+/// all the same, or [`finish`](WorkerGraph::finish): no epoch is done before all workers have left
+/// it.
+pub struct WorkerGraph<R: ExchangeData + Clone> {
+    source: Source,
+    kept: Option<KeptInputs>,
+    reports: Option<ReportsInput<R>>,
+    probe: ProbeHandle<Epoch>,
+    epoch: Epoch,
+    /// The upper bound that [`WorkerGraph::newly_done`] gave last.
+    told: Epoch,
+}
+
+impl<R: ExchangeData + Clone> WorkerGraph<R> {
+    /// Builds the graph on this worker.
+    ///
+    /// `on_changes` gets the rows that an epoch changed, as [`deliver`] says, on the first
+    /// worker of all. With `on_report`, the workers can send reports to the first one; it has seen
+    /// those of an epoch when the epoch is done.
+    pub fn build(
+        worker: &mut Worker,
+        shape: GraphShape,
+        on_changes: impl FnMut(Epoch, Vec<Change>) + 'static,
+        on_report: Option<OnReport<R>>,
+    ) -> WorkerGraph<R> {
+        let mut source = match shape.upserts {
+            false => Source::Orders(InputHandle::new_with_builder()),
+            true => Source::Upserts(InputHandle::new_with_builder()),
+        };
+        let mut kept = shape.kept.then(KeptInputs::default);
+        let (probe, reports) = worker.dataflow::<Epoch, _, _>(|scope| {
+            let kept = kept.as_mut().map(|kept| kept.streams(scope));
+            let orders = match &mut source {
+                Source::Orders(input) => scope.input_from(input).as_collection(),
+                Source::Upserts(input) => upsert(scope.input_from(input)),
+            };
+            let probe = deliver(build(orders, kept, shape.width), on_changes);
+            let reports = on_report.map(|on_report| gather_reports(scope, &probe, on_report));
+            (probe, reports)
+        });
+        WorkerGraph { source, kept, reports, probe, epoch: 0, told: 0 }
+    }
+
+    /// Sends a block of orders. Their epochs are not before the graph's own.
+    ///
+    /// # Panics
+    /// The graph was built for upserts.
+    pub fn send_orders(&mut self, orders: Vec<(Order, Epoch, Diff)>) {
+        match &mut self.source {
+            Source::Orders(input) => input.send_batch(&mut Rc::new(orders)),
+            Source::Upserts(_) => unreachable!("the graph was built for upserts"),
+        }
+    }
+
+    /// Sends a block of lines, of which the last of a key wins. Their epochs are not before the
+    /// graph's own.
+    ///
+    /// # Panics
+    /// The graph was not built for upserts.
+    pub fn send_upserts(&mut self, records: Vec<Upsert>) {
+        match &mut self.source {
+            Source::Upserts(input) => input.send_batch(&mut Upserts { records }),
+            Source::Orders(_) => unreachable!("the graph was built for orders"),
+        }
+    }
+
+    /// Sends totals of a checkpoint, which hold from the graph's own epoch on.
+    ///
+    /// # Panics
+    /// The graph was not built to start from totals.
+    pub fn send_kept(&mut self, totals: Vec<(RowKey, Totals)>) {
+        let kept = self.kept.as_mut().expect("the graph was built to start from totals");
+        kept.send(self.epoch, totals);
+    }
+
+    /// Sends a report to the first worker of all.
+    ///
+    /// # Panics
+    /// The graph was built without reports.
+    pub fn report(&mut self, report: R) {
+        self.reports.as_mut().expect("the graph was built with reports").send(report);
+    }
+
+    /// Returns the epoch that all inputs are at.
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// Promises that this worker sends nothing more of epochs before `epoch`.
+    ///
+    /// # Panics
+    /// The graph is past `epoch` already.
+    pub fn advance_to(&mut self, epoch: Epoch) {
+        self.epoch = epoch;
+        match &mut self.source {
+            Source::Orders(input) => input.advance_to(epoch),
+            Source::Upserts(input) => input.advance_to(epoch),
+        }
+        if let Some(kept) = &mut self.kept {
+            kept.advance_to(epoch);
+        }
+        if let Some(reports) = &mut self.reports {
+            reports.advance_to(epoch);
+        }
+    }
+
+    /// Returns the first epoch that is not done. All epochs before it are, on all workers, and
+    /// their changes are delivered.
+    ///
+    /// None once all workers have [finished](WorkerGraph::finish): then all epochs are done.
+    pub fn done_before(&self) -> Option<Epoch> {
+        self.probe.with_frontier(|frontier| frontier.first().copied())
+    }
+
+    /// Returns [`done_before`](WorkerGraph::done_before) where it has grown since the last call, so
+    /// that each epoch is told done once.
+    pub fn newly_done(&mut self) -> Option<Epoch> {
+        let done = self.done_before().filter(|done| *done > self.told)?;
+        self.told = done;
+        Some(done)
+    }
+
+    /// Lets the graph run while it is more than [`EPOCHS_IN_FLIGHT_MAX`] epochs behind this worker.
+    pub fn hold_back(&self, worker: &mut Worker) {
+        let bound = self.epoch.saturating_sub(EPOCHS_IN_FLIGHT_MAX);
+        run_while(worker, || self.probe.less_than(&bound));
+    }
+
+    /// Closes the inputs, and lets the graph run until all workers have done so and all epochs are
+    /// done.
+    pub fn finish(self, worker: &mut Worker) {
+        let WorkerGraph { source, kept, reports, probe, .. } = self;
+        // An input that is dropped is closed.
+        drop((source, kept, reports));
+        run_while(worker, || !probe.done());
+    }
+}
+
+/// Lets the graph run while it is behind, and sleeps where there is nothing to do.
+fn run_while(worker: &mut Worker, is_behind: impl FnMut() -> bool) {
+    worker.step_or_park_while(None, is_behind);
+}
+
+/// Adds an input of reports to the graph: they go to the first worker, and the probe waits for them
+/// too.
+fn gather_reports<R: ExchangeData + Clone>(
+    scope: Scope<'_, Epoch>,
+    probe: &ProbeHandle<Epoch>,
+    mut on_report: OnReport<R>,
+) -> ReportsInput<R> {
+    let mut input = ReportsInput::new();
+    scope
+        .input_from(&mut input)
+        .unary::<CapacityContainerBuilder<Vec<()>>, _, _, _>(Exchange::new(|_| 0), "Reports", |_, _| {
+            move |input, _output| input.for_each(|_, reports| reports.drain(..).for_each(&mut on_report))
+        })
+        .probe_with(probe);
+    input
+}
