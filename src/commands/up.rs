@@ -52,14 +52,15 @@ pub struct UpArgs {
     /// it
     #[arg(long, env = "ORDERFLOW_ALLOW_REMOTE")]
     pub allow_remote: bool,
-    /// File with an access key of your own, as lines OTS_AK_ENV=… and OTS_SK_ENV=…; without it, the key that was made at
-    /// the first start and is kept in DIR/keys.env
+    /// File with an access key of your own, as lines OTS_AK_ENV=… and OTS_SK_ENV=…; without it, the
+    /// key that was made at the first start and is kept in DIR/keys.env
     #[arg(long, env = "ORDERFLOW_KEY_FILE", value_name = "FILE")]
     pub key_file: Option<PathBuf>,
     /// Worker threads of the live job; one is enough for most shops, whatever the number of cores
     #[arg(short = 'w', long, env = "ORDERFLOW_WORKERS", default_value_t = 1, value_name = "N")]
     pub workers: usize,
-    /// Width of the windows of event time, such as 30s, 500ms, 5m or 1h; it stays what it was at the first start
+    /// Width of the windows of event time, such as 30s, 500ms, 5m or 1h; it stays what it was at the
+    /// first start
     #[arg(long, env = "ORDERFLOW_WINDOW", default_value = "30s", value_name = "WIDTH", value_parser = parse_duration_ms)]
     pub window: u64,
     /// Time zone that windows are printed in; it stays what it was at the first start
@@ -81,8 +82,8 @@ pub struct UpArgs {
 pub enum DurabilityArg {
     /// Once it is on disk
     Synced,
-    /// Once the operating system has it: if the machine stops, the last writes may be lost, though acknowledged. For loads
-    /// that can be done again
+    /// Once the operating system has it: if the machine stops, the last writes may be lost, though
+    /// acknowledged. For loads that can be done again
     Relaxed,
 }
 
