@@ -65,7 +65,7 @@ pub struct GenerateArgs {
     /// How many of a hundred orders are late
     #[arg(long, value_name = "PERCENT", default_value_t = 5, env = "ORDERFLOW_LATE")]
     pub late: u8,
-    /// The most that a late order is late by, such as 90s, 10m, 12h or 30d
+    /// The most by which a late order is late, such as 90s, 10m, 12h or 30d
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = parse_duration_ms, env = "ORDERFLOW_LATE_MAX")]
     pub late_max: u64,
     /// How many of a hundred lines correct an earlier order; a file is then a log of upserts

@@ -145,7 +145,7 @@ impl Sink {
         });
     }
 
-    /// Replaces the result files if something changed and they were last written [`WRITE_INTERVAL`]
+    /// Replaces the result files if something changed and they were last written `WRITE_INTERVAL`
     /// ago or earlier. Called while a run follows.
     pub fn write_if_due(&mut self) {
         if self.output.is_some() && self.changed && self.written_at.elapsed() >= WRITE_INTERVAL {
