@@ -1,7 +1,7 @@
-//! Which processes make up a run, from `-w`, `-n`, `-p`, `-h` and the key file.
+//! Finds out which processes make up a run, from `-w`, `-n`, `-p`, `-h` and the key file.
 //!
-//! Nothing is connected here and nothing is listened on, except for a moment on port 0, to find out
-//! which line of the hosts file is an address of this machine.
+//! Nothing is connected here. The only listening is for a moment on port 0, to find out which line
+//! of the hosts file is an address of this machine.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -13,53 +13,55 @@ use std::time::Duration;
 
 use super::error::ClusterError;
 
-/// Most processes of one run: each holds two connections to every other.
+/// The most processes of one run. Each process holds two connections to every other.
 pub const PROCESSES_MAX: usize = 256;
-/// Most worker threads of one process.
+/// The most worker threads of one process.
 pub const WORKERS_MAX: usize = 1024;
-/// Time in which all processes must have found each other.
+/// The longest time in which all processes must have found each other.
 pub const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
-/// A peer that says nothing for so long is lost.
+/// A peer from which nothing came for this long counts as lost.
 pub const SILENCE_MAX: Duration = Duration::from_secs(8);
-/// Fewest bytes of a cluster key.
+/// The fewest bytes of a cluster key.
 pub const KEY_BYTES_MIN: usize = 16;
-/// Most bytes of a cluster key.
+/// The most bytes of a cluster key.
 pub const KEY_BYTES_MAX: usize = 4096;
-/// Most bytes of a hosts file.
+/// The most bytes that are read of a hosts file.
 const HOSTS_BYTES_MAX: u64 = 1 << 20;
-/// The port of process 0 where there is no hosts file; process `i` has the `i`-th after it, as in timely.
+/// The port of process 0 if there is no hosts file. Process `i` has the port `PORT_DEFAULT + i`, as
+/// in timely.
 const PORT_DEFAULT: usize = 2101;
 
-/// What is done, with one sentence that says why, when the run has lost a peer.
+/// The action when the run has lost a peer. It gets one sentence that says why.
 pub type OnLoss = Arc<dyn Fn(&str) + Send + Sync>;
 
-/// The processes of a run, and which of them this one is.
+/// The processes of a run, and which of them this process is.
 #[derive(Clone)]
 pub struct ClusterConfig {
-    /// Worker threads of each process.
+    /// The number of worker threads of each process.
     pub workers: usize,
-    /// Number of processes.
+    /// The number of processes.
     pub processes: usize,
     /// The index of this process, less than `processes`.
     pub process: usize,
-    /// `host:port` of each process, by index; empty for a run of one process.
+    /// The address `host:port` of each process, by index; empty if the run has one process.
     pub addresses: Vec<String>,
-    /// The secret all processes share; `None` only where all addresses are loopback.
+    /// The secret that all processes share; `None` is allowed only if all addresses are loopback.
     pub key: Option<Vec<u8>>,
-    /// The name of the run: processes of another run are refused.
+    /// The name of the run. Processes of a run with another name are refused.
     pub cluster_id: String,
-    /// Time in which all processes must have found each other.
+    /// The time in which all processes must have found each other.
     pub deadline: Duration,
-    /// A peer that says nothing for so long is lost.
+    /// A peer from which nothing came for this long counts as lost.
     pub silence_max: Duration,
-    /// Whether SIGINT and SIGTERM stop the run (the first) and end the process (the second).
+    /// Whether the first SIGINT or SIGTERM stops the run and the second one ends the process.
     pub handle_signals: bool,
-    /// What to do when a peer is lost, after the cleanups: by default print `orderflow: …` and exit with code 3.
+    /// The action when a peer is lost. It is called after the cleanups. By default it prints
+    /// `orderflow: …` and exits with code 3.
     pub on_loss: OnLoss,
 }
 
 impl ClusterConfig {
-    /// A run of one process with so many workers.
+    /// Returns the configuration of a run of one process with this many workers.
     pub fn single(workers: usize) -> ClusterConfig {
         ClusterConfig {
             workers,
@@ -79,15 +81,15 @@ impl ClusterConfig {
     }
 }
 
-/// The processes of a run, from flags as typed.
+/// Returns the processes of a run, from the flags as they were typed.
 ///
-/// - `hostfile` alone implies `processes`: one per line. With fewer lines than processes it is refused, of
-///   more lines the first are used.
-/// - Without a hosts file, processes are at `localhost`, ports 2101, 2102, …
-/// - `process` may be left out where exactly one address is of this machine.
+/// - `hostfile` alone implies `processes`, one for each line. A file with fewer lines than
+///   processes is refused; if it has more, the first lines are used.
+/// - Without a hosts file, the processes are at `localhost`, on the ports 2101, 2102, …
+/// - `process` may be left out if exactly one address belongs to this machine.
 /// - `key_file` is required unless all addresses are loopback.
 ///
-/// Errors are all [`ClusterError::Usage`].
+/// Every error is [`ClusterError::Usage`].
 pub fn resolve(
     workers: usize,
     processes: Option<usize>,
@@ -143,7 +145,7 @@ fn usage<T>(sentence: String) -> Result<T, ClusterError> {
     Err(ClusterError::Usage(sentence))
 }
 
-/// The addresses in a hosts file, cut to the first `processes`.
+/// Reads the addresses in a hosts file. With `processes`, only the first so many are returned.
 fn read_hosts(path: &Path, processes: Option<usize>) -> Result<Vec<String>, ClusterError> {
     let name = path.display();
     let mut text = String::new();
@@ -179,7 +181,7 @@ fn read_hosts(path: &Path, processes: Option<usize>) -> Result<Vec<String>, Clus
     Ok(addresses)
 }
 
-/// Whether this is `host:port`, an IPv6 host in brackets.
+/// Returns whether this is `host:port`, with an IPv6 host in brackets.
 fn is_address(text: &str) -> bool {
     let Some((host, port)) = text.rsplit_once(':') else { return false };
     let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
@@ -195,12 +197,13 @@ fn host_of(address: &str) -> &str {
     host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host)
 }
 
-/// Whether this host is this machine for certain. A name that merely resolves to it today is not.
+/// Returns whether this host is certainly this machine. A name that only resolves to it today does
+/// not count.
 fn is_loopback(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-/// The one process whose address is of this machine.
+/// Returns the one process whose address belongs to this machine.
 fn find_process(addresses: &[String]) -> Result<usize, ClusterError> {
     let local = |address: &&String| TcpListener::bind((host_of(address), 0)).is_ok();
     let found: Vec<usize> = (0..addresses.len()).filter(|i| local(&&addresses[*i])).collect();
@@ -216,7 +219,7 @@ fn find_process(addresses: &[String]) -> Result<usize, ClusterError> {
     }
 }
 
-/// The key in a file: its bytes as they are, a last newline included.
+/// Reads the key in a file. The key is all bytes of the file, including a newline at its end.
 fn read_key(path: &Path) -> Result<Vec<u8>, ClusterError> {
     let name = path.display();
     let cannot = |error| ClusterError::Usage(format!("cannot read cluster key file {name}: {error}"));

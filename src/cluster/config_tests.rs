@@ -1,4 +1,5 @@
-//! Flags and files to a configuration, and every sentence with which they are refused.
+//! Tests how flags and files become a configuration, and every sentence with which they are
+//! refused.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -8,7 +9,8 @@ use tempfile::TempDir;
 
 use super::*;
 
-/// A file with these bytes and mode, in a directory that goes away with the first value.
+/// Creates a file with these bytes and this mode, in a directory that is removed when the first
+/// value is dropped.
 fn file(name: &str, bytes: &[u8], mode: u32) -> (TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join(name);
@@ -17,7 +19,8 @@ fn file(name: &str, bytes: &[u8], mode: u32) -> (TempDir, PathBuf) {
     (dir, path)
 }
 
-/// The sentence with which this is refused, without the directory of the files, and its exit code.
+/// Returns the sentence with which this is refused, without the directory of the files, and the
+/// exit code.
 fn refusal(outcome: Result<ClusterConfig, ClusterError>) -> String {
     let Err(error) = outcome else { panic!("accepted") };
     assert_eq!(error.exit_code(), 2);
@@ -102,7 +105,7 @@ fn hosts_files_are_refused_with_line_and_reason() {
 #[test]
 fn process_is_found_where_one_address_is_local() {
     let key = file("cluster.key", &[7; 32], 0o600);
-    // 198.51.100.0/24 is set aside for documentation: no machine has it.
+    // 198.51.100.0/24 is reserved for documentation, so no machine has it.
     let cases = [
         ("198.51.100.1:2101\n127.0.0.1:2102\n", Ok(1)),
         ("localhost:2101\n198.51.100.1:2101\n", Ok(0)),

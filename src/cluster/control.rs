@@ -1,4 +1,5 @@
-//! What workers, main thread and control thread share: requests one way, progress and the end the other.
+//! Holds what the workers, the main thread and the control thread share. Requests go to the control
+//! thread; progress and the end of the run come back.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -13,14 +14,14 @@ use super::error::ClusterError;
 use super::frame::{Body, Heartbeat};
 use super::handshake::{Failed, Met};
 
-/// How far a process is. All are counts since the run began.
+/// The progress of one process. All numbers are counts since the run began.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// Bytes of input read.
+    /// The bytes of input that were read.
     pub bytes: u64,
-    /// Orders fed into the graph.
+    /// The orders that were fed into the graph.
     pub orders: u64,
-    /// Lines of input seen, bad ones included.
+    /// The lines of input that were set aside.
     pub rejected: u64,
 }
 
@@ -36,35 +37,36 @@ impl From<Heartbeat> for Progress {
     }
 }
 
-/// What happens to the control thread. It alone decides what follows from it.
+/// An event that the control thread is told. Only the control thread decides what follows from it.
 pub(super) enum Event {
-    /// A handshake is done.
+    /// A handshake has succeeded.
     Met(Met, TcpStream),
-    /// A handshake failed.
+    /// A handshake has failed.
     Failed(Failed),
-    /// A peer said something other than a heartbeat.
+    /// A peer sent a frame other than a heartbeat.
     Said(usize, Body),
     /// A control connection has ended.
     Closed(usize),
-    /// A peer has said nothing for too long.
+    /// Nothing came from a peer for longer than `silence_max`.
     Silent(usize),
-    /// A data connection broke under timely.
+    /// A data connection broke while timely used it.
     DataLost { peer: usize, cause: String },
     /// A worker thread of this process panicked.
     WorkerPanicked,
-    /// A data connection broke, and no peer has given a better reason since.
+    /// A data connection broke a while ago, and no peer has given a better reason since.
     Suspected(String),
-    /// SIGINT or SIGTERM.
+    /// SIGINT or SIGTERM came.
     Signal,
-    /// Somebody here asked for an early, clean end.
+    /// A thread of this process asked for an early, clean end.
     Stop,
-    /// This process's part of the run is over.
+    /// The part of this process in the run is over.
     Finish(Result<(), String>),
-    /// Nobody here holds the control any more.
+    /// The last [`Control`] of this process was dropped.
     Abandoned,
 }
 
-/// One process's progress, written by one thread and read by others; the fields need not agree to the order.
+/// The progress of one process, written by one thread and read by others. A reader may see fields
+/// that are not from the same moment.
 #[derive(Default)]
 struct ProgressCell {
     bytes: AtomicU64,
@@ -88,16 +90,16 @@ impl ProgressCell {
     }
 }
 
-/// How the run stands, as the control thread knows it.
+/// The state of the run, as the control thread knows it.
 #[derive(Default)]
 struct Standing {
-    /// By process: whether it has said that its part went well.
+    /// Whether each process, by index, has said that its part went well.
     done: Vec<bool>,
-    /// The workers of this process have ended.
+    /// Whether the workers of this process have ended.
     workers_ended: bool,
-    /// The one sentence that says why the run failed.
+    /// The one sentence that says why the run failed; `None` while it has not failed.
     failure: Option<String>,
-    /// The control thread has done all it will do.
+    /// Whether the control thread has done everything it will do.
     over: bool,
 }
 
@@ -119,13 +121,14 @@ pub(super) struct Shared {
     changed: Condvar,
     cleanups: Mutex<Vec<Cleanup>>,
     on_loss: OnLoss,
-    // Unbounded, so that a panic hook or a signal never waits. What peers say is bounded by their
-    // connections: heartbeats do not come here, and a peer that is not one of us has no link.
+    // The channel is unbounded, so that a panic hook or a signal never waits. What peers send is
+    // still limited: heartbeats do not become events, and a peer that has not proved the key has no
+    // link.
     events: UnboundedSender<Event>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing is half changed under these locks, so a panic elsewhere does not make them unusable.
+    // No data is ever half changed under these locks, so they stay usable after a panic elsewhere.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -151,7 +154,8 @@ impl Shared {
         }
     }
 
-    /// Tells the control thread. Once that has ended there is nobody to tell, and no need.
+    /// Sends an event to the control thread. If that has ended, the event is dropped, and nothing
+    /// needs it.
     pub(super) fn tell(&self, event: Event) {
         let _ = self.events.send(event);
     }
@@ -185,14 +189,14 @@ impl Shared {
         lock(&self.standing).all_done()
     }
 
-    /// Undoes what is half written. A cleanup that panics does not keep the others from running.
+    /// Runs all cleanups, which remove what is half written. If one panics, the others still run.
     pub(super) fn clean_up(&self) {
         for cleanup in lock(&self.cleanups).drain(..) {
             let _ = catch_unwind(AssertUnwindSafe(cleanup));
         }
     }
 
-    /// The end of a failed run: cleanups, then the action that normally ends the process.
+    /// Ends a failed run: runs the cleanups, then `on_loss`, which normally ends the process.
     pub(super) fn fail(&self, sentence: &str) {
         lock(&self.standing).failure = Some(sentence.to_owned());
         self.clean_up();
@@ -209,18 +213,21 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// Waits until the workers of this process have ended. Errors where the run has failed before they could.
+    /// Waits until the workers of this process have ended. Returns an error if the run has failed
+    /// before that.
     ///
-    /// Where a worker has said itself that this process failed ([`Control::finish`]), it is that worker's to report it
-    /// and to end the process: nobody else gets ahead of it.
+    /// If a worker has reported the failure of this process ([`Control::finish`]), that worker
+    /// prints the error and ends the process. Then this waits, so that no other thread ends the
+    /// process first.
     pub(super) fn wait_workers(&self) -> Result<(), ClusterError> {
         self.wait(|standing| standing.workers_ended)
     }
 
-    /// Waits until `enough` of the run is over. Errors: the sentence of a failure, once that is dealt with.
+    /// Waits until `enough` holds. Returns the sentence of a failure as an error, once the control
+    /// thread has dealt with it.
     fn wait(&self, enough: impl Fn(&Standing) -> bool) -> Result<(), ClusterError> {
         let waiting = |standing: &mut Standing| match standing.failure {
-            // Until the failure is dealt with, it is not for anyone else to report it.
+            // Until the control thread has dealt with the failure, no other thread may report it.
             Some(_) => !standing.over,
             None => !enough(standing),
         };
@@ -231,7 +238,7 @@ impl Shared {
         }
     }
 
-    /// Waits until the control thread has done all it will do.
+    /// Waits until the control thread has done everything it will do.
     pub(super) fn wait_over(&self) -> Result<(), ClusterError> {
         self.wait(|standing| standing.over)
     }
@@ -245,15 +252,17 @@ impl Shared {
     }
 }
 
-/// The way from any thread of this process to the others of the run. Cheap to clone.
+/// A handle through which any thread of this process reaches the other processes of the run. It is
+/// cheap to clone.
 ///
-/// When the last clone is dropped without [`Control::finish`], the peers see this process end before the run did.
+/// If the last clone is dropped without a call of [`Control::finish`], the peers see that this
+/// process ended before the run did.
 #[derive(Clone)]
 pub struct Control {
     handle: Arc<Handle>,
 }
 
-/// Notices when the last [`Control`] is gone.
+/// Tells the control thread when the last [`Control`] is dropped.
 struct Handle {
     shared: Arc<Shared>,
 }
@@ -273,55 +282,61 @@ impl Control {
         &self.handle.shared
     }
 
-    /// Says how far this process is. Costs three stores; the peers hear of it with the next heartbeat.
+    /// Reports the progress of this process. Costs three stores; the peers get it with the next
+    /// heartbeat.
     pub fn report(&self, progress: Progress) {
         let shared = self.shared();
         shared.set_progress(shared.process, progress);
     }
 
-    /// How far each process is, by index, this one included.
+    /// Returns the progress of each process by index, including this one.
     ///
-    /// Peers are at most a heartbeat behind, and exact once they have finished (see [`Control::await_peers`]).
+    /// The numbers of peers are at most one heartbeat old. They are exact once the peers have
+    /// finished (see [`Control::await_peers`]).
     pub fn peers_progress(&self) -> Vec<Progress> {
         self.shared().progress.iter().map(ProgressCell::get).collect()
     }
 
     /// Asks all processes to end early and cleanly, as the first Ctrl-C does.
     ///
-    /// This only raises [`Control::stop_requested`] everywhere, here at once. At which epoch to end is for the
-    /// processes to agree upon.
+    /// This only makes [`Control::stop_requested`] true everywhere; in this process at once. The
+    /// processes must agree by themselves at which epoch to end.
     pub fn request_stop(&self) {
         self.shared().set_stop();
         self.shared().tell(Event::Stop);
     }
 
-    /// Whether any process was asked to end early. Costs one load.
+    /// Returns whether any process was asked to end early. Costs one load.
     pub fn stop_requested(&self) -> bool {
         self.shared().stop.load(Ordering::SeqCst)
     }
 
-    /// Registers what must be undone if the run fails, such as removing half-written output.
+    /// Registers a cleanup for the case that the run fails, such as removing half-written output.
     ///
-    /// Runs on the control thread, at most once, just before the process ends because a peer was lost, a worker
-    /// panicked or a second signal came. It must be quick, and must bear that the other threads go on meanwhile.
-    /// After [`Control::finish`] with an error it does not run: who reports that error also cleans up.
+    /// It runs on the control thread, at most once, just before the process ends because a peer was
+    /// lost, a worker panicked or a second signal came. It must be quick, and correct while other
+    /// threads go on. After [`Control::finish`] with an error it does not run: the caller that
+    /// reports that error also cleans up.
     pub fn on_failure(&self, cleanup: Box<dyn Fn() + Send>) {
         lock(&self.shared().cleanups).push(cleanup);
     }
 
-    /// Waits until all peers have finished well. Process 0 calls this before it puts results in place.
+    /// Waits until all peers have finished well. Process 0 calls this before it puts results in
+    /// place.
     ///
-    /// Bounded only by the silence of a peer. Errors: [`ClusterError::Lost`], though with the default `on_loss`
-    /// the process ends before this returns; also where another thread has finished this process with an error.
+    /// There is no other time limit than the silence of a peer. Returns [`ClusterError::Lost`] if
+    /// the run failed, also if another thread has finished this process with an error. With the
+    /// default `on_loss`, the process usually ends before this returns.
     pub fn await_peers(&self) -> Result<(), ClusterError> {
         self.shared().wait_peers()
     }
 
-    /// Ends this process's part of the run: `Ok` once its share is done, for process 0 once the results are in place.
+    /// Ends the part of this process in the run. Call it with `Ok` when its share is done, on
+    /// process 0 when the results are in place.
     ///
-    /// With `Ok`, waits until every other process has finished too. With `Err(reason)`, tells the others, who
-    /// end with `process N failed: reason`. Call it once, last: signals are no longer handled after it. Errors as
-    /// [`Control::await_peers`].
+    /// With `Ok`, waits until every other process has finished too. With `Err(reason)`, tells the
+    /// other processes, which end with `process N failed: reason`. Call it once and last, because
+    /// signals are not handled after it. Returns errors as [`Control::await_peers`] does.
     pub fn finish(&self, outcome: Result<(), String>) -> Result<(), ClusterError> {
         self.shared().tell(Event::Finish(outcome));
         self.shared().wait_over()

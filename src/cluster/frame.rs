@@ -1,50 +1,54 @@
-//! What travels on a connection before timely has it, and on a control connection for ever: frames.
+//! Frames are the messages on control connections, and on data connections until timely takes those
+//! over.
 //!
-//! A frame is its length in bytes (`u32`, big-endian) and so many bytes of one protobuf `Envelope`.
-//! A length is checked against a limit before a single byte of the body is read, and memory is taken
-//! as bytes arrive, never as a length claims.
+//! A frame is a length (`u32`, big-endian), followed by that many bytes of one protobuf `Envelope`.
+//! The length is checked against a limit before any byte of the body is read. Memory is taken as
+//! bytes arrive, never by what the length claims.
 //!
-//! `Hello`, `Proof` and `Refusal` keep their layout in every version, so that two versions can still
-//! tell each other that they differ.
+//! `Hello`, `Proof` and `Refusal` keep their layout in every version, so that two versions can
+//! still tell each other that they differ.
 
 use std::io;
 
 use prost::Message;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-/// Bytes of the length before the body of a frame.
+/// The number of bytes of the length, which stands before the body of a frame.
 pub(super) const PREFIX_BYTES: usize = 4;
 
-/// Most bytes in the body of a frame other than [`Job`].
+/// The most bytes in the body of a frame other than [`Job`].
 pub(super) const FRAME_BYTES_MAX: usize = 64 << 10;
 
-/// Most bytes in the body of a [`Job`] frame, which is read only from a peer that has proved the key.
+/// The most bytes in the body of a [`Job`] frame, which is read only from a peer that has proved
+/// the key.
 pub(super) const JOB_BYTES_MAX: usize = 1 << 20;
 
-/// Says that the one who connects is a process of an orderflow cluster.
+/// A number that says that a [`Hello`] comes from a process of an orderflow cluster.
 pub(super) const MAGIC: u64 = u64::from_be_bytes(*b"ordrflow");
 
-/// Version of this protocol, raised with every change that an older process would misread.
+/// The version of this protocol. It is raised with every change that an older process would
+/// misread.
 pub(super) const PROTOCOL: u32 = 1;
 
-/// The claims of one end of a connection.
+/// What one end of a connection claims to be.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Hello {
     #[prost(fixed64, tag = "1")]
     pub(super) magic: u64,
     #[prost(uint32, tag = "2")]
     pub(super) protocol: u32,
-    /// Version of the program: other versions may build another graph.
+    /// The version of the program. Another version may build another graph.
     #[prost(string, tag = "3")]
     pub(super) version: String,
     #[prost(string, tag = "4")]
     pub(super) cluster_id: String,
-    /// Drawn once per started process: tells two processes with one index apart, and oneself.
+    /// Random bytes, drawn once per started process. They tell apart two processes with the same
+    /// index, and let a process recognise itself.
     #[prost(bytes = "vec", tag = "5")]
     pub(super) instance: Vec<u8>,
     #[prost(uint64, tag = "6")]
     pub(super) index: u64,
-    /// The index of the process this is said to.
+    /// The index of the process that this hello is for.
     #[prost(uint64, tag = "7")]
     pub(super) to: u64,
     #[prost(uint64, tag = "8")]
@@ -53,12 +57,12 @@ pub(super) struct Hello {
     pub(super) workers: u64,
     #[prost(enumeration = "Purpose", tag = "10")]
     pub(super) purpose: i32,
-    /// Drawn once per connection: what the other end must answer for.
+    /// Random bytes, drawn once per connection. The proof of the other end must cover them.
     #[prost(bytes = "vec", tag = "11")]
     pub(super) nonce: Vec<u8>,
 }
 
-/// What a connection is for.
+/// The purpose of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, prost::Enumeration)]
 #[repr(i32)]
 pub(super) enum Purpose {
@@ -66,7 +70,8 @@ pub(super) enum Purpose {
     Data = 1,
 }
 
-/// That the sender knows the key, for the two hellos of this connection and its own role.
+/// A proof that the sender knows the key. It covers both hellos of this connection and the role of
+/// the sender.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Proof {
     #[prost(bytes = "vec", tag = "1")]
@@ -82,21 +87,21 @@ pub(super) struct Fact {
     pub(super) value: String,
 }
 
-/// All the facts, in order.
+/// The description of the job: all facts, in order.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Job {
     #[prost(message, repeated, tag = "1")]
     pub(super) facts: Vec<Fact>,
 }
 
-/// Why the sender ends the run, in one sentence that is true wherever it is read.
+/// Why the sender ends the run: one sentence that is true on whichever process it is read.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Refusal {
     #[prost(string, tag = "1")]
     pub(super) reason: String,
 }
 
-/// How far the sender is. That it comes at all says that the sender lives.
+/// The progress of the sender. That it arrives shows that the sender lives.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Heartbeat {
     #[prost(uint64, tag = "1")]
@@ -107,7 +112,8 @@ pub(super) struct Heartbeat {
     pub(super) rejected: u64,
 }
 
-/// That the sender's part of the run is over: `failed` is empty if all went well.
+/// The part of the sender in the run is over. `failed` is empty if all went well, else it is the
+/// reason.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Goodbye {
     #[prost(string, tag = "1")]
@@ -135,12 +141,12 @@ pub(super) enum Body {
     Refusal(Refusal),
     #[prost(message, tag = "4")]
     Job(Job),
-    /// All of the sender's connections stand.
+    /// All connections of the sender are made.
     #[prost(message, tag = "5")]
     Ready(Mark),
     #[prost(message, tag = "6")]
     Heartbeat(Heartbeat),
-    /// Somebody asked the run to stop early and cleanly.
+    /// A process was asked to stop the run early and cleanly.
     #[prost(message, tag = "7")]
     Stop(Mark),
     #[prost(message, tag = "8")]
@@ -150,9 +156,9 @@ pub(super) enum Body {
 /// Why no frame could be read.
 #[derive(Debug)]
 pub(super) enum FrameError {
-    /// The other end closed, or the connection broke.
+    /// The other end closed the connection, or it broke.
     Closed,
-    /// The bytes are not a frame of ours, or longer than is allowed here.
+    /// The bytes are not a valid frame, or the frame is longer than allowed here.
     Garbled,
 }
 
@@ -162,10 +168,10 @@ impl From<io::Error> for FrameError {
     }
 }
 
-/// The frame with this body, as it travels.
+/// Returns the bytes of a frame with this body, including its length.
 pub(super) fn encode(body: Body) -> Vec<u8> {
     let body = Envelope { body: Some(body) }.encode_to_vec();
-    // Bodies are bounded where they are made; a longer one would be refused by every reader.
+    // Bodies are bounded where they are made. A longer one would be refused by every reader.
     let length = u32::try_from(body.len()).unwrap_or(u32::MAX);
     let mut frame = Vec::with_capacity(PREFIX_BYTES + body.len());
     frame.extend_from_slice(&length.to_be_bytes());
@@ -173,15 +179,15 @@ pub(super) fn encode(body: Body) -> Vec<u8> {
     frame
 }
 
-/// The content of a frame, from the bytes after its length.
+/// Returns the body of a frame from the bytes after its length.
 pub(super) fn decode(bytes: &[u8]) -> Result<Body, FrameError> {
     let envelope = Envelope::decode(bytes).map_err(|_| FrameError::Garbled)?;
     envelope.body.ok_or(FrameError::Garbled)
 }
 
-/// Reads the bytes of one frame, without its length.
+/// Reads the bytes of one frame without its length.
 ///
-/// Takes exactly the bytes of the frame from `stream`, so that what follows it can be handed to others.
+/// Takes exactly the bytes of the frame from `stream`, so that timely can take over what follows.
 pub(super) async fn read_bytes(
     stream: &mut (impl AsyncRead + Unpin),
     bytes_max: usize,
@@ -200,7 +206,7 @@ pub(super) async fn read_bytes(
     Ok(bytes)
 }
 
-/// Reads one frame.
+/// Reads one frame whose body has at most `bytes_max` bytes.
 pub(super) async fn read(
     stream: &mut (impl AsyncRead + Unpin),
     bytes_max: usize,
@@ -213,7 +219,8 @@ pub(super) async fn write(stream: &mut (impl AsyncWrite + Unpin), body: Body) ->
     stream.write_all(&encode(body)).await
 }
 
-/// Text of a peer, fit to be printed: without control characters, cut to a length one can read.
+/// Returns a peer's text in a form that is safe to print: without control characters, and cut to
+/// `chars_max` characters.
 pub(super) fn printable(text: &str, chars_max: usize) -> String {
     let clean = |c: char| if c.is_control() { '\u{fffd}' } else { c };
     let mut shown: String = text.chars().take(chars_max).map(clean).collect();

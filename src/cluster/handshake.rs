@@ -1,4 +1,5 @@
-//! The first words on a connection: who are you, prove it, do we mean the same run?
+//! The handshake on a new connection: each end says who it is and proves that it knows the key, and
+//! both check that they mean the same run.
 //!
 //! ```text
 //!   dialer (index i)                         acceptor (index j < i)
@@ -12,14 +13,17 @@
 //!   both compare the facts
 //! ```
 //!
-//! A proof is HMAC-SHA-256 under the cluster key over the role of the sender and both hellos as they
-//! travelled, so no claim can be changed and no proof be replayed or reflected.
+//! A proof is HMAC-SHA-256 under the cluster key over the role of the sender and both hellos,
+//! exactly as they were sent. So no claim can be changed, and no proof can be replayed or
+//! reflected.
 //!
-//! **Invariant:** who has not proved the key can end nothing: it is a [`Failed::Stranger`], dropped, and at
-//! most remembered as the likely reason when the deadline passes. Who has proved it and differs ends the run.
+//! **Invariant:** a peer that has not proved the key cannot end the run. It is a
+//! [`Failed::Stranger`] and is dropped; at most it is remembered as the likely reason when the
+//! deadline passes. A peer that has proved the key and differs ends the run.
 //!
-//! Deliberately absent: encryption, and authentication of what follows. The network between the hosts of a
-//! run is trusted with the orders; the key keeps processes that do not belong to the run out of it.
+//! Deliberately absent: encryption, and authentication of what follows the handshake. The network
+//! between the hosts of a run is trusted with the orders; the key only keeps out processes that do
+//! not belong to the run.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -29,12 +33,12 @@ use tokio::net::TcpStream;
 use super::frame::{self, Body, Fact, FrameError, Hello, Job, Proof, Purpose, Refusal};
 use super::frame::{FRAME_BYTES_MAX, JOB_BYTES_MAX, MAGIC, PREFIX_BYTES, PROTOCOL};
 
-/// Most characters of a peer's text that are printed.
+/// The most characters of a peer's text that are printed.
 const SHOWN_CHARS_MAX: usize = 400;
 const NONCE_BYTES: usize = 32;
 const INSTANCE_BYTES: usize = 16;
 
-/// What this process says of itself, and the key it proves it with.
+/// What this process claims to be, and the key with which it proves that.
 pub(super) struct Identity {
     pub(super) key: Vec<u8>,
     pub(super) version: String,
@@ -55,32 +59,34 @@ pub(super) struct Met {
     pub(super) purpose: Purpose,
 }
 
-/// Why two processes cannot run together, worded for the two places where it is read.
+/// Why two processes cannot run together, in two wordings.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Fault {
-    /// On this process, which may be called "this one".
+    /// The sentence for this process, which it may call "this one".
     pub(super) here: String,
-    /// On any other.
+    /// The sentence for all other processes.
     pub(super) elsewhere: String,
 }
 
 impl Fault {
-    /// A fault whose sentence is true everywhere as it is.
+    /// Creates a fault with one sentence that is true on every process.
     pub(super) fn plain(sentence: String) -> Fault {
         Fault { here: sentence.clone(), elsewhere: sentence }
     }
 }
 
-/// How a handshake failed.
+/// Why a handshake failed.
 #[derive(Debug)]
 pub(super) enum Failed {
-    /// The other end did not prove the key. `index` is what it is, or at least claims to be.
+    /// The other end did not prove the key. `index` is the process that it should be, or claims to
+    /// be.
     Stranger { index: Option<usize>, problem: Option<String> },
-    /// The other end, process `index` for certain, differs from this one.
+    /// The other end proved that it is process `index`, but its run differs from that of this
+    /// process.
     Differs { index: usize, fault: Fault },
 }
 
-/// The side of a connection, bound into its proof.
+/// The side of a connection. It is part of each proof.
 #[derive(Clone, Copy)]
 enum Role {
     Dialer,
@@ -88,7 +94,7 @@ enum Role {
 }
 
 impl Identity {
-    /// How process `index` is named in sentences.
+    /// Returns the name of process `index` for sentences: with its address, if that is known.
     pub(super) fn name_of(&self, index: usize) -> String {
         match self.addresses.get(index) {
             Some(address) => format!("process {index} at {address}"),
@@ -136,7 +142,8 @@ impl Identity {
         mac
     }
 
-    /// The first thing in which the other end of a connection differs, if any. Both ends find the same.
+    /// Returns the first thing in which the two ends of a connection differ; `None` if they agree.
+    /// Both ends find the same.
     fn compare(&self, mine: &Hello, theirs: &Hello) -> Option<Fault> {
         let (me, them) = (mine.index, theirs.index);
         let shown = |text: &str| frame::printable(text, SHOWN_CHARS_MAX);
@@ -177,10 +184,11 @@ impl Identity {
         None
     }
 
-    /// The first fact in which process `index` differs, if any.
+    /// Returns the first fact in which process `index` differs; `None` if it has the same facts.
     fn compare_facts(&self, index: usize, theirs: &[Fact]) -> Option<Fault> {
         let at = (0..theirs.len().max(self.facts.len())).find(|i| theirs.get(*i) != self.facts.get(*i))?;
-        // Where the names differ, one has a fact that the other has not, or not here.
+        // If the names differ, one process has a fact that the other has not, or has in another
+        // place.
         let (mine, their) = (self.facts.get(at), theirs.get(at));
         let name = mine.or(their).map_or("", |fact| fact.name.as_str());
         let value = |facts: &[Fact]| match facts.iter().find(|fact| fact.name == name) {
@@ -201,25 +209,26 @@ impl Identity {
     }
 }
 
-/// So many bytes nobody can guess.
+/// Returns this many random bytes that nobody can guess.
 fn random(bytes: usize) -> Result<Vec<u8>, getrandom::Error> {
     let mut drawn = vec![0; bytes];
     getrandom::fill(&mut drawn)?;
     Ok(drawn)
 }
 
-/// What tells this started process from every other.
+/// Returns random bytes that tell this started process from every other.
 pub(super) fn new_instance() -> Result<Vec<u8>, getrandom::Error> {
     random(INSTANCE_BYTES)
 }
 
 impl Failed {
-    /// Somebody who said too little to be counted as anyone.
+    /// Returns the failure of a handshake with a peer that said too little to be identified.
     fn nobody() -> Failed {
         Failed::Stranger { index: None, problem: None }
     }
 
-    /// Where process `index` should be, nobody said anything of use.
+    /// Returns the failure of a handshake in which process `index` was expected, but nothing useful
+    /// came.
     fn silent(index: usize) -> Failed {
         Failed::Stranger { index: Some(index), problem: None }
     }
@@ -229,7 +238,7 @@ impl Failed {
     }
 }
 
-/// Speaks first, to process `to`.
+/// Runs the handshake as the dialer, which speaks first, with process `to`.
 pub(super) async fn dial(
     stream: &mut TcpStream,
     identity: &Identity,
@@ -255,14 +264,14 @@ pub(super) async fn dial(
             let mac = identity.mac(Role::Acceptor, dialer, &acceptor);
             mac.verify_slice(&proof.mac).map_err(|_| identity.other_key(to))?;
         }
-        // Who refuses here has not proved anything, so its own words are not repeated.
+        // A peer that refuses here has not proved the key, so its own words are not repeated.
         Body::Refusal(_) => return Err(identity.other_key(to)),
         _ => return Err(identity.foreign(to)),
     }
     agree(stream, identity, &mine, &theirs, Role::Dialer).await
 }
 
-/// Answers whoever has connected.
+/// Runs the handshake as the acceptor, with whoever has connected.
 pub(super) async fn answer(stream: &mut TcpStream, identity: &Identity) -> Result<Met, Failed> {
     let dialer = frame::read_bytes(stream, FRAME_BYTES_MAX).await.map_err(|_| Failed::nobody())?;
     let theirs = hello(&dialer).ok_or_else(Failed::nobody)?;
@@ -331,7 +340,7 @@ async fn agree(
     Ok(Met { index, instance: theirs.instance.clone(), purpose: mine.purpose() })
 }
 
-/// Says why, and closes. A peer that cannot be told finds out by itself.
+/// Sends the reason and closes the connection. A peer that cannot be told finds out by itself.
 async fn refuse(stream: &mut TcpStream, reason: &str) {
     let refusal = Refusal { reason: reason.to_owned() };
     if frame::write(stream, Body::Refusal(refusal)).await.is_ok() {
@@ -339,7 +348,8 @@ async fn refuse(stream: &mut TcpStream, reason: &str) {
     }
 }
 
-/// The claims in the bytes of a frame, if it comes from a process like this one.
+/// Returns the hello in the bytes of a frame; `None` if the frame does not come from a process of
+/// an orderflow cluster.
 fn hello(bytes: &[u8]) -> Option<Hello> {
     match frame::decode(bytes) {
         Ok(Body::Hello(hello)) if hello.magic == MAGIC && hello.nonce.len() == NONCE_BYTES => Some(hello),

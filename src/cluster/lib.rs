@@ -1,7 +1,7 @@
-//! How the processes of one run find, check and watch each other.
+//! Lets the processes of one run find, check and watch each other.
 //!
-//! timely alone connects to whatever answers, retries for ever and waits for ever for a peer that is gone. So the
-//! connections are made here, and timely gets the sockets:
+//! timely alone connects to whatever answers, retries for ever, and waits for ever for a peer that
+//! is gone. So the connections are made here, and timely gets the connected sockets:
 //!
 //! ```text
 //!            process 0                                     process 1
@@ -11,19 +11,21 @@
 //!                              stop, goodbye, reasons
 //! ```
 //!
-//! **Invariant:** whatever happens to one process, every other ends within 15 s: with the run done, or with one
-//! sentence that names the cause and exit code 3. Nothing of a peer is believed before it has proved the cluster key,
-//! no length from the network is trusted, and what does not belong to the run can neither end nor delay it.
+//! **Invariant:** whatever happens to one process, every other process ends within 15 s: with the
+//! run done, or with exit code 3 and one sentence that names the cause. Nothing that a peer says is
+//! believed before the peer has proved the cluster key. No length from the network is trusted. A
+//! peer that does not belong to the run can neither end nor delay it.
 //!
-//! A process without peers goes the same way with nothing to connect, so that the driver has one way to start.
+//! A process without peers takes the same way and connects to nothing, so that the driver has one
+//! way to start.
 //!
-//! - [`resolve`]: flags, hosts file and key file to a [`ClusterConfig`]
-//! - `frame`, `handshake`: the bytes, and the first words on a connection
-//! - `meet`: everyone connected to everyone, or a reason why not, before the deadline
-//! - `watch`, `link`: heartbeats, stop, goodbye and loss during the run
-//! - `wire`: the data sockets as timely gets them
-//! - [`Workers`]: the worker threads of this process, and who hears when one of them panics
-//! - [`Control`]: what the rest of the program sees of it
+//! - [`resolve`] turns flags, hosts file and key file into a [`ClusterConfig`].
+//! - `frame` and `handshake` hold the bytes and the handshake on a new connection.
+//! - `meet` connects every process to every other before the deadline, or says why it cannot.
+//! - `watch` and `link` deal with heartbeats, stop, goodbye and loss during the run.
+//! - `wire` holds the data sockets that timely gets.
+//! - [`Workers`] starts the worker threads of this process and tells when one of them panics.
+//! - [`Control`] is what the rest of the program sees.
 //!
 //! Deliberately absent: encryption, reconnecting (a run that loses a process starts again), and
 //! joining a run that has begun.
@@ -61,32 +63,34 @@ use frame::{Fact, Job};
 use handshake::Identity;
 use meet::Coordinator;
 
-/// Most bytes of a cluster id.
+/// The most bytes of a cluster id.
 pub const CLUSTER_ID_BYTES_MAX: usize = 256;
 
-/// A run whose processes have found each other, before its workers start.
+/// A run whose processes have found each other, and whose workers have not started yet.
 pub struct Cluster {
     workers: usize,
     process: usize,
-    /// By index, without this process; a single `None` for a run of one process.
+    /// The data connections by index; `None` at the index of this process. A run of one process has
+    /// a single `None`.
     sockets: Vec<Option<TcpStream>>,
     control: Control,
 }
 
 /// What the workers of this process returned.
 pub struct Finished<T> {
-    /// One result per worker of this process, by local index.
+    /// One result for each worker of this process, by local index.
     pub results: Vec<T>,
-    /// The way to the other processes, which wait for [`Control::finish`].
+    /// The handle to the other processes, which wait for [`Control::finish`].
     pub control: Control,
 }
 
 /// Connects to all other processes of the run and starts watching over them.
 ///
-/// `job` has the facts on which all processes must agree, in order, such as `("--window", "30s")`; a difference is
-/// named with both values, on both sides. Takes at most `config.deadline` and 2 s.
+/// `job` holds the facts on which all processes must agree, in order, such as `("--window",
+/// "30s")`. A difference is reported with both values, on both sides. This takes at most
+/// `config.deadline` and 2 s.
 ///
-/// Errors: [`ClusterError`] in all its variants except `Lost`.
+/// Returns [`ClusterError`], in any of its variants except `Lost`.
 pub fn connect(config: &ClusterConfig, job: &[(String, String)]) -> Result<Cluster, ClusterError> {
     let identity = identify(config, job)?;
     let (events, incoming) = unbounded_channel();
@@ -110,7 +114,7 @@ pub fn connect(config: &ClusterConfig, job: &[(String, String)]) -> Result<Clust
             }
         });
         drop(over);
-        // A name that is still being looked up would keep an ordinary shutdown waiting.
+        // An ordinary shutdown would wait for a name that is still being looked up.
         runtime.shutdown_background();
     };
     thread::Builder::new()
@@ -125,7 +129,7 @@ pub fn connect(config: &ClusterConfig, job: &[(String, String)]) -> Result<Clust
     Ok(Cluster { workers, process, sockets, control: Control::new(shared) })
 }
 
-/// Releases whoever waits for the control thread, however that ends.
+/// Releases the threads that wait for the control thread, however that ends.
 struct Over(Arc<Shared>);
 
 impl Drop for Over {
@@ -134,11 +138,11 @@ impl Drop for Over {
     }
 }
 
-/// What this process says of itself, checked to fit into its frames.
+/// Returns what this process says of itself. Checks that this fits into frames.
 fn identify(config: &ClusterConfig, job: &[(String, String)]) -> Result<Identity, ClusterError> {
     let fact = |(name, value): &(String, String)| Fact { name: name.clone(), value: value.clone() };
     let facts: Vec<Fact> = job.iter().map(fact).collect();
-    // A few bytes around the job make the frame.
+    // The frame has a few bytes besides the job.
     if (Job { facts: facts.clone() }).encoded_len() + 16 > frame::JOB_BYTES_MAX {
         let sentence = format!("the job is described by {} facts, more than fit into a frame", facts.len());
         return Err(ClusterError::Usage(sentence));
@@ -164,7 +168,8 @@ fn identify(config: &ClusterConfig, job: &[(String, String)]) -> Result<Identity
     })
 }
 
-/// The first half of the control thread: up to the moment when all are there.
+/// Runs the first half of the control thread: until all processes have found each other. Returns
+/// the data connections by index.
 async fn start(
     coordinator: &mut Coordinator,
     deadline: std::time::Duration,
@@ -179,16 +184,17 @@ async fn start(
 }
 
 impl Cluster {
-    /// The way to the other processes, for workers and for whoever shows progress.
+    /// Returns the handle to the other processes, for the workers and for the progress bar.
     pub fn control(&self) -> Control {
         self.control.clone()
     }
 
-    /// Runs `func` on each worker of this process, then the dataflows it built until they are complete.
+    /// Runs `func` on each worker of this process, and then the dataflows it built until they are
+    /// complete.
     ///
-    /// Errors: [`ClusterError::Lost`] when a peer was lost or a worker panicked, though with the default `on_loss` the
-    /// process ends before this returns; where it does not, threads that wait for the lost peer are left behind.
-    /// [`ClusterError::System`] when threads cannot be started.
+    /// Returns [`ClusterError::Lost`] if a peer was lost or a worker panicked. With the default
+    /// `on_loss` the process ends before that; otherwise, threads that wait for the lost peer are
+    /// left behind. Returns [`ClusterError::System`] if threads cannot be started.
     pub fn execute<T, F>(self, func: F) -> Result<Finished<T>, ClusterError>
     where
         T: Send + 'static,
@@ -204,11 +210,12 @@ impl Cluster {
         let (joined, results) = mpsc::channel();
         let shared = control.shared();
         let ended = Ended(Arc::clone(shared));
-        // On a thread of its own: workers that wait for a lost peer, or for a worker that panicked, never end.
+        // The workers are joined on a thread of their own, because workers that wait for a lost
+        // peer, or for a worker that panicked, never end.
         thread::Builder::new()
             .name("orderflow:join".to_owned())
             .spawn(move || {
-                // It waits too until all is sent and received.
+                // Joining also waits until everything is sent and received.
                 let results: Result<Vec<T>, String> = guards.join().into_iter().collect();
                 let _ = joined.send(results);
                 drop(ended);
@@ -217,7 +224,7 @@ impl Cluster {
         shared.wait_workers()?;
         match results.try_recv() {
             Ok(Ok(results)) => Ok(Finished { results, control }),
-            // A worker panicked: the control thread ends the run with the best reason it gets.
+            // A worker panicked. The control thread ends the run with the best reason it gets.
             _ => {
                 shared.tell(Event::WorkerPanicked);
                 shared.wait_over()?;
@@ -227,7 +234,7 @@ impl Cluster {
     }
 }
 
-/// Says that all workers have ended, however they did.
+/// Tells the waiting threads that all workers have ended, however they did.
 struct Ended(Arc<Shared>);
 
 impl Drop for Ended {

@@ -1,4 +1,5 @@
-//! A control connection after its handshake: one task writes, one reads, and silence is noticed.
+//! A control connection after its handshake. One task writes, one task reads, and the reader
+//! notices silence.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -14,16 +15,17 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use super::control::{Event, Shared};
 use super::frame::{self, Body, FRAME_BYTES_MAX};
 
-/// Time between two heartbeats, unless silence is to be noticed sooner than usual.
+/// The time between two heartbeats. It is shorter if `silence_max` is shorter than usual.
 const HEARTBEAT: Duration = Duration::from_secs(1);
-/// Heartbeats that may be late or lost before a peer counts as silent.
+/// The number of heartbeats that fit into `silence_max`, so that some may be late or lost.
 const HEARTBEATS_PER_SILENCE: u32 = 4;
-/// Time to find what a peer said while this process stood still.
+/// The time to read what a peer sent while this process itself stood still.
 const SECOND_LOOK: Duration = Duration::from_millis(100);
-/// Time that a peer is given to read the last words said to it.
+/// The longest time that a peer gets to read the last frames sent to it.
 pub(super) const TELL_MAX: Duration = Duration::from_millis(500);
 
-/// A control connection to one peer. Dropping it closes the writing half once all is written.
+/// A control connection to one peer. If it is dropped, its writing half is closed once everything
+/// is written.
 pub(super) struct Link {
     outgoing: UnboundedSender<Body>,
     writer: JoinHandle<()>,
@@ -40,15 +42,16 @@ impl Link {
         Link { outgoing, writer, reader }
     }
 
-    /// Says something. What cannot be said any more is dropped: the reading half finds out why.
+    /// Sends a frame. A frame that cannot be sent any more is dropped; the reading task finds out
+    /// why.
     pub(super) fn say(&self, body: Body) {
         let _ = self.outgoing.send(body);
     }
 
-    /// Writes what is left to say, closes this end, and waits until the peer has closed its own.
+    /// Writes what is left to send, closes this end, and waits until the peer has closed its own.
     ///
-    /// To end with unread bytes in the socket would reset the connection, and with it our last words.
-    /// Takes at most 2 × [`TELL_MAX`].
+    /// If this process ended with unread bytes in the socket, the connection would be reset and the
+    /// last frames lost. Takes at most 2 × [`TELL_MAX`].
     pub(super) async fn close(self) {
         drop(self.outgoing);
         let (mut writer, mut reader) = (self.writer, self.reader);
@@ -85,7 +88,8 @@ async fn read(peer: usize, mut stream: OwnedReadHalf, shared: Arc<Shared>) {
         let mut next = pin!(frame::read(&mut stream, FRAME_BYTES_MAX));
         let mut heard = timeout(shared.silence_max, &mut next).await;
         if heard.is_err() {
-            // If it was this process that stood still, the peer's words are there and only have to be read.
+            // If this process stood still, the frames of the peer have arrived and only have to be
+            // read.
             heard = timeout(SECOND_LOOK, next).await;
         }
         match heard {
@@ -98,7 +102,8 @@ async fn read(peer: usize, mut stream: OwnedReadHalf, shared: Arc<Shared>) {
     shared.tell(end);
 }
 
-/// Closes this end of a connection without a link, and waits for the other, for at most [`TELL_MAX`].
+/// Closes this end of a connection that has no link, and waits until the peer closes its own, for
+/// at most [`TELL_MAX`].
 pub(super) async fn drain(stream: &mut TcpStream) {
     let _ = stream.shutdown().await;
     let mut scratch = [0; 1024];

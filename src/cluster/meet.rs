@@ -1,12 +1,14 @@
-//! How the processes of a run find each other: everyone listens, `i` dials every `j < i`, all under one deadline.
+//! Lets the processes of a run find each other. Each process listens, and process `i` dials every
+//! `j < i`, all before one deadline.
 //!
-//! Each pair has two connections: *control* first, then *data*. Every accepted connection is a task of its own
-//! with a timeout of its own, so a stranger that is silent, slow or many keeps nobody waiting. When a process has
-//! all its connections it says so, and nobody starts before all have: what can be refused is refused before
-//! any work is done.
+//! Each pair of processes has two connections: first *control*, then *data*. Every accepted
+//! connection has a task of its own with a timeout of its own, so strangers that are silent, slow
+//! or many keep nobody waiting. When a process has all its connections, it says that it is ready.
+//! No process starts before all are ready, so everything that can be refused is refused before any
+//! work is done.
 //!
-//! A process that has to give up tells all peers it knows, and for a moment those that come later, so that all
-//! end with the same sentence instead of waiting for one that is gone.
+//! A process that gives up tells all peers that it knows, and for a moment also those that connect
+//! later. So all end with the same sentence instead of waiting for a process that is gone.
 
 use std::collections::VecDeque;
 use std::io::ErrorKind;
@@ -26,44 +28,46 @@ use super::handshake::{self, Failed, Fault, Identity, Met};
 use super::link::Link;
 use super::wire;
 
-/// Time between the first attempts to reach a peer; it doubles each time.
+/// The time between the first two attempts to reach a peer. It doubles each time.
 const RETRY_MIN: Duration = Duration::from_millis(10);
-/// Most time between two attempts.
+/// The longest time between two attempts.
 const RETRY_MAX: Duration = Duration::from_millis(200);
-/// Time for one attempt, from the first byte to the last of its handshake.
+/// The longest time of one attempt, from the first byte of its handshake to the last.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(3);
-/// Accepted connections whose handshake is not done; for one more, the oldest is dropped.
+/// The most accepted connections whose handshake is not done. If there is one more, the oldest is
+/// dropped.
 const PENDING_MAX: usize = 128;
-/// Time that a process which gives up waits for peers that do not know it yet.
+/// How long a process that gives up waits for peers that do not know it yet.
 const LINGER_MAX: Duration = Duration::from_secs(1);
-/// Time that peers are given to say a better reason than "not ready".
+/// How long peers have to say a better reason than "not ready".
 const GRACE: Duration = Duration::from_secs(1);
-/// Most characters of a peer's reason that are printed.
+/// The most characters of a peer's reason that are printed.
 pub(super) const REASON_CHARS_MAX: usize = 1000;
 
-/// The connections to one peer, as far as they stand.
+/// The connections to one peer, as far as they are made.
 #[derive(Default)]
 pub(super) struct Peer {
     pub(super) link: Option<Link>,
     pub(super) data: Option<std::net::TcpStream>,
     instance: Vec<u8>,
     ready: bool,
-    /// It knows that this process gives up.
+    /// Whether the peer knows that this process gives up.
     told: bool,
-    /// What was last seen instead of it, if that explains its absence better than absence does.
+    /// A sentence about what was last found in the place of this peer, if that explains its
+    /// absence.
     problem: Option<String>,
 }
 
-/// The control thread's side of a run.
+/// The control thread's part of a run.
 pub(super) struct Coordinator {
     pub(super) identity: Arc<Identity>,
     pub(super) shared: Arc<Shared>,
     pub(super) events: UnboundedReceiver<Event>,
-    /// By index; the entry of this process stays empty.
+    /// All peers by index. The entry of this process has no connections.
     pub(super) peers: Vec<Peer>,
-    /// A signal has come to this process.
+    /// Whether a signal has come to this process.
     pub(super) signalled: bool,
-    /// This process's own part is done.
+    /// Whether this process has done its own part.
     pub(super) finished: bool,
 }
 
@@ -84,14 +88,15 @@ impl Coordinator {
         Coordinator { identity: Arc::new(identity), shared, events, peers, signalled: false, finished: false }
     }
 
-    /// Connects to all peers, both ways, or says why not within `limit` and a little.
+    /// Connects to all peers. If that fails, returns the reason within `limit` and a few
+    /// seconds more.
     pub(super) async fn meet(&mut self, limit: Duration) -> Result<(), ClusterError> {
         if self.peers.len() == 1 {
             return Ok(());
         }
         let deadline = Instant::now() + limit;
         let listener = self.listen(deadline).await?;
-        // Dropping this set ends every attempt that is still under way.
+        // Dropping this set ends every attempt that still runs.
         let mut attempts = JoinSet::new();
         attempts.spawn(accept(listener, Arc::clone(&self.identity), self.shared.events(), limit));
         for index in 0..self.identity.index {
@@ -102,7 +107,8 @@ impl Coordinator {
             Ok(Err(verdict)) => verdict,
             Err(_) => match self.missing(limit) {
                 Some(sentence) => Verdict::Unreached(sentence),
-                // All connections stand but someone is not ready: it knows why, and will say so.
+                // All connections are made, but a peer is not ready. That peer knows why and will
+                // say so.
                 None => match timeout(GRACE, self.gather()).await {
                     Ok(Ok(())) => return Ok(()),
                     Ok(Err(verdict)) => verdict,
@@ -113,7 +119,7 @@ impl Coordinator {
         let index = self.identity.index;
         let (error, elsewhere, linger) = match verdict {
             Verdict::Refused(fault) => (ClusterError::Refused(fault.here), fault.elsewhere, LINGER_MAX),
-            // Who did not come in all that time will not come in a moment.
+            // A peer that did not come before the deadline will not come in a moment.
             Verdict::Unreached(sentence) => {
                 (ClusterError::Unreached(sentence.clone()), sentence, Duration::ZERO)
             }
@@ -144,7 +150,7 @@ impl Coordinator {
         Err(ClusterError::Listen(format!("cannot listen on {address}: {because}")))
     }
 
-    /// Takes what comes until everyone is ready. May be dropped and called again.
+    /// Handles events until all processes are ready. It may be dropped and called again.
     async fn gather(&mut self) -> Result<(), Verdict> {
         let me = self.identity.index;
         loop {
@@ -158,7 +164,7 @@ impl Coordinator {
             if self.peers.iter().all(|peer| peer.ready) {
                 return Ok(());
             }
-            // The sender is in `shared`, so there is always a next event.
+            // `shared` holds a sender, so there is always a next event.
             let Some(event) = self.events.recv().await else { return Err(Verdict::Interrupted) };
             self.take(event)?;
         }
@@ -190,7 +196,8 @@ impl Coordinator {
                 self.shared.set_stop();
                 Ok(())
             }
-            // A peer that was ready sooner may be done before we have heard of all the others.
+            // A peer that was ready earlier may be done before this process has heard of all the
+            // others.
             Event::Said(index, Body::Goodbye(Goodbye { failed })) if failed.is_empty() => {
                 self.shared.set_done(index);
                 Ok(())
@@ -208,7 +215,8 @@ impl Coordinator {
         }
     }
 
-    /// Takes a connection whose other end has proved itself. It may come twice where the first got lost on the way.
+    /// Takes over a connection whose other end has proved itself. The same peer may come twice, if
+    /// its first connection got lost on the way.
     fn admit(&mut self, met: Met, stream: TcpStream) -> Result<(), Verdict> {
         let index = met.index;
         let twice =
@@ -217,7 +225,8 @@ impl Coordinator {
         let same = self.peers[index].instance == met.instance;
         match met.purpose {
             Purpose::Control if known => {
-                // Tell the second too, then end: which of the two is right is not for us to say.
+                // The second process is told too, and then this one ends: it cannot know which of
+                // the two is right.
                 let link = Link::start(index, stream, &self.shared);
                 link.say(Body::Refusal(Refusal {
                     reason: format!("two processes are started with -p {index}"),
@@ -235,7 +244,8 @@ impl Coordinator {
                     stream.set_nonblocking(false)?;
                     Ok(stream)
                 });
-                // What cannot even be made blocking is as good as closed, and is noticed as such.
+                // A connection that cannot be made blocking counts as missing, and is noticed as
+                // such.
                 self.peers[index].data = plain.ok();
                 Ok(())
             }
@@ -243,7 +253,8 @@ impl Coordinator {
         }
     }
 
-    /// Says why, to everyone that is there and for a moment to everyone that comes.
+    /// Tells the reason to every peer that is connected, and for `linger` to every peer that
+    /// connects later.
     async fn give_up(&mut self, reason: String, linger: Duration) {
         let refusal = || Body::Refusal(Refusal { reason: reason.clone() });
         let me = self.identity.index;
@@ -276,7 +287,8 @@ impl Coordinator {
         closing.join_all().await;
     }
 
-    /// Who is not there at the deadline, if anyone, and why as far as is known.
+    /// Returns a sentence about the peers that are missing at the deadline, with the reason if it
+    /// is known; `None` if all are connected.
     fn missing(&self, limit: Duration) -> Option<String> {
         let absent = |(_, peer): &(usize, &Peer)| peer.link.is_none() || peer.data.is_none();
         let others = self.peers.iter().enumerate().filter(|(i, _)| *i != self.identity.index);
@@ -300,7 +312,7 @@ impl Coordinator {
     }
 }
 
-/// A length of time as a user reads it, such as `10 s` or `300 ms`.
+/// Returns a duration as people read it, such as `10 s` or `300 ms`.
 pub(super) fn seconds(time: Duration) -> String {
     match time.subsec_millis() {
         0 => format!("{} s", time.as_secs()),
@@ -308,7 +320,7 @@ pub(super) fn seconds(time: Duration) -> String {
     }
 }
 
-/// Answers all who connect, until it is dropped.
+/// Answers all that connect, until the future is dropped.
 async fn accept(
     listener: TcpListener,
     identity: Arc<Identity>,
@@ -319,7 +331,7 @@ async fn accept(
     let mut pending: VecDeque<AbortHandle> = VecDeque::new();
     loop {
         let Ok((mut stream, _)) = listener.accept().await else {
-            // Out of descriptors, most likely: some come back as handshakes end.
+            // Most likely no file descriptor is free. Some become free as handshakes end.
             sleep(RETRY_MAX).await;
             continue;
         };
@@ -337,7 +349,7 @@ async fn accept(
                     .map_err(|_| Failed::Stranger { index: None, problem: None })?;
                 handshake::answer(&mut stream, &identity).await
             };
-            // A stranger that is silent ends here.
+            // A stranger that is silent is dropped here.
             let Ok(outcome) = timeout(HANDSHAKE_MAX.min(limit), answer).await else { return };
             let _ = events.send(match outcome {
                 Ok(met) => Event::Met(met, stream),
@@ -347,7 +359,7 @@ async fn accept(
     }
 }
 
-/// Tries until both connections to process `index` stand, or it differs.
+/// Tries until both connections to process `index` are made, or until it turns out to differ.
 async fn dial(index: usize, identity: Arc<Identity>, events: UnboundedSender<Event>, limit: Duration) {
     for purpose in [Purpose::Control, Purpose::Data] {
         let mut retry = RETRY_MIN;
@@ -380,7 +392,7 @@ async fn attempt(index: usize, identity: &Identity, purpose: Purpose) -> Result<
             _ => Some(format!("cannot reach {name}: {error}")),
         })
     })?;
-    // Where nobody listens on a port that the kernel hands out, a connection can meet itself.
+    // If nobody listens on a port that the kernel hands out, a connection can reach itself.
     if stream.local_addr().ok() == stream.peer_addr().ok() {
         return Err(stranger(None));
     }

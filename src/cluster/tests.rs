@@ -1,4 +1,4 @@
-//! Whole runs, each process a thread of the test; peers that misbehave are played by hand.
+//! Tests whole runs, in which each process is a thread. Peers that misbehave are played by hand.
 
 mod fake;
 mod frames;
@@ -15,7 +15,7 @@ use timely::dataflow::operators::{Exchange, Inspect, Probe, ToStream};
 
 use super::*;
 
-/// Longer than any condition takes that comes true at all.
+/// A time that is longer than any condition needs to become true.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Waits until a condition holds.
@@ -27,7 +27,8 @@ fn until(what: &str, condition: impl Fn() -> bool) {
     }
 }
 
-/// So many addresses that no other test has: of an own loopback address each time, where there is more than one.
+/// Returns this many addresses that no other test uses. With more than one, each call has a
+/// loopback address of its own.
 fn addresses(processes: usize) -> Vec<String> {
     static NEXT: AtomicU32 = AtomicU32::new(1);
     let [_, _, high, low] = NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes();
@@ -38,10 +39,10 @@ fn addresses(processes: usize) -> Vec<String> {
     held.iter().map(|listener| listener.local_addr().unwrap().to_string()).collect()
 }
 
-/// What `on_loss` was called with.
+/// The sentences with which `on_loss` was called.
 type Losses = Arc<Mutex<Vec<String>>>;
 
-/// The configurations of a run on loopback, whose losses are only written down.
+/// Returns the configurations of a run on loopback, whose losses are only recorded.
 fn configs(processes: usize, workers: usize) -> (Vec<ClusterConfig>, Losses) {
     let losses = Losses::default();
     let addresses = if processes == 1 { Vec::new() } else { addresses(processes) };
@@ -66,7 +67,7 @@ fn job(facts: &[(&str, &str)]) -> Vec<(String, String)> {
     facts.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
 }
 
-/// Does something for each process at once, each on a thread of its own.
+/// Runs `act` for each process at the same time, each on a thread of its own.
 fn at_once<T: Send>(configs: &[ClusterConfig], act: impl Fn(&ClusterConfig) -> T + Sync) -> Vec<T> {
     thread::scope(|scope| {
         let act = &act;
@@ -75,7 +76,7 @@ fn at_once<T: Send>(configs: &[ClusterConfig], act: impl Fn(&ClusterConfig) -> T
     })
 }
 
-/// Exchanges numbers between all workers; returns the sum of those that came to this one.
+/// Exchanges numbers between all workers. Returns the sum of the numbers that came to this worker.
 fn exchange(worker: &mut Worker) -> u64 {
     let (index, peers) = (worker.index() as u64, worker.peers() as u64);
     let sum = Arc::new(Mutex::new(0));
@@ -158,7 +159,8 @@ fn process_0_waits_for_its_peers_and_they_for_it() {
     );
 }
 
-/// What each of three processes ends with, where process 1 fails; all first do what `start` says.
+/// Returns what each of three processes ends with if process 1 fails. All of them run `start`
+/// first.
 fn outcomes_of_a_failure(configs: &[ClusterConfig], start: impl Fn() + Sync) -> Vec<Option<String>> {
     at_once(configs, |config| {
         let outcome = connect(config, &[]).and_then(|cluster| {
@@ -235,7 +237,7 @@ fn whoever_says_that_a_process_failed_also_reports_it() {
     let reports = Arc::clone(&reported);
     let finished = cluster.execute(move |_| {
         control.finish(Err("disk full".to_owned())).unwrap();
-        // Room for a main thread that would get ahead.
+        // This gives a main thread the time to end the process first, if it would.
         (0..10_000).for_each(|_| thread::yield_now());
         reports.fetch_add(1, Ordering::SeqCst);
     });

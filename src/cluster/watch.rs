@@ -1,4 +1,5 @@
-//! The control thread during the run: who is alive, who wants to stop, who is done, and what ends it all.
+//! Runs the control thread during the run. It knows which processes are alive, which want to stop
+//! and which are done, and it ends the run.
 
 use std::io;
 use std::sync::Arc;
@@ -12,30 +13,31 @@ use super::control::{Event, Shared};
 use super::frame::{self, Body, Goodbye, Mark, Refusal};
 use super::meet::{Coordinator, REASON_CHARS_MAX, seconds};
 
-/// Time in which a peer may give a better reason than that a data connection broke.
+/// The time in which a peer may give a better reason than that a data connection broke.
 const GRACE: Duration = Duration::from_secs(1);
 /// The exit code after a second SIGINT or SIGTERM.
 const EXIT_INTERRUPTED: i32 = 130;
 
-/// How a run is over, as seen here.
+/// How a run is over, as this process sees it.
 enum End {
     /// All processes are done.
     Finished,
-    /// A peer is lost or has failed, or a worker here panicked: this process ends with the sentence.
+    /// A peer is lost or has failed, or a worker of this process panicked. This process ends with
+    /// the sentence.
     Failed(String),
-    /// This process has failed by itself, and whoever said so ends it.
+    /// This process has failed by itself. The thread that said so ends the process.
     FailedHere(String),
-    /// A second signal: this process ends at once.
+    /// A second signal came. This process ends at once.
     Interrupted,
-    /// Nobody here waits for anything any more.
+    /// No thread of this process holds a [`Control`](super::Control) any more.
     Abandoned,
 }
 
 impl Coordinator {
-    /// Watches over the run until it is over, then does what its end asks for.
+    /// Watches over the run until it is over, and then does what its end requires.
     pub(super) async fn watch(mut self) {
         let end = loop {
-            // The sender is in `shared`, so there is always a next event.
+            // `shared` holds a sender, so there is always a next event.
             let Some(event) = self.events.recv().await else { break End::Abandoned };
             if let Some(end) = self.weigh(event) {
                 break end;
@@ -58,7 +60,7 @@ impl Coordinator {
         }
     }
 
-    /// What an event means for the run: its end, or nothing that ends it.
+    /// Handles an event. Returns how the run ends if the event ends it.
     fn weigh(&mut self, event: Event) -> Option<End> {
         match event {
             Event::Said(peer, body) => return self.weigh_words(peer, body),
@@ -75,7 +77,8 @@ impl Coordinator {
                 self.suspect(format!("lost the data connection to {name}: {cause}"));
             }
             Event::WorkerPanicked => {
-                // Its own message is on stderr; timely's queues fall apart next, so there is no time to lose.
+                // The panic message is on standard error already. timely's queues break next, so
+                // there is no time to lose.
                 return Some(End::Failed(format!("a worker of process {} panicked", self.identity.index)));
             }
             Event::Suspected(sentence) => return Some(End::Failed(sentence)),
@@ -88,7 +91,8 @@ impl Coordinator {
             Event::Stop => self.say_to_all(&Body::Stop(Mark {})),
             Event::Finish(Ok(())) => {
                 self.finished = true;
-                // The last word on progress comes before the goodbye, so that sums over all processes are exact then.
+                // The last progress is sent before the goodbye, so that sums over all processes are
+                // exact after it.
                 self.say_to_all(&Body::Heartbeat(self.shared.own_progress().into()));
                 self.say_to_all(&Body::Goodbye(Goodbye::default()));
                 return self.if_all_done();
@@ -127,7 +131,7 @@ impl Coordinator {
         (self.finished && self.shared.all_done()).then_some(End::Finished)
     }
 
-    /// Ends the run with this sentence, unless a peer gives a better one first.
+    /// Ends the run with this sentence, unless a peer gives a better reason within [`GRACE`].
     fn suspect(&self, sentence: String) {
         let shared = Arc::clone(&self.shared);
         tokio::spawn(async move {
@@ -142,7 +146,7 @@ impl Coordinator {
         }
     }
 
-    /// Says the last word to all peers and closes their control connections.
+    /// Sends a last frame (if any) to all peers and closes the control connections.
     async fn close_all(&mut self, last: Option<Body>) {
         let mut closing = JoinSet::new();
         for link in self.peers.iter_mut().filter_map(|peer| peer.link.take()) {
@@ -155,7 +159,7 @@ impl Coordinator {
     }
 }
 
-/// Turns SIGINT and SIGTERM into events from now on, instead of the end of the process.
+/// Turns SIGINT and SIGTERM into events from now on; they no longer end the process by themselves.
 pub(super) fn handle_signals(shared: &Arc<Shared>) -> io::Result<()> {
     for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
         let mut signals = signal(kind)?;

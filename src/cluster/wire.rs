@@ -1,8 +1,9 @@
-//! The data connections, as timely gets them: sockets that never show timely that they broke.
+//! The data connections that timely gets. They never show timely that they broke.
 //!
-//! timely answers a broken connection with a panic of its network thread, whose poisoned queues then make the workers
-//! panic, some of them twice, which aborts the process before it can say why. So a connection that breaks here tells
-//! the control thread, which ends the process in an orderly way, and keeps the network thread waiting meanwhile.
+//! When a connection breaks, timely's network thread panics. Its poisoned queues then make the
+//! workers panic, some of them twice, which aborts the process before it can say why. So a
+//! connection that breaks here tells the control thread, which ends the process in an orderly way,
+//! and keeps the network thread waiting until then.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -16,15 +17,18 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::control::Event;
 
-/// Idle time before the kernel asks whether the peer's host lives, and between two such questions.
+/// The idle time before the kernel asks whether the host of the peer lives, and the time between
+/// two such questions.
 const KEEPALIVE: Duration = Duration::from_secs(3);
-/// Unanswered questions until the kernel gives the connection up.
+/// The number of unanswered questions after which the kernel gives the connection up.
 const KEEPALIVE_RETRIES: u32 = 4;
-/// Time that sent bytes may go unacknowledged. Longer than silence: the control connection notices first.
+/// The longest time that sent bytes may stay unacknowledged. It is longer than the allowed silence,
+/// so the control connection notices first.
 #[cfg(target_os = "linux")]
 const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(15);
 
-/// Sends small frames at once, and lets the kernel notice a dead host: the second net below the heartbeats.
+/// Sets the options of a connection: small frames are sent at once, and the kernel notices a dead
+/// host. The kernel is the second check; heartbeats are the first.
 pub(super) fn tune(stream: SockRef<'_>) -> io::Result<()> {
     stream.set_tcp_nodelay(true)?;
     let keepalive =
@@ -61,7 +65,7 @@ impl Read for Wire {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             match self.stream.read(buffer) {
-                // timely takes any error for the end.
+                // timely takes any error for the end of the connection.
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => self.lose(error.to_string()),
                 Ok(0) if !self.messages.ended => self.lose("closed by the peer".to_owned()),
@@ -104,17 +108,19 @@ impl Stream for Wire {
     }
 }
 
-/// Follows the messages in a stream of timely's, to know whether its end is one that was announced.
+/// Follows the messages in a stream of timely's, to know whether its end was announced.
 ///
-/// A message is a header of six `u64`, big-endian, of which the fifth is the length of the body that follows; a
-/// header with length 0 is the last (`timely_communication::networking::MessageHeader`).
+/// A message begins with a header of six `u64`, big-endian. The fifth is the length of the body
+/// that follows. A header with length 0 is the last message
+/// (`timely_communication::networking::MessageHeader`).
 #[derive(Default)]
 struct Messages {
-    /// Bytes of the present header that have come.
+    /// The number of bytes of the present header that have come.
     header_bytes: usize,
-    /// The length in it, as far as it has come; then the bytes of the body still to come.
+    /// The length in the header, as far as it has come; then the number of bytes of the body that
+    /// are still to come.
     body_bytes: u64,
-    /// The last message has come.
+    /// Whether the last message has come.
     ended: bool,
 }
 
@@ -150,7 +156,8 @@ mod tests {
 
     use super::Messages;
 
-    /// Messages with bodies of these lengths, the bodies of zeros as the last header is.
+    /// Returns messages whose bodies have these lengths, followed by the last header. The bodies
+    /// are zeros.
     fn stream(lengths: &[usize]) -> Vec<u8> {
         let mut bytes = Vec::new();
         for &length in lengths {

@@ -9,21 +9,22 @@ use super::{Failure, say};
 use order_tables::{ORDER_SOURCE, ORDER_TUNNEL, schemas};
 use tablestore::client::{Client, ClientError};
 
-/// Flags of `clean`.
+/// The flags of `clean`.
 #[derive(Args, Clone, Debug)]
 pub struct CleanArgs {
-    /// Do not ask
+    /// Delete without asking
     #[arg(long, env = "ORDERFLOW_YES")]
     pub yes: bool,
-    /// Where the store is.
+    /// The connection to the store.
     #[command(flatten)]
     pub connection: ConnectionArgs,
 }
 
-/// Deletes the tunnel and the five tables with all their rows; what is gone already may be.
+/// Deletes the tunnel and the five tables with all their rows. What does not exist is passed over.
 ///
 /// # Errors
-/// [`Failure`]: 1 if the user says no, 2 without a terminal to ask on, else of the connection.
+/// Returns [`Failure`] with exit code 1 if the user says no, 2 if there is no terminal to ask on,
+/// else the code of the connection's error.
 pub fn clean(args: &CleanArgs) -> Result<(), Failure> {
     if !args.yes && !std::io::stdin().is_terminal() {
         return Err(Failure::new(
@@ -59,7 +60,7 @@ pub fn clean(args: &CleanArgs) -> Result<(), Failure> {
     })
 }
 
-/// Asks, on the terminal.
+/// Asks on the terminal whether to delete. Returns true if the answer is `yes`.
 fn agrees(client: &Client, tables: &[String], has_tunnel: bool) -> Result<bool, Failure> {
     let tunnel = if has_tunnel { format!("the tunnel {ORDER_TUNNEL} and ") } else { String::new() };
     let question = format!(
@@ -76,7 +77,7 @@ fn agrees(client: &Client, tables: &[String], has_tunnel: bool) -> Result<bool, 
     Ok(answer.trim() == "yes")
 }
 
-/// A thing that another caller deleted in the meantime is gone as well.
+/// Accepts that another caller has deleted the same thing in the meantime.
 fn gone(deleted: Result<(), ClientError>) -> Result<(), Failure> {
     match deleted {
         Err(error) if !error.is_code("OTSObjectNotExist") => Err(error.into()),

@@ -1,13 +1,14 @@
-//! Rows of text in columns, for people.
+//! Prints rows of text in columns, for people.
 
 use order_tables::row_text::printable;
 
-/// Blanks between two columns.
+/// The number of blanks between two columns.
 const GAP: usize = 2;
 
-/// Lines of text in which the cells of each column begin at the same place, the first row being the heads.
+/// Returns lines of text in which the cells of a column begin at the same place. The first row
+/// holds the heads.
 ///
-/// Control characters are spelled out, so that what is stored cannot act on a terminal.
+/// Control characters are spelled out, so that stored text cannot act on the terminal.
 pub(super) fn columns(rows: &[Vec<String>]) -> String {
     let rows: Vec<Vec<String>> =
         rows.iter().map(|row| row.iter().map(|cell| printable(cell)).collect()).collect();

@@ -1,4 +1,5 @@
-//! Where the store is and who calls: the same settings for every command that goes over the wire.
+//! The flags that say where the store is and who calls. All commands that go over the wire share
+//! them.
 
 use std::env::VarError;
 
@@ -8,26 +9,29 @@ use super::Failure;
 use crate::program::instance::keys::{KEY_ID, SECRET};
 use tablestore::client::{Client, ClientConfig, ClientError};
 
-/// Where the store is. The variables are those that programs for Tablestore use, and that `orderflow up` prints.
+/// The connection to a store. Its variables are those that programs for Tablestore use and that
+/// `orderflow up` prints.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Connection (the key pair comes from OTS_AK_ENV and OTS_SK_ENV)")]
 pub struct ConnectionArgs {
-    /// The store, such as http://127.0.0.1:8087, or a Tablestore instance
+    /// URL of the store, such as http://127.0.0.1:8087, or of a Tablestore instance
     #[arg(long, env = "OTS_ENDPOINT", value_name = "URL")]
     pub endpoint: Option<String>,
     /// Name of the instance
     #[arg(long, env = "OTS_INSTANCE", value_name = "NAME")]
     pub instance: Option<String>,
-    /// Region of the instance; with one, requests are signed by version 4
+    /// Region of the instance; with one, requests are signed by version 4 of the signature
     #[arg(long, env = "OTS_REGION", value_name = "REGION")]
     pub region: Option<String>,
 }
 
 impl ConnectionArgs {
-    /// The settings of the client, with the key pair from `variable`, which is the environment but in tests.
+    /// Returns the client's settings. The key pair is read through `variable`, which is the
+    /// environment except in tests.
     ///
     /// # Errors
-    /// [`Failure`] 2, which names what is missing and says where it comes from.
+    /// Returns [`Failure`] with exit code 2 that names what is missing and says where it comes
+    /// from.
     pub fn settings(
         &self,
         variable: impl Fn(&'static str) -> Result<String, VarError>,
@@ -67,7 +71,7 @@ impl ConnectionArgs {
     /// Runs `act` with a client of these settings.
     ///
     /// # Errors
-    /// [`Failure`]: a setting is missing or wrong, or what `act` failed with.
+    /// Returns [`Failure`] if a setting is missing or wrong, or the failure of `act`.
     pub fn run<T>(&self, act: impl AsyncFnOnce(Client) -> Result<T, Failure>) -> Result<T, Failure> {
         let settings = self.settings(std::env::var)?;
         let runtime = tokio::runtime::Builder::new_current_thread()

@@ -1,4 +1,5 @@
-//! `orderflow generate`: made-up orders to a file or to the store, the same for the same flags.
+//! `orderflow generate`: writes made-up orders to a file or to the store. The same flags make the
+//! same orders.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -21,60 +22,65 @@ pub use file::{FileError, write_file};
 pub(super) use load::{Hear, Kind, Line, Load, write, write_of};
 pub(super) use pace::Rate;
 
-/// Lines that are written to the store where nothing else is said.
+/// The number of lines that are written to the store by default.
 const STORE_ORDERS: u64 = 500;
 
-/// Users that they are of.
+/// The number of users of orders that are written to the store by default.
 const STORE_USERS: u32 = 5;
 
-/// Hours of event time, up to now, that they are spread over.
+/// The hours of event time, up to now, over which orders written to the store are spread by
+/// default.
 const STORE_HOURS: u32 = 1;
 
 /// The flags of `orderflow generate`.
 #[derive(Args, Clone, Debug)]
 pub struct GenerateArgs {
-    /// File to write; its extension tells the format (.csv, .jsonl, .parquet; text also with .gz or .zst). `-` is stdout.
-    /// Without it, orders go to the table OrderSource of the store
+    /// File to write; its extension tells the format (.csv, .jsonl, .parquet; text also with .gz or
+    /// .zst). `-` is standard output. Without this flag, orders go to the table OrderSource of the
+    /// store
     #[arg(long, value_name = "FILE", env = "ORDERFLOW_TO")]
     pub to: Option<PathBuf>,
-    /// Format of the file, where its extension does not tell
+    /// Format of the file, if its extension does not tell it
     #[arg(long, value_enum, requires = "to", env = "ORDERFLOW_FORMAT")]
     pub format: Option<Format>,
-    /// Lines to write: orders placed, corrected and cancelled [default: 1000000; to the store 500]
+    /// Number of lines to write, each of which places, corrects or cancels an order [default:
+    /// 1000000; to the store 500]
     #[arg(long, env = "ORDERFLOW_ORDERS")]
     pub orders: Option<u64>,
-    /// Users that the orders are of; a few of them order far more than the rest [default: 100000; to the store 5]
+    /// Number of users; a few of them order far more than the rest [default: 100000; to the store
+    /// 5]
     #[arg(long, env = "ORDERFLOW_USERS")]
     pub users: Option<u32>,
-    /// The same seed makes the same orders
+    /// Seed of the random numbers; the same seed makes the same orders
     #[arg(long, default_value_t = 42, env = "ORDERFLOW_SEED")]
     pub seed: u64,
-    /// Event time of the first order, in epoch milliseconds [default: 2026-01-01; to the store such that the last
-    /// order is placed now, with --rate such that each is placed when it is written]
+    /// Event time of the first order, in epoch milliseconds [default: 2026-01-01; to the store a
+    /// time such that the last order is placed now, or with --rate the present time]
     #[arg(long, value_name = "MS", allow_negative_numbers = true, env = "ORDERFLOW_START")]
     pub start: Option<i64>,
-    /// Hours of event time that the orders are spread over [default: 24; to the store 1, with --rate the time it takes]
+    /// Hours of event time that the orders are spread over [default: 24; to the store 1, or with
+    /// --rate the time that writing takes]
     #[arg(long, env = "ORDERFLOW_HOURS")]
     pub hours: Option<u32>,
-    /// Of a hundred orders, how many are late
+    /// How many of a hundred orders are late
     #[arg(long, value_name = "PERCENT", default_value_t = 5, env = "ORDERFLOW_LATE")]
     pub late: u8,
-    /// The most that a late order is late by, such as 90s, 10m, 12h or 30d
+    /// The most by which a late order is late, such as 90s, 10m, 12h or 30d
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = parse_duration_ms, env = "ORDERFLOW_LATE_MAX")]
     pub late_max: u64,
-    /// Of a hundred lines, how many correct an earlier order: a file is then a log of upserts
+    /// How many of a hundred lines correct an earlier order; a file is then a log of upserts
     #[arg(long, value_name = "PERCENT", default_value_t = 0, env = "ORDERFLOW_CORRECTIONS")]
     pub corrections: u8,
-    /// Of a hundred lines, how many cancel an earlier order: a file is then a log of upserts
+    /// How many of a hundred lines cancel an earlier order; a file is then a log of upserts
     #[arg(long, value_name = "PERCENT", default_value_t = 0, env = "ORDERFLOW_CANCELS")]
     pub cancels: u8,
     /// Replace the file if there is one
     #[arg(long, requires = "to", env = "ORDERFLOW_FORCE")]
     pub force: bool,
-    /// To the store: keep to so many orders a second (100/s), minute (6000/m) or hour
+    /// To the store: write this many orders a second (100/s), minute (6000/m) or hour (5/h)
     #[arg(long, value_name = "N/s", conflicts_with = "to", env = "ORDERFLOW_RATE")]
     pub rate: Option<Rate>,
-    /// To the store: batches in flight at a time
+    /// To the store: number of batches in flight at the same time
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64), env = "ORDERFLOW_CONNECTIONS")]
     pub connections: u16,
     /// To the store: print the summary as one JSON object
@@ -83,13 +89,13 @@ pub struct GenerateArgs {
     /// Print neither progress nor summary
     #[arg(long, env = "ORDERFLOW_QUIET")]
     pub quiet: bool,
-    /// Where the store is.
+    /// The connection to the store.
     #[command(flatten)]
     pub connection: ConnectionArgs,
 }
 
 impl GenerateArgs {
-    /// The orders that the flags describe, for a file.
+    /// Returns the orders that the flags describe, for a file.
     pub fn spec(&self) -> Spec {
         let default = Spec::default();
         Spec {
@@ -101,12 +107,14 @@ impl GenerateArgs {
         }
     }
 
-    /// The orders that the flags describe, for the store at this time.
+    /// Returns the orders that the flags describe, for the store. `now_ms` is the present time
+    /// (epoch ms).
     pub fn live_spec(&self, now_ms: i64) -> Spec {
         let orders = self.orders.unwrap_or(STORE_ORDERS);
         let takes_ms = self.rate.map(|rate| rate.time_of(orders).as_millis().try_into().unwrap_or(u64::MAX));
         let span_ms = self.hours.map(hours_ms).or(takes_ms).unwrap_or(hours_ms(STORE_HOURS));
-        // Orders that keep a pace are placed as they are written, others have been placed by now.
+        // With a rate, orders are placed while they are written. Without one, all have been placed
+        // by now.
         let placed_before_ms =
             if self.rate.is_some() { 0 } else { i64::try_from(span_ms).unwrap_or(i64::MAX) };
         Spec {
@@ -118,7 +126,7 @@ impl GenerateArgs {
         }
     }
 
-    /// What the flags say of orders wherever they go.
+    /// Returns what the flags say of orders wherever they are written.
     fn shape(&self) -> Spec {
         Spec {
             seed: self.seed,
@@ -135,11 +143,12 @@ fn hours_ms(hours: u32) -> u64 {
     u64::from(hours) * 3_600_000
 }
 
-/// Writes the orders that the flags describe and says how many: of a file on standard error, as it may itself be
-/// standard output.
+/// Writes the orders that the flags describe and prints how many. For a file this is printed on
+/// standard error, because the file may be standard output.
 ///
 /// # Errors
-/// [`Failure`]: of [`FileError`], of the connection, or of orders that the store refused.
+/// Returns [`Failure`] for a [`FileError`], if the connection fails, or if the store refused
+/// orders.
 pub fn generate(args: &GenerateArgs) -> Result<(), Failure> {
     let Some(to) = &args.to else { return live::generate(args) };
     let started = Instant::now();

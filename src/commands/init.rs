@@ -1,4 +1,4 @@
-//! `orderflow init`: makes the tables of the orders and of the results, and the tunnel.
+//! `orderflow init`: makes the tables of orders and of results, and the tunnel.
 
 use clap::Args;
 
@@ -9,29 +9,30 @@ use store::schema::TableSchema;
 use tablestore::client::{Client, tunnel_type_text};
 use tablestore::tunnel::TunnelType;
 
-/// What the tunnel delivers: the orders that are there, then every change.
+/// The type of the tunnel: it delivers the orders that exist, then every change.
 const ORDER_TUNNEL_TYPE: TunnelType = TunnelType::BaseAndStream;
 
-/// Flags of `init`.
+/// The flags of `init`.
 #[derive(Args, Clone, Debug)]
 pub struct InitArgs {
-    /// Where the store is.
+    /// The connection to the store.
     #[command(flatten)]
     pub connection: ConnectionArgs,
 }
 
-/// Makes what is missing and says of each thing whether it was.
+/// Makes the tables and the tunnel that do not exist yet, and prints for each whether it was made.
 ///
 /// # Errors
-/// [`Failure`]: 2 where a table or the tunnel is there in another form, before anything is made.
+/// Returns [`Failure`]. Its exit code is 2 if a table exists with another key, in which case
+/// nothing is made, or if the tunnel exists with another type or has expired.
 pub fn init(args: &InitArgs) -> Result<(), Failure> {
     args.connection.run(async |client| make(&client, &mut say).await)
 }
 
-/// Makes what is missing, and says a line of each thing with `told`.
+/// Makes what does not exist yet, and gives one line about each table and the tunnel to `told`.
 ///
 /// # Errors
-/// As [`init`]; what `told` fails with.
+/// Fails as [`init`] does, and with the failure of `told`.
 pub(super) async fn make(
     client: &Client,
     told: &mut impl FnMut(&str) -> Result<(), Failure>,
@@ -51,7 +52,7 @@ pub(super) async fn make(
     told(&format!("tunnel  {ORDER_TUNNEL:<18} {made}, id {tunnel_id}\n"))
 }
 
-/// Makes a table; false if another caller did in the meantime.
+/// Makes a table. Returns false if another caller made it in the meantime.
 async fn create(client: &Client, schema: &TableSchema) -> Result<bool, Failure> {
     match client.create_table(schema).await {
         Ok(()) => Ok(true),
@@ -63,7 +64,7 @@ async fn create(client: &Client, schema: &TableSchema) -> Result<bool, Failure> 
     }
 }
 
-/// Refuses a table of this name with another key.
+/// Refuses a table that exists under this name with another key.
 async fn check(client: &Client, wanted: &TableSchema) -> Result<(), Failure> {
     let found = client.describe_table(&wanted.name).await?.schema;
     if found.key == wanted.key {
@@ -80,7 +81,7 @@ async fn check(client: &Client, wanted: &TableSchema) -> Result<(), Failure> {
     ))
 }
 
-/// Makes the tunnel; gives its id, and whether it is new.
+/// Makes the tunnel. Returns its id, and whether it is new.
 async fn tunnel(client: &Client) -> Result<(String, bool), Failure> {
     match client.create_tunnel(ORDER_SOURCE, ORDER_TUNNEL, ORDER_TUNNEL_TYPE).await {
         Ok(tunnel_id) => return Ok((tunnel_id, true)),

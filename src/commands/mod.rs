@@ -1,4 +1,4 @@
-//! The commands, one file each.
+//! The commands, one file for each.
 
 use std::fmt;
 use std::io::Write;
@@ -19,17 +19,18 @@ pub mod verify;
 
 mod columns;
 
-/// Why a command gave up: one sentence, and the code to exit with.
+/// Why a command failed: one sentence, and the exit code.
 #[derive(Debug)]
 pub struct Failure {
-    /// 1 the answer is "no", 2 bad usage or bad input refused, 3 an environment failure.
+    /// The exit code: 1 if the answer is "no", 2 for bad usage or bad input, 3 if the environment
+    /// failed, 130 if interrupted.
     pub exit_code: u8,
-    /// What is wrong, and what to do where that is not obvious.
+    /// What is wrong, and what to do about it if that is not obvious.
     pub message: String,
 }
 
 impl Failure {
-    /// The failure that an error means.
+    /// Creates a failure from an error and an exit code.
     pub fn new(exit_code: u8, error: impl fmt::Display) -> Failure {
         Failure { exit_code, message: error.to_string() }
     }
@@ -43,10 +44,10 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// Prints on standard output, unless nobody reads on.
+/// Prints text on standard output. It is no failure if nobody reads it any more.
 ///
 /// # Errors
-/// [`Failure`] 3 where standard output takes nothing.
+/// Returns [`Failure`] with exit code 3 if standard output takes nothing.
 pub fn say(text: &str) -> Result<(), Failure> {
     let mut out = std::io::stdout();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {

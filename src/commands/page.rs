@@ -1,4 +1,4 @@
-//! Flags of commands that serve the live page.
+//! The flags of all commands that serve the live page.
 
 use clap::Args;
 
@@ -6,25 +6,26 @@ use super::Failure;
 use super::up::addresses;
 use crate::program::instance::PageAddress;
 
-/// Flags of the page.
+/// The flags of the live page.
 #[derive(Args, Clone, Debug)]
 pub struct PageArgs {
     /// Address of the live page; port 0 takes a free one
     #[arg(long, env = "ORDERFLOW_PAGE", default_value = "127.0.0.1:8088", value_name = "HOST:PORT")]
     pub page: String,
-    /// A name, beside localhost and IP addresses, by which browsers may ask for the page; may be given several times
+    /// A name of this machine, besides localhost and IP addresses, by which browsers may ask for
+    /// the page; may be given several times
     #[arg(long, env = "ORDERFLOW_PAGE_HOST", value_name = "NAME", value_delimiter = ',')]
     pub page_host: Vec<String>,
-    /// No page
+    /// Serve no page
     #[arg(long, env = "ORDERFLOW_NO_PAGE")]
     pub no_page: bool,
 }
 
 impl PageArgs {
-    /// What they mean; none for no page.
+    /// Returns where to serve the page; `None` for no page.
     ///
     /// # Errors
-    /// [`Failure`] 2 for an address or a name that cannot be.
+    /// Returns [`Failure`] with exit code 2 for an address or a name that is not valid.
     pub(super) fn address(&self) -> Result<Option<PageAddress>, Failure> {
         if self.no_page {
             return Ok(None);

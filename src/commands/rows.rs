@@ -1,4 +1,4 @@
-//! `orderflow rows TABLE`: what is in a table.
+//! `orderflow rows TABLE`: prints the rows of a table.
 
 use std::collections::BTreeSet;
 
@@ -11,27 +11,29 @@ use order_tables::row_text::{key_value_text, row_json, value_text};
 use store::read::{Direction, RangeRead, Selection};
 use store::value::{KeyPart, NamedKey, Row};
 
-/// Flags of `rows`.
+/// The flags of `rows`.
 #[derive(Args, Clone, Debug)]
 pub struct RowsArgs {
     /// Name of the table
     #[arg(value_name = "TABLE")]
     pub table: String,
-    /// Most rows, from the lowest key on
+    /// Most rows to print, from the lowest key on
     #[arg(long, value_name = "N", default_value_t = 20, env = "ORDERFLOW_LIMIT", value_parser = clap::value_parser!(u64).range(1..))]
     pub limit: u64,
     /// Print each row as a JSON object on a line
     #[arg(long, env = "ORDERFLOW_JSON")]
     pub json: bool,
-    /// Where the store is.
+    /// The connection to the store.
     #[command(flatten)]
     pub connection: ConnectionArgs,
 }
 
-/// Prints the first rows of a table: every column, values exact, binary ones in hexadecimal digits.
+/// Prints the first rows of a table with all their columns. Values are exact; binary ones are
+/// printed as hexadecimal digits.
 ///
 /// # Errors
-/// [`Failure`]: 2 if there is no such table, else of the connection.
+/// Returns [`Failure`] with exit code 2 if there is no such table, else with the code of the
+/// connection's error.
 pub fn rows(args: &RowsArgs) -> Result<(), Failure> {
     args.connection.run(async |client| {
         let key: Vec<String> = client
@@ -45,7 +47,7 @@ pub fn rows(args: &RowsArgs) -> Result<(), Failure> {
         let mut pages = client.range(range(args, &key));
         let mut left = args.limit;
         let mut shown = Vec::new();
-        // One row more than is shown tells whether there are more.
+        // Asking for one row more than is printed tells whether there are more.
         while let Some(mut page) = pages.next_page(left.saturating_add(1)).await? {
             let has_more = page.len() as u64 > left;
             page.truncate(usize::try_from(left).unwrap_or(usize::MAX));
@@ -78,7 +80,7 @@ fn range(args: &RowsArgs, key: &[String]) -> RangeRead {
     }
 }
 
-/// A row of heads, and the rows: key columns first, then the others by name.
+/// Returns a row of heads and then the rows: the key columns first, then the other columns by name.
 fn listing(key: &[String], rows: &[Row]) -> Vec<Vec<String>> {
     let names: BTreeSet<&str> =
         rows.iter().flat_map(|row| &row.cells).map(|cell| cell.name.as_str()).collect();

@@ -1,4 +1,4 @@
-//! `orderflow tables`: which tables there are.
+//! `orderflow tables`: lists the tables of the store.
 
 use clap::Args;
 
@@ -8,25 +8,25 @@ use super::{Failure, say};
 use order_tables::key_text;
 use store::schema::TableInfo;
 
-/// Flags of `tables`.
+/// The flags of `tables`.
 #[derive(Args, Clone, Debug)]
 pub struct TablesArgs {
-    /// Where the store is.
+    /// The connection to the store.
     #[command(flatten)]
     pub connection: ConnectionArgs,
 }
 
-/// Lists the tables with their keys, and for how long changes are kept.
+/// Lists the tables with their keys, and for how many hours their changes are kept.
 ///
 /// # Errors
-/// [`Failure`] of the connection.
+/// Returns [`Failure`] if the connection fails.
 pub fn tables(args: &TablesArgs) -> Result<(), Failure> {
     let found = args.connection.run(async |client| {
         let mut found = Vec::new();
         for name in client.list_tables().await? {
             match client.describe_table(&name).await {
                 Ok(info) => found.push(info),
-                // Deleted since it was listed.
+                // The table was deleted after it was listed.
                 Err(error) if error.is_code("OTSObjectNotExist") => {}
                 Err(error) => return Err(error.into()),
             }

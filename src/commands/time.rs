@@ -1,17 +1,19 @@
-//! Flags of time that several commands have: lengths, the width of windows, and their zone.
+//! Parses the flags of time that several commands share: durations, the width of windows, and their
+//! zone.
 
 use dataflows::WindowWidth;
 use orders::{Layout, Zone};
 
 use super::Failure;
 
-/// The widest window, for messages: 2^32 milliseconds.
+/// The widest window as error messages give it; exactly it is 2^32 - 1 milliseconds.
 const WINDOW_MAX: &str = "49d";
 
-/// A length of time as people type it, in milliseconds: a whole number of ms, s, m, h or d.
+/// Parses a duration as people type it, and returns it in milliseconds. It is a whole number
+/// followed by ms, s, m, h or d.
 ///
 /// # Errors
-/// What to type instead.
+/// Returns a sentence that says what to type instead.
 pub fn parse_duration_ms(text: &str) -> Result<u64, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
@@ -28,10 +30,11 @@ pub fn parse_duration_ms(text: &str) -> Result<u64, String> {
     ms.ok_or_else(|| "expected a whole number and a unit, such as 500ms, 30s, 10m, 12h or 30d".to_owned())
 }
 
-/// How the keys of windows are printed, by the flags `--window`, in milliseconds, and `--timezone`.
+/// Returns how the keys of windows are printed, from the flags `--window` (in milliseconds) and
+/// `--timezone`.
 ///
 /// # Errors
-/// [`Failure`] 2, which names the flag.
+/// Returns [`Failure`] with exit code 2 that names the flag, or the zone that is unknown.
 pub fn layout(window_ms: u64, timezone: &str) -> Result<Layout, Failure> {
     let too_long = format!("--window can be at most {WINDOW_MAX}");
     let width = u32::try_from(window_ms).map_err(|_| Failure::new(2, too_long))?;

@@ -8,10 +8,10 @@ use super::connection::ConnectionArgs;
 use super::{Failure, say};
 use tablestore::tunnel::{ChannelInfo, DescribeTunnelResponse, TunnelInfo, TunnelType};
 
-/// Flags of `tunnel`.
+/// The flags of `tunnel`.
 #[derive(Args, Clone, Debug)]
 pub struct TunnelArgs {
-    /// What to do.
+    /// What to do with tunnels.
     #[command(subcommand)]
     pub command: TunnelCommand,
 }
@@ -24,25 +24,25 @@ pub enum TunnelCommand {
         /// Name of the table
         #[arg(value_name = "TABLE")]
         table: Option<String>,
-        /// Where the store is.
+        /// The connection to the store.
         #[command(flatten)]
         connection: ConnectionArgs,
     },
     /// Show a tunnel and its channels
     Describe {
-        /// Which.
+        /// The table and the name of the tunnel.
         #[command(flatten)]
         tunnel: NameArgs,
-        /// Where the store is.
+        /// The connection to the store.
         #[command(flatten)]
         connection: ConnectionArgs,
     },
     /// Make a tunnel, and print its id
     Create {
-        /// Which.
+        /// The table and the name of the tunnel.
         #[command(flatten)]
         tunnel: NameArgs,
-        /// What it delivers
+        /// What the tunnel delivers
         #[arg(
             long = "type",
             value_name = "TYPE",
@@ -51,22 +51,22 @@ pub enum TunnelCommand {
             env = "ORDERFLOW_TYPE"
         )]
         kind: Kind,
-        /// Where the store is.
+        /// The connection to the store.
         #[command(flatten)]
         connection: ConnectionArgs,
     },
     /// Delete a tunnel, with what it has read so far
     Delete {
-        /// Which.
+        /// The table and the name of the tunnel.
         #[command(flatten)]
         tunnel: NameArgs,
-        /// Where the store is.
+        /// The connection to the store.
         #[command(flatten)]
         connection: ConnectionArgs,
     },
 }
 
-/// Which tunnel.
+/// The table and the name of a tunnel.
 #[derive(Args, Clone, Debug)]
 pub struct NameArgs {
     /// Name of the table
@@ -101,10 +101,11 @@ impl From<Kind> for TunnelType {
     }
 }
 
-/// Does what the flags say.
+/// Lists, describes, makes or deletes tunnels, as the flags say.
 ///
 /// # Errors
-/// [`Failure`]: 2 where the server refuses a name, else of the connection.
+/// Returns [`Failure`] with exit code 2 if the server refuses a name, else with the code of the
+/// connection's error.
 pub fn tunnel(args: &TunnelArgs) -> Result<(), Failure> {
     match &args.command {
         TunnelCommand::List { table, connection } => connection.run(async |client| {
@@ -180,7 +181,7 @@ fn channel(channel: &ChannelInfo) -> Vec<String> {
     ]
 }
 
-/// An instant in nanoseconds since 1970, as people read it; `-` where there is none.
+/// Returns a time (nanoseconds since 1970) as people read it, in UTC; `-` if it is 0 or negative.
 fn instant(at_ns: i64) -> String {
     match Timestamp::from_nanosecond(at_ns.into()) {
         Ok(at) if at_ns > 0 => at.strftime("%Y-%m-%d %H:%M:%S%.3f UTC").to_string(),

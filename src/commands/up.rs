@@ -1,4 +1,4 @@
-//! `orderflow up`: runs the store of a data directory and the live job on it until it is stopped.
+//! `orderflow up`: runs the store of a data directory, and the live job on it, until it is stopped.
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -18,19 +18,20 @@ use crate::program::log::{self, LogArgs};
 use live::job::{CHANGES_MAX, JobConfig};
 use store::Durability;
 
-/// The region that is printed. Any would do: version 4 of the signature wants one, the store does not look at it.
+/// The region that `up` prints. Any name would do: version 4 of the signature needs one, but the
+/// store does not check it.
 pub(super) const REGION: &str = "local";
 
-/// The longest name of an instance, in characters.
+/// The most characters in the name of an instance.
 const INSTANCE_CHARS_MAX: usize = 64;
 
-/// The shortest secret off loopback, in characters.
+/// The fewest characters of the secret when the store can be reached from other machines.
 const REMOTE_SECRET_CHARS_MIN: usize = 16;
 
 /// The exit code of a program that was interrupted before its end.
 pub(super) const INTERRUPTED: u8 = 130;
 
-/// Flags of `up`.
+/// The flags of `up`.
 #[derive(Args, Clone, Debug)]
 pub struct UpArgs {
     /// Folder of the store; made at the first start
@@ -45,30 +46,33 @@ pub struct UpArgs {
     /// When a write is acknowledged
     #[arg(long, env = "ORDERFLOW_DURABILITY", default_value = "synced", value_name = "WHEN")]
     pub durability: DurabilityArg,
-    /// Listen also where other machines reach it. Requests are signed, but not encrypted; the access key must be your
-    /// own, from --key-file or from OTS_AK_ENV and OTS_SK_ENV. The page, if --page says so too, is for all who reach it
+    /// Listen also on addresses that other machines can reach. Requests are signed, but not
+    /// encrypted; the access key must be your own, from --key-file or from OTS_AK_ENV and
+    /// OTS_SK_ENV. The page has no key: if --page gives such an address, all who reach it can read
+    /// it
     #[arg(long, env = "ORDERFLOW_ALLOW_REMOTE")]
     pub allow_remote: bool,
-    /// File with an access key of your own, as lines OTS_AK_ENV=… and OTS_SK_ENV=…; without it, the key that was made at
-    /// the first start and is kept in DIR/keys.env
+    /// File with an access key of your own, as lines OTS_AK_ENV=… and OTS_SK_ENV=…; without it, the
+    /// key that was made at the first start and is kept in DIR/keys.env
     #[arg(long, env = "ORDERFLOW_KEY_FILE", value_name = "FILE")]
     pub key_file: Option<PathBuf>,
     /// Worker threads of the live job; one is enough for most shops, whatever the number of cores
     #[arg(short = 'w', long, env = "ORDERFLOW_WORKERS", default_value_t = 1, value_name = "N")]
     pub workers: usize,
-    /// Width of the windows of event time, such as 30s, 500ms, 5m or 1h; it stays what it was at the first start
+    /// Width of the windows of event time, such as 30s, 500ms, 5m or 1h; it stays what it was at the
+    /// first start
     #[arg(long, env = "ORDERFLOW_WINDOW", default_value = "30s", value_name = "WIDTH", value_parser = parse_duration_ms)]
     pub window: u64,
     /// Time zone that windows are printed in; it stays what it was at the first start
     #[arg(long, env = "ORDERFLOW_TIMEZONE", default_value = "UTC", value_name = "ZONE")]
     pub timezone: String,
-    /// The store alone: no live job and no page beside it, and no table special
+    /// Run the store alone, without live job and page; no table is special then
     #[arg(long, env = "ORDERFLOW_NO_JOB")]
     pub no_job: bool,
-    /// The page.
+    /// The flags of the live page.
     #[command(flatten)]
     pub page: PageArgs,
-    /// What is said on standard error.
+    /// The flags of the log.
     #[command(flatten)]
     pub log: LogArgs,
 }
@@ -78,15 +82,16 @@ pub struct UpArgs {
 pub enum DurabilityArg {
     /// Once it is on disk
     Synced,
-    /// Once the operating system has it: if the machine stops, the last writes may be lost, though acknowledged. For loads
-    /// that can be done again
+    /// Once the operating system has it: if the machine stops, the last writes may be lost, though
+    /// acknowledged. For loads that can be done again
     Relaxed,
 }
 
 /// Serves until a signal to stop comes.
 ///
 /// # Errors
-/// [`Failure`]: 2 for flags that cannot be, 3 where disk, port or key file fail, or a write or the job has failed while serving.
+/// Returns [`Failure`] with exit code 2 for flags that are not valid; 3 if disk or port fail, or if
+/// a write or the job failed while serving; 130 if it was interrupted a second time.
 pub fn up(args: &UpArgs) -> Result<(), Failure> {
     log::start(&args.log);
     let config = instance_config(args, |name| std::env::var(name).ok())?;
@@ -95,7 +100,7 @@ pub fn up(args: &UpArgs) -> Result<(), Failure> {
         .build()
         .map_err(|error| Failure::new(3, format!("cannot start: {error}")))?;
     let ended = runtime.block_on(serve(args, config));
-    // Whoever is still connected is not waited for.
+    // Callers that are still connected are not waited for.
     runtime.shutdown_background();
     ended?;
     tracing::info!("stopped");
@@ -121,7 +126,7 @@ async fn serve(args: &UpArgs, config: InstanceConfig) -> Result<(), Failure> {
     let stopped = tokio::select! {
         stopped = instance.stop() => stopped.map_err(failed),
         () = signals.next() => {
-            // What it finds, the next start finds too.
+            // If closing fails, the next start finds the same error.
             let _ = spawn_blocking(move || store.close()).await;
             Err(Failure::new(INTERRUPTED, "stopped before all requests were answered"))
         }
@@ -129,7 +134,7 @@ async fn serve(args: &UpArgs, config: InstanceConfig) -> Result<(), Failure> {
     served.and(stopped)
 }
 
-/// The signals to stop.
+/// The signals that ask the program to stop: SIGINT and SIGTERM.
 pub(super) struct Signals {
     interrupts: Signal,
     terminations: Signal,
@@ -141,7 +146,7 @@ impl Signals {
         Ok(Signals { interrupts, terminations: signal(SignalKind::terminate())? })
     }
 
-    /// Waits for one.
+    /// Waits for the next of these signals.
     pub(super) async fn next(&mut self) {
         tokio::select! {
             _ = self.interrupts.recv() => {}
@@ -150,7 +155,8 @@ impl Signals {
     }
 }
 
-/// What the flags mean; keys of the user's own come from a file or from `variable`.
+/// Returns the configuration that the flags mean. A key of the user's own comes from a file or from
+/// `variable`.
 fn instance_config(
     args: &UpArgs,
     variable: impl Fn(&str) -> Option<String>,
@@ -216,7 +222,7 @@ fn key_of_environment(variable: impl Fn(&str) -> Option<String>) -> Result<KeyPa
     })
 }
 
-/// A name that all SDKs take.
+/// Checks that the name of an instance is one that all SDKs accept.
 fn check_instance(instance: &str) -> Result<(), Failure> {
     let is_plain = instance.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     let starts = instance.starts_with(|c: char| c.is_ascii_alphabetic());
@@ -231,7 +237,8 @@ fn check_instance(instance: &str) -> Result<(), Failure> {
     ))
 }
 
-/// The addresses that a name and port stand for, those of version 4 first: some SDKs take no others.
+/// Returns the addresses that a host and port stand for. Those of IP version 4 come first, because
+/// some SDKs take no others.
 pub(super) fn addresses(flag: &str, listen: &str) -> Result<Vec<SocketAddr>, Failure> {
     let wrong = |reason: &dyn std::fmt::Display| {
         Failure::new(2, format!("{flag} {listen:?} must be HOST:PORT, such as 127.0.0.1:8087: {reason}"))
@@ -244,7 +251,7 @@ pub(super) fn addresses(flag: &str, listen: &str) -> Result<Vec<SocketAddr>, Fai
     Ok(found)
 }
 
-/// Lines for a shell to read. A secret of the user's own is not printed.
+/// Returns the lines of `export` that a shell can read. A secret of the user's own is not printed.
 pub(super) fn exports(endpoint: &str, instance: &str, key: &KeyPair, shows_secret: bool) -> String {
     let secret = match shows_secret {
         true => format!("export {SECRET}={}\n", key.secret),
@@ -260,7 +267,7 @@ pub(super) fn exports(endpoint: &str, instance: &str, key: &KeyPair, shows_secre
     )
 }
 
-/// Says on standard error what began.
+/// Logs what was started and where it is.
 fn announce(args: &UpArgs, instance: &Instance) {
     if args.durability == DurabilityArg::Relaxed {
         tracing::warn!(

@@ -1,4 +1,4 @@
-//! `orderflow verify`: are the results those of the orders?
+//! `orderflow verify`: recounts the results from the orders and compares them.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -19,16 +19,16 @@ use store::value::{Cell, Row};
 use store::{Store, StoreOptions};
 use tablestore::client::Client;
 
-/// Rows that are read at a time while the store is watched.
+/// The number of rows that are read at a time with `--watch`.
 const WATCH_ROWS: usize = 1_000;
-/// Pause after that.
+/// The pause after each such read.
 const WATCH_ROWS_PAUSE: Duration = Duration::from_millis(10);
-/// Pause between two passes.
+/// The pause between two passes with `--watch`.
 const WATCH_PASS_PAUSE: Duration = Duration::from_secs(1);
 /// The exit code of a program that was interrupted before its end.
 const INTERRUPTED: u8 = 130;
 
-/// What help says after the flags.
+/// The help text after the flags.
 const AFTER_HELP: &str = "\
 Recounts the three results and the rejects from OrderSource by a plain fold, which shares no code with the graph, as of
 the very commit that the results are of, and compares every row: every byte but the versions of cells, and of a
@@ -41,31 +41,33 @@ Exit codes:
   3  nothing can be compared: no live job has written results yet, the changes of orders since the results are no
      longer kept, or the store cannot be reached or read";
 
-/// Flags of `verify`.
+/// The flags of `verify`.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = AFTER_HELP)]
 pub struct VerifyArgs {
-    /// Folder of a store that is not running; no row is written there. Without it, the instance at OTS_ENDPOINT, which
-    /// must be one of `orderflow up`
-    // A variable of its own: that of `up` may be set where the running instance is meant.
+    /// Folder of a store that is not running; no row is written there. Without this flag, the
+    /// instance at OTS_ENDPOINT is verified, which must be one of `orderflow up`
+    // This has a variable of its own, because the variable of `up` may be set while the running
+    // instance is meant.
     #[arg(long, env = "ORDERFLOW_VERIFY_DATA", value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// Verify over and over, a few rows at a time, until a row differs or Ctrl-C: a line for each pass
+    /// Verify over and over, a few rows at a time, until a row differs or Ctrl-C is pressed; prints
+    /// a line for each pass
     #[arg(long, env = "ORDERFLOW_WATCH", conflicts_with = "data")]
     pub watch: bool,
-    /// Print what was found as one JSON object a pass
+    /// Print what each pass found as one JSON object
     #[arg(long, env = "ORDERFLOW_JSON")]
     pub json: bool,
-    /// Where the store is.
+    /// The connection to the store.
     #[command(flatten)]
     pub connection: ConnectionArgs,
 }
 
-/// Recounts, compares and says what was found.
+/// Recounts the results, compares every row and prints what was found.
 ///
 /// # Errors
-/// [`Failure`]: 1 where rows differ, 3 where nothing can be compared, 130 if interrupted before a pass was done, else of
-/// the connection.
+/// Returns [`Failure`] with exit code 1 if rows differ, 3 if nothing can be compared, 130 if it was
+/// interrupted before the first pass was done, else the code of the connection's error.
 pub fn verify(args: &VerifyArgs) -> Result<(), Failure> {
     match &args.data {
         Some(folder) => stopped(folder, args.json),
@@ -92,14 +94,15 @@ fn stopped(folder: &Path, json: bool) -> Result<(), Failure> {
 
 fn running(args: &VerifyArgs) -> Result<(), Failure> {
     let client = Client::new(args.connection.settings(std::env::var)?)?;
-    // This thread reads and compares, the other one sends, receives, and listens for an interrupt.
+    // This thread reads and compares. The other thread sends, receives, and listens for an
+    // interrupt.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
         .build()
         .map_err(|error| Failure::new(3, format!("cannot start: {error}")))?;
     let mut interrupted = interrupts(&runtime);
-    // Whether it is to go on.
+    // Waits for `length`, and returns false if the program was interrupted.
     let mut pause = |length| {
         let interrupt = async { interrupted.wait_for(|interrupted| *interrupted).await.is_ok() };
         runtime.block_on(async { timeout(length, interrupt).await.is_err() })
@@ -125,23 +128,25 @@ fn running(args: &VerifyArgs) -> Result<(), Failure> {
     }
 }
 
-/// One pass over a snapshot, which is closed after it; none if `pause` says to give up.
+/// Runs one pass over a snapshot, and closes the snapshot after it. Returns `None` if `pause` says
+/// to give up.
 fn pass(
     mut recount: Recount<Remote>,
     rows_max: usize,
     pause: impl FnMut() -> bool,
 ) -> Result<Option<Verified>, VerifyError> {
     let found = recount.run(rows_max, pause);
-    // It goes by itself where this fails.
+    // A snapshot that cannot be closed is closed by the server when it is idle too long.
     let _ = recount.into_source().close();
     found
 }
 
-/// True from the first interrupt on. The second one ends the program at once.
+/// Returns a value that becomes true at the first interrupt. The second interrupt ends the program
+/// at once.
 fn interrupts(runtime: &Runtime) -> watch::Receiver<bool> {
     let (interrupt, interrupted) = watch::channel(false);
     runtime.spawn(async move {
-        // Where the system gives no handler, an interrupt ends the program.
+        // If the operating system gives no handler, an interrupt ends the program.
         if ctrl_c().await.is_ok() {
             interrupt.send_replace(true);
             if ctrl_c().await.is_ok() {
@@ -149,13 +154,14 @@ fn interrupts(runtime: &Runtime) -> watch::Receiver<bool> {
                 std::process::exit(INTERRUPTED.into());
             }
         }
-        // Never said, never heard.
+        // The task keeps the sender alive, so that a receiver that waits is not told that it is
+        // gone.
         std::future::pending::<()>().await;
     });
     interrupted
 }
 
-/// Prints what was found.
+/// Prints what a pass found, and fails if rows differ.
 fn conclude(verified: &Verified, as_json: bool) -> Result<(), Failure> {
     say(&match as_json {
         true => pass_json(verified),
@@ -164,7 +170,7 @@ fn conclude(verified: &Verified, as_json: bool) -> Result<(), Failure> {
     verdict(verified)
 }
 
-/// A failure where rows differ.
+/// Returns a failure if rows differ.
 fn verdict(verified: &Verified) -> Result<(), Failure> {
     let rows = match verified.differing {
         0 => return Ok(()),
@@ -178,7 +184,7 @@ fn verdict(verified: &Verified) -> Result<(), Failure> {
     Err(Failure::new(1, format!("{rows} from the recount: {}{first}", recounted(verified))))
 }
 
-/// What the recount came to.
+/// Returns what the recount counted, as part of a sentence.
 fn recounted(verified: &Verified) -> String {
     let Verified { upper, total, users, windows, rejects, .. } = verified;
     let count = |count: i128, noun| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
@@ -197,7 +203,7 @@ fn pass_text(verified: &Verified) -> String {
     verified.differences.iter().map(|difference| format!("{difference}\n")).collect()
 }
 
-/// The same as a JSON object and a line feed.
+/// Returns what a pass found as a JSON object and a line feed.
 fn pass_json(verified: &Verified) -> String {
     let Verified { upper, total, users, windows, rejects, differing, differences } = verified;
     const NO_KEY: [&str; 0] = [];

@@ -1,4 +1,5 @@
-//! Connections: accepted up to a number, each served in a task of its own, all ended in order.
+//! Accepts connections up to a limit, serves each in a task of its own, and ends all of them in
+//! order.
 
 use std::future::Future;
 use std::io;
@@ -13,27 +14,32 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-/// Pause after a connection could not be accepted, for lack of file descriptors most likely.
+/// How long `serve` waits after it could not accept a connection, most likely because no file
+/// descriptor was free.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// What is said to a connection that is one too many.
+/// The answer to a connection that exceeds the limit.
 const TOO_MANY_CONNECTIONS: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 21\r\n\r\n\
     too many connections\n";
 
-/// Bounds of what is accepted.
+/// The limits of [`serve`].
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
-    /// Most connections at a time.
+    /// The most connections that are open at the same time.
     pub connections_max: usize,
-    /// Longest time that connections may take to end once they are to.
+    /// The longest time that open connections get to end after a shutdown; then they are cut off.
     pub shutdown_time_max: Duration,
 }
 
-/// Accepts connections and gives each to `serve_one`, until `shutdown` is ready; then tells those that are there to end, by a
-/// change of what they were given, and waits for them.
+/// Accepts connections and gives each to `serve_one`, until `shutdown` is ready. Then drops the
+/// sender of the channel that each connection was given, which tells it to end, and waits for all
+/// of them, at most `shutdown_time_max`.
+///
+/// A connection beyond `connections_max` gets a short answer with status 503 and is closed.
 ///
 /// # Errors
-/// The listener can accept no more connections.
+/// Returns the listener's error if it can accept no more connections. Errors of one connection, or
+/// of a shortage that may pass, are not returned.
 pub async fn serve<F>(
     listener: TcpListener,
     bounds: Bounds,
@@ -74,14 +80,15 @@ where
     }
     drop(listener);
     drop(end);
-    // What is not done by then is not going to be.
+    // A connection that has not ended by then is cut off below.
     let _ =
         timeout(bounds.shutdown_time_max, async { while connections.join_next().await.is_some() {} }).await;
     connections.shutdown().await;
     Ok(())
 }
 
-/// Whether an error is of one connection, or of a lack of means that others may give back.
+/// Returns whether the listener can go on after this error: it concerns one connection only, or a
+/// shortage of memory or descriptors that may pass.
 fn passes(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted, OutOfMemory};
     matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted | OutOfMemory)
@@ -91,10 +98,11 @@ fn passes(error: &io::Error) -> bool {
         )
 }
 
-/// Sends at once what is to be sent, and gives up on a caller that does not take in what was sent for so long.
+/// Sets the options of an accepted connection: data is sent at once, and on Linux the connection is
+/// dropped if the peer does not acknowledge sent data for as long as `unread`.
 ///
 /// # Errors
-/// The operating system's.
+/// Returns the operating system's error.
 pub fn set_up(stream: &TcpStream, unread: Duration) -> io::Result<()> {
     stream.set_nodelay(true)?;
     #[cfg(target_os = "linux")]
@@ -104,11 +112,11 @@ pub fn set_up(stream: &TcpStream, unread: Duration) -> io::Result<()> {
     Ok(())
 }
 
-/// Ends a connection that is one too many, and says why.
+/// Answers a connection that exceeds the limit with status 503, and closes it.
 fn refuse(stream: TcpStream) {
     tokio::spawn(async move {
         let mut stream = stream;
-        // It is gone either way.
+        // The connection is closed whether or not the answer got through.
         let _ = timeout(ACCEPT_PAUSE, stream.write_all(TOO_MANY_CONNECTIONS)).await;
     });
 }

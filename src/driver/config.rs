@@ -1,4 +1,5 @@
-//! A run as meant: checked where it is made, so nothing later reads flags or the environment.
+//! The configuration of a run. It is checked when it is made, so nothing later reads flags or the
+//! environment.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,41 +12,44 @@ use orders::Layout;
 use crate::summary::SummaryForm;
 use crate::table::TableInput;
 
-/// Inputs that one process may have: with local inputs, process `p` counts its own from `p` times this.
+/// The most inputs of one process. With local inputs, process `p` numbers its own inputs from `p`
+/// times this number.
 pub const INPUTS_MAX: u32 = 1 << 20;
 
-/// A run of the graph over files, streams or tables.
+/// The configuration of one run of the graph over files, streams or tables.
 #[derive(Clone)]
 pub struct RunConfig {
     /// The files and streams to read.
     pub inputs: InputOptions,
     /// The tables to read.
     pub tables: Vec<TableInput>,
-    /// Each process reads inputs of its own.
+    /// Whether each process reads inputs of its own, instead of its share of the same inputs.
     pub local_input: bool,
-    /// Where results go, and whether over what is there.
+    /// Where the results go; `None` writes no files.
     pub output: Option<OutputConfig>,
     /// How the keys of windows are printed.
     pub layout: Layout,
-    /// A bad row ends the run.
+    /// Whether a bad row ends the run, instead of being set aside.
     pub fail_on_reject: bool,
-    /// Orders that a worker reads before it closes an epoch; `None` for one epoch of all.
+    /// How many orders a worker reads before it closes an epoch; `None` reads all of them in one
+    /// epoch.
     pub epoch_orders: Option<u64>,
-    /// Keep reading, and close an epoch so often.
+    /// With a value, the run keeps reading as inputs grow, and closes an epoch each time this long
+    /// has passed.
     pub follow_tick: Option<Duration>,
-    /// How the summary is told.
+    /// How the summary is printed.
     pub summary: SummaryForm,
-    /// Where the graph runs.
+    /// Which workers and processes the graph runs on.
     pub cluster: ClusterConfig,
 }
 
-/// Where results go.
+/// Where the results go, and in which form.
 #[derive(Clone, Debug)]
 pub struct OutputConfig {
-    /// The folder.
+    /// The folder of the result files.
     pub dir: PathBuf,
-    /// Also if something else is in it.
+    /// Whether to write into the folder even if something else is in it.
     pub force: bool,
-    /// The form of the result files.
+    /// The format of the result files.
     pub format: Format,
 }

@@ -1,4 +1,4 @@
-//! How a run can end other than well.
+//! The errors that end a run.
 
 use std::fmt;
 
@@ -8,29 +8,29 @@ use files::ingest::InputError;
 use crate::table::TableError;
 use files::sinks::{Abandon, OutputError};
 
-/// Why a run gave no results, in one sentence.
+/// Why a run gave no results. Each is printed as one sentence.
 #[derive(Debug)]
 pub enum RunError {
-    /// An input is not what it should be, or cannot be read.
+    /// An input cannot be read, or is not in the right form.
     Input(InputError),
-    /// A table cannot be read.
+    /// A table of orders cannot be read.
     Table(TableError),
-    /// Results cannot be written.
+    /// The results cannot be written.
     Output(OutputError),
-    /// The processes of the run did not find, or lost, each other.
+    /// The processes of the run did not find each other, or lost each other.
     Cluster(ClusterError),
-    /// A bad row, where bad rows are not to be set aside.
+    /// Rows were set aside, although `--on-reject fail` asks for none.
     Rejected {
-        /// How many there were.
+        /// The number of such rows.
         count: u64,
-        /// Name of the first one's input.
+        /// The name of the input that holds the first of them.
         file: String,
-        /// Its line, from 1, where that is known.
+        /// The line of the first in its input, counted from 1; `None` if it is not known.
         line: Option<u64>,
-        /// What is wrong with it.
+        /// Why the first was set aside.
         reason: String,
     },
-    /// Ctrl-C before the results were complete.
+    /// Ctrl-C was pressed before the results were complete.
     Interrupted,
     /// The results contradict each other or the graph itself.
     Internal(String),
@@ -75,7 +75,7 @@ impl From<TableError> for RunError {
 }
 
 impl RunError {
-    /// The exit code of a program that ends with this error.
+    /// Returns the exit code of a program that ends with this error.
     pub fn exit_code(&self) -> u8 {
         match self {
             RunError::Input(error) => error.exit_code(),
@@ -89,29 +89,30 @@ impl RunError {
     }
 }
 
-/// Ends the process from any thread when the run cannot go on.
+/// A handle that ends the process from any thread when the run cannot go on.
 ///
-/// A worker cannot hand an error back: the workers beside it, here and in other processes, wait for what it
-/// will never send. So the run ends where the error is: what is half written is removed, the other processes
-/// are told, and the process exits.
+/// A worker cannot return an error: the other workers, here and in other processes, would wait for
+/// messages that it never sends. So the run ends where the error happens: half-written results are
+/// removed, the other processes are told, and the process exits.
 #[derive(Clone)]
 pub struct Abort {
-    /// The way to the other processes.
+    /// The connection to the other processes.
     pub control: Control,
-    /// What is half written, where anything is.
+    /// Removes half-written results; `None` if this process writes none.
     pub output: Option<Abandon>,
 }
 
 impl Abort {
-    /// Says why on standard error and exits with the error's code.
+    /// Prints the error on standard error and exits with the error's code.
     pub fn fail(&self, error: &RunError) -> ! {
-        // The first error is the one to tell; a second thread that gets here waits for the exit.
+        // Only the first error is printed. A second thread that gets here waits for the exit.
         static FAILING: std::sync::Mutex<()> = std::sync::Mutex::new(());
         let _failing = FAILING.lock();
         if let Some(output) = &self.output {
             output.abandon();
         }
-        // The peers end with this reason; that telling them failed adds nothing to it.
+        // The other processes end with this reason. If they cannot be told, there is nothing to
+        // add.
         let _ = self.control.finish(Err(error.to_string()));
         eprintln!("orderflow: {error}");
         std::process::exit(i32::from(error.exit_code()))

@@ -1,4 +1,5 @@
-//! A worker's end of the inputs: reads its parts at its own pace, a block at a time, and lets the graph run.
+//! Feeds one worker: it reads its share of the inputs a block at a time, at its own pace, and lets
+//! the graph run in between.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -22,7 +23,8 @@ struct Feed<'a> {
     block: Block,
 }
 
-/// Runs one worker from its first block to the end of the input. Gives the sink back on the first worker.
+/// Runs one worker from its first block until the graph has taken in everything. Returns the sink
+/// on the first worker of all, and `None` on the others.
 pub(super) fn work(worker: &mut Worker, job: &Job) -> Option<Sink> {
     let sink = Rc::new(RefCell::new((worker.index() == 0).then(|| job.take_sink())));
     let mut feed = Feed::new(worker, job, &sink);
@@ -40,7 +42,7 @@ pub(super) fn work(worker: &mut Worker, job: &Job) -> Option<Sink> {
 }
 
 impl<'a> Feed<'a> {
-    /// Builds the graph, the same on each worker.
+    /// Builds the graph, which is the same on each worker.
     fn new(worker: &mut Worker, job: &'a Job, sink: &Rc<RefCell<Option<Sink>>>) -> Feed<'a> {
         let shape = GraphShape {
             upserts: job.config.inputs.envelope == Envelope::Upsert,
@@ -62,7 +64,8 @@ impl<'a> Feed<'a> {
         Feed { job, graph, epoch_orders: 0, block: Block::default() }
     }
 
-    /// Tells what the inputs are called: the first worker of each process whose inputs are its own does.
+    /// Reports the names of the inputs. With local inputs the first worker of each process does so,
+    /// else only the first worker of all.
     fn name_inputs(&mut self, worker: &Worker) {
         let (index, _) = self.job.share(worker);
         if index == 0 {
@@ -74,7 +77,8 @@ impl<'a> Feed<'a> {
         }
     }
 
-    /// Reads this worker's parts to their ends, and its turns of the tables.
+    /// Reads this worker's parts of the files to their ends, and then the tables, in turn with the
+    /// other workers.
     fn bounded(&mut self, worker: &mut Worker) -> Result<(), RunError> {
         let job = self.job;
         let (index, peers) = job.share(worker);
@@ -92,7 +96,8 @@ impl<'a> Feed<'a> {
         Ok(())
     }
 
-    /// Reads to the end and gives the number of lines; none if a run that follows was asked to stop.
+    /// Reads to the end of `reader` and returns the number of lines. `None` if a run that follows
+    /// was asked to stop; a run that does not follow fails with [`RunError::Interrupted`] then.
     fn read<E>(
         &mut self,
         worker: &mut Worker,
@@ -115,7 +120,7 @@ impl<'a> Feed<'a> {
         Ok(Some(lines))
     }
 
-    /// Sends the block on, and empties it.
+    /// Sends the block into the graph and empties it.
     fn send(&mut self) {
         let job = self.job;
         let Block { orders, upserts, rejects, bytes, .. } = &mut self.block;
@@ -139,7 +144,8 @@ impl<'a> Feed<'a> {
         self.epoch_orders += read;
     }
 
-    /// Closes the epoch if it holds as many orders as one is to hold.
+    /// Closes the epoch if it holds `epoch_orders` orders. Then waits until the results are at most
+    /// [`EPOCHS_IN_FLIGHT_MAX`](host::EPOCHS_IN_FLIGHT_MAX) epochs behind.
     fn close_full_epoch(&mut self, worker: &mut Worker) {
         if self.job.config.epoch_orders.is_some_and(|full| self.epoch_orders >= full) {
             self.advance_to(self.graph.epoch() + 1);
@@ -152,7 +158,8 @@ impl<'a> Feed<'a> {
         self.epoch_orders = 0;
     }
 
-    /// Reads what comes, an epoch a tick, until it is asked to stop or nothing can come any more.
+    /// Reads what is added to the inputs and closes an epoch each `tick`, until the run is asked to
+    /// stop or no input can grow any more.
     fn follow(
         &mut self,
         worker: &mut Worker,
@@ -165,7 +172,8 @@ impl<'a> Feed<'a> {
         self.advance_to(1);
         let mut next_tick = Instant::now() + tick;
         while !job.abort().control.stop_requested() {
-            // One epoch a tick and one round an epoch: 2^32 of either are 13 years of the default tick.
+            // There is one epoch a tick and one round an epoch, so 2^32 of either last 13 years at
+            // the default tick.
             let epoch = self.graph.epoch();
             let round = epoch as u32;
             let state = tail.read(round, epoch, &mut self.block).map_err(RunError::Input)?;
@@ -196,7 +204,7 @@ impl<'a> Feed<'a> {
 }
 
 impl Job {
-    /// Counts what a block held, for whoever shows progress.
+    /// Adds the contents of a block to the counters that the progress bar shows.
     fn count(&self, bytes: u64, orders: u64, rejected: u64) {
         self.counters.add(bytes, orders, rejected);
         self.abort().control.report(self.counters.load());

@@ -1,15 +1,16 @@
-//! Runs the graph over inputs: files, streams and tables in, three results out.
+//! Runs the graph: orders from files, streams and tables go in, and three results come out.
 //!
 //! ```text
 //!  part ─► reader ─► block ─► orders ─► build ─► deliver ─► sink ─► result files, updates
 //!   (every worker its own)     reports ────────────────────► (first worker of all)
 //! ```
 //!
-//! A bounded run and one that follows are the same graph fed by the same blocks; the one's input ends. Epochs
-//! are counted by the workers (blocks of orders, or ticks) and the wall clock takes part in no result.
+//! A bounded run and a run that follows are the same graph, fed by the same blocks; only the inputs
+//! of the first end. The workers count the epochs, by blocks of orders or by ticks. The clock takes
+//! part in no result.
 //!
-//! The first worker of process 0 has the results. Whatever fails, on any worker or process, ends the run with
-//! one sentence and leaves the output as it was: see [`Abort`].
+//! The first worker of process 0 holds the results. Any failure, on any worker or process, ends the
+//! run with one sentence and leaves the earlier output unchanged: see [`Abort`].
 
 pub mod config;
 mod error;
@@ -34,14 +35,14 @@ use files::ingest::Plan;
 use files::sinks::{FileLayout, Output, Results, UpdateWriter};
 use terminal::progress::{Progress, ProgressCounters, Read};
 
-/// What all workers of this process share.
+/// The state that all workers of this process share.
 struct Job {
     config: RunConfig,
     plan: Plan,
     tables: Vec<Table>,
     counters: Arc<ProgressCounters>,
     abort: Abort,
-    /// For the first worker to take.
+    /// The output, until the first worker takes it.
     output: Mutex<Option<Output>>,
 }
 
@@ -50,7 +51,8 @@ impl Job {
         &self.abort
     }
 
-    /// Which share of the inputs a worker reads: its index, and among how many.
+    /// Returns this worker's index among the workers that share the inputs, and the number of those
+    /// workers.
     fn share(&self, worker: &Worker) -> (usize, usize) {
         if self.config.local_input {
             let workers = self.config.cluster.workers;
@@ -69,28 +71,30 @@ impl Job {
     }
 }
 
-/// What a run gave: everything on process 0, nothing on the others.
+/// The outcome of a run, on process 0.
 pub struct Outcome {
     /// The three results.
     pub results: Results,
-    /// What there is to say.
+    /// The summary to print.
     pub summary: Summary,
 }
 
-/// Runs the graph as configured and writes the results where they go. `None` on all processes but 0.
+/// Runs the graph as configured and writes the results. Returns `None` on all processes but process
+/// 0.
 ///
-/// Returns when the results are in place, on every process. Panics are bugs; what fails after the processes
-/// have found each other ends this process directly ([`Abort::fail`]).
+/// On every process it returns only when the results are in place. An error after the processes
+/// have found each other ends this process directly, see [`Abort::fail`]. A panic is a bug.
 ///
 /// # Errors
-/// [`RunError`] for what is wrong before the run begins.
+/// Returns [`RunError`] for what is wrong before the run begins.
 pub fn run(config: RunConfig) -> Result<Option<Outcome>, RunError> {
     let started = Instant::now();
     let plan = Plan::new(&config.inputs).map_err(RunError::Input)?;
     let first_table = config.inputs.first_input + plan.inputs.len() as u32;
     let tables = Table::open_all(&config.tables, first_table)?;
     let writes = config.cluster.process == 0;
-    // Before the output: of two processes with one index, the second has no port, whatever else it lacks.
+    // The processes connect before the output is prepared: if two processes have the same index,
+    // the second finds its port in use and fails here, before it touches the output.
     let cluster = cluster::connect(&config.cluster, &facts(&config, &plan)).map_err(RunError::Cluster)?;
     let control = cluster.control();
     let mut abort = Abort { control: control.clone(), output: None };
@@ -125,7 +129,7 @@ pub fn run(config: RunConfig) -> Result<Option<Outcome>, RunError> {
     Ok(outcome)
 }
 
-/// Puts the results in place, once all processes have done their share.
+/// Waits until all processes have done their share, and writes the results.
 fn settle(mut sink: Sink, job: &Job, progress: Progress, started: Instant) -> Outcome {
     let fail = |error: RunError| -> ! { job.abort.fail(&error) };
     sink.refuse();
@@ -145,10 +149,11 @@ fn settle(mut sink: Sink, job: &Job, progress: Progress, started: Instant) -> Ou
     Outcome { results: std::mem::take(&mut sink.results), summary }
 }
 
-/// Inputs whose sizes are compared one by one; of more, the sum is.
+/// The most inputs whose sizes are compared one by one. The sum of all sizes is compared too.
 const FACTS_OF_INPUTS_MAX: usize = 1_000;
 
-/// What all processes of a run must agree on, in the order that differences are told.
+/// Returns the facts that all processes of a run must agree on, as pairs of name and value. The
+/// first that differs is the one reported.
 fn facts(config: &RunConfig, plan: &Plan) -> Vec<(String, String)> {
     let fact = |name: &str, value: String| (name.to_owned(), value);
     let mut facts = vec![
@@ -163,7 +168,7 @@ fn facts(config: &RunConfig, plan: &Plan) -> Vec<(String, String)> {
         let bytes =
             |size: Option<u64>| size.map_or("unknown size".to_owned(), |bytes| format!("{bytes} bytes"));
         for (name, size) in plan.manifest().into_iter().take(FACTS_OF_INPUTS_MAX) {
-            // Hosts may keep the same files in different places.
+            // Different hosts may keep the same files in different folders.
             let file_name = name.rsplit('/').next().unwrap_or(&name);
             facts.push((format!("an {file_name} of"), bytes(size)));
         }

@@ -1,20 +1,21 @@
-//! What workers tell the first worker beside orders: rows set aside, and how much they have read.
+//! The reports that workers send to the first worker beside the orders: names of inputs, rows set
+//! aside, and how much they have read.
 
 use serde::{Deserialize, Serialize};
 
 use files::ingest::Reject;
 
-/// One worker's word on what it read. Travels to the first worker in timely's own container: it is rare.
+/// A report of one worker. Reports are rare, so they travel in timely's own container.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Report {
-    /// The name of an input, by its ordinal.
+    /// Tells the name of an input.
     Input {
-        /// Its ordinal.
+        /// The number of the input among all inputs.
         ordinal: u32,
-        /// Its name, as shown.
+        /// The name as it is shown.
         name: String,
     },
-    /// A row set aside.
+    /// A row was set aside.
     Reject {
         /// See [`Reject::input`].
         input: u32,
@@ -27,21 +28,21 @@ pub enum Report {
         /// See [`Reject::raw`].
         raw: Vec<u8>,
     },
-    /// A part was read to its end.
+    /// A part of an input was read to its end.
     PartDone {
-        /// Ordinal of the input.
+        /// The number of the input among all inputs.
         input: u32,
-        /// Ordinal of the part.
+        /// The number of the part within its input.
         part: u32,
-        /// Lines in it, good and bad.
+        /// The lines in the part, good and bad.
         lines: u64,
     },
-    /// More was read: so many orders (or upsert lines) that were good.
+    /// This many more good orders (or upsert lines) were read.
     Read(u64),
 }
 
 impl Report {
-    /// The report of a row set aside.
+    /// Creates the report of a row that was set aside.
     pub fn of(reject: Reject) -> Report {
         let Reject { input, part, line, reason, raw } = reject;
         Report::Reject { input, part, line, reason, raw }

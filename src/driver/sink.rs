@@ -1,4 +1,4 @@
-//! The first worker's end of the graph: the results as they are, on their way out.
+//! Holds the results on the first worker and writes them where they go.
 
 use std::collections::BTreeMap;
 use std::io::Stdout;
@@ -11,10 +11,10 @@ use super::report::Report;
 use files::ingest::Reject;
 use files::sinks::{Output, Readers, Rejects, Results, UpdateWriter};
 
-/// While a run follows, result files are replaced at most this often.
+/// The shortest time between two replacements of the result files while a run follows.
 const WRITE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The results, what was set aside, and where both go.
+/// A sink that holds the results and what was set aside, and writes both.
 pub struct Sink {
     /// The three results as of the last delivered epoch.
     pub results: Results,
@@ -22,23 +22,25 @@ pub struct Sink {
     pub orders: u64,
     /// Rows that all workers have set aside.
     pub rejected: u64,
-    /// Names of inputs, by ordinal.
+    /// The names of the inputs, by their number among all inputs.
     pub inputs: BTreeMap<u32, String>,
     rejects: Option<Rejects>,
-    /// The first of the rejects, by place.
+    /// The row set aside that comes first by input, part and line.
     first_reject: Option<Reject>,
     part_lines: BTreeMap<(u32, u32), u64>,
     output: Option<Output>,
     updates: Option<UpdateWriter<Stdout>>,
     fail_on_reject: bool,
-    /// When the files were last written, and whether anything has changed since.
+    /// When the files were last written.
     written_at: Instant,
+    /// Whether anything has changed since then.
     changed: bool,
     abort: Abort,
 }
 
 impl Sink {
-    /// An empty result. With `updates`, the run follows: changed rows are printed as they come.
+    /// Creates a sink with empty results. With `updates`, the run follows: changed rows are printed
+    /// as they come.
     pub fn new(
         output: Option<Output>,
         updates: Option<UpdateWriter<Stdout>>,
@@ -63,7 +65,7 @@ impl Sink {
         })
     }
 
-    /// Takes in the rows that one epoch changed.
+    /// Takes in the result rows that one epoch changed. Prints them if the run follows.
     pub fn deliver(&mut self, epoch: Epoch, mut changes: Vec<Change>) {
         if let Err(mismatch) = self.results.apply_epoch(epoch, &changes) {
             self.abort.fail(&RunError::Internal(mismatch.to_string()));
@@ -72,7 +74,7 @@ impl Sink {
         if let Some(updates) = &mut self.updates {
             match updates.write_epoch(epoch, &mut changes) {
                 Ok(Readers::Reading) => {}
-                // Nobody reads on: end as Ctrl-C does.
+                // The reader of the updates is gone: the run ends as it does at Ctrl-C.
                 Ok(Readers::Gone) => {
                     self.updates = None;
                     self.abort.control.request_stop();
@@ -82,7 +84,7 @@ impl Sink {
         }
     }
 
-    /// Takes in what a worker tells of what it read.
+    /// Takes in the report of a worker.
     pub fn report(&mut self, report: Report) {
         match report {
             Report::Input { ordinal, name } => drop(self.inputs.insert(ordinal, name)),
@@ -127,10 +129,11 @@ impl Sink {
         self.inputs.get(&input).cloned().unwrap_or_else(|| format!("input {input}"))
     }
 
-    /// Ends the run if a row was set aside and none may be.
+    /// Ends the process if a row was set aside and `fail_on_reject` forbids that.
     pub fn refuse(&self) {
         let Some(first) = self.first_reject.as_ref().filter(|_| self.fail_on_reject) else { return };
-        // Lines are counted within parts; those before the reject's own must all have been read.
+        // Lines are counted within their part. So the line is known only if all parts before the
+        // row's own were read to their ends.
         let before: Option<u64> =
             (0..first.part).map(|part| self.part_lines.get(&(first.input, part)).copied()).sum();
         let known = first.part != files::ingest::TAIL_PART;
@@ -142,7 +145,8 @@ impl Sink {
         });
     }
 
-    /// While a run follows: replaces the result files if they are due.
+    /// Replaces the result files if something changed and they were last written `WRITE_INTERVAL`
+    /// ago or earlier. Called while a run follows.
     pub fn write_if_due(&mut self) {
         if self.output.is_some() && self.changed && self.written_at.elapsed() >= WRITE_INTERVAL {
             self.write().unwrap_or_else(|error| self.abort.fail(&error));
@@ -150,7 +154,8 @@ impl Sink {
         }
     }
 
-    /// Checks that the three results agree, and writes them where they go.
+    /// Checks that the three results agree with each other, and replaces the result files if there
+    /// is an output.
     pub fn write(&mut self) -> Result<(), RunError> {
         self.results.check().map_err(|disagreement| RunError::Internal(disagreement.to_string()))?;
         if let (Some(output), Some(rejects)) = (&self.output, &mut self.rejects) {

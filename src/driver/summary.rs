@@ -1,4 +1,5 @@
-//! What a run says at its end, for people and for machines, and what it warns of.
+//! The summary that a run prints at its end, for people and for machines, and its warning about
+//! timestamps in seconds.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -10,31 +11,31 @@ use serde::Serialize;
 use files::sinks::Results;
 use terminal::{Thousands, amount_for_people};
 
-/// Epoch milliseconds that are taken for seconds by mistake: as milliseconds they fall into the
-/// first years from 1970-01-02 on, as seconds from 1973 to the year 5138.
+/// The range of epoch milliseconds that are probably seconds by mistake. As milliseconds they fall
+/// between 1970-01-02 and March 1973; as seconds, between 1973 and the year 5138.
 const LOOKS_LIKE_SECONDS_MS: std::ops::Range<i64> = 100_000_000..100_000_000_000;
 
-/// What a run did. As JSON, its fields have these names.
+/// What a run did. The names of its fields are the names in JSON.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Summary {
-    /// Orders read (with envelope upsert: lines), those set aside not among them.
+    /// The orders that were read (with envelope upsert: the lines), without those set aside.
     pub orders: u64,
-    /// Lines set aside.
+    /// The lines that were set aside.
     pub rejected: u64,
-    /// Users with orders.
+    /// The number of users with orders.
     pub users: u64,
-    /// Windows with orders.
+    /// The number of windows with orders.
     pub windows: u64,
-    /// Orders in the results: `count` of the global total.
+    /// The number of orders in the results: `count` of the global total.
     pub count: i64,
-    /// Their amount: an exact decimal, as a string.
+    /// The amount of these orders: an exact decimal, a string in JSON.
     #[serde(rename = "totalPriceExact", serialize_with = "as_text")]
     pub amount: Amount,
-    /// From start to the results being written, in seconds.
+    /// The seconds from the start of the run until the results were written.
     pub seconds: f64,
-    /// Orders read a second.
+    /// The orders read, divided by the seconds.
     pub orders_per_second: f64,
-    /// The folder of the result files.
+    /// The folder of the result files; `None` if none were written.
     pub output: Option<String>,
 }
 
@@ -42,21 +43,21 @@ fn as_text<S: serde::Serializer>(amount: &Amount, serializer: S) -> Result<S::Ok
     serializer.collect_str(amount)
 }
 
-/// How the summary is told.
+/// How the summary is printed.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub enum SummaryForm {
-    /// Lines for people.
+    /// As lines for people.
     Text,
-    /// One JSON object on a line.
+    /// As one JSON object on one line.
     Json,
-    /// Not at all.
+    /// It is not printed.
     Quiet,
 }
 
 impl Summary {
-    /// The summary of a run that read `orders`, set `rejected` aside and took `seconds`.
+    /// Creates the summary of a run that read `orders`, set `rejected` aside and took `seconds`.
     pub fn new(results: &Results, orders: u64, rejected: u64, seconds: f64) -> Summary {
-        // A clock that did not move is no reason to divide by zero.
+        // `seconds` is 0 if the clock did not move.
         let orders_per_second = if seconds > 0.0 { orders as f64 / seconds } else { 0.0 };
         Summary {
             orders,
@@ -71,10 +72,10 @@ impl Summary {
         }
     }
 
-    /// Writes the summary, ending in a line feed.
+    /// Writes the summary in the form asked for, ending in a line feed.
     ///
     /// # Errors
-    /// The writer's.
+    /// Returns the writer's error.
     pub fn write(&self, form: SummaryForm, out: &mut impl Write) -> io::Result<()> {
         match form {
             SummaryForm::Text => write!(out, "{self}")?,
@@ -107,7 +108,8 @@ impl fmt::Display for Summary {
     }
 }
 
-/// The warning to print where the latest timestamps, told by their window, look like seconds, not milliseconds.
+/// Returns a warning if the latest timestamp (the start of its window in epoch ms) looks like
+/// seconds instead of milliseconds.
 pub fn seconds_warning(latest_ms: i64) -> Option<String> {
     if !LOOKS_LIKE_SECONDS_MS.contains(&latest_ms) {
         return None;

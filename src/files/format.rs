@@ -1,13 +1,13 @@
-//! What files of orders and of results look like, told by their names.
+//! Tells the format and compression of files of orders and results from their names.
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-/// What the records of a file look like.
+/// The form of a file's records.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
-    /// RFC 4180: a header line, then one record a line.
+    /// CSV as in RFC 4180: a header line, then one record a line.
     #[default]
     Csv,
     /// One JSON object a line.
@@ -16,14 +16,14 @@ pub enum Format {
     Parquet,
 }
 
-/// How the bytes of a file are stored.
+/// The way the bytes of a file are compressed.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub enum Compression {
-    /// As they are.
+    /// The bytes are not compressed.
     None,
-    /// One or more gzip members.
+    /// The file consists of one or more gzip members.
     Gzip,
-    /// One or more Zstandard frames.
+    /// The file consists of one or more Zstandard frames.
     Zstd,
 }
 
@@ -38,10 +38,10 @@ impl std::fmt::Display for Compression {
 }
 
 impl Format {
-    /// Every format.
+    /// All formats.
     pub const ALL: [Format; 3] = [Format::Csv, Format::Jsonl, Format::Parquet];
 
-    /// The format's name, which is also the extension of files that we write.
+    /// Returns the format's name, which is also the extension of the files that we write.
     pub fn name(self) -> &'static str {
         match self {
             Format::Csv => "csv",
@@ -50,10 +50,11 @@ impl Format {
         }
     }
 
-    /// What the extensions of a file name tell: its format, where they name one, and its compression.
+    /// Returns the format and the compression that a file's name tells by its extensions. The
+    /// format is `None` if they tell none.
     ///
-    /// `orders.csv.gz` is `(Some(Csv), Gzip)`, `orders.gz` is `(None, Gzip)`. Upper case counts as lower.
-    /// Parquet compresses within: `orders.parquet.gz` has no known format.
+    /// `orders.csv.gz` gives `(Some(Csv), Gzip)`, `orders.gz` gives `(None, Gzip)`. Upper case
+    /// counts as lower case. Parquet compresses inside, so `orders.parquet.gz` gives no format.
     pub fn of_name(name: &str) -> (Option<Format>, Compression) {
         let name = name.to_ascii_lowercase();
         let (stem, compression) = if let Some(stem) = name.strip_suffix(".gz") {

@@ -1,51 +1,51 @@
-//! Made-up orders, the same for the same [`Spec`]: for trying things out, tests and benchmarks.
+//! Makes up orders for trials, tests and benchmarks. The same [`Spec`] makes the same orders.
 //!
-//! Some users order far more than others, prices lean to the cheap side, and lines come mostly in
-//! the order of their event time, with a few that are late. With corrections or cancels the lines
-//! are a log of upserts: a later line of an order replaces or deletes it.
+//! Some users order far more than others, and low prices are more frequent than high ones. Lines
+//! come mostly in the order of their event time; a few are late. With corrections or cancels, the
+//! lines are a log of upserts: a later line of an order replaces or deletes it.
 //!
-//! Every line is a function of the seed and its number alone, so nothing is kept of what was
-//! written before: ten million lines or ten take the same memory.
+//! Each line depends only on the spec, its own number and how many orders were placed before it. So
+//! no earlier line is kept: ten million lines need as much memory as ten.
 
 mod format;
 
 pub use format::{WriteError, write};
 
-/// The longest user id in digits, without its letter; more users make longer ids.
+/// The fewest digits of a user id, without its letter. Ids are longer if there are more users.
 const USER_DIGITS: usize = 7;
 
-/// The shortest order id in digits, without its letter.
+/// The fewest digits of an order id, without its letter.
 const ORDER_DIGITS: usize = 8;
 
-/// The least and the greatest price, in cents.
+/// The range of prices, in cents.
 pub const PRICE_CENTS: std::ops::RangeInclusive<i64> = 50..=50_000;
 
-/// How far lines that are not late are out of order, in milliseconds.
+/// The most by which lines that are not late are out of order, in milliseconds.
 pub const JITTER_MS: u32 = 2_000;
 
-/// The most that a correction moves an order's event time, in milliseconds.
+/// The most by which a correction moves an order's event time, in milliseconds.
 pub const CORRECTION_MS: i64 = 3_600_000;
 
-/// What orders to make.
+/// The description of the orders to make.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Spec {
-    /// Lines in all: orders placed, corrected and cancelled.
+    /// The number of lines, each of which places, corrects or cancels an order.
     pub orders: u64,
-    /// Users that the orders are of, at least 1.
+    /// The number of users, at least 1.
     pub users: u32,
-    /// Another seed makes other orders.
+    /// The seed of the random numbers. Another seed makes other orders.
     pub seed: u64,
-    /// Event time of the first order, in epoch milliseconds.
+    /// The event time of the first order, in epoch milliseconds.
     pub start_ms: i64,
-    /// Event time that the orders are spread over, in milliseconds.
+    /// The event time over which the orders are spread, in milliseconds.
     pub span_ms: u64,
-    /// Of a hundred orders, how many are late.
+    /// How many of a hundred orders are late.
     pub late_percent: u8,
-    /// The most that a late order is late by, in milliseconds.
+    /// The most by which a late order is late, in milliseconds.
     pub late_max_ms: u64,
-    /// Of a hundred lines, how many correct an earlier order.
+    /// How many of a hundred lines correct an earlier order.
     pub corrections_percent: u8,
-    /// Of a hundred lines, how many cancel one.
+    /// How many of a hundred lines cancel an earlier order.
     pub cancels_percent: u8,
 }
 
@@ -66,13 +66,15 @@ impl Default for Spec {
 }
 
 impl Spec {
-    /// Whether the lines are a log of upserts, and have an `op`.
+    /// Returns whether the lines are a log of upserts and have an `op`.
     pub fn is_upserts(&self) -> bool {
         self.corrections_percent > 0 || self.cancels_percent > 0
     }
 
+    /// Checks that these orders are possible.
+    ///
     /// # Errors
-    /// What makes these orders impossible, as the rest of a sentence that begins with their name.
+    /// Returns the reason if they are not, as the rest of a sentence that begins with "orders".
     pub fn check(&self) -> Result<(), String> {
         let corrected = u32::from(self.corrections_percent) + u32::from(self.cancels_percent);
         if self.users == 0 {
@@ -100,40 +102,42 @@ impl Spec {
 /// What a line does to its order.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub enum Op {
-    /// Places or corrects it.
+    /// The line places or corrects the order.
     Put,
-    /// Cancels it.
+    /// The line cancels the order.
     Delete,
 }
 
-/// One line.
+/// One generated line.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub struct GeneratedOrder {
-    /// Number of the user; [`push_user_id`] spells it.
+    /// The number of the user. [`push_user_id`] spells it as an id.
     pub user: u32,
-    /// Number of the order, from 0; [`push_order_id`] spells it.
+    /// The number of the order, from 0. [`push_order_id`] spells it as an id.
     pub order: u64,
-    /// What is paid; of a line that deletes, what was paid when the order was placed.
+    /// The price in cents. In a line that deletes, it is the price at which the order was placed.
     pub price_cents: i64,
-    /// Event time in epoch milliseconds; of a line that deletes, when the order was placed.
+    /// The event time in epoch milliseconds. In a line that deletes, it is the time at which the
+    /// order was placed.
     pub at_ms: i64,
-    /// What the line does.
+    /// What the line does to the order.
     pub op: Op,
 }
 
-/// The id of a user: `u` and at least seven digits.
+/// Appends the id of a user: `u` and at least seven digits.
 pub fn push_user_id(user: u32, out: &mut Vec<u8>) {
     out.push(b'u');
     push_digits(user.into(), USER_DIGITS, out);
 }
 
-/// The id of an order: `o` and at least eight digits, of which the first order's are 1.
+/// Appends the id of an order: `o` and at least eight digits. They count from 1, while `order`
+/// counts from 0.
 pub fn push_order_id(order: u64, out: &mut Vec<u8>) {
     out.push(b'o');
     push_digits(order + 1, ORDER_DIGITS, out);
 }
 
-/// Appends a number in at least so many digits.
+/// Appends a number with at least `digits_min` digits.
 fn push_digits(mut value: u64, digits_min: usize, out: &mut Vec<u8>) {
     let mut digits = [b'0'; 20];
     let mut start = digits.len();
@@ -145,18 +149,18 @@ fn push_digits(mut value: u64, digits_min: usize, out: &mut Vec<u8>) {
     out.extend_from_slice(&digits[start..]);
 }
 
-/// The lines of a [`Spec`], one by one.
+/// An iterator over the lines of a [`Spec`].
 #[derive(Clone, Debug)]
 pub struct Orders {
     spec: Spec,
-    /// Orders placed in all, about: what the span is divided by.
+    /// About how many orders are placed in all. The event time of each is its share of the span.
     placed_expected: u64,
     line: u64,
     placed: u64,
 }
 
 impl Orders {
-    /// Panics unless [`Spec::check`] agrees.
+    /// Creates the iterator. Panics unless [`Spec::check`] accepts the spec.
     pub fn new(spec: Spec) -> Orders {
         assert_eq!(spec.check(), Ok(()), "the orders are possible");
         let placed_percent = 100 - u64::from(spec.corrections_percent) - u64::from(spec.cancels_percent);
@@ -164,12 +168,12 @@ impl Orders {
         Orders { spec, placed_expected: placed_expected.max(1), line: 0, placed: 0 }
     }
 
-    /// The order of this number as it was placed.
+    /// Returns the order with this number as it was placed.
     fn placed(&self, order: u64) -> GeneratedOrder {
         let spec = &self.spec;
         let mut random = Random::new(spec.seed, order << 1);
-        // The square of a number below one leans to zero: the user of rank r is about 1/√r as busy as
-        // the busiest. Multiplying by a prime scatters the busy ones among the names.
+        // The square of a number below one is more often small: the user of rank r is about 1/√r as
+        // busy as the busiest. Multiplying by a prime spreads the busy users over all ids.
         let rank = random.squared_below(spec.users.into());
         let user = ((rank * 2_654_435_761 + 40_503) % u64::from(spec.users)) as u32;
         let (cents_min, cents_max) = (*PRICE_CENTS.start(), *PRICE_CENTS.end());
@@ -182,9 +186,9 @@ impl Orders {
         GeneratedOrder { user, order, price_cents, at_ms, op: Op::Put }
     }
 
-    /// What a line that places nothing does to an order that an earlier line placed.
+    /// Returns a line that corrects or cancels an order that an earlier line placed.
     fn changed(&self, random: &mut Random, op: Op) -> GeneratedOrder {
-        // Recent orders are changed most.
+        // Recent orders are changed most often.
         let order = self.placed - 1 - random.squared_below(self.placed);
         let mut changed = GeneratedOrder { op, ..self.placed(order) };
         if op == Op::Put {
@@ -227,7 +231,8 @@ impl Iterator for Orders {
     }
 }
 
-/// SplitMix64: a sequence for every seed and number, good enough to look random and quick to start.
+/// A sequence of random numbers for every seed and number (SplitMix64). It is quick to start and
+/// looks random enough.
 struct Random {
     state: u64,
 }
@@ -242,12 +247,13 @@ impl Random {
         mixed(self.state)
     }
 
-    /// A number in `0..bound`, each as likely but for one part in 2^64.
+    /// Returns a number in `0..bound`. All are equally likely, up to one part in 2^64.
     fn below(&mut self, bound: u64) -> u64 {
         ((u128::from(self.next()) * u128::from(bound)) >> 64) as u64
     }
 
-    /// A number in `0..bound`, small ones likelier: the square of an even one.
+    /// Returns a number in `0..bound`, the square of an evenly spread one, so small numbers are
+    /// likelier.
     fn squared_below(&mut self, bound: u64) -> u64 {
         let part = self.next() >> 32;
         ((u128::from(part * part) * u128::from(bound)) >> 64) as u64

@@ -1,4 +1,4 @@
-//! Orders from files, results to files, made-up orders.
+//! Reads orders from files, writes results to files, and makes up orders.
 //!
 //! | here | is |
 //! |---|---|

@@ -1,8 +1,8 @@
-//! Writing Parquet: named columns, a row group at a time, without the weight of Arrow.
+//! Writes Parquet files: named columns, a row group at a time, without depending on Arrow.
 //!
-//! Columns are flat and required (no nulls), compressed with Snappy and dictionary-encoded where
-//! that pays. The caller decides how many rows make a row group; [`GROUP_ROWS`] suits readers that
-//! split a file by row groups. Bytes depend on nothing but the rows, so equal tables are equal files.
+//! Columns are flat and required (no nulls), compressed with Snappy, and dictionary-encoded if that
+//! pays. The caller decides how many rows make a row group; [`GROUP_ROWS`] suits readers that split
+//! a file by row groups. The bytes depend only on the rows, so equal tables are equal files.
 
 use std::fmt;
 use std::io::Write;
@@ -18,30 +18,32 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 use parquet::schema::types::{ColumnPath, Type};
 
-/// Rows of a row group: few enough for many readers to share a file of millions, and so many that
-/// a dictionary pays.
+/// The number of rows in a row group. It is so small that many readers can share a file of millions
+/// of rows, and so large that a dictionary pays.
 pub const GROUP_ROWS: usize = 491_520;
 
-/// Digits of a [`ColumnType::Decimal`], of which [`FRACTION_DIGITS_MAX`] follow the point.
+/// The number of digits of a [`ColumnType::Decimal`], of which [`FRACTION_DIGITS_MAX`] follow the
+/// point.
 const DECIMAL_DIGITS: i32 = 38;
 
-/// Bytes of a [`ColumnType::Decimal`]: a big-endian two's complement.
+/// The number of bytes of a [`ColumnType::Decimal`], which is a big-endian two's complement.
 const DECIMAL_BYTES: i32 = 16;
 
 /// The largest magnitude of a [`ColumnType::Decimal`], in units of [`Amount`].
 const DECIMAL_UNITS_MAX: u128 = 10_u128.pow(DECIMAL_DIGITS as u32) - 1;
 
-/// Bytes of distinct texts beyond which a column of a row group is no longer dictionary-encoded.
+/// If the distinct texts of a column in a row group have more bytes than this, the column is no
+/// longer dictionary-encoded.
 const DICTIONARY_BYTES_MAX: usize = 4 << 20;
 
-/// What a column holds.
+/// The type of the values in a column.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub enum ColumnType {
     /// UTF-8 text.
     Text,
     /// A signed 64-bit integer.
     Int64,
-    /// A point in time: epoch milliseconds, in UTC.
+    /// A point in time in UTC, in epoch milliseconds.
     TimestampMs,
     /// An IEEE double.
     Double,
@@ -52,17 +54,17 @@ pub enum ColumnType {
 /// The values of one column of a row group.
 #[derive(Clone, Debug)]
 pub enum Column {
-    /// For [`ColumnType::Text`].
+    /// Values of a [`ColumnType::Text`] column.
     Text(TextColumn),
-    /// For [`ColumnType::Int64`] and [`ColumnType::TimestampMs`].
+    /// Values of a [`ColumnType::Int64`] or [`ColumnType::TimestampMs`] column.
     Int64(Vec<i64>),
-    /// For [`ColumnType::Double`].
+    /// Values of a [`ColumnType::Double`] column.
     Double(Vec<f64>),
-    /// For [`ColumnType::Decimal`].
+    /// Values of a [`ColumnType::Decimal`] column.
     Decimal(Vec<Amount>),
 }
 
-/// Texts one after the other in one buffer.
+/// Texts, one after the other in one buffer.
 #[derive(Clone, Debug, Default)]
 pub struct TextColumn {
     bytes: Vec<u8>,
@@ -80,11 +82,11 @@ impl TextColumn {
 /// Why a Parquet file could not be written.
 #[derive(Debug)]
 pub enum ParquetWriteError {
-    /// The file did not take the bytes.
+    /// The output did not take the bytes.
     Io(std::io::Error),
-    /// A sum of money has more than 38 digits.
+    /// An amount has more than 38 digits.
     TooLarge(Amount),
-    /// The encoder refused, which is a bug of ours.
+    /// The encoder refused the rows, which is a bug of ours.
     Encode(ParquetError),
 }
 
@@ -122,16 +124,16 @@ impl From<ParquetError> for ParquetWriteError {
     }
 }
 
-/// Writes one Parquet file to anything that takes bytes in order.
+/// A writer of one Parquet file, to anything that takes bytes in order.
 ///
 /// ```
-/// use orderflow::parquet_write::{Column, ColumnType, ParquetWriter};
+/// use files::parquet_write::{Column, ColumnType, ParquetWriter};
 /// let mut bytes = Vec::new();
 /// let mut writer = ParquetWriter::create(&mut bytes, &[("count", ColumnType::Int64)])?;
 /// writer.write_group(vec![Column::Int64(vec![1, 2, 3])])?;
 /// writer.finish()?;
 /// assert!(bytes.starts_with(b"PAR1") && bytes.ends_with(b"PAR1"));
-/// # Ok::<(), orderflow::parquet_write::ParquetWriteError>(())
+/// # Ok::<(), files::parquet_write::ParquetWriteError>(())
 /// ```
 pub struct ParquetWriter<W: Write + Send> {
     file: SerializedFileWriter<W>,
@@ -141,7 +143,7 @@ impl<W: Write + Send> ParquetWriter<W> {
     /// Starts a file with these columns, in this order.
     ///
     /// # Errors
-    /// [`ParquetWriteError::Io`] where `out` does not take the first bytes.
+    /// Returns [`ParquetWriteError::Io`] if `out` does not take the first bytes.
     pub fn create(out: W, columns: &[(&str, ColumnType)]) -> Result<ParquetWriter<W>, ParquetWriteError> {
         let fields = columns.iter().map(|(name, kind)| field(name, *kind).map(Arc::new));
         let schema =
@@ -153,7 +155,8 @@ impl<W: Write + Send> ParquetWriter<W> {
             .set_created_by(concat!("orderflow ", env!("CARGO_PKG_VERSION")).to_owned())
             .set_max_row_group_row_count(None);
         for (name, kind) in columns {
-            // Times and counts seldom repeat but are close to their neighbours; prices repeat.
+            // Times and counts seldom repeat but are close to their neighbours, so they are stored
+            // as differences. Prices repeat.
             if matches!(kind, ColumnType::Int64 | ColumnType::TimestampMs) {
                 let path = ColumnPath::from(*name);
                 properties = properties
@@ -165,13 +168,14 @@ impl<W: Write + Send> ParquetWriter<W> {
         Ok(ParquetWriter { file })
     }
 
-    /// Writes one row group: the columns in the order they were declared, all of one length.
+    /// Writes one row group: all columns in the order in which they were declared, all with the
+    /// same number of values.
     ///
-    /// Panics if a column is missing, too many or of another type than declared.
+    /// Panics if a column is missing, too many, or of another type than declared.
     ///
     /// # Errors
-    /// [`ParquetWriteError::Io`] where the bytes could not be written, and
-    /// [`ParquetWriteError::TooLarge`] for a sum beyond 38 digits.
+    /// Returns [`ParquetWriteError::Io`] if the bytes could not be written, and
+    /// [`ParquetWriteError::TooLarge`] for an amount of more than 38 digits.
     pub fn write_group(&mut self, columns: Vec<Column>) -> Result<(), ParquetWriteError> {
         let mut group = self.file.next_row_group()?;
         for column in columns {
@@ -183,10 +187,10 @@ impl<W: Write + Send> ParquetWriter<W> {
         Ok(())
     }
 
-    /// Writes the footer and flushes; without it the file is cut short.
+    /// Writes the footer and flushes. Without this call the file is cut short.
     ///
     /// # Errors
-    /// [`ParquetWriteError::Io`] where the bytes could not be written.
+    /// Returns [`ParquetWriteError::Io`] if the bytes could not be written.
     pub fn finish(mut self) -> Result<(), ParquetWriteError> {
         self.file.finish()?;
         self.file.inner_mut().flush().map_err(ParquetWriteError::Io)
@@ -223,7 +227,8 @@ fn field(name: &str, kind: ColumnType) -> Result<Type, ParquetError> {
 fn write_column(writer: &mut SerializedColumnWriter<'_>, column: Column) -> Result<(), ParquetWriteError> {
     match column {
         Column::Text(texts) => {
-            // One buffer, counted by reference: no allocation for a text.
+            // All texts share one buffer that is counted by reference, so no text needs an
+            // allocation.
             let whole = ByteArray::from(texts.bytes);
             let mut start = 0;
             let values = texts.ends.iter().map(|&end| {

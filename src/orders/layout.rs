@@ -1,45 +1,50 @@
-//! How the keys of results are printed.
+//! Prints the keys of windows, and reads them back.
 
 use dataflows::WindowWidth;
 
 use crate::Zone;
 
-/// How the keys of windows are printed: the same for all results of a run or a job.
+/// How the keys of windows are printed. It is the same for all results of a run or a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
-    /// The zone that windows are printed in.
+    /// The time zone in which the bounds of windows are printed.
     pub zone: Zone,
-    /// The width of windows.
+    /// The width of each window.
     pub width: WindowWidth,
 }
 
 impl Layout {
-    /// Appends the first instant of the window from `start_ms`, as its key prints it.
+    /// Appends the begin of the window that starts at `start_ms` (epoch ms), as it is printed in
+    /// its key.
     ///
-    /// Milliseconds are printed only where the width is not whole seconds.
+    /// Milliseconds are printed only if the width is not a whole number of seconds.
     pub fn push_begin(&self, out: &mut Vec<u8>, start_ms: i64) {
         self.zone.push(out, start_ms, self.width.ms() % 1000 != 0);
     }
 
-    /// The first instant of the window from `start_ms`, as its key prints it.
+    /// Returns the begin of the window that starts at `start_ms` (epoch ms), as it is printed in
+    /// its key.
     pub fn begin(&self, start_ms: i64) -> String {
         let mut text = Vec::new();
         self.push_begin(&mut text, start_ms);
         String::from_utf8_lossy(&text).into_owned()
     }
 
-    /// The first instant after the window from `start_ms`, as its key prints it.
+    /// Returns the end of the window that starts at `start_ms` (epoch ms), as it is printed in its
+    /// key. The end is the first instant after the window.
     pub fn end(&self, start_ms: i64) -> String {
         self.begin(start_ms.saturating_add(self.width.ms()))
     }
 
-    /// The first instant of the window whose key prints so; none if no window's does.
+    /// Returns the start (epoch ms) of the window whose begin is printed as `begin`. Returns `None`
+    /// if no window's begin is printed so.
     pub fn start_ms(&self, begin: &str) -> Option<i64> {
         let start_ms = self.zone.instant_ms(begin)?;
         (self.width.containing(start_ms).start_ms == start_ms).then_some(start_ms)
     }
 
-    /// Appends the first instant after the window from `start_ms`, as its key prints it.
+    /// Appends the end of the window that starts at `start_ms` (epoch ms), as it is printed in its
+    /// key. The end is the first instant after the window.
     pub fn push_end(&self, out: &mut Vec<u8>, start_ms: i64) {
         self.push_begin(out, start_ms.saturating_add(self.width.ms()));
     }

@@ -1,7 +1,7 @@
-//! What a valid order is, and how keys, zones and amounts print.
+//! Says what a valid order is, and how keys, zones and amounts are printed.
 //!
-//! Whatever an order comes from, a file or a table, its values are checked here, so one order is
-//! taken or set aside for the same reason everywhere. Results print through the same functions
+//! Every order is checked here, whether it comes from a file or from a table, so the same order is
+//! taken or set aside for the same reason everywhere. Results are printed by the same functions
 //! into files, tables and pages.
 
 pub mod layout;

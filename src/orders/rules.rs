@@ -1,46 +1,46 @@
 //! The limits of an order's values, and the reasons for setting an order aside.
 //!
-//! A reason names the column by its role (`price`, whatever the input calls it) and shows the value
-//! quoted, escaped and cut, so that it is safe to print and never long. Nothing here rounds,
-//! replaces or guesses: a value is taken as it is, or its order is refused.
+//! A reason calls the column by its role (`price`, whatever name the input uses) and shows the
+//! value quoted, escaped and cut, so that it is safe to print and never long. Nothing here rounds,
+//! replaces or guesses: a value is taken as it is, or its order is set aside.
 
 use std::fmt;
 
 use dataflows::{Amount, AmountError};
 
-/// Longest user id or order id, in bytes.
+/// The longest user id or order id, in bytes.
 pub const ID_BYTES_MAX: usize = 1024;
 
-/// Earliest event time, in epoch milliseconds: in the year 5, so that the ends of its window print
-/// as four-digit years in any zone.
+/// The earliest event time, in epoch milliseconds. It lies in the year 5, so that the begin and end
+/// of its window have a four-digit year in any zone.
 pub const AT_MS_MIN: i64 = -62_000_000_000_000;
 
-/// Latest event time, in epoch milliseconds: in the year 9987, for the same reason.
+/// The latest event time, in epoch milliseconds. It lies in the year 9987, for the same reason.
 pub const AT_MS_MAX: i64 = 253_000_000_000_000;
 
-/// Characters of a value that a reason shows.
+/// The most characters of a value that a reason shows.
 const QUOTED_CHARS_MAX: usize = 64;
 
-/// What a column says about an order.
+/// The part that a column plays in an order.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Who ordered.
+    /// The id of the user who ordered.
     UserId,
-    /// Which order of theirs.
+    /// The id of the order, which is unique among the orders of its user.
     OrderId,
-    /// How much.
+    /// The price of the order.
     Price,
-    /// When.
+    /// The event time of the order.
     Timestamp,
-    /// Whether a line puts or deletes the order.
+    /// The operation: whether a line puts the order or deletes it.
     Op,
 }
 
 impl Role {
-    /// All roles; the role at index `i` is the one whose `as usize` is `i`.
+    /// All roles, in the order of their declaration: `ALL[role as usize] == role`.
     pub const ALL: [Role; 5] = [Role::UserId, Role::OrderId, Role::Price, Role::Timestamp, Role::Op];
 
-    /// The canonical name of the column.
+    /// Returns the column's canonical name, which reasons use.
     pub fn name(self) -> &'static str {
         match self {
             Role::UserId => "user_id",
@@ -51,7 +51,7 @@ impl Role {
         }
     }
 
-    /// The option of the command line that gives the column another name.
+    /// Returns the command line option that gives this column another name.
     pub fn option(self) -> &'static str {
         match self {
             Role::UserId => "--column-user-id",
@@ -63,10 +63,10 @@ impl Role {
     }
 }
 
-/// The id that a cell spells.
+/// Returns the id that a cell holds. The id is called by `role` in a reason.
 ///
 /// # Errors
-/// The reason: it is empty, longer than [`ID_BYTES_MAX`], or not UTF-8.
+/// Returns the reason if the id is empty, longer than [`ID_BYTES_MAX`], or not UTF-8.
 pub fn check_id(role: Role, text: &[u8]) -> Result<&str, String> {
     let name = role.name();
     if text.is_empty() {
@@ -78,16 +78,17 @@ pub fn check_id(role: Role, text: &[u8]) -> Result<&str, String> {
     std::str::from_utf8(text).map_err(|_| format!("{name} {} is not valid UTF-8", Quoted(text)))
 }
 
-/// The price that a cell spells.
+/// Returns the price that a cell spells. Spaces and tabs around it are ignored.
 ///
 /// # Errors
-/// The reason, see [`price_reason`].
+/// Returns the reason as [`price_reason`] words it.
 pub fn parse_price(text: &[u8]) -> Result<Amount, String> {
     let text = trim_blanks(text);
     Amount::parse(text).map_err(|error| price_reason(Quoted(text), error))
 }
 
-/// Why a row with this price is refused.
+/// Returns the reason for setting an order with this price aside. `price` is the price as it is to
+/// be shown.
 pub fn price_reason(price: impl fmt::Display, error: AmountError) -> String {
     match error {
         AmountError::Empty => "price is empty".to_owned(),
@@ -95,10 +96,11 @@ pub fn price_reason(price: impl fmt::Display, error: AmountError) -> String {
     }
 }
 
-/// The event time that a cell spells, in epoch milliseconds.
+/// Returns the event time that a cell spells, in epoch milliseconds. Spaces and tabs around it are
+/// ignored.
 ///
 /// # Errors
-/// The reason: it is not an integer, or beyond [`AT_MS_MIN`] to [`AT_MS_MAX`].
+/// Returns the reason if the cell is no integer, or is outside [`AT_MS_MIN`] to [`AT_MS_MAX`].
 pub fn parse_at_ms(text: &[u8]) -> Result<i64, String> {
     let text = trim_blanks(text);
     let (negative, digits) = match text {
@@ -112,7 +114,7 @@ pub fn parse_at_ms(text: &[u8]) -> Result<i64, String> {
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return Err(format!("timestamp {} is not an integer of epoch milliseconds", Quoted(text)));
     }
-    // Saturated sums are out of range all the same.
+    // A sum that saturates is out of range anyway.
     let magnitude = digits
         .iter()
         .fold(0_i64, |sum, digit| sum.saturating_mul(10).saturating_add(i64::from(digit - b'0')));
@@ -120,10 +122,10 @@ pub fn parse_at_ms(text: &[u8]) -> Result<i64, String> {
     if (AT_MS_MIN..=AT_MS_MAX).contains(&at_ms) { Ok(at_ms) } else { Err(out_of_range(&Cut(text))) }
 }
 
-/// The event time of a cell that is a number of epoch milliseconds already.
+/// Checks an event time that is a number already, and returns it in epoch milliseconds.
 ///
 /// # Errors
-/// The reason: it is beyond [`AT_MS_MIN`] to [`AT_MS_MAX`].
+/// Returns the reason if it is outside [`AT_MS_MIN`] to [`AT_MS_MAX`].
 pub fn check_at_ms(at_ms: i64) -> Result<i64, String> {
     if (AT_MS_MIN..=AT_MS_MAX).contains(&at_ms) { Ok(at_ms) } else { Err(out_of_range(&at_ms)) }
 }
@@ -132,7 +134,7 @@ fn out_of_range(at: &dyn fmt::Display) -> String {
     format!("timestamp {at} is out of range: epoch milliseconds from {AT_MS_MIN} to {AT_MS_MAX}")
 }
 
-/// The text without the spaces and tabs around it.
+/// Returns the text without the spaces and tabs around it.
 pub fn trim_blanks(mut text: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] = text {
         text = rest;
@@ -143,7 +145,7 @@ pub fn trim_blanks(mut text: &[u8]) -> &[u8] {
     text
 }
 
-/// Shows bytes from outside: in quotes, escaped, cut with `…` after 64 characters.
+/// Bytes from outside, shown in quotes, escaped, and cut with `…` after 64 characters.
 pub struct Quoted<'a>(pub &'a [u8]);
 
 impl fmt::Display for Quoted<'_> {
@@ -152,12 +154,13 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
-/// [`Quoted`] without the quotes.
+/// Bytes from outside, shown like [`Quoted`] but without the quotes.
 pub struct Cut<'a>(pub &'a [u8]);
 
 impl fmt::Display for Cut<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A character has at most four bytes, so a longer value is cut anyway and need not be decoded.
+        // A character has at most four bytes. So these bytes are enough for all that is shown and
+        // for the `…`.
         let shown = &self.0[..self.0.len().min(4 * (QUOTED_CHARS_MAX + 1))];
         let mut chars_left = QUOTED_CHARS_MAX;
         for chunk in shown.utf8_chunks() {

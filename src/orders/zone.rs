@@ -1,9 +1,9 @@
-//! The time zone that windows are printed in.
+//! The time zone in which windows are printed.
 //!
-//! Two instants never print alike. Where the clock is turned back, a local time comes twice: the
-//! first prints plainly, the second with its offset appended, `2026-10-25 02:30:00+01:00`.
-//! Zones come from the IANA database compiled into the binary, never from the machine, so the same
-//! flags print the same bytes anywhere.
+//! Two different instants are never printed alike. When the clock is turned back, a local time
+//! comes twice: the first is printed plainly, the second with its offset appended, as in
+//! `2026-10-25 02:30:00+01:00`. Zones come from the IANA database that is compiled into the binary
+//! and never from the machine, so the same flags print the same bytes on every machine.
 
 use std::fmt;
 
@@ -11,19 +11,19 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone, TimeZoneDatabase};
 
-/// Room for the longest printed time but those far from the years 1 to 9999.
+/// The length of the longest printed time within the years 1 to 9999. Other times may be longer.
 const PRINTED_BYTES_MAX: usize = "2026-10-25 02:30:00.000+01:00:00".len();
 
-/// A time zone: UTC, a fixed offset, or one of the IANA database.
+/// A time zone: UTC, a fixed offset from UTC, or a zone of the IANA database.
 #[derive(Clone, Debug)]
 pub struct Zone {
     name: String,
     zone: TimeZone,
-    /// The offset from UTC where it never changes.
+    /// The offset from UTC, if it is the same at all times.
     fixed: Option<Offset>,
 }
 
-/// A name that no zone has.
+/// The error for a name that belongs to no time zone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ZoneError {
     name: String,
@@ -56,11 +56,11 @@ impl PartialEq for Zone {
 impl Eq for Zone {}
 
 impl Zone {
-    /// The zone with this name: `UTC`, an offset `+HH:MM` or `-HH:MM` of less than a day, or an
-    /// IANA name in any case. A zero offset is `UTC`.
+    /// Returns the zone with this name: `UTC`, an offset `+HH:MM` or `-HH:MM` of less than a day,
+    /// or an IANA name in upper or lower case. A zero offset is `UTC`.
     ///
     /// # Errors
-    /// [`ZoneError`] for any other name.
+    /// Returns [`ZoneError`] for any other name.
     pub fn parse(name: &str) -> Result<Zone, ZoneError> {
         let unknown = || ZoneError { name: name.to_owned() };
         if name.eq_ignore_ascii_case("UTC") {
@@ -80,22 +80,23 @@ impl Zone {
         Ok(Zone { name, zone, fixed })
     }
 
-    /// The name by which [`Zone::parse`] finds this zone again, in its usual spelling.
+    /// Returns the name by which [`Zone::parse`] finds this zone again, in its usual spelling.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// `at_ms` as `YYYY-MM-DD HH:MM:SS` of this zone, cutting milliseconds.
+    /// Returns `at_ms` (epoch ms) as `YYYY-MM-DD HH:MM:SS` in this zone. Milliseconds are cut off.
     ///
-    /// The second of two equal local times has its offset appended, and a time before the year 1
-    /// or after 9999 (which no order has) is the plain number of milliseconds.
+    /// The second of two equal local times has its offset appended. A time before the year 1 or
+    /// after the year 9999, which no order has, is printed as the plain number of milliseconds.
     pub fn format(&self, at_ms: i64) -> String {
         let mut text = Vec::with_capacity(PRINTED_BYTES_MAX);
         self.push(&mut text, at_ms, false);
         String::from_utf8_lossy(&text).into_owned()
     }
 
-    /// Appends `at_ms` as [`Zone::format`] prints it, with `.mmm` after the seconds if asked.
+    /// Appends `at_ms` (epoch ms) as [`Zone::format`] prints it; `with_ms` adds `.mmm` after the
+    /// seconds.
     pub fn push(&self, out: &mut Vec<u8>, at_ms: i64, with_ms: bool) {
         let printed = Timestamp::from_millisecond(at_ms).ok().and_then(|at| {
             let offset = self.fixed.unwrap_or_else(|| self.zone.to_offset(at));
@@ -117,13 +118,14 @@ impl Zone {
         }
     }
 
-    /// The instant that [`Zone::push`] prints as `text`, in epoch milliseconds; without milliseconds in it, at the whole
-    /// second. None where nothing prints so.
+    /// Returns the instant that [`Zone::push`] prints as `text`, in epoch milliseconds; a text
+    /// without milliseconds means the whole second. Returns `None` if no instant is printed so.
     pub fn instant_ms(&self, text: &str) -> Option<i64> {
         if let Ok(at_ms) = text.parse() {
             return (self.format(at_ms) == text).then_some(at_ms);
         }
-        // "YYYY-MM-DD HH:MM:SS", then ".mmm" where it is printed, then an offset where it is needed.
+        // The text is "YYYY-MM-DD HH:MM:SS", then ".mmm" if milliseconds are printed, then an
+        // offset if one is needed.
         let (seconds, rest) = text.split_at_checked("YYYY-MM-DD HH:MM:SS".len())?;
         let has_ms = rest.starts_with('.');
         let (ms, offset) = if has_ms { rest.split_at_checked(".mmm".len())? } else { ("", rest) };
@@ -141,9 +143,11 @@ impl Zone {
         (printed == text.as_bytes()).then_some(at_ms)
     }
 
-    /// Whether `offset` is the one that `local` is read with when it says none.
+    /// Returns whether `offset` is the offset that a reader assumes for `local` when none is
+    /// printed.
     ///
-    /// At most one offset is, so no two instants print alike, whatever the zone's history.
+    /// At most one offset is assumed, so no two instants are printed alike, whatever the zone's
+    /// history.
     fn is_first(&self, local: DateTime, offset: Offset) -> bool {
         let usual = match self.zone.to_ambiguous_timestamp(local).offset() {
             AmbiguousOffset::Unambiguous { offset } => offset,
@@ -153,7 +157,7 @@ impl Zone {
     }
 }
 
-/// The seconds of `+HH:MM` or `-HH:MM`.
+/// Returns the seconds of an offset spelled `+HH:MM` or `-HH:MM`; `None` for any other text.
 fn parse_offset_seconds(text: &[u8]) -> Option<i32> {
     let &[sign, h1, h2, b':', m1, m2] = text else { return None };
     let digit = |byte: u8| byte.is_ascii_digit().then(|| i32::from(byte - b'0'));
@@ -162,7 +166,7 @@ fn parse_offset_seconds(text: &[u8]) -> Option<i32> {
     (hours < 24 && minutes < 60).then_some(if sign == b'-' { -seconds } else { seconds })
 }
 
-/// The seconds of an offset that [`push_offset`] printed.
+/// Returns the seconds of an offset as [`push_offset`] prints it; `None` for any other text.
 fn parse_printed_offset(text: &str) -> Option<i32> {
     let (minutes, seconds) = text.split_at_checked("+HH:MM".len())?;
     let whole = parse_offset_seconds(minutes.as_bytes())?;
@@ -187,7 +191,8 @@ fn push_local(out: &mut Vec<u8>, local: DateTime) {
     ]);
 }
 
-/// `+HH:MM`, and `:SS` for the offsets of old that have seconds.
+/// Appends an offset as `+HH:MM` or `-HH:MM`, with `:SS` appended for historical offsets that have
+/// seconds.
 fn push_offset(out: &mut Vec<u8>, offset: Offset) {
     let seconds = offset.seconds();
     out.push(if seconds < 0 { b'-' } else { b'+' });
@@ -201,7 +206,7 @@ fn push_offset(out: &mut Vec<u8>, offset: Offset) {
     }
 }
 
-/// The digits of a number below 100.
+/// Returns the two decimal digits of a number below 100.
 fn two_digits(value: u8) -> [u8; 2] {
     [b'0' + value / 10, b'0' + value % 10]
 }

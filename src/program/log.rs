@@ -1,6 +1,6 @@
-//! What the program says while it runs: lines for people, or for machines, on standard error.
+//! Writes the log of the program to standard error, as lines for people or as JSON for machines.
 //!
-//! A line that cannot be written, such as on a full disk, is lost and harms nothing else.
+//! A line that cannot be written, for example on a full disk, is lost. Nothing else is affected.
 
 use std::fmt;
 use std::io;
@@ -14,27 +14,27 @@ use tracing_subscriber::registry::LookupSpan;
 
 use terminal::tell;
 
-/// How and how much is logged.
+/// The flags that say how the log is written, and how much of it.
 #[derive(Args, Clone, Debug)]
 pub struct LogArgs {
     /// Form of the lines on standard error
     #[arg(long, env = "ORDERFLOW_LOG_FORMAT", default_value = "text", value_name = "FORM")]
     pub log_format: LogFormat,
-    /// The least important lines that are still wanted
+    /// The least important lines that are still logged
     #[arg(long, env = "ORDERFLOW_LOG", default_value = "info", value_name = "LEVEL")]
     pub log_level: LogLevel,
 }
 
-/// Form of the lines.
+/// The form of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// For people
+    /// Plain lines for people
     Text,
-    /// A JSON object a line: timestamp, level, target, message, and what else there is to say by name
+    /// One JSON object a line: timestamp, level, target, message, and further fields by their names
     Json,
 }
 
-/// How important a line is.
+/// The importance of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 #[allow(missing_docs)] // The usual names.
 pub enum LogLevel {
@@ -57,12 +57,13 @@ impl From<LogLevel> for LevelFilter {
     }
 }
 
-/// Logs from now on, on all threads. Once a process; later calls change nothing.
+/// Starts logging, on all threads. The first call in a process counts; later calls change nothing.
 pub fn start(args: &LogArgs) {
     let _ = tracing::subscriber::set_global_default(subscriber(args, io::stderr));
 }
 
-/// Says why the program ends: in the log where there is one, else as a plain line.
+/// Says why the program ends: in the log if that was started, else as a plain line on standard
+/// error.
 pub fn last_words(reason: &dyn fmt::Display) {
     if tracing::dispatcher::has_been_set() {
         tracing::error!("{reason}");
@@ -75,7 +76,8 @@ fn subscriber<W>(args: &LogArgs, writer: W) -> Box<dyn Subscriber + Send + Sync>
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    // Errors of writing are not to be told: that is done on standard error too, and panics where it takes nothing.
+    // Errors of writing are not reported: that would be on standard error too, and would panic if
+    // standard error takes nothing.
     let builder = tracing_subscriber::fmt()
         .with_max_level(LevelFilter::from(args.log_level))
         .log_internal_errors(false)
@@ -87,7 +89,7 @@ where
     }
 }
 
-/// Lines for people: who says it, what, and what else there is to say.
+/// A format of log lines for people: `orderflow: `, then the message, then the other fields.
 struct Lines;
 
 impl<S, N> FormatEvent<S, N> for Lines
@@ -115,7 +117,7 @@ pub(crate) mod tests {
 
     use super::*;
 
-    /// What is logged by `act` on this thread.
+    /// Returns what `act` logs on this thread.
     pub(crate) fn logged(log_format: LogFormat, log_level: LogLevel, act: impl FnOnce()) -> String {
         let written = Arc::new(Mutex::new(Vec::new()));
         let args = LogArgs { log_format, log_level };

@@ -1,4 +1,5 @@
-//! One process of all this: store, live job, recount, server and page, and what it tells of itself.
+//! Runs one process: store, live job, recount, server and page. Says what happens there, in its log
+//! and its metrics.
 
 pub mod instance;
 pub mod log;

@@ -1,4 +1,4 @@
-//! What a long run shows of its progress, and numbers for people.
+//! Shows the progress of a long run on standard error, and prints numbers for people.
 
 use std::io::Write;
 
@@ -7,7 +7,8 @@ pub mod progress;
 
 pub use numbers::{Thousands, amount_for_people};
 
-/// Says a line on standard error. One that takes nothing, such as a log on a full disk, is no reason to stop.
+/// Prints a line on standard error. A line that cannot be written, for example to a log on a full
+/// disk, is dropped: that is no reason to stop.
 pub fn tell(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }

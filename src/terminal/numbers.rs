@@ -1,10 +1,10 @@
-//! Numbers as people read them.
+//! Prints numbers with their thousands set apart, as people read them.
 
 use std::fmt;
 
 use dataflows::Amount;
 
-/// An amount with its thousands set apart: `-1,234.50`.
+/// Returns an amount with its thousands set apart, such as `-1,234.50`.
 pub fn amount_for_people(amount: Amount) -> String {
     let text = amount.to_string();
     let (sign, digits) = text.strip_prefix('-').map_or(("", text.as_str()), |digits| ("-", digits));
@@ -12,7 +12,7 @@ pub fn amount_for_people(amount: Amount) -> String {
     format!("{sign}{}.{fraction}", grouped(whole))
 }
 
-/// A number with its thousands set apart: `1,234,567`.
+/// A whole number that is printed with its thousands set apart, such as `1,234,567`.
 #[derive(Copy, Clone, Debug)]
 pub struct Thousands(pub u64);
 

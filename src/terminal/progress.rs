@@ -1,8 +1,8 @@
-//! A progress bar on standard error while people watch; nothing where they do not.
+//! A progress bar on standard error. It is shown only if standard error is a terminal.
 //!
-//! Whoever reads counts in [`ProgressCounters`]; a thread of the bar's own looks at them a few
-//! times a second, so counting costs one relaxed addition a block and printing costs the readers
-//! nothing.
+//! The threads that read count in [`ProgressCounters`]. A thread of the bar looks at the counters
+//! ten times a second. So counting costs three relaxed additions a block, and drawing costs the
+//! reading threads nothing.
 
 use std::io::{IsTerminal, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,28 +15,28 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::Thousands;
 pub use cluster::Progress as Read;
 
-/// How often the bar looks at the counters.
+/// How often the bar looks at the counters, in milliseconds.
 const TICK_MS: u64 = 100;
 
-/// What was read so far, counted by whoever reads.
+/// Counters of what was read so far. The threads that read add to them.
 #[derive(Debug, Default)]
 pub struct ProgressCounters {
-    /// Bytes of input, as they are stored.
+    /// The bytes of input, as they are stored (compressed if the input is).
     pub bytes: AtomicU64,
-    /// Orders, those set aside not among them.
+    /// The orders, without those that were set aside.
     pub orders: AtomicU64,
-    /// Lines set aside.
+    /// The lines that were set aside.
     pub rejected: AtomicU64,
 }
 
 impl ProgressCounters {
-    /// What was counted so far.
+    /// Returns what was counted so far.
     pub fn load(&self) -> Read {
         let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Read { bytes: load(&self.bytes), orders: load(&self.orders), rejected: load(&self.rejected) }
     }
 
-    /// Counts what a block of input held.
+    /// Adds the contents of a block of input to the counters.
     pub fn add(&self, bytes: u64, orders: u64, rejected: u64) {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
         self.orders.fetch_add(orders, Ordering::Relaxed);
@@ -44,14 +44,14 @@ impl ProgressCounters {
     }
 }
 
-/// What the bar's length stands for, and all of it.
+/// What the length of the bar stands for, with the whole of it if that is known.
 #[derive(Clone, Copy, Debug)]
 enum Measure {
     Bytes(Option<u64>),
     Orders(u64),
 }
 
-/// A progress bar; it goes away when this is dropped.
+/// A progress bar. It disappears from the terminal when this is dropped.
 #[derive(Debug)]
 pub struct Progress {
     bar: ProgressBar,
@@ -59,9 +59,10 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Shows a bar on standard error if that is a terminal and `quiet` is not set.
+    /// Shows a bar for input that is read, if standard error is a terminal and `quiet` is false.
     ///
-    /// `bytes_total` is the size of all inputs; without it (standard input) there is no end to show.
+    /// `read` returns what was read so far. `bytes_total` is the size of all inputs; it is `None`
+    /// if one of them has no known size, such as standard input. Then no end is shown.
     pub fn start(
         read: impl Fn() -> Read + Send + 'static,
         bytes_total: Option<u64>,
@@ -70,7 +71,7 @@ impl Progress {
         Progress::of(Measure::Bytes(bytes_total), read, quiet)
     }
 
-    /// The same for orders that are written, so many in all.
+    /// Shows a bar as [`Progress::start`] does, for `orders_total` orders that are written.
     pub fn of_orders(read: impl Fn() -> Read + Send + 'static, orders_total: u64, quiet: bool) -> Progress {
         Progress::of(Measure::Orders(orders_total), read, quiet)
     }
@@ -106,19 +107,20 @@ impl Progress {
                 }
             }
         });
-        // Without a thread there is no bar, which is no reason not to run.
+        // If the thread cannot be started, the run goes on without a bar.
         Progress { bar, ticker: ticker.ok().map(|thread| (stop, thread)) }
     }
 
     /// Prints a line on standard error, above the bar if there is one.
     pub fn say(&self, line: &str) {
-        // A standard error that takes nothing is no reason to stop.
+        // A line that cannot be written is dropped: that is no reason to stop.
         self.bar.suspend(|| {
             let _ = writeln!(std::io::stderr(), "{line}");
         });
     }
 
-    /// Takes the bar away. Returns at once, not at the next tick.
+    /// Removes the bar from the terminal. Returns at once, without waiting for the next look at the
+    /// counters.
     pub fn finish(self) {}
 }
 
@@ -126,7 +128,7 @@ impl Drop for Progress {
     fn drop(&mut self) {
         if let Some((stop, thread)) = self.ticker.take() {
             drop(stop);
-            // A bar that panicked has nothing to add to the run's own result.
+            // A panic of the bar's thread must not change the result of the run.
             let _ = thread.join();
         }
         self.bar.finish_and_clear();
@@ -159,7 +161,7 @@ mod tests {
 
     use super::*;
 
-    /// A terminal that hands on what is written to it.
+    /// A terminal that sends on whatever is written to it.
     #[derive(Debug)]
     struct Screen(Sender<String>);
 
@@ -194,7 +196,7 @@ mod tests {
         }
     }
 
-    /// The first line shown that holds `wanted`.
+    /// Returns the first line shown that contains `wanted`.
     fn shown(measure: Measure, wanted: &str) -> String {
         let (sender, screen) = mpsc::channel();
         let counters = Arc::new(ProgressCounters::default());
@@ -205,7 +207,7 @@ mod tests {
         counters.add(512, 1, 7);
         let line = screen.iter().find(|line| line.contains(wanted)).expect("the bar shows the counters");
         progress.finish();
-        // The screen's sender is gone with the bar, so this ends.
+        // The sender of the screen is dropped with the bar, so this loop ends.
         screen.iter().for_each(drop);
         line
     }

@@ -1,10 +1,11 @@
-//! What the tests of several rooms share: numbers that look random and are the same every time.
+//! Generates numbers that look random but are the same in every run, for the tests of several
+//! crates.
 
 /// A generator of numbers that look random (splitmix64). Equal seeds give equal numbers.
 pub struct Random(pub u64);
 
 impl Random {
-    /// Returns the next number. It is no iterator: it never ends.
+    /// Returns the next number. The type is no `Iterator`, because its numbers never end.
     #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -22,15 +23,16 @@ impl Random {
         (self.next() % bound as u64) as usize
     }
 
-    /// Returns one of `from`.
+    /// Returns one of the elements of `from`.
     ///
     /// # Panics
-    /// If there is none.
+    /// If `from` is empty.
     pub fn pick<'a, T: ?Sized>(&mut self, from: &[&'a T]) -> &'a T {
         from[self.below(from.len())]
     }
 
-    /// Changes a text in up to three places: removes, doubles or overwrites a few bytes, or inserts one of `tokens`.
+    /// Changes a text in up to three places. In each, removes, doubles or overwrites a few bytes, or
+    /// inserts one of `tokens`.
     pub fn mutate(&mut self, text: &mut Vec<u8>, tokens: &[&[u8]]) {
         for _ in 0..self.below(4) {
             let at = self.below(text.len() + 1);

@@ -1,4 +1,5 @@
-//! A peer played by hand: it shakes hands as a real one does, then does what the test wants, or nothing.
+//! A peer played by hand. It does the handshake as a real one, and then what the test wants, or
+//! nothing.
 
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
@@ -15,20 +16,20 @@ pub(super) struct Fake {
 }
 
 impl Fake {
-    /// Process `config.process`, the last one of its run, not yet connected.
+    /// Creates process `config.process`, the last one of its run, not connected yet.
     pub(super) fn new(config: &ClusterConfig) -> Fake {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         Fake { runtime, identity: identify(config, &[]).unwrap(), control: None, data: None }
     }
 
-    /// A connection to process 0 after its handshake.
+    /// Makes a connection to process 0 and does the handshake.
     pub(super) fn dial(&self, purpose: Purpose) -> Result<TcpStream, Failed> {
         let mut stream = self.connect();
         self.runtime.block_on(dial(&mut stream, &self.identity, 0, purpose))?;
         Ok(stream)
     }
 
-    /// A connection to process 0, as soon as that listens.
+    /// Makes a connection to process 0, as soon as that listens.
     pub(super) fn connect(&self) -> TcpStream {
         let address = self.identity.addresses[0].clone();
         let start = Instant::now();
@@ -42,7 +43,7 @@ impl Fake {
         })
     }
 
-    /// Connects in full and says that it is ready.
+    /// Makes both connections and says that it is ready.
     pub(super) fn join(config: &ClusterConfig) -> Fake {
         let mut fake = Fake::new(config);
         fake.control = Some(fake.dial(Purpose::Control).unwrap());

@@ -1,4 +1,4 @@
-//! Bytes from the network that are no frames.
+//! Tests bytes from the network that are no frames.
 
 use super::*;
 use crate::frame::{self, Body, FrameError, Goodbye, Heartbeat, Mark, Proof, Refusal};
@@ -19,7 +19,7 @@ fn examples() -> Vec<Body> {
     ]
 }
 
-/// Reads one frame from bytes, and how many of them were left.
+/// Reads one frame from bytes. Also returns how many bytes were left.
 fn read(mut bytes: &[u8], bytes_max: usize) -> (Result<Body, FrameError>, usize) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let body = runtime.block_on(frame::read(&mut bytes, bytes_max));
@@ -75,7 +75,7 @@ fn no_bytes_make_the_decoder_panic() {
     let mut decoded = 0;
     for input in 0..INPUTS {
         let mut bytes = if input % 4 == 0 {
-            // Noise behind a length that lets it be read.
+            // Noise follows a length that is acceptable.
             let length = random.below(200);
             let mut bytes = (length as u32).to_be_bytes().to_vec();
             bytes.extend((0..length).map(|_| random.next() as u8));
@@ -94,7 +94,7 @@ fn no_bytes_make_the_decoder_panic() {
         let mut rest = bytes.as_slice();
         if let Ok(body) = runtime.block_on(frame::read(&mut rest, FRAME_BYTES_MAX)) {
             decoded += 1;
-            // What was understood can be said again, and is understood as the same.
+            // A frame that was understood can be encoded again, and decodes to the same.
             let again = frame::encode(body.clone());
             assert_eq!(runtime.block_on(frame::read(&mut again.as_slice(), FRAME_BYTES_MAX)).unwrap(), body);
         }

@@ -1,4 +1,4 @@
-//! Peers that are lost during the run, each in its own way.
+//! Tests peers that are lost during the run, each in its own way.
 
 use std::sync::Barrier;
 
@@ -6,7 +6,8 @@ use super::fake::Fake;
 use super::*;
 use crate::frame::{Body, Heartbeat, Refusal};
 
-/// Runs process 0 against a peer that `misbehaves` once process 0 works; the sentence that process 0 ends with.
+/// Runs process 0 against a peer that `misbehaves` once process 0 works. Returns the sentence that
+/// process 0 ends with.
 fn lost(silence_max: Duration, misbehave: impl FnOnce(Fake) -> Option<Fake> + Send) -> String {
     let (mut configs, losses) = configs(2, 2);
     configs[0].silence_max = silence_max;
@@ -54,7 +55,7 @@ fn a_peer_that_loses_its_control_connection_is_lost() {
 
 #[test]
 fn a_peer_that_is_silent_is_lost() {
-    // Both connections stay open: only the silence is to be noticed.
+    // Both connections stay open, so only the silence can be noticed.
     let sentence = lost(Duration::from_millis(300), Some);
     assert_eq!(sentence, "process 1 at ADDRESS has been silent for 300 ms");
 }

@@ -1,11 +1,12 @@
-//! Processes that do not belong together, strangers, and peers that are not there.
+//! Tests processes that do not belong together, strangers, and peers that are missing.
 
 use super::fake::Fake;
 use super::*;
 use crate::frame::Purpose;
 use crate::handshake::Failed;
 
-/// Connects all, of which none may succeed; what each says, the addresses by name.
+/// Connects all processes, none of which may succeed. Returns what each says, with names in the
+/// place of addresses.
 fn refusals(configs: &[ClusterConfig], facts: impl Fn(usize) -> Vec<(String, String)> + Sync) -> Vec<String> {
     let started = Instant::now();
     let said = at_once(configs, |config| {
@@ -177,7 +178,7 @@ fn an_address_that_leads_back() {
 #[test]
 fn hosts_files_in_another_order() {
     let (mut configs, _) = configs(3, 1);
-    // Process 2 finds process 1 where it looks for process 0.
+    // Process 2 finds process 1 at the address of process 0.
     configs[2].addresses.swap(0, 1);
     let sentence = "the address of process 0 leads to process 1: is the hosts file the same everywhere?";
     for said in refusals(&configs[1..], same) {
@@ -222,7 +223,7 @@ fn strangers_neither_end_nor_delay_the_run() {
             stranger.runtime.block_on(tokio::io::AsyncWriteExt::write_all(&mut stream, bytes)).unwrap();
             open.push(stream);
         }
-        // More silent ones than are kept, all before the true one.
+        // There are more silent connections than are kept, all of them before the true one.
         open.extend((0..300).map(|_| stranger.connect()));
         connect(&configs[1], &[]).unwrap().control().finish(Ok(())).unwrap();
         zero.join().unwrap();

@@ -1,4 +1,4 @@
-//! Orders to a file.
+//! Writes made-up orders to a file.
 
 use std::fmt;
 use std::fs::File;
@@ -8,23 +8,23 @@ use std::path::{Path, PathBuf};
 use files::format::{Compression, Format};
 use files::generate::{Spec, WriteError, write};
 
-/// Level of gzip and Zstandard: quick, since the orders are made to be read soon.
+/// The level of gzip and Zstandard. It is quick, because the orders are made to be read soon.
 const COMPRESSION_LEVEL: i32 = 1;
 
 /// Why no orders were written to a file.
 #[derive(Debug)]
 pub enum FileError {
-    /// The flags ask for orders that cannot be.
+    /// The flags ask for orders that are not possible, for this reason.
     Spec(String),
     /// Neither the extension nor a flag tells the format.
     UnknownFormat(PathBuf),
-    /// The extension asks to compress what is compressed inside.
+    /// The extension asks to compress Parquet, which is compressed inside.
     CompressedParquet(PathBuf),
-    /// There is a file already.
+    /// There is a file at the path already.
     Exists(PathBuf),
     /// The file could not be written.
     Write {
-        /// Where to.
+        /// The path of the file.
         path: PathBuf,
         /// What went wrong.
         cause: WriteError,
@@ -32,7 +32,7 @@ pub enum FileError {
 }
 
 impl FileError {
-    /// 2 where the flags are wrong, 3 where the disk is.
+    /// Returns the exit code: 2 if the flags are wrong, 3 if the file could not be written.
     pub fn exit_code(&self) -> u8 {
         if matches!(self, FileError::Write { .. }) { 3 } else { 2 }
     }
@@ -62,12 +62,13 @@ impl fmt::Display for FileError {
 
 impl std::error::Error for FileError {}
 
-/// Writes the orders, beside the file at first and renamed at the end; gives the bytes written.
+/// Writes the orders to a temporary file beside `path`, which is renamed at the end. Returns the
+/// number of bytes written.
 ///
-/// `on_progress` is told now and then how many of the lines are written.
+/// `on_progress` is called from time to time with the number of lines written so far.
 ///
 /// # Errors
-/// [`FileError`]; a file that was there is untouched then.
+/// Returns [`FileError`]. Then a file that was there is untouched.
 pub fn write_file(
     path: &Path,
     format: Option<Format>,
@@ -102,7 +103,8 @@ pub fn write_file(
     }
 }
 
-/// A new file that goes away unless it is kept, with the permissions of any other new file.
+/// Creates a temporary file with the permissions of any other new file. It is removed unless it is
+/// renamed.
 fn named_beside(directory: &Path) -> io::Result<tempfile::NamedTempFile<File>> {
     use std::os::unix::fs::PermissionsExt;
     let permissions = std::fs::Permissions::from_mode(0o666);
@@ -113,7 +115,7 @@ fn named_beside(directory: &Path) -> io::Result<tempfile::NamedTempFile<File>> {
         .tempfile_in(directory)
 }
 
-/// The format and compression that the file's name and the flag ask for.
+/// Returns the format and compression that the file's name and the flag ask for.
 fn target(path: &Path, flag: Option<Format>) -> Result<(Format, Compression), FileError> {
     let (by_name, compression) = Format::of_name(&path.to_string_lossy());
     if compression != Compression::None {
@@ -152,7 +154,7 @@ fn write_compressed<W: Write + Send>(
     }
 }
 
-/// Counts the bytes that pass.
+/// A writer that counts the bytes that pass through it.
 struct Counted<W> {
     out: W,
     bytes: u64,

@@ -1,4 +1,4 @@
-//! `orderflow generate` to the store: what it says of it.
+//! Writes made-up orders to the store, and prints what became of them.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,19 +15,19 @@ use tablestore::client::ServiceError;
 use terminal::Thousands;
 use terminal::progress::{Progress, ProgressCounters};
 
-/// Refused orders that are named; the rest are counted.
+/// The most refused orders that are named. All are counted.
 const REFUSED_SHOWN: u64 = 10;
 
-/// What was written. As JSON, its fields have these names.
+/// What was written to the store. The names of its fields are the names in JSON.
 #[derive(Debug, Serialize)]
 struct LiveSummary {
-    /// Lines that the store acknowledged.
+    /// The lines that the store acknowledged.
     orders: u64,
-    /// Lines that it refused.
+    /// The lines that the store refused.
     refused: u64,
-    /// From the first to the last, in seconds.
+    /// The seconds from the first line to the last.
     seconds: f64,
-    /// Acknowledged lines a second.
+    /// The acknowledged lines, divided by the seconds.
     orders_per_second: f64,
 }
 
@@ -49,7 +49,8 @@ impl LiveSummary {
     }
 }
 
-/// Counts lines, shows how far they are, and names the first that the store refuses.
+/// A listener that counts lines, shows the progress, and names the first lines that the store
+/// refuses.
 struct Shown {
     counters: Arc<ProgressCounters>,
     progress: Progress,
@@ -68,17 +69,18 @@ impl Hear for Shown {
     }
 }
 
-/// Writes the orders that the flags describe to the table of the orders.
+/// Writes the orders that the flags describe to the table `OrderSource`.
 ///
 /// # Errors
-/// [`Failure`]: 2 where the flags are wrong, 3 where the store refused orders or went away.
+/// Returns [`Failure`] with exit code 2 if the flags are wrong, 3 if the store refused orders, else
+/// the code of the connection's error.
 pub(super) fn generate(args: &GenerateArgs) -> Result<(), Failure> {
-    // A clock before 1970 makes orders of 1970.
+    // If the clock is before 1970, the orders are of 1970.
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let spec = args.live_spec(i64::try_from(now.as_millis()).unwrap_or(i64::MAX));
     spec.check().map_err(|reason| Failure::new(2, format!("orders {reason}")))?;
     args.connection.run(async |client| {
-        // Before a bar is shown: is it there, and do the keys fit?
+        // This shows before the bar whether the table exists and whether the access key is right.
         client.describe_table(ORDER_SOURCE).await.map_err(missing_table)?;
         let started = Instant::now();
         let counters = Arc::new(ProgressCounters::default());

@@ -1,7 +1,8 @@
-//! Orders to the store, in batches over several connections, at a rate if there is one.
+//! Writes orders to the store, in batches over several connections, and at a rate if one is asked
+//! for.
 //!
-//! Lines are dealt out by the number of their order, so that what corrects or cancels an order goes over the
-//! connection that placed it, after it.
+//! The number of an order decides its connection. So a line that corrects or cancels an order goes
+//! over the connection that placed it, and after it.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -18,52 +19,53 @@ use store::value::{KeyPart, KeyValue, Value};
 use tablestore::client::{Client, ServiceError};
 use tablestore::limits::ROWS_PER_WRITE_MAX;
 
-/// Which orders go to the store, and how.
+/// The orders that are written to the store, and how they are written.
 #[derive(Clone, Debug)]
 pub(crate) struct Load {
-    /// The orders.
+    /// The description of the orders.
     pub(crate) spec: Spec,
-    /// Number of the first order; those of the spec are counted from it.
+    /// The number of the first order. The orders of `spec` are numbered from it.
     pub(crate) first_order: u64,
-    /// So many orders in so much time; as many as the store takes where there is none.
+    /// The rate at which orders are written; `None` writes as many as the store takes.
     pub(crate) rate: Option<Rate>,
-    /// Batches in flight at a time, at least 1.
+    /// The number of connections, at least 1. Each has one batch in flight at a time.
     pub(crate) connections: u16,
 }
 
-/// What a line is to its order.
+/// What a line does to its order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Its first.
+    /// The line places the order.
     Placed,
-    /// Another price or time.
+    /// The line gives the order another price or time.
     Corrected,
-    /// Its end.
+    /// The line deletes the order.
     Cancelled,
 }
 
-/// One line on its way.
+/// One line on its way to the store.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Line {
-    /// The order as it becomes.
+    /// The order as this line makes it.
     pub(crate) order: GeneratedOrder,
-    /// What the line is to it.
+    /// What the line does to the order.
     pub(crate) kind: Kind,
 }
 
-/// Hears what becomes of each line.
+/// A listener that is told what became of each line.
 pub(crate) trait Hear: Send + Sync + 'static {
-    /// The store has it.
+    /// Called when the store has acknowledged the line.
     fn written(&self, line: &Line);
-    /// The store refused it.
+    /// Called when the store has refused the line, with the store's error.
     fn refused(&self, line: &Line, error: &ServiceError);
 }
 
-/// Deals the orders out to tasks with a connection each, and waits until all are acknowledged or one task fails.
-/// Once `stop` is ready, no more are dealt out.
+/// Deals the orders out to tasks with a connection each, and waits until all are acknowledged or
+/// one task fails. Once `stop` is ready, no more orders are dealt out.
 ///
 /// # Errors
-/// [`Failure`] 3 where the store takes no more, or cannot be reached.
+/// Returns [`Failure`] with exit code 3 if the store takes no more writes, else the code of the
+/// connection's error.
 pub(crate) async fn write(
     load: Load,
     client: &Client,
@@ -73,7 +75,7 @@ pub(crate) async fn write(
     let mut tasks = JoinSet::new();
     let mut senders = Vec::with_capacity(load.connections.into());
     for _ in 0..load.connections {
-        // One batch in flight and one waiting.
+        // Per task, one batch is in flight and one waits.
         let (sender, batches) = mpsc::channel(1);
         senders.push(sender);
         tasks.spawn(send(client.clone(), batches, Arc::clone(&hear)));
@@ -87,7 +89,8 @@ pub(crate) async fn write(
     });
     while let Some(ended) = tasks.join_next().await {
         match ended {
-            // The first failure ends the others, as they are dropped: their orders would only be late.
+            // The first failure ends the function, which drops and so ends the other tasks. Waiting
+            // for their orders would only delay the report.
             Ok(done) => done?,
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
             Err(_) => {}
@@ -96,8 +99,8 @@ pub(crate) async fn write(
     Ok(())
 }
 
-/// Makes the orders and hands them out in batches, each when it is due. Ends early where a task has gone: it has failed, and
-/// says why itself.
+/// Makes the orders and hands them out in batches, each when it is due. Ends early if a task is
+/// gone: the task has failed and reports the reason itself.
 async fn deal(load: Load, senders: Vec<Sender<Vec<Line>>>) {
     let connections = senders.len() as u64;
     let rows_max =
@@ -128,7 +131,7 @@ async fn deal(load: Load, senders: Vec<Sender<Vec<Line>>>) {
     }
 }
 
-/// The orders with what each line is to its order, numbered from `first_order`.
+/// Returns the lines that a spec makes, with orders numbered from `first_order`.
 fn lines(spec: Spec, first_order: u64) -> impl Iterator<Item = Line> + Send {
     let mut placed = 0;
     Orders::new(spec).map(move |mut order| {
@@ -145,7 +148,7 @@ fn lines(spec: Spec, first_order: u64) -> impl Iterator<Item = Line> + Send {
     })
 }
 
-/// Writes batches one after the other.
+/// Writes batches to the store, one after the other.
 async fn send(client: Client, mut batches: Receiver<Vec<Line>>, hear: Arc<impl Hear>) -> Result<(), Failure> {
     while let Some(batch) = batches.recv().await {
         let writes: Vec<Write> = batch.iter().map(|line| write_of(&line.order)).collect();
@@ -156,7 +159,7 @@ async fn send(client: Client, mut batches: Receiver<Vec<Line>>, hear: Arc<impl H
                 continue;
             };
             hear.refused(line, error);
-            // A store that takes no writes now will not take the next ones.
+            // If the store takes no writes now, it will not take the next ones.
             if error.code == "OTSServerUnavailable" {
                 return Err(Failure::new(3, "the store takes no more orders"));
             }
@@ -165,13 +168,13 @@ async fn send(client: Client, mut batches: Receiver<Vec<Line>>, hear: Arc<impl H
     Ok(())
 }
 
-/// The write that an order means.
+/// Returns the write that a generated line means.
 pub(crate) fn write_of(order: &GeneratedOrder) -> Write {
     let [user_name, order_name] = ORDER_KEY;
     let key = |name: &str, push: &dyn Fn(&mut Vec<u8>)| {
         let mut id = Vec::new();
         push(&mut id);
-        // Ids are a letter and digits.
+        // An id consists of a letter and digits, so nothing is replaced.
         let id = String::from_utf8_lossy(&id).into_owned();
         (name.to_owned(), KeyPart::Value(KeyValue::String(id)))
     };
@@ -180,7 +183,8 @@ pub(crate) fn write_of(order: &GeneratedOrder) -> Write {
     let change = match order.op {
         Op::Delete => RowChange::Delete,
         Op::Put => RowChange::Put(vec![
-            // The double nearest to the price: both numbers are exact, and a quotient is rounded once.
+            // Both numbers are exact and the quotient is rounded once, so this is the double
+            // nearest to the price.
             put(price_name, Value::Double(order.price_cents as f64 / 100.0)),
             put(timestamp_name, Value::Integer(order.at_ms)),
         ]),

@@ -1,13 +1,13 @@
-//! Keeping to a rate.
+//! Keeps the writing of orders to a rate.
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// The greatest number of orders of a rate, in any unit.
+/// The greatest number of orders in a rate, whatever its unit of time.
 const RATE_MAX: u64 = 1_000_000_000;
 
-/// So many orders in so much time.
+/// A rate: this many orders in this many seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
     orders: u64,
@@ -15,20 +15,20 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// How long so many orders take.
+    /// Returns how long this many orders take at this rate.
     pub fn time_of(self, orders: u64) -> Duration {
         let nanos = u128::from(orders) * u128::from(self.per_s) * 1_000_000_000 / u128::from(self.orders);
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 
-    /// How many orders so much time takes.
+    /// Returns how many orders are due in this time at this rate.
     pub fn orders_in(self, time: Duration) -> u64 {
         let orders = time.as_nanos() * u128::from(self.orders) / (u128::from(self.per_s) * 1_000_000_000);
         u64::try_from(orders).unwrap_or(u64::MAX)
     }
 
-    /// Orders of a batch, so that one leaves about ten times a second or as often as there is an order, and
-    /// holds at most `rows_max`.
+    /// Returns the number of orders in a batch, from 1 to `rows_max`: such that about ten batches
+    /// leave a second, or fewer if there are fewer orders.
     pub fn batch_rows(self, connections: u64, rows_max: usize) -> usize {
         let rows = self.orders / (10 * self.per_s * connections.max(1));
         usize::try_from(rows).unwrap_or(rows_max).clamp(1, rows_max)
@@ -66,24 +66,25 @@ impl fmt::Display for Rate {
     }
 }
 
-/// When the next batch is due.
+/// Decides when the next batch is due.
 ///
-/// The pace is kept over time: a batch that leaves late does not make the next one late. But what was missed
-/// while the store was slow is not made up for by more than one batch.
+/// The rate is kept on average: a batch that leaves a little late does not delay the next one. But
+/// what was missed while the store was slow is made up for by at most one batch.
 #[derive(Debug)]
 pub(super) struct Pace {
     rate: Rate,
-    /// Time since the start at which the next batch is due.
+    /// The time at which the next batch is due, counted from the start.
     due: Duration,
 }
 
 impl Pace {
-    /// The first batch is due at once.
+    /// Creates a pace. The first batch is due at once.
     pub(super) fn new(rate: Rate) -> Pace {
         Pace { rate, due: Duration::ZERO }
     }
 
-    /// How long a batch of so many orders must wait, so long after the start.
+    /// Returns how long a batch of `orders` orders must wait. `elapsed` is the time since the
+    /// start.
     pub(super) fn wait(&mut self, orders: u64, elapsed: Duration) -> Duration {
         let takes = self.rate.time_of(orders);
         let due = self.due.max(elapsed.saturating_sub(takes));
@@ -132,7 +133,7 @@ mod tests {
     fn the_pace_is_kept_over_time_and_made_up_by_one_batch_at_most() {
         let ms = Duration::from_millis;
         let mut pace = Pace::new("100/s".parse().unwrap());
-        // Each batch of 10 takes 100 ms. (elapsed when asked, wait)
+        // Each batch of 10 takes 100 ms. A case is (elapsed when asked, wait).
         for (elapsed, wait) in [
             (0, 0),       // at once
             (1, 99),      // due at 100

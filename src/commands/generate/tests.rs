@@ -81,7 +81,7 @@ fn compressed_text_unpacks_to_the_text() {
         };
         assert_eq!(unpacked, expected, "{packed}");
     }
-    // Nothing is left beside them.
+    // No temporary file is left over.
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 4);
 }
 

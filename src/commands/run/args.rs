@@ -8,11 +8,12 @@ use files::ingest::Envelope;
 
 use crate::commands::time::parse_duration_ms;
 
-/// Flags of `run`.
+/// The flags of `run`.
 #[derive(Args, Clone, Debug)]
 pub struct RunArgs {
-    /// A file, glob or directory of orders; - for standard input; store:DIR for the table OrderSource in the folder of a
-    /// store that is not running, tablestore+http://HOST:PORT in one that is; may be repeated.
+    /// A file, glob or directory of orders; - for standard input; store:DIR for the table
+    /// OrderSource in the folder of a store that is not running; tablestore+http://HOST:PORT for
+    /// that table in a running store; may be repeated.
     #[arg(long, required = true, env = "ORDERFLOW_INPUT", value_name = "PATH")]
     pub input: Vec<String>,
     /// Folder for the result files; may be left out with --follow.
@@ -21,7 +22,7 @@ pub struct RunArgs {
     /// Form of the result files.
     #[arg(long, env = "ORDERFLOW_OUTPUT_FORMAT", default_value = "csv", value_name = "FORMAT")]
     pub output_format: Format,
-    /// Form of the inputs, where their names do not tell.
+    /// Form of the inputs whose names do not tell it.
     #[arg(long, env = "ORDERFLOW_FORMAT", value_name = "FORMAT")]
     pub format: Option<Format>,
     /// Width of the windows of event time, such as 30s, 500ms, 5m or 1h.
@@ -30,13 +31,13 @@ pub struct RunArgs {
     /// Time zone that windows are printed in.
     #[arg(long, env = "ORDERFLOW_TIMEZONE", default_value = "UTC", value_name = "ZONE")]
     pub timezone: String,
-    /// Whether each line is an order, or the last line of an order's key wins.
+    /// Whether each line is an order of its own, or the last line with an order's key wins.
     #[arg(long, env = "ORDERFLOW_ENVELOPE", default_value = "append", value_name = "KIND")]
     pub envelope: Envelope,
-    /// Whether bad rows are set aside, or end the run.
+    /// Whether bad rows are set aside or end the run.
     #[arg(long, env = "ORDERFLOW_ON_REJECT", default_value = "keep", value_name = "WHAT")]
     pub on_reject: OnReject,
-    /// Names of the columns.
+    /// The names of the columns.
     #[command(flatten)]
     pub columns: ColumnArgs,
     /// Replace what is in the output folder even if it is not ours; other files there are kept.
@@ -51,7 +52,7 @@ pub struct RunArgs {
     /// How often an epoch is closed with --follow, such as 100ms.
     #[arg(long, env = "ORDERFLOW_TICK", default_value = "100ms", value_name = "TIME", value_parser = parse_duration_ms)]
     pub tick: u64,
-    /// Each process reads files of its own, instead of its share of the same files.
+    /// Give each process files of its own, instead of its share of the same files.
     #[arg(long, env = "ORDERFLOW_LOCAL_INPUT")]
     pub local_input: bool,
     /// Print the summary as one JSON object.
@@ -63,15 +64,16 @@ pub struct RunArgs {
     /// Name of the instance at tablestore+http://HOST:PORT.
     #[arg(long, env = "OTS_INSTANCE", value_name = "NAME")]
     pub instance: Option<String>,
-    /// Region of that instance; with one, requests are signed by version 4.
+    /// Region of that instance; with one, requests are signed by version 4 of the signature.
     #[arg(long, env = "OTS_REGION", value_name = "REGION")]
     pub region: Option<String>,
-    /// Where the graph runs.
+    /// Which workers and processes the graph runs on.
     #[command(flatten)]
     pub graph: GraphArgs,
 }
 
-/// Where the graph runs: timely's letters, with timely's meaning.
+/// The workers and processes that the graph runs on. The letters of the flags and their meaning are
+/// timely's.
 #[derive(Args, Clone, Debug)]
 pub struct GraphArgs {
     /// Worker threads of each process.
@@ -80,10 +82,11 @@ pub struct GraphArgs {
     /// Number of processes.
     #[arg(short = 'n', long, env = "ORDERFLOW_PROCESSES", value_name = "N")]
     pub processes: Option<usize>,
-    /// Index of this process, from 0; found from the local addresses where the hosts file tells them apart.
+    /// Index of this process, from 0; may be left out if only one line of the hosts file is an
+    /// address of this machine.
     #[arg(short = 'p', long, env = "ORDERFLOW_PROCESS", value_name = "I")]
     pub process: Option<usize>,
-    /// File with the `host:port` of each process, a line each; alone it implies -n.
+    /// File with the `host:port` of each process, one a line; -n may be left out then.
     #[arg(short = 'h', long, env = "ORDERFLOW_HOSTFILE", value_name = "FILE")]
     pub hostfile: Option<PathBuf>,
     /// File with the secret that all processes share; required off loopback.
@@ -94,22 +97,23 @@ pub struct GraphArgs {
     pub cluster_id: String,
 }
 
-/// Names of the columns that make an order, where they are not the usual ones.
+/// The names of the columns that make an order, if they are not the usual ones.
 #[derive(Args, Clone, Debug, Default)]
 pub struct ColumnArgs {
-    /// Who ordered; by default user_id or UserId.
+    /// Column of the user's id; by default user_id or UserId.
     #[arg(long, env = "ORDERFLOW_COLUMN_USER_ID", value_name = "NAME")]
     pub column_user_id: Option<String>,
-    /// Which order of theirs; by default order_id or OrderId.
+    /// Column of the order's id; by default order_id or OrderId.
     #[arg(long, env = "ORDERFLOW_COLUMN_ORDER_ID", value_name = "NAME")]
     pub column_order_id: Option<String>,
-    /// How much; by default price.
+    /// Column of the price; by default price.
     #[arg(long, env = "ORDERFLOW_COLUMN_PRICE", value_name = "NAME")]
     pub column_price: Option<String>,
-    /// When, in epoch milliseconds; by default timestamp.
+    /// Column of the order's time, in epoch milliseconds; by default timestamp.
     #[arg(long, env = "ORDERFLOW_COLUMN_TIMESTAMP", value_name = "NAME")]
     pub column_timestamp: Option<String>,
-    /// put or delete; by default op, and put where there is no such column.
+    /// Column that holds put or delete; by default op. Without such a column, every line puts an
+    /// order.
     #[arg(long, env = "ORDERFLOW_COLUMN_OP", value_name = "NAME")]
     pub column_op: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! The flags of `run` as meant.
+//! Turns the flags of `run` into the configuration of a run.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use super::args::{ColumnArgs, OnReject, RunArgs};
 use crate::commands::connection::ConnectionArgs;
 use crate::commands::{Failure, time};
 
-/// What the flags of `run` mean.
+/// Returns the configuration that the flags mean.
 ///
 /// # Errors
-/// [`Failure`], which names the flag. Inputs and output folder are not looked at yet.
+/// Returns [`Failure`] that names the flag. Inputs and output folder are not looked at yet.
 pub(super) fn config(args: &RunArgs) -> Result<RunConfig, Failure> {
     let layout = time::layout(args.window, &args.timezone)?;
     if args.tick == 0 {
@@ -68,7 +68,7 @@ pub(super) fn config(args: &RunArgs) -> Result<RunConfig, Failure> {
     })
 }
 
-/// The tables among the inputs as typed, and the rest.
+/// Splits the inputs as typed into tables and everything else.
 fn inputs(args: &RunArgs) -> Result<(Vec<TableInput>, Vec<String>), Failure> {
     let (mut tables, mut files) = (Vec::new(), Vec::new());
     for typed in &args.input {
@@ -90,7 +90,7 @@ fn inputs(args: &RunArgs) -> Result<(Vec<TableInput>, Vec<String>), Failure> {
     Ok((tables, files))
 }
 
-/// Refuses what makes no sense where an input is a table.
+/// Refuses flags that make no sense when an input is a table.
 fn check_tables(args: &RunArgs, cluster: &ClusterConfig) -> Result<(), Failure> {
     let refused = |reason| Err(Failure::new(2, reason));
     if args.follow {

@@ -1,4 +1,4 @@
-//! What can be wrong with a table as an input.
+//! The errors of a table as an input.
 
 use std::fmt;
 use std::io;
@@ -7,71 +7,72 @@ use order_tables::ORDER_SOURCE;
 use store::error::{OpenError, StoreError};
 use tablestore::client::ClientError;
 
-/// Why a table of orders cannot be read. Each is one sentence; all of them end the run.
+/// Why a table of orders cannot be read. Each is printed as one sentence and ends the run.
 #[derive(Debug)]
 pub enum TableError {
-    /// No folder is at the path.
+    /// There is no folder at the path.
     NoFolder {
         /// The input as typed.
         name: String,
     },
-    /// The folder is not that of a store.
+    /// The folder holds no store.
     NoStore {
         /// The input as typed.
         name: String,
     },
-    /// One store, twice.
+    /// The same store is given twice.
     Twice {
         /// The input as typed, the second time.
         name: String,
     },
-    /// Another process has the folder.
+    /// Another process has the store open.
     InUse {
         /// The input as typed.
         name: String,
-        /// Id of the process, where it could be read.
+        /// The id of that process, if it could be read.
         holder: Option<u32>,
     },
-    /// The folder is a store's and cannot be opened.
+    /// The folder holds a store that cannot be opened.
     Open {
-        /// Why; names the folder.
+        /// Why it cannot be opened. Its text names the folder.
         error: OpenError,
     },
-    /// The store has no table of orders.
+    /// The store has no table `OrderSource`.
     NoTable {
         /// The input as typed.
         name: String,
     },
-    /// The table's key is not that of orders.
+    /// The primary key of the table is not that of a table of orders.
     Key {
         /// The input as typed.
         name: String,
-        /// Its key.
+        /// The key that was found.
         found: String,
-        /// That of orders.
+        /// The key that is needed.
         wanted: String,
     },
-    /// The store cannot be read.
+    /// The store failed while it was read.
     Read {
         /// The input as typed.
         name: String,
         /// Why.
         error: StoreError,
     },
-    /// The server cannot be reached, or refuses.
+    /// The server cannot be reached, or refuses a request.
     Call {
-        /// Why; names the endpoint, or the operation that was refused.
+        /// The error of the request. Its text names the endpoint, or the operation that was
+        /// refused.
         error: ClientError,
     },
-    /// The system gives what calls need to no one.
+    /// The operating system cannot give what the client needs to run.
     System {
-        /// What it said.
+        /// The operating system's error.
         cause: io::Error,
     },
 }
 
 impl TableError {
-    /// The exit code of a program that ends with this error.
+    /// Returns the exit code of a program that ends with this error.
     pub fn exit_code(&self) -> u8 {
         match self {
             TableError::NoFolder { .. }

@@ -1,4 +1,4 @@
-//! The rows of a table in the folder of a store.
+//! Reads the rows of a table from the folder of a store.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -9,17 +9,17 @@ use store::value::{CellRef, KeyRef, PrimaryKey};
 use store::view::View;
 use store::{Store, StoreOptions};
 
-/// What is left of a table, as of when its folder was opened.
+/// The rows of a table that were not read yet, as of the moment when the folder was opened.
 pub(super) struct FolderRows {
     view: View,
     next: Next,
-    /// Rows given so far.
+    /// The number of rows given so far.
     given: u64,
-    /// Holds the folder.
+    /// Keeps the folder locked.
     _store: Store,
 }
 
-/// Where to go on.
+/// Where the next read begins.
 enum Next {
     First,
     From(PrimaryKey),
@@ -27,7 +27,8 @@ enum Next {
 }
 
 impl FolderRows {
-    /// Opens a folder that is there, and looks at the table in it.
+    /// Opens the store in `folder` and checks that it has a table of orders. `name` is the input as
+    /// typed, for errors.
     pub(super) fn open(name: &str, folder: &Path) -> Result<FolderRows, TableError> {
         let name = || name.to_owned();
         if !folder.is_dir() {
@@ -37,7 +38,7 @@ impl FolderRows {
             return Err(TableError::NoStore { name: name() });
         }
         let store = Store::open(folder, StoreOptions::default()).map_err(|error| match error {
-            // Under another name, but by this process.
+            // This process has it open already, given by another path.
             OpenError::Locked { holder, .. } if holder == Some(std::process::id()) => {
                 TableError::Twice { name: name() }
             }
@@ -54,7 +55,8 @@ impl FolderRows {
         Ok(FolderRows { view, next: Next::First, given: 0, _store: store })
     }
 
-    /// Gives so many rows to `take`, each with its number from 0; false if there are none left.
+    /// Gives at most `rows_max` rows to `take`, each with its number from 0. Returns false if no
+    /// rows were left.
     pub(super) fn next_rows(
         &mut self,
         name: &str,

@@ -1,15 +1,17 @@
-//! The table of orders as an input that ends: its rows as of one moment, from a store's folder or over the wire.
+//! Reads the table of orders as an input that ends, from a store's folder or over the wire.
 //!
 //! ```text
 //!  folder: view of the store ─► rows in key order ┐
-//!  wire: pages of a range    ─► rows in key order ┴─► block of orders, by whichever worker comes next
+//!  wire: pages of a range    ─► rows in key order ┴─► block of orders, for the worker that comes next
 //! ```
 //!
-//! The rows are as of one moment: of a folder, when it is opened; over the wire, when the first is asked for, where the server is one
-//! of ours with a live job. From any other server a page is as of when it is read, each row whole.
+//! All rows are as of one moment. In a folder it is the moment of opening. Over the wire it is the
+//! moment of the first request, if the server is one of ours with a live job. With any other server
+//! each page is as of the moment when it is read; a row is always whole.
 //!
-//! All workers of the process share one table: each takes the next block, so that reading goes on while others run the
-//! graph. A row is an order or set aside exactly as the live job has it ([`order_of`]), and is numbered in key order.
+//! All workers of the process share one table. Each takes the next block, so reading goes on while
+//! others run the graph. A row becomes an order or is set aside exactly as in the live job
+//! ([`order_of`]). Rows are numbered in key order.
 
 mod error;
 mod folder;
@@ -32,26 +34,26 @@ use store::schema::KeyColumn;
 use store::value::{Cell, CellRef, KeyRef, Row, ValueRef};
 use tablestore::client::ClientConfig;
 
-/// Before a folder, in an input as typed.
+/// The prefix of an input that is a store's folder.
 const FOLDER_PREFIX: &str = "store:";
 
-/// Before `http://` or `https://`, in an input as typed.
+/// The prefix of an input that is an endpoint; `http://` or `https://` follows it.
 const WIRE_PREFIX: &str = "tablestore+";
 
-/// Rows of a block.
+/// The number of rows in a block.
 const BLOCK_ROWS: usize = 4_096;
 
-/// An input as typed that is a table.
+/// A table as it is named in an input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TableName {
-    /// `store:DIR`: in the folder of a store that nobody has open.
+    /// `store:DIR` names the folder of a store that no process has open.
     Folder(PathBuf),
-    /// `tablestore+http://HOST:PORT`, or `https`: this endpoint of a store that is served.
+    /// `tablestore+http://HOST:PORT`, or `https`, names the endpoint of a store that is served.
     Wire(String),
 }
 
 impl TableName {
-    /// The table that an input as typed means; none if it means files.
+    /// Returns the table that an input names as typed; `None` if it names files.
     pub fn parse(typed: &str) -> Option<TableName> {
         if let Some(folder) = typed.strip_prefix(FOLDER_PREFIX) {
             return Some(TableName::Folder(PathBuf::from(folder)));
@@ -62,27 +64,27 @@ impl TableName {
     }
 }
 
-/// Where a table is.
+/// Where a table is and how to reach it.
 #[derive(Clone, Debug)]
 pub enum Place {
-    /// In the folder of a store that nobody has open.
+    /// In the folder of a store that no process has open.
     Folder(PathBuf),
-    /// In a store that is served.
+    /// In a store that is served; these are the client's settings.
     Wire(ClientConfig),
 }
 
-/// A table to be read.
+/// A table that is to be read.
 #[derive(Clone, Debug)]
 pub struct TableInput {
-    /// As typed.
+    /// The input as typed.
     pub name: String,
-    /// Where it is.
+    /// Where the table is.
     pub place: Place,
 }
 
-/// A table that is being read.
+/// A table that is being read, shared by all workers of the process.
 pub struct Table {
-    /// As typed.
+    /// The input as typed.
     pub name: String,
     /// Its number among all inputs.
     pub ordinal: u32,
@@ -104,10 +106,11 @@ impl fmt::Debug for Table {
 }
 
 impl Table {
-    /// Opens the store and looks at the table. A folder is held until this is dropped.
+    /// Opens the store and checks the table. A folder stays locked until the result is dropped.
     ///
     /// # Errors
-    /// [`TableError`]: there is no such store or table, somebody else has the folder, or the table's key is another.
+    /// Returns [`TableError`] if there is no such store or table, if another process has the folder
+    /// open, or if the table's key is not that of orders.
     pub fn open(input: &TableInput, ordinal: u32) -> Result<Table, TableError> {
         let name = input.name.clone();
         let rows = match &input.place {
@@ -117,10 +120,10 @@ impl Table {
         Ok(Table { name, ordinal, rows: Mutex::new(rows) })
     }
 
-    /// Opens several, numbered from `first` on.
+    /// Opens several tables, and numbers them from `first` on.
     ///
     /// # Errors
-    /// As [`Table::open`], or one of them is given twice.
+    /// Fails as [`Table::open`] does, or if one of them is given twice.
     pub fn open_all(inputs: &[TableInput], first: u32) -> Result<Vec<Table>, TableError> {
         let mut tables: Vec<Table> = Vec::new();
         for (ordinal, input) in (first..).zip(inputs) {
@@ -132,13 +135,13 @@ impl Table {
         Ok(tables)
     }
 
-    /// A reader of blocks of it; those of all readers hold every row once.
+    /// Creates a reader of this table. Each row goes to exactly one of its readers.
     pub fn reader(&self) -> TableReader<'_> {
         TableReader { table: self }
     }
 }
 
-/// Refuses a table of orders with another key.
+/// Checks that a table has the primary key of a table of orders.
 fn check_key(name: &str, found: &[KeyColumn]) -> Result<(), TableError> {
     let [wanted, ..] = schemas();
     if found == wanted.key {
@@ -147,7 +150,7 @@ fn check_key(name: &str, found: &[KeyColumn]) -> Result<(), TableError> {
     Err(TableError::Key { name: name.to_owned(), found: key_text(found), wanted: key_text(&wanted.key) })
 }
 
-/// One worker's reader of a table.
+/// A reader of blocks of a table, for one worker.
 #[derive(Debug)]
 pub struct TableReader<'a> {
     table: &'a Table,
@@ -168,7 +171,8 @@ impl Reader for TableReader<'_> {
             }
             Rows::Wire(wire) => {
                 let page = wire.next_page(BLOCK_ROWS)?;
-                // The next page is on its way while another worker makes orders of this one.
+                // The lock is released first, so that another worker can fetch the next page
+                // meanwhile.
                 drop(rows);
                 let Some((first_line, page)) = page else { return Ok(false) };
                 for (line, Row { key, cells }) in (first_line..).zip(&page) {
@@ -186,7 +190,8 @@ fn borrowed(cell: &Cell) -> CellRef<'_> {
     CellRef { name: &cell.name, value: cell.value.borrow(), version: cell.version }
 }
 
-/// Appends the order that a row is, or sets the row aside; `line` counts rows of the table from 0.
+/// Appends the row's order to the block, or sets the row aside. `line` is the row's number in the
+/// table, from 0.
 fn take_row(
     ordinal: u32,
     line: u64,
@@ -210,7 +215,7 @@ fn take_row(
     }
 }
 
-/// Bytes of a row's names and values.
+/// Returns how many bytes the names and values of a row have.
 fn bytes_of(key: &[KeyRef<'_>], cells: &[CellRef<'_>]) -> u64 {
     const NUMBER: usize = 8;
     let key = key.iter().map(|value| match value {

@@ -5,7 +5,7 @@ use store::change::{ColumnChange, Condition, Returning, RowChange, Write};
 use store::value::{KeyPart, KeyValue, Value};
 use store::{Store, StoreOptions};
 
-/// Makes a store whose table has so many rows, every hundredth of them without a price.
+/// Creates a store whose table has this many rows. Every hundredth of them has no price.
 fn store(folder: &std::path::Path, rows: u64) {
     let store = Store::open(folder, StoreOptions::default()).unwrap();
     let [orders, ..] = schemas();
@@ -50,7 +50,8 @@ fn inputs_as_typed_are_tables_or_files() {
     }
 }
 
-/// Readers that take turns see each row once, numbered in key order, whatever the number of rows in the last block.
+/// Readers that take turns see each row once, numbered in key order, whatever the size of the last
+/// block.
 #[test]
 fn readers_share_all_rows() {
     const BLOCK: u64 = BLOCK_ROWS as u64;

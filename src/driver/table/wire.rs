@@ -1,4 +1,4 @@
-//! The rows of a table in a store that is served.
+//! Reads the rows of a table from a store that is served.
 
 use tokio::runtime::{Builder, Runtime};
 
@@ -7,20 +7,22 @@ use store::read::{Direction, RangeRead, Selection};
 use store::value::{KeyPart, NamedKey, Row};
 use tablestore::client::{Client, ClientConfig, ClientError, RangePage};
 
-/// What is left of a table.
+/// The rows of a table that were not read yet.
 pub(super) struct WireRows {
     runtime: Runtime,
     client: Client,
-    /// By which all pages are as of one moment; none where the server has no live job, or is not ours.
+    /// The id of the snapshot that all pages are read from. `None` if the server has no live job,
+    /// or is not one of ours.
     snapshot: Option<u64>,
-    /// What is still to be read; none at the end.
+    /// The range that is still to be read; `None` at the end of the table.
     rest: Option<RangeRead>,
-    /// Rows given so far.
+    /// The number of rows given so far.
     given: u64,
 }
 
 impl WireRows {
-    /// Calls the store, and looks at the table in it.
+    /// Connects to the store and checks that it has a table of orders. `name` is the input as
+    /// typed, for errors.
     pub(super) fn open(name: &str, config: ClientConfig) -> Result<WireRows, TableError> {
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|cause| TableError::System { cause })?;
@@ -48,7 +50,8 @@ impl WireRows {
         Ok(WireRows { runtime, client, snapshot, rest, given: 0 })
     }
 
-    /// The next rows, at most so many, and the number of the first, from 0; none if there are none left.
+    /// Returns the next rows, at most `rows_max`, and the number of the first of them, from 0.
+    /// `None` at the end of the table.
     pub(super) fn next_page(&mut self, rows_max: usize) -> Result<Option<(u64, Vec<Row>)>, TableError> {
         let Some(rest) = &mut self.rest else { return Ok(None) };
         rest.rows_max = Some(rows_max);
@@ -67,17 +70,17 @@ impl WireRows {
 impl Drop for WireRows {
     fn drop(&mut self) {
         if let Some(id) = self.snapshot {
-            // It goes by itself too.
+            // A snapshot that cannot be closed is closed by the server when it is idle too long.
             let _ = self.runtime.block_on(self.client.close_snapshot(id));
         }
     }
 }
 
-/// Opens a snapshot where the server has some.
+/// Opens a snapshot. Returns `None` if the server has none to give.
 async fn open_snapshot(client: &Client) -> Result<Option<u64>, ClientError> {
     match client.open_snapshot().await {
         Ok(snapshot) => Ok(snapshot.map(|snapshot| snapshot.id)),
-        // No other Tablestore knows the operation.
+        // Servers other than ours do not know this operation.
         Err(ClientError::Refused { error, .. }) if (400..500).contains(&error.status) => Ok(None),
         Err(error) => Err(error),
     }

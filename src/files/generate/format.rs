@@ -1,4 +1,4 @@
-//! Generated orders as CSV, JSON lines and Parquet.
+//! Writes generated orders as CSV, JSON lines or Parquet.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -7,18 +7,18 @@ use super::{GeneratedOrder, Op, Orders, Spec, push_digits, push_order_id, push_u
 use crate::format::Format;
 use crate::parquet_write::{Column, ColumnType, GROUP_ROWS, ParquetWriteError, ParquetWriter, TextColumn};
 
-/// Lines between two calls of `on_progress`.
+/// The number of lines between two calls of `on_progress`.
 const PROGRESS_LINES: usize = 65_536;
 
-/// The most bytes that a line takes, to reserve for.
+/// The most bytes that a line takes. Buffers are reserved by it.
 const LINE_BYTES: usize = 128;
 
-/// Why orders could not be written.
+/// Why generated orders could not be written.
 #[derive(Debug)]
 pub enum WriteError {
-    /// The file did not take the bytes.
+    /// The output did not take the bytes.
     Io(io::Error),
-    /// The Parquet writer refused.
+    /// The Parquet writer refused the orders.
     Parquet(ParquetWriteError),
 }
 
@@ -48,15 +48,16 @@ impl From<ParquetWriteError> for WriteError {
     }
 }
 
-/// Writes the orders of a spec. `on_progress` is told now and then how many lines are written.
+/// Writes the orders of a spec. `on_progress` is called from time to time with the number of lines
+/// written so far.
 ///
-/// Writes come in large pieces; `out` needs no buffer. A column `op` is there only where the lines
-/// are upserts, and text lines that delete have neither price nor timestamp.
+/// Orders are written in large pieces, so `out` needs no buffer. There is a column `op` only if the
+/// lines are upserts. A line of text that deletes has neither price nor timestamp.
 ///
-/// Panics unless [`Spec::check`] agrees.
+/// Panics unless [`Spec::check`] accepts the spec.
 ///
 /// # Errors
-/// [`WriteError::Io`] where `out` does not take the bytes.
+/// Returns [`WriteError::Io`] if `out` does not take the bytes.
 pub fn write(
     spec: &Spec,
     format: Format,
@@ -147,7 +148,8 @@ fn push_at(at_ms: i64, out: &mut Vec<u8>) {
     push_digits(at_ms.unsigned_abs(), 1, out);
 }
 
-/// Row groups of one batch each, so that readers can share them.
+/// Writes row groups of at most [`GROUP_ROWS`] rows each, so that several readers can share the
+/// file.
 fn write_parquet(
     spec: &Spec,
     out: &mut (impl Write + Send),

@@ -40,7 +40,7 @@ fn the_same_spec_gives_the_same_orders_and_another_seed_others() {
 
 #[test]
 fn the_first_lines_are_these() {
-    // Held still on purpose: measurements and other tests refer to seeds.
+    // These lines must never change: measurements and other tests refer to seeds.
     let spec = Spec { orders: 2, ..Spec::default() };
     let csv = String::from_utf8(written(&spec, Format::Csv)).unwrap();
     assert_eq!(csv, CSV_OF_TWO);
@@ -69,7 +69,7 @@ fn a_few_users_order_most_and_all_users_order() {
     let mut counts: Vec<_> = by_user.into_values().collect();
     counts.sort_unstable_by(|a, b| b.cmp(a));
     let top: u32 = counts[..100].iter().sum();
-    // √0.1 of the orders are of a tenth of the users.
+    // A tenth of the users has √0.1 of the orders.
     assert!((60_000..66_000).contains(&top), "{top}");
     assert!(counts[0] > 5_000 && counts[999] < 200, "{} and {}", counts[0], counts[999]);
 }
@@ -147,7 +147,7 @@ fn text_has_a_line_for_each_order_and_its_values() {
     }
 }
 
-/// All that the readers find in a file of this name.
+/// Returns all that the readers find in a file of this name.
 fn read_back(bytes: &[u8], name: &str, envelope: Envelope) -> Block {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join(name);
@@ -169,7 +169,7 @@ fn read_back(bytes: &[u8], name: &str, envelope: Envelope) -> Block {
     block
 }
 
-/// A line as the readers see it: of an order that is appended, its own id is not known.
+/// A line as the readers see it. In a file of appended orders the order's own id is not kept.
 type Line = (Id, Option<Id>, Option<OrderState>);
 
 #[test]

@@ -1,25 +1,29 @@
-//! Where the parts of a text file start, exactly, so that several workers can read one file.
+//! Finds exactly where the parts of a text file start, so that several workers can read one file.
 //!
-//! A part `[start, end)` owns the records that start in it. Both ends are record starts found by the
-//! same rule, so the parts of a file hold each record once, whoever reads them and however many they are.
+//! A part `[start, end)` owns the records that start in it. Both ends are record starts that are
+//! found by the same rule. So the parts of a file hold each record once, whichever worker reads
+//! them and however many there are.
 //!
-//! In JSON lines every line break ends a record. In CSV it may stand in quotes, and whether a quote
-//! opens or closes depends on all that came before. What saves us from reading it all is the limit `L`
-//! on a record ([`RECORD_BYTES_MAX`](super::RECORD_BYTES_MAX)) and the rule of `csv::record_end`: a
-//! sound record has at most `L` bytes, and any other ends at its first line break. Hence, if no quote
-//! stands in the `L` bytes before a byte `b`:
+//! In JSON lines every line break ends a record. In CSV a line break may be inside quotes, and
+//! whether a quote opens or closes depends on everything before it. What saves us from reading
+//! everything is the limit `L` on a record ([`RECORD_BYTES_MAX`](super::RECORD_BYTES_MAX)) and the
+//! rule of `csv::record_end`: a sound record has at most `L` bytes, and any other record ends at
+//! its first line break. Hence, if there is no quote in the `L` bytes before a byte `b`:
 //!
-//! - *A line break among them ends a record.* Take the record it stands in. If that is not sound, it has
-//!   no other line break than its end. If it is sound and the line break were not its end, a quote would
-//!   have to close behind it: before `b` if the record starts before the `L` bytes, since it is no longer
-//!   than `L`; and if it starts among them, a quote would have to open there, too.
-//! - *If there is none, the next line break ends a record, the first to end behind `b`.* The record around
-//!   `b` does not start among the `L` bytes, or the line break before it would. So it is longer than `L`,
-//!   hence not sound, and ends at its first line break.
+//! - *A line break among them ends a record.* Take the record that contains it. If that record is
+//!   not sound, it ends at its first line break, which is its only one. If it is sound and the line
+//!   break were not its end, the line break would be in quotes, and a quote would have to close
+//!   after it. If the record starts before the `L` bytes, this quote would be before `b`, since the
+//!   record has at most `L` bytes. If it starts among them, the opening quote would be among them
+//!   too. Both contradict that there is no quote.
+//! - *If there is no line break among them, the next one ends a record, and it is the first end
+//!   after `b`.* The record around `b` does not start among the `L` bytes, because a line break
+//!   would stand before it. So it is longer than `L`, hence not sound, and ends at its first line
+//!   break.
 //!
-//! If a quote does stand there, records are counted off from the start of the file; stretches without
-//! quotes are skipped at the speed of memory. That is done once per file for all workers of a process,
-//! which wait for it at a lock, each just until its own part is found.
+//! If there is a quote, records are counted off from the start of the file; stretches without
+//! quotes are skipped at the speed of memory. This is done once per file for all workers of a
+//! process. They wait for it at a lock, each only until its own part is found.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -29,12 +33,12 @@ use std::sync::{Mutex, PoisonError};
 
 use memchr::{memchr, memrchr};
 
-/// Bytes read at a time while searching, unless a test has it otherwise.
+/// The number of bytes that are read at a time while searching. Tests use other numbers.
 const SEARCH_BYTES: usize = 256 << 10;
 
-/// Bytes that can be read at any place: a file, or a test's content.
+/// Bytes that can be read at any place: those of a file, or of a test.
 pub(super) trait ReadAt {
-    /// As [`FileExt::read_at`].
+    /// Reads bytes as [`FileExt::read_at`] does.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
 }
 
@@ -44,7 +48,8 @@ impl ReadAt for File {
     }
 }
 
-/// Reads exactly `buffer.len()` bytes; their absence is [`io::ErrorKind::UnexpectedEof`].
+/// Reads exactly `buffer.len()` bytes. Fails with [`io::ErrorKind::UnexpectedEof`] if there are
+/// fewer.
 fn read_exact_at(file: &impl ReadAt, mut buffer: &mut [u8], mut offset: u64) -> io::Result<()> {
     while !buffer.is_empty() {
         match file.read_at(buffer, offset) {
@@ -60,37 +65,37 @@ fn read_exact_at(file: &impl ReadAt, mut buffer: &mut [u8], mut offset: u64) -> 
     Ok(())
 }
 
-/// What ends a record.
+/// The rule for the end of a record.
 #[derive(Copy, Clone)]
 pub(super) enum Rule {
-    /// Every line break.
+    /// Every line break ends a record.
     Line,
-    /// A line break that is not in quotes.
+    /// A line break that is not in quotes ends a record.
     Quoted(Quoted),
 }
 
-/// What ends a record of CSV.
+/// The rule for the end of a CSV record.
 #[derive(Copy, Clone)]
 pub(super) struct Quoted {
-    /// `L` of the module's argument.
+    /// The limit `L` of the argument in this module's documentation.
     pub(super) record_bytes_max: usize,
-    /// Bytes of the record at the start of the given ones, or `None` if that takes more bytes to
-    /// tell; the second argument says that no more follow.
+    /// Returns the length of the record at the start of the given bytes, or `None` if more bytes
+    /// are needed to tell. The second argument says that no more bytes follow.
     pub(super) record_end: fn(&[u8], bool) -> Option<usize>,
 }
 
 /// The record starts of one file between `first` and `size`.
 pub(super) struct Boundaries {
     rule: Rule,
-    /// Where the first record starts: behind the header.
+    /// The place where the first record starts, after the header.
     first: u64,
-    /// Bytes of the file that count.
+    /// The number of bytes of the file that are read.
     size: u64,
-    /// Whether the file's end ends the last record, which then needs no line break.
+    /// Whether the end of the file ends the last record, which then needs no line break.
     ends: bool,
-    /// Bytes read at a time while searching.
+    /// The number of bytes that are read at a time while searching.
     search_bytes: usize,
-    /// Answers that took counting off from the file's start, by what was asked.
+    /// The record starts that were found by counting off, by the place that was asked for.
     counted: Mutex<BTreeMap<u64, u64>>,
 }
 
@@ -106,7 +111,8 @@ impl Boundaries {
         }
     }
 
-    /// The first record start at or behind `at`, or the end of the last record if there is none.
+    /// Returns the first record start at or after `at`, or the end of the last record if there is
+    /// none.
     pub(super) fn start_from(&self, file: &impl ReadAt, at: u64) -> io::Result<u64> {
         if at <= self.first {
             return Ok(self.first);
@@ -129,7 +135,7 @@ impl Boundaries {
         }
     }
 
-    /// The end of the last record that is complete without the end of the file.
+    /// Returns the end of the last record that is complete without the end of the file.
     fn complete_end(&self, file: &impl ReadAt) -> io::Result<u64> {
         match self.rule {
             Rule::Line => self.last_line_start(file),
@@ -140,7 +146,8 @@ impl Boundaries {
         }
     }
 
-    /// What the bytes before `at` alone tell, by the module's argument.
+    /// Returns what the bytes before `at` alone tell, by the argument in this module's
+    /// documentation.
     fn sound_line(&self, file: &impl ReadAt, at: u64, quoted: Quoted) -> io::Result<Sound> {
         let before = quoted.record_bytes_max as u64;
         if at < self.first + before {
@@ -155,9 +162,10 @@ impl Boundaries {
         })
     }
 
-    /// [`walk`](Self::walk) from the nearest place that is known.
+    /// Does a [`walk`](Self::walk) from the nearest record start that is known.
     fn count_off(&self, file: &impl ReadAt, at: u64, quoted: Quoted) -> io::Result<u64> {
-        // Held while walking: who waits here needs what is being found, or a walk from its end.
+        // The lock is held during the walk: a worker that waits here needs its result, or continues
+        // from its end.
         let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
         let known = counted.range(..=at).next_back().map_or(self.first, |(_, start)| *start);
         let start = self.walk(file, known, at, quoted)?;
@@ -165,8 +173,9 @@ impl Boundaries {
         Ok(start)
     }
 
-    /// From the record start `start` to the first record start at or behind `target`, or to the end.
-    /// Without [`ends`](Self::ends), the end is the start of the record that is not complete.
+    /// Walks from the record start `start` to the first record start at or after `target`, or to
+    /// the end. Without [`ends`](Self::ends), the end is the start of the record that is not
+    /// complete.
     fn walk(&self, file: &impl ReadAt, mut start: u64, target: u64, quoted: Quoted) -> io::Result<u64> {
         let mut bytes = vec![0; quoted.record_bytes_max + self.search_bytes];
         while start < target {
@@ -190,7 +199,8 @@ impl Boundaries {
             }
             start += at as u64;
             if at == 0 {
-                // The window is longer than a record may be: this is one line, or the last record.
+                // The window is longer than a record may be. So this is one line that is too long,
+                // or the last record.
                 let next = if window_ends { None } else { self.line_start_from(file, start + held as u64)? };
                 match next {
                     Some(next) => start = next,
@@ -204,8 +214,8 @@ impl Boundaries {
         Ok(start)
     }
 
-    /// The start of the first line that starts at or behind `at`, which is behind the first record's
-    /// start; `None` if no line break comes.
+    /// Returns the start of the first line that starts at or after `at`; `None` if no line break
+    /// comes. `at` must be after the start of the first record.
     fn line_start_from(&self, file: &impl ReadAt, at: u64) -> io::Result<Option<u64>> {
         let mut bytes = vec![0; self.search_bytes];
         let mut from = at - 1;
@@ -220,7 +230,7 @@ impl Boundaries {
         Ok(None)
     }
 
-    /// The position behind the last line break.
+    /// Returns the position after the last line break, or the first record start if there is none.
     fn last_line_start(&self, file: &impl ReadAt) -> io::Result<u64> {
         let mut bytes = vec![0; self.search_bytes];
         let mut end = self.size;
@@ -237,13 +247,13 @@ impl Boundaries {
     }
 }
 
-/// What the bytes before a place tell of records.
+/// What the bytes before a place tell about records.
 enum Sound {
-    /// A record starts here, and no line break stands between here and the place.
+    /// A record starts here, and there is no line break between here and the place.
     Start(u64),
-    /// The place is in a line longer than a record may be.
+    /// The place is in a line that is longer than a record may be.
     InLongLine,
-    /// Nothing: there are quotes, or too few bytes.
+    /// They tell nothing: there are quotes, or too few bytes.
     Unknown,
 }
 

@@ -1,9 +1,9 @@
-//! From an input as typed to the files it means, before any of them is opened.
+//! Finds the files that an input as typed means, before any of them is opened.
 //!
-//! A path is looked up as it stands before it is tried as a glob, so a file whose name holds brackets
-//! can be named. Directories are read with their subdirectories, in the order of names; hidden names
-//! and links to directories (which may form circles) are passed over. What a glob or a directory finds
-//! is the same on each worker and host that has the same files.
+//! A path is looked up as it stands before it is tried as a glob, so a file whose name contains
+//! brackets can be named. Directories are read with their subdirectories, in the order of names.
+//! Hidden names, and links to directories (which may form circles), are skipped. A glob or a
+//! directory finds the same on all workers and hosts that have the same files.
 
 use std::fs;
 use std::io;
@@ -11,26 +11,27 @@ use std::path::{Path, PathBuf};
 
 use super::{Compression, Format, InputError};
 
-/// An input as typed that means standard input.
+/// The input as typed that means standard input.
 pub(super) const STDIN: &str = "-";
 
-/// What standard input is called in messages.
+/// The name of standard input in messages.
 pub(super) const STDIN_NAME: &str = "standard input";
 
-/// One input and what its name tells.
+/// One input, and what its name tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Found {
-    /// The path as shown.
+    /// The path as it is shown.
     pub(super) name: String,
-    /// Where it is; `None` for standard input.
+    /// The path; `None` for standard input.
     pub(super) path: Option<PathBuf>,
     pub(super) format: Format,
     pub(super) compression: Compression,
 }
 
-/// The inputs that an argument means, in order. Empty only for a pattern (see [`is_pattern`]).
+/// Returns the inputs that an argument means, in order. The list is empty only for a pattern (see
+/// [`is_pattern`]).
 ///
-/// `format` is that of files whose names tell none.
+/// `format` is the format of files whose names do not tell one.
 pub(super) fn discover(typed: &str, format: Option<Format>) -> Result<Vec<Found>, InputError> {
     if typed == STDIN {
         let format = format.unwrap_or(Format::Csv);
@@ -50,7 +51,8 @@ pub(super) fn discover(typed: &str, format: Option<Format>) -> Result<Vec<Found>
     }
 }
 
-/// Whether an argument may come to mean more files than it does now: a directory or a glob.
+/// Returns whether an argument may later mean more files than now, because it is a directory or a
+/// glob.
 pub(super) fn is_pattern(typed: &str) -> bool {
     match fs::metadata(typed) {
         Ok(metadata) => metadata.is_dir(),
@@ -58,7 +60,7 @@ pub(super) fn is_pattern(typed: &str) -> bool {
     }
 }
 
-/// The error for an argument that means no file.
+/// Returns the error for an argument that means no file.
 pub(super) fn nothing_found(typed: &str) -> InputError {
     if Path::new(typed).is_dir() {
         InputError::NoOrdersFiles { directory: typed.to_owned() }
@@ -67,7 +69,7 @@ pub(super) fn nothing_found(typed: &str) -> InputError {
     }
 }
 
-/// The error for a file that the operating system does not open.
+/// Returns the error for a file that the operating system does not open.
 pub(super) fn open_error(path: &Path, cause: io::Error) -> InputError {
     let name = path.display().to_string();
     match cause.kind() {

@@ -1,4 +1,4 @@
-//! What can be wrong with an input as a whole. A bad row is a [`Reject`](super::Reject), not an error.
+//! The errors of a whole input. A bad row is a [`Reject`](super::Reject) and not an error.
 
 use std::fmt;
 use std::io;
@@ -6,113 +6,116 @@ use std::io;
 use super::Compression;
 use super::parquet::ParquetError;
 
-/// Why an input cannot be read. Each is one sentence that names the input; all of them end the run.
+/// Why an input cannot be read. Each is printed as one sentence that names the input, and ends the
+/// run.
 #[derive(Debug)]
 pub enum InputError {
-    /// Nothing is at the path.
+    /// There is nothing at the path.
     NotFound {
-        /// The path as shown.
+        /// The path as it is shown.
         name: String,
     },
-    /// A directory without a file of a known extension.
+    /// The directory holds no file with a known extension.
     NoOrdersFiles {
         /// The directory as typed.
         directory: String,
     },
-    /// A glob that no file matches.
+    /// No file matches the glob.
     NoMatch {
         /// The glob as typed.
         pattern: String,
     },
-    /// A glob that cannot be read as one.
+    /// The glob is not valid.
     BadPattern {
         /// The glob as typed.
         pattern: String,
         /// What is wrong with it, and where.
         reason: String,
     },
-    /// A file whose extension tells nothing, with no format given.
+    /// The extension of the file tells no format, and none was given.
     UnknownFormat {
-        /// The path as shown.
+        /// The path as it is shown.
         name: String,
     },
-    /// One file under two names.
+    /// The same file is given under two names.
     Twice {
-        /// The path as shown, the second time.
+        /// The second name, as it is shown.
         name: String,
-        /// The path as shown, the first time.
+        /// The first name, as it is shown.
         before: String,
     },
-    /// Parquet where the bytes come only once: its table of contents is at the end.
+    /// Parquet comes from a stream. It cannot be read so, because its table of contents is at the
+    /// end.
     ParquetStream {
-        /// The path as shown.
+        /// The path as it is shown.
         name: String,
     },
-    /// A file that cannot be opened or asked for its size.
+    /// The file cannot be opened, or its size cannot be read.
     Open {
-        /// The path as shown.
+        /// The path as it is shown.
         name: String,
-        /// What the operating system said.
+        /// The operating system's error.
         cause: io::Error,
     },
-    /// A read that failed.
+    /// Reading has failed.
     Read {
-        /// The path as shown.
+        /// The path as it is shown.
         name: String,
-        /// How far the file had been read, in bytes as stored.
+        /// How far the file had been read, in bytes as they are stored.
         at: u64,
-        /// What the operating system said.
+        /// The operating system's error.
         cause: io::Error,
     },
-    /// A CSV file without a single byte.
+    /// The CSV file has not a single byte.
     Empty {
-        /// The path as shown.
+        /// The path as it is shown.
         name: String,
         /// The header line that was expected.
         expected: String,
     },
-    /// A CSV file whose first line is not a header that names the columns.
+    /// The first line of the CSV file is not a header that names the columns.
     Header {
-        /// The path as shown.
+        /// The path as it is shown.
         name: String,
         /// What is wrong with the line.
         reason: String,
     },
-    /// A compressed file that ends before its stream does.
+    /// The compressed file ends before its compressed stream does.
     CutShort {
-        /// The path as shown.
+        /// The path as it is shown.
         name: String,
-        /// How it is compressed.
+        /// The kind of compression.
         compression: Compression,
-        /// How many bytes it has.
+        /// The number of bytes that the file has.
         at: u64,
     },
-    /// A compressed file whose stream makes no sense.
+    /// The compressed stream of the file is not valid.
     Damaged {
-        /// The path as shown.
+        /// The path as it is shown.
         name: String,
-        /// How it is compressed.
+        /// The kind of compression.
         compression: Compression,
-        /// About where, in bytes as stored.
+        /// Roughly where the error is, in bytes as they are stored.
         at: u64,
-        /// What the decompressor said.
+        /// The decompressor's error.
         cause: io::Error,
     },
-    /// A file that became shorter while it was being read.
+    /// The file became shorter while it was being read.
     Shrank {
-        /// The path as shown.
+        /// The path as it is shown.
         name: String,
         /// Its size at the start, in bytes.
         from: u64,
-        /// Where it ends now, in bytes.
+        /// Its size now, in bytes.
         to: u64,
     },
-    /// A Parquet file that cannot be read.
+    /// The Parquet file cannot be read.
     Parquet(ParquetError),
 }
 
 impl InputError {
-    /// The exit code of a program that ends with this error: what is wrong with a file is for its owner to put right.
+    /// Returns the exit code of a program that ends with this error. It is always 2, as for every
+    /// bad input.
     pub fn exit_code(&self) -> u8 {
         2
     }

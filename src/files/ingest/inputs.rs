@@ -1,9 +1,10 @@
-//! From the inputs as typed to a plan: which files there are, what they are, and who reads which part.
+//! Makes a plan from the inputs as typed: which files there are, what they are, and which worker
+//! reads which part.
 //!
-//! Every worker of every process makes the same plan of the same files and takes its own parts of it;
-//! nothing is handed out at run time. A text file is cut into byte ranges (where exactly is looked up
-//! when a part is opened, see [`boundary`](super::boundary)), a Parquet file into row groups; small,
-//! compressed and piped inputs go to one worker each.
+//! Every worker of every process makes the same plan for the same files and takes its own parts of
+//! it. Nothing is handed out while the run goes on. A text file is cut into byte ranges; where
+//! exactly is found when a part is opened, see [`boundary`](super::boundary). A Parquet file is cut
+//! into row groups. Small, compressed and piped inputs are each read by one worker.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -19,67 +20,67 @@ use super::{
     csv, jsonl, parquet,
 };
 
-/// Text files of fewer bytes than this are read by one worker.
+/// Text files with fewer bytes than this are read by one worker.
 pub const SPLIT_BYTES_MIN: u64 = 64 << 10;
 
-/// The inputs as asked for.
+/// The inputs and how to read them.
 #[derive(Clone, Debug)]
 pub struct InputOptions {
-    /// As typed: paths, directories, globs, and `-` for standard input.
+    /// The inputs as typed: paths, directories, globs, and `-` for standard input.
     pub inputs: Vec<String>,
-    /// The format of inputs whose names tell none. Standard input is CSV unless this says otherwise.
+    /// The format of inputs whose names tell none. Without it, standard input is CSV.
     pub format: Option<Format>,
-    /// Whether lines are orders or latest states of orders.
+    /// Whether lines are orders, or the latest states of orders.
     pub envelope: Envelope,
-    /// How the columns are called.
+    /// The names of the columns.
     pub names: ColumnNames,
-    /// Ordinal of the first input; processes with inputs of their own differ here.
+    /// The number of the first input. Processes with inputs of their own have different ones.
     pub first_input: u32,
-    /// Whether a [`Tail`](super::Tail) reads on where the parts end. The parts then leave a last line
-    /// without a line break to it, and all of standard input and pipes; a directory or a glob may be
-    /// empty at first, and a CSV file may still lack its header.
+    /// Whether a [`Tail`](super::Tail) continues where the parts end. The parts then leave to it a
+    /// last line without a line break, and everything from standard input and pipes. A directory or
+    /// a glob may be empty at first, and a CSV file may not have its header yet.
     pub follow: bool,
 }
 
-/// One input.
+/// One input of a plan.
 pub struct Input {
-    /// The path as shown.
+    /// The path as it is shown.
     pub name: String,
-    /// Where it is; `None` for standard input.
+    /// The path; `None` for standard input.
     pub path: Option<PathBuf>,
-    /// What its records look like.
+    /// The format of its records.
     pub format: Format,
-    /// How it is stored.
+    /// How the input is compressed.
     pub compression: Compression,
-    /// Its size as stored; `None` for standard input and pipes.
+    /// Its size as it is stored, in bytes; `None` for standard input and pipes.
     pub size_bytes: Option<u64>,
     /// Its number among all inputs.
     pub ordinal: u32,
     pub(super) layout: Layout,
 }
 
-/// What is known of the inside of an input.
+/// What is known about the inside of an input.
 pub(super) enum Layout {
-    /// A text file that can be read anywhere.
+    /// A text file that can be read at any place.
     Text {
-        /// The header of a CSV file; `None` where there is none, or not yet.
+        /// The header of a CSV file; `None` for other formats.
         header: Option<CsvHeader>,
         boundaries: Boundaries,
     },
-    /// Anything that is read from its start to its end.
+    /// An input that is read from its start to its end by one worker.
     Whole,
-    /// A followed CSV file that does not have its header yet: all of it is the tail's.
+    /// A followed CSV file that does not have its header yet. The tail reads all of it.
     Unborn,
-    /// Parquet, by the rows of its row groups.
+    /// A Parquet file, with the number of rows of each of its row groups.
     RowGroups(Vec<u64>),
 }
 
 /// What one worker reads of one input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
-    /// Index of the input in [`Plan::inputs`].
+    /// The index of the input in [`Plan::inputs`].
     pub input: usize,
-    /// Its place among the parts of the input: they follow each other in this order, counted from 0.
+    /// The number of the part within its input, from 0. The parts follow each other in this order.
     pub ordinal: u32,
     span: Span,
 }
@@ -92,18 +93,19 @@ enum Span {
     RowGroups(Range<usize>),
 }
 
-/// Every input, found and checked.
+/// A plan of all inputs, which were found and checked.
 pub struct Plan {
-    /// In the order of positions: as typed, with directories and globs expanded in place.
+    /// All inputs in the order of their positions: as typed, with directories and globs expanded in
+    /// their place.
     pub inputs: Vec<Input>,
     pub(super) options: InputOptions,
 }
 
 impl Plan {
-    /// Finds every input, opens it and reads its header or footer, except for pipes, which are left alone.
+    /// Finds every input, opens it and reads its header or footer. Pipes are not opened.
     ///
     /// # Errors
-    /// The first input that is missing, unreadable, named twice or not what it should be.
+    /// Returns the error of the first input that is missing, unreadable, named twice or not valid.
     pub fn new(options: &InputOptions) -> Result<Plan, InputError> {
         let mut inputs = Vec::new();
         let mut seen = HashMap::new();
@@ -124,17 +126,19 @@ impl Plan {
         Ok(Plan { inputs, options: options.clone() })
     }
 
-    /// Name and size of each input, for the check that all hosts have the same.
+    /// Returns the name and size of each input. Hosts compare them to check that they have the same
+    /// files.
     pub fn manifest(&self) -> Vec<(String, Option<u64>)> {
         self.inputs.iter().map(|input| (input.name.clone(), input.size_bytes)).collect()
     }
 
-    /// Bytes of all inputs as stored; `None` if one is a pipe.
+    /// Returns the bytes of all inputs as they are stored; `None` if one is a pipe.
     pub fn total_bytes(&self) -> Option<u64> {
         self.inputs.iter().map(|input| input.size_bytes).sum()
     }
 
-    /// The parts that worker `worker` of `peers` reads. Those of all workers hold every record once.
+    /// Returns the parts that worker `worker` of `peers` reads. The parts of all workers hold every
+    /// record once.
     pub fn parts(&self, worker: usize, peers: usize) -> Vec<Part> {
         assert!(worker < peers, "worker {worker} of {peers}");
         let mut parts = Vec::new();
@@ -164,7 +168,8 @@ impl Plan {
                 }
                 (Layout::Unborn, _) => {}
                 (Layout::RowGroups(rows), _) => {
-                    // Turned by the index, so that small files do not all go to one worker.
+                    // The shares are rotated by the index, so that small files do not all go to one
+                    // worker.
                     let share = (worker + peers - index % peers) % peers;
                     let groups = row_group_share(rows, share, peers);
                     push(share as u32, Span::RowGroups(groups));
@@ -174,10 +179,12 @@ impl Plan {
         parts
     }
 
-    /// Opens a part of this plan. Panics if it is of another plan.
+    /// Opens a part of this plan. Waits for the header if the input is a pipe. Panics if the part
+    /// is of another plan.
     ///
     /// # Errors
-    /// The input is gone, unreadable or changed, or the header of a pipe is bad; a pipe is waited for.
+    /// Returns an error if the input is gone, unreadable or changed, or if the header of a pipe is
+    /// bad.
     pub fn open(&self, part: &Part) -> Result<Box<dyn Reader<Error = InputError>>, InputError> {
         let input = &self.inputs[part.input];
         let envelope = self.options.envelope;
@@ -231,7 +238,7 @@ impl Input {
         Ok(input)
     }
 
-    /// Checks the start or the end of a regular file, where there is something to check.
+    /// Checks the start or the end of a regular file, if its format has something to check there.
     fn look_inside(&self, path: &Path, size: u64, options: &InputOptions) -> Result<Layout, InputError> {
         if self.format == Format::Parquet {
             return Ok(Layout::RowGroups(parquet::row_groups(path)?));
@@ -266,23 +273,23 @@ impl Input {
         Ok(Layout::Text { header, boundaries })
     }
 
-    /// The worker that reads this input, at `index` of the plan, if it is a pipe.
+    /// Returns the worker that reads this input, if it is a pipe. `index` is its index in the plan.
     pub(super) fn stream_owner(&self, index: usize, peers: usize) -> usize {
         if self.path.is_none() { 0 } else { index % peers }
     }
 
-    /// Opens the input to be read from start to end.
+    /// Opens the input so that it is read from start to end.
     fn whole(&self) -> Result<Source, InputError> {
         Source::whole(&self.name, self.path.as_deref(), self.compression)
     }
 
-    /// The error for a read of the input's file that failed.
+    /// Returns the error for a failed read of this input's file.
     pub(super) fn read_error(&self, file: &File, at: u64, cause: io::Error) -> InputError {
         read_error(&self.name, file, self.size_bytes.unwrap_or(0), at, cause)
     }
 }
 
-/// A parser of the records behind a header.
+/// Creates a parser of the records after a header.
 ///
 /// Panics if the format is CSV and there is no header.
 pub(super) fn parser(
@@ -311,12 +318,13 @@ fn rule(format: Format) -> Rule {
     }
 }
 
-/// The row groups whose middle row falls into share `share` of `shares` equal shares of all rows.
+/// Returns the row groups whose middle row falls into share `share` of `shares` equal shares of all
+/// rows.
 fn row_group_share(rows: &[u64], share: usize, shares: usize) -> Range<usize> {
     let total = rows.iter().map(|rows| u128::from(*rows)).sum::<u128>().max(1);
     let mut before = 0;
     let mut share_of = |rows: &u64| {
-        // In half rows, so that the middle is a whole number and never the end.
+        // Counted in half rows, the middle is a whole number and never the end.
         let middle = 2 * before + u128::from(*rows);
         before += u128::from(*rows);
         (middle * shares as u128 / (2 * total)).min(shares as u128 - 1) as usize
@@ -325,7 +333,7 @@ fn row_group_share(rows: &[u64], share: usize, shares: usize) -> Range<usize> {
     shares_of_groups.partition_point(|of| *of < share)..shares_of_groups.partition_point(|of| *of <= share)
 }
 
-/// What a path leads to, whatever it is called; pipes have no other name than their own.
+/// Returns the path without links, so that one file has one path. Pipes keep the name they have.
 pub(super) fn canonical(path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }

@@ -1,4 +1,4 @@
-//! Orders from files and streams: every worker reads its own part, a block at a time.
+//! Reads orders from files and streams. Every worker reads its own parts, a block at a time.
 
 mod boundary;
 pub mod csv;
@@ -21,11 +21,12 @@ pub use inputs::{Input, InputOptions, Part, Plan, SPLIT_BYTES_MIN};
 pub use reader::BLOCK_BYTES;
 pub use tail::{TAIL_PART, Tail, TailState};
 
-/// Bytes that must be readable behind the valid bytes of a buffer handed to a [`Parser`].
+/// The number of bytes that must be readable after the valid bytes of a buffer that a [`Parser`]
+/// gets.
 pub const BUFFER_PADDING: usize = 64;
 
-/// Longest record of text, in bytes, its line break included (a missing last one counts); a longer
-/// one is a reject.
+/// The longest text record, in bytes, its line break included (counted even if the last one is
+/// missing). A longer record is set aside.
 pub const RECORD_BYTES_MAX: usize = 1 << 20;
 
 /// The byte order mark that some programs put before UTF-8 text.
@@ -33,17 +34,18 @@ pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Turns complete records of one part of an input into orders.
 pub trait Parser {
-    /// Parses the records of `buffer[..valid]`, which starts where a record starts (or, after a
-    /// call that consumed the start of a record that is too long, where that call stopped).
+    /// Parses the records of `buffer[..valid]`. The buffer starts where a record starts. After a
+    /// call that consumed the start of a record that is too long, it starts where that call
+    /// stopped.
     ///
-    /// `offset` is where `buffer[0]` stands in its input; `at_end` says that no bytes follow, so
-    /// the last record may lack its line break. Appends to `block`: orders at `epoch` with
-    /// difference 1 ([`Envelope::Append`]) or upserts, rejects, and the number of lines; the
-    /// block's `bytes` are the caller's to count.
+    /// `offset` is the position of `buffer[0]` in its input. `at_end` says that no bytes follow, so
+    /// the last record may lack its line break. Appends to `block` orders at `epoch` with
+    /// difference 1 ([`Envelope::Append`]) or upserts, rejects, and the number of lines. The caller
+    /// counts the block's `bytes`.
     ///
     /// Returns how many bytes were consumed: up to the start of the first record that is not
-    /// complete, all of them if `at_end`, and never 0 where `valid` is at least
-    /// [`RECORD_BYTES_MAX`]. However an input is cut into calls, the result is the same.
+    /// complete, or all of them if `at_end`. It is never 0 if `valid` is at least
+    /// [`RECORD_BYTES_MAX`]. The result is the same however an input is cut into calls.
     ///
     /// Panics unless `buffer.len() >= valid + BUFFER_PADDING`.
     fn parse(
@@ -56,7 +58,7 @@ pub trait Parser {
         block: &mut Block,
     ) -> usize;
 
-    /// Sets the round of the positions of all records from here on.
+    /// Sets the round in the positions of all records from here on.
     fn set_round(&mut self, round: u32);
 
     /// Counts lines of the part that are not passed to [`parse`](Parser::parse), such as a header.
@@ -65,42 +67,43 @@ pub trait Parser {
 
 /// Reads the records of one part of an input.
 pub trait Reader {
-    /// Why the input cannot be read.
+    /// The error if the input cannot be read.
     type Error;
 
-    /// Reads the next block of input, some 64 KiB of it, and appends what it holds to `block`.
+    /// Reads the next block of input, about 64 KiB, and appends what it holds to `block`.
     ///
-    /// Returns `false`, having appended nothing, once the part is at its end.
+    /// Returns `false`, without having appended anything, once the part is at its end.
     fn read_block(&mut self, epoch: Epoch, block: &mut Block) -> Result<bool, Self::Error>;
 }
 
-/// What a [`Parser`] is told about the part of an input that it reads.
+/// What a [`Parser`] must know about the part of an input that it reads.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub struct ParserContext {
-    /// Whether lines are orders or latest states of orders.
+    /// Whether lines are orders, or the latest states of orders.
     pub envelope: Envelope,
-    /// Ordinal of the input.
+    /// The number of the input among all inputs.
     pub input: u32,
-    /// Ordinal of the part of the input.
+    /// The number of the part within its input.
     pub part: u32,
-    /// Round of the positions of the records.
+    /// The round in the positions of the records.
     pub round: u32,
 }
 
 /// The names of the columns (CSV, Parquet) or members (JSON lines) that make an order.
 ///
-/// `Some` is exactly that name; `None` is either of the default spellings.
+/// `Some` means exactly that name; `None` means any of the default names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ColumnNames {
-    /// Who ordered; by default `user_id` or `UserId`.
+    /// The user's id; by default `user_id` or `UserId`.
     pub user_id: Option<String>,
-    /// Which order of theirs; by default `order_id` or `OrderId`.
+    /// The order's id; by default `order_id` or `OrderId`.
     pub order_id: Option<String>,
-    /// How much; by default `price`.
+    /// The price; by default `price`.
     pub price: Option<String>,
-    /// When, in epoch milliseconds; by default `timestamp`.
+    /// The event time, in epoch milliseconds; by default `timestamp`.
     pub timestamp: Option<String>,
-    /// `put` or `delete`; by default `op`. The only one that inputs may lack.
+    /// The operation, `put` or `delete`; by default `op`. An input may lack it, unless its name is
+    /// given.
     pub op: Option<String>,
 }
 
@@ -113,33 +116,35 @@ pub enum Envelope {
     Upsert,
 }
 
-/// A bad row, set aside.
+/// A bad row that was set aside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reject {
-    /// Ordinal of the input.
+    /// The number of the input among all inputs.
     pub input: u32,
-    /// Ordinal of the part of the input that the row was read in.
+    /// The number of the part of the input in which the row was read.
     pub part: u32,
-    /// Line of the row, counted from 0 at the start of the part; where the part is [`TAIL_PART`], from
-    /// where the tail began to read the input, which is its start only for what came later or anew.
+    /// The line of the row, counted from 0 at the start of the part. If the part is [`TAIL_PART`],
+    /// it is counted from where the tail began to read the input. That is its start only if the
+    /// input came later or was read anew.
     pub line: u64,
-    /// Why, in a clear sentence that names the column and the value.
+    /// The reason, a clear sentence that names the column and the value.
     pub reason: String,
-    /// The row as it was.
+    /// The bytes of the row as they were.
     pub raw: Vec<u8>,
 }
 
-/// What one call of [`Reader::read_block`] read. Buffers are emptied and reused by the caller.
+/// What calls of [`Reader::read_block`] have read. The caller empties and reuses it.
 #[derive(Default)]
 pub struct Block {
-    /// Envelope append: the orders, each at the block's epoch with difference 1.
+    /// With envelope append: the orders, each at the block's epoch with difference 1.
     pub orders: Vec<(Order, Epoch, Diff)>,
-    /// Envelope upsert: the lines, each at the block's epoch.
+    /// With envelope upsert: the lines, each at the block's epoch.
     pub upserts: Vec<Upsert>,
-    /// What was set aside.
+    /// The rows that were set aside.
     pub rejects: Vec<Reject>,
-    /// Bytes of input consumed (of the file as it is stored).
+    /// The bytes of input that were consumed, counted as they are stored.
     pub bytes: u64,
-    /// Lines of input consumed, good and bad (CSV header lines included; a quoted line break counts).
+    /// The lines of input that were consumed, good and bad. CSV header lines and line breaks in
+    /// quotes count too.
     pub lines: u64,
 }

@@ -1,8 +1,8 @@
-//! Reads a part of a text input block by block and has it parsed while it is warm in the cache.
+//! Reads a part of a text input in blocks, and has each parsed while it is in the cache.
 //!
-//! Files are read into a buffer, not mapped into memory: a mapped file that another program cuts short
-//! kills the process with a signal, while a read of it is an error we can name. The copy costs little,
-//! for the block is small enough to stay in the cache that the parser reads it from.
+//! Files are read into a buffer and not mapped into memory. If another program cut a mapped file
+//! short, a signal would kill this process, while a failed read is an error that we can name. The
+//! copy costs little, because the block is small enough to stay in the cache until it is parsed.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};
@@ -17,25 +17,25 @@ use super::{
     BUFFER_PADDING, Block, ColumnNames, Compression, InputError, Parser, RECORD_BYTES_MAX, Reader, csv,
 };
 
-/// Bytes of input in a block.
+/// The number of bytes of input in a block.
 pub const BLOCK_BYTES: usize = 64 << 10;
 
-/// Bytes read at a time from a compressed file.
+/// The number of bytes that are read at a time from a compressed file.
 const COMPRESSED_READ_BYTES: usize = 64 << 10;
 
-/// Where the bytes of a part come from.
+/// The source of a part's bytes.
 pub(super) enum Source {
     /// A byte range of a regular file.
     Range { file: File, position: u64, end: u64 },
-    /// Bytes that come once: standard input or a pipe.
+    /// Standard input or a pipe, whose bytes come only once.
     Stream { stream: Box<dyn Read + Send>, read_bytes: u64 },
-    /// A compressed file.
+    /// A file compressed with gzip.
     Gzip(Box<MultiGzDecoder<BufReader<Counted>>>),
-    /// A compressed file.
+    /// A file compressed with Zstandard.
     Zstd(zstd::stream::read::Decoder<'static, BufReader<Counted>>),
 }
 
-/// Counts what is read of a compressed file.
+/// A reader that counts the bytes that are read of a compressed file.
 pub(super) struct Counted {
     file: Box<dyn Read + Send>,
     read_bytes: u64,
@@ -50,7 +50,8 @@ impl Read for Counted {
 }
 
 impl Source {
-    /// All of a file or pipe, or of standard input, to be read from its start to its end.
+    /// Creates a source of a whole file or pipe, or of standard input, which is read from start to
+    /// end.
     pub(super) fn whole(
         name: &str,
         path: Option<&Path>,
@@ -71,7 +72,8 @@ impl Source {
         })
     }
 
-    /// Bytes read so far, of the input as it is stored.
+    /// Returns the number of bytes read so far, counted as they are stored. For a range it is the
+    /// position in the file.
     fn stored_bytes(&self) -> u64 {
         match self {
             Source::Range { position, .. } => *position,
@@ -89,7 +91,7 @@ impl Source {
         }
     }
 
-    /// As [`Read::read`]; a file that ends before its range does is an unexpected end.
+    /// Reads as [`Read::read`] does. It is an unexpected end if a file ends before its range does.
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Source::Range { file, position, end } => {
@@ -112,12 +114,12 @@ impl Source {
         }
     }
 
-    /// The error for a failed [`read`](Self::read) of an input.
+    /// Returns the error for a failed [`read`](Self::read) of an input.
     pub(super) fn error(&self, name: &str, cause: io::Error) -> InputError {
         let name = name.to_owned();
         let at = self.stored_bytes();
         let is_end = cause.kind() == io::ErrorKind::UnexpectedEof;
-        // What the operating system reports has a number; what a decompressor finds has none.
+        // Errors of the operating system have a number; errors of a decompressor have none.
         let is_stream = cause.raw_os_error().is_none();
         match (self, self.compression()) {
             (Source::Range { end, file, .. }, _) if is_end => read_error(&name, file, *end, at, cause),
@@ -129,7 +131,7 @@ impl Source {
     }
 }
 
-/// The error for a read of a file, which had `size` bytes, that failed.
+/// Returns the error for a failed read of a file, which had `size` bytes at the start.
 pub(super) fn read_error(name: &str, file: &File, size: u64, at: u64, cause: io::Error) -> InputError {
     let name = name.to_owned();
     if cause.kind() == io::ErrorKind::UnexpectedEof {
@@ -140,11 +142,11 @@ pub(super) fn read_error(name: &str, file: &File, size: u64, at: u64, cause: io:
     }
 }
 
-/// Bytes of an input that are not parsed yet.
+/// A buffer of bytes of an input that are not parsed yet.
 pub(super) struct Buffer {
     bytes: Vec<u8>,
     valid: usize,
-    /// Where the first byte stands in the (uncompressed) input.
+    /// The position of the first byte in the (uncompressed) input.
     offset: u64,
 }
 
@@ -153,18 +155,19 @@ impl Buffer {
         Buffer { bytes: vec![0; BLOCK_BYTES + BUFFER_PADDING], valid: 0, offset }
     }
 
-    /// Drops all bytes held and begins at another place.
+    /// Drops all bytes held, and begins at another position.
     pub(super) fn restart(&mut self, offset: u64) {
         self.valid = 0;
         self.offset = offset;
     }
 
-    /// The bytes held.
+    /// Returns the bytes held.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes[..self.valid]
     }
 
-    /// Room for `wanted` more bytes behind those held, to be taken with [`extend`](Self::extend).
+    /// Returns room for `wanted` more bytes after those held. [`extend`](Self::extend) then takes
+    /// them.
     pub(super) fn room(&mut self, wanted: usize) -> &mut [u8] {
         let needed = self.valid + wanted + BUFFER_PADDING;
         if self.bytes.len() < needed {
@@ -178,7 +181,8 @@ impl Buffer {
         self.valid += count;
     }
 
-    /// Has the records parsed; what is left is moved to the front. Returns the bytes consumed.
+    /// Has the complete records parsed and moves the rest to the front. Returns the number of bytes
+    /// consumed.
     pub(super) fn parse(
         &mut self,
         parser: &mut dyn Parser,
@@ -191,14 +195,15 @@ impl Buffer {
         consumed
     }
 
-    /// Drops the first bytes.
+    /// Drops the first `count` bytes.
     pub(super) fn skip(&mut self, count: usize) {
         self.bytes.copy_within(count..self.valid, 0);
         self.valid -= count;
         self.offset += count as u64;
     }
 
-    /// Reads until [`BLOCK_BYTES`] more bytes are held or the source ends; whether it did.
+    /// Reads until [`BLOCK_BYTES`] more bytes are held or the source ends. Returns whether it
+    /// ended.
     fn fill(&mut self, source: &mut Source) -> io::Result<bool> {
         let mut wanted = BLOCK_BYTES;
         while wanted > 0 {
@@ -212,12 +217,13 @@ impl Buffer {
                 Err(error) => return Err(error),
             }
         }
-        // A range that is used up has ended; asking anything else might wait for what never comes.
+        // A range that is used up has ended. Any other source is not asked again, because it might
+        // wait for bytes that never come.
         Ok(matches!(source, Source::Range { position, end, .. } if position == end))
     }
 }
 
-/// The header of a CSV input and the room it takes.
+/// The header of a CSV input, with its length in bytes and lines.
 #[derive(Clone, Debug)]
 pub(super) struct CsvHeader {
     pub(super) header: csv::Header,
@@ -226,7 +232,7 @@ pub(super) struct CsvHeader {
 }
 
 impl CsvHeader {
-    /// The header at the start of `bytes`, or `None` if it takes more bytes to tell.
+    /// Reads the header at the start of `bytes`. Returns `None` if more bytes are needed to tell.
     pub(super) fn parse(
         name: &str,
         bytes: &[u8],
@@ -255,7 +261,7 @@ impl CsvHeader {
         }
     }
 
-    /// Reads the header of an input from its start, or `None` if it has no line break yet.
+    /// Reads the header of an input from its start. Returns `None` if it has no line break yet.
     pub(super) fn read_complete(
         name: &str,
         source: &mut Source,
@@ -271,7 +277,7 @@ impl CsvHeader {
         }
     }
 
-    /// Reads the header of an input from its start; the buffer then begins behind it.
+    /// Reads the header of an input from its start. The buffer then begins after it.
     pub(super) fn read(
         name: &str,
         source: &mut Source,
@@ -288,32 +294,34 @@ impl CsvHeader {
     }
 }
 
-/// The header line that was expected, as the columns are called here.
+/// Returns the header line that is expected, with the column names in use.
 fn expected_header(names: &ColumnNames) -> String {
     use orders::rules::Role;
     [Role::UserId, Role::OrderId, Role::Price, Role::Timestamp].map(|role| names.wanted(role)).join(",")
 }
 
-/// Opens a file whose errors are to name it.
+/// Opens a file. Its error names it.
 pub(super) fn open_file(path: &Path) -> Result<File, InputError> {
     File::open(path).map_err(|cause| open_error(path, cause))
 }
 
-/// Reads a part of a CSV or JSON lines input.
+/// A reader of a part of a CSV or JSON lines input.
 pub(super) struct TextReader {
     name: String,
     source: Source,
     buffer: Buffer,
     parser: Box<dyn Parser>,
-    /// Lines before the buffer that were not given to the parser and are not counted yet.
+    /// The lines of a header before the buffer, which the parser did not get and no block has
+    /// counted yet.
     header_lines: u64,
-    /// Bytes of the input, as stored, that blocks have counted.
+    /// The bytes of the input, as they are stored, that blocks have counted.
     counted_bytes: u64,
     at_end: bool,
 }
 
 impl TextReader {
-    /// Reads on where `buffer` and `source` are; `header` is what was read before, in this part.
+    /// Creates a reader that continues where `buffer` and `source` are. `header` is the header that
+    /// was read before, if it is in this part.
     pub(super) fn new(
         name: &str,
         source: Source,
@@ -350,7 +358,7 @@ impl Reader for TextReader {
             self.at_end =
                 self.buffer.fill(&mut self.source).map_err(|cause| self.source.error(&self.name, cause))?;
             let consumed = self.buffer.parse(&mut *self.parser, self.at_end, epoch, block);
-            // A record longer than the block takes more of them.
+            // If a record is longer than the block, more blocks are read.
             if consumed > 0 || self.at_end {
                 block.lines += std::mem::take(&mut self.header_lines);
                 let stored_bytes = self.source.stored_bytes();

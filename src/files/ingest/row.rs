@@ -1,4 +1,4 @@
-//! What every form of file shares: the way a good row becomes an order or an upsert.
+//! Turns a good row into an order or an upsert, in the same way for all forms of files.
 
 use dataflows::{Epoch, Id, Order, OrderKey, OrderState, Position, Upsert};
 use orders::rules::{Quoted, Role, check_id, parse_at_ms, parse_price};
@@ -6,7 +6,7 @@ use orders::rules::{Quoted, Role, check_id, parse_at_ms, parse_price};
 use super::{Block, ColumnNames, Envelope, ParserContext, Reject};
 
 impl ColumnNames {
-    /// The name that was given for a role, if one was.
+    /// Returns the name that was given for a role; `None` if none was.
     pub fn given(&self, role: Role) -> Option<&str> {
         let name = match role {
             Role::UserId => &self.user_id,
@@ -18,12 +18,12 @@ impl ColumnNames {
         name.as_deref()
     }
 
-    /// The name that a column of this role is asked for by, in messages.
+    /// Returns the name of the column with this role, for messages.
     pub fn wanted(&self, role: Role) -> &str {
         self.given(role).unwrap_or(role.name())
     }
 
-    /// Whether a column of this name has this role.
+    /// Returns whether a column with this name has this role.
     pub fn matches(&self, role: Role, name: &str) -> bool {
         match (self.given(role), role) {
             (Some(given), _) => name == given,
@@ -33,12 +33,12 @@ impl ColumnNames {
         }
     }
 
-    /// The first role that a column of this name has.
+    /// Returns the first role that a column with this name has; `None` if it has none.
     pub fn role_of(&self, name: &str) -> Option<Role> {
         Role::ALL.into_iter().find(|role| self.matches(*role, name))
     }
 
-    /// Whether an input without a column of this role is refused.
+    /// Returns whether an input without a column of this role is refused.
     pub fn requires(&self, role: Role) -> bool {
         role != Role::Op || self.op.is_some()
     }
@@ -47,31 +47,31 @@ impl ColumnNames {
 /// What a row does to its order.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub enum Op {
-    /// Places or replaces it.
+    /// The row places or replaces the order.
     Put,
-    /// Takes it away.
+    /// The row deletes the order.
     Delete,
 }
 
-/// The values of one row as text, unquoted and unescaped. An absent `op` is empty.
+/// The values of one row as text, unquoted and unescaped. A missing `op` is empty.
 #[derive(Copy, Clone, Debug, Default)]
 pub struct Cells<'a> {
-    /// Who ordered.
+    /// The user's id.
     pub user_id: &'a [u8],
-    /// Which order of theirs.
+    /// The order's id.
     pub order_id: &'a [u8],
-    /// A decimal number; spaces and tabs around it are ignored.
+    /// The price, a decimal number. Spaces and tabs around it are ignored.
     pub price: &'a [u8],
-    /// Epoch milliseconds; spaces and tabs around them are ignored.
+    /// The event time in epoch milliseconds. Spaces and tabs around it are ignored.
     pub timestamp: &'a [u8],
-    /// Empty, `put` or `delete`.
+    /// The operation: empty, `put` or `delete`.
     pub op: &'a [u8],
 }
 
-/// What a cell of the `op` column says.
+/// Returns the operation that a cell of the `op` column spells. An empty cell is a put.
 ///
 /// # Errors
-/// The reason: it is not one of the operations, or deletes where lines only add orders.
+/// Returns the reason if it is no operation, or if it deletes although the envelope is append.
 pub fn parse_op(text: &[u8], envelope: Envelope) -> Result<Op, String> {
     match (text, envelope) {
         (b"" | b"put", _) => Ok(Op::Put),
@@ -84,10 +84,10 @@ pub fn parse_op(text: &[u8], envelope: Envelope) -> Result<Op, String> {
 impl ParserContext {
     /// Appends the order or upsert that the cells of a row spell.
     ///
-    /// A row that deletes its order needs no price and no timestamp; they are not looked at.
+    /// A row that deletes its order needs no price and no timestamp, and they are not looked at.
     ///
     /// # Errors
-    /// The reason for setting the row aside; nothing was appended.
+    /// Returns the reason for setting the row aside. Then nothing was appended.
     pub fn push_cells(
         &self,
         block: &mut Block,
@@ -109,7 +109,8 @@ impl ParserContext {
         Ok(())
     }
 
-    /// Appends an order, or the upsert that puts it. `offset` is where its record starts.
+    /// Appends an order, or the upsert that puts it. `offset` is the position at which its record
+    /// starts.
     #[inline]
     pub fn push_put(&self, block: &mut Block, epoch: Epoch, offset: u64, order: Order, order_id: &str) {
         match self.envelope {
@@ -122,18 +123,19 @@ impl ParserContext {
         }
     }
 
-    /// Appends the upsert that deletes an order. `offset` is where its record starts.
+    /// Appends the upsert that deletes an order. `offset` is the position at which its record
+    /// starts.
     pub fn push_delete(&self, block: &mut Block, epoch: Epoch, offset: u64, user_id: &str, order_id: &str) {
         let key = OrderKey { user_id: Id::new(user_id), order_id: Id::new(order_id) };
         block.upserts.push(Upsert { key, position: self.position(offset), after: None, epoch });
     }
 
-    /// Sets a row aside. `line` counts from 0 at the start of the part.
+    /// Sets a row aside. `line` is counted from 0 at the start of the part.
     pub fn push_reject(&self, block: &mut Block, line: u64, reason: String, raw: &[u8]) {
         block.rejects.push(Reject { input: self.input, part: self.part, line, reason, raw: raw.to_vec() });
     }
 
-    /// The position of the record that starts at `offset`.
+    /// Returns the position of the record that starts at `offset`.
     #[inline]
     pub fn position(&self, offset: u64) -> Position {
         Position { round: self.round, input: self.input, offset }

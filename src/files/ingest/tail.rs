@@ -1,18 +1,21 @@
-//! Inputs that grow: what has been appended to files, and what pipes have given, since the last look.
+//! Reads inputs that grow: what was appended to files, and what pipes have given, since the last
+//! look.
 //!
-//! The bounded parts read every file up to the end of the last record that was complete when the plan
-//! was made; a tail starts there. Each input belongs to one worker, found from its place in the plan or,
-//! where the file came later, from its name, so that all workers of all processes agree without talking.
+//! The bounded parts read every file up to the end of the last record that was complete when the
+//! plan was made. A tail starts there. Each input belongs to one worker. Its place in the plan
+//! decides which, or its name if the file came later. So all workers of all processes agree without
+//! talking.
 //!
-//! A file that is shorter than it was is read again from its start. A name that leads to another file
-//! than before (rotation) has the old file read to its end, then the new one from its start; a file that
-//! was only renamed is not taken for a new one. Content that replaces other content is read in a later
-//! round than what it replaces, or its positions would not be greater.
+//! A file that is shorter than before is read again from its start. If a name leads to another file
+//! than before (rotation), the old file is read to its end and then the new one from its start. A
+//! file that was only renamed does not count as new. Content that replaces other content is read in
+//! a later round than that, because its positions must be greater.
 //!
-//! What cannot be told: a file cut short and refilled beyond its old size between two looks, and a CSV
-//! quote that is still open at the end of a file, which holds back what follows until the record is
-//! complete or longer than [`RECORD_BYTES_MAX`]. Compressed and Parquet files do not grow: those that
-//! are there at the start are read by the parts, later ones are noted and left alone.
+//! Two things cannot be noticed: a file that is cut short and refilled beyond its old size between
+//! two looks; and a CSV quote that is still open at the end of a file, which holds back what
+//! follows until the record is complete or longer than [`RECORD_BYTES_MAX`]. Compressed and Parquet
+//! files do not grow: the parts read those that exist at the start, and later ones are reported and
+//! not read.
 
 mod file;
 mod pipe;
@@ -34,53 +37,55 @@ use super::{
     Block, Compression, Format, InputError, InputOptions, Parser, ParserContext, Plan, RECORD_BYTES_MAX,
 };
 
-/// Ordinal of the part that tailed records are of: their lines are counted from where the tail began.
+/// The part number of records that a tail has read. Their lines are counted from where the tail
+/// began.
 pub const TAIL_PART: u32 = u32::MAX;
 
-/// Bytes read of one input in one look; enough for the longest record.
+/// The most bytes that are read of one input in one look. The longest record fits in.
 const LOOK_BYTES: usize = RECORD_BYTES_MAX;
 
-/// Time between two looks for new files.
+/// The time between two looks for new files.
 const RESCAN_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Ordinals from here on are of files that came after the plan was made.
+/// The input numbers from here on belong to files that came after the plan was made.
 const NEW_INPUTS_FROM: u32 = 1 << 31;
 
-/// What one call of [`Tail::read`] found.
+/// What one call of [`Tail::read`] has found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TailState {
-    /// Whether there was anything to read; if so, there may be more already.
+    /// Whether there was anything to read. If so, there may be more already.
     pub read_anything: bool,
-    /// What the user should know: rotation, truncation, a new file. Sentences that name the file.
+    /// What the user should know, such as a rotated, shortened or new file. Each is a sentence that
+    /// names the file.
     pub notes: Vec<String>,
-    /// Ordinals and names of inputs that came since.
+    /// The numbers and names of inputs that have come since the last call.
     pub new_inputs: Vec<(u32, String)>,
-    /// Whether none of this worker's inputs can give anything more.
+    /// Whether no input of this worker can give anything more.
     pub ended: bool,
 }
 
-/// Reads what is appended to the inputs that belong to one worker.
+/// A reader of what is appended to the inputs that belong to one worker.
 pub struct Tail {
     options: InputOptions,
-    /// The inputs as typed that may come to mean more files.
+    /// The inputs as typed that may later mean more files.
     patterns: Vec<String>,
     worker: usize,
     peers: usize,
     files: Vec<TailedFile>,
     pipes: Vec<TailedPipe>,
-    /// Names of every file that was ever found, whoever reads it.
+    /// The paths of all files that were ever found, whichever worker reads them.
     known_paths: HashSet<PathBuf>,
-    /// Files, by device and number, that a known name has led to.
+    /// The ids of the files that a known path has led to.
     known_files: HashSet<FileId>,
     rescanned: Option<Instant>,
     rescan_interval: Duration,
     rescan_trouble: Option<String>,
     new_files: u32,
-    /// What is looked at, one input at a time.
+    /// The buffer for all inputs, which are looked at one at a time.
     buffer: Buffer,
 }
 
-/// One look at the inputs: when it is, and where what it finds goes.
+/// One look at the inputs: its round and epoch, and where its findings go.
 struct Sink<'a> {
     round: u32,
     epoch: Epoch,
@@ -89,7 +94,7 @@ struct Sink<'a> {
     state: &'a mut TailState,
 }
 
-/// Device and number of a file: the same under any name.
+/// Device and inode number of a file. They are the same under any name.
 type FileId = (u64, u64);
 
 fn file_id(metadata: &Metadata) -> FileId {
@@ -97,10 +102,10 @@ fn file_id(metadata: &Metadata) -> FileId {
 }
 
 impl Tail {
-    /// The tail of the inputs of a plan that belong to worker `worker` of `peers`.
+    /// Creates the tail of the inputs of a plan that belong to worker `worker` of `peers`.
     ///
     /// # Errors
-    /// A file is gone or unreadable.
+    /// Returns an error if a file is gone or unreadable.
     pub fn new(plan: &Plan, options: &InputOptions, worker: usize, peers: usize) -> Result<Tail, InputError> {
         let mut tail = Tail {
             options: options.clone(),
@@ -136,10 +141,11 @@ impl Tail {
 
     /// Reads about 1 MiB of what each input of this worker has to give, without waiting for more.
     ///
-    /// Records get positions of `round`, which must be at least 1 and never decrease.
+    /// Records get positions in `round`, which must be at least 1 and never decrease.
     ///
     /// # Errors
-    /// A file or pipe cannot be read, or new content does not begin with a header.
+    /// Returns an error if a file or pipe cannot be read, or if new content does not begin with a
+    /// header.
     pub fn read(&mut self, round: u32, epoch: Epoch, block: &mut Block) -> Result<TailState, InputError> {
         let mut state = TailState::default();
         self.rescan(&mut state)?;
@@ -150,20 +156,21 @@ impl Tail {
         for pipe in &mut self.pipes {
             pipe.read(&mut sink)?;
         }
-        // What a known name leads to now is not new when it has got another name.
+        // A file that a known name leads to now does not count as new when it gets another name.
         self.known_files.extend(self.files.iter().map(TailedFile::id));
         state.ended =
             self.files.is_empty() && self.patterns.is_empty() && self.pipes.iter().all(TailedPipe::ended);
         Ok(state)
     }
 
-    /// Looks for files that came to directories and globs, if it is time to.
+    /// Looks for new files in directories and globs, if the last look is long enough ago.
     fn rescan(&mut self, state: &mut TailState) -> Result<(), InputError> {
         if self.rescanned.is_some_and(|at| at.elapsed() < self.rescan_interval) {
             return Ok(());
         }
         self.rescanned = Some(Instant::now());
-        // Before new names are looked at: what the known ones lead to now may have got another name.
+        // This is done before new names are looked at, because a known file may have got another
+        // name.
         let known = self.known_paths.iter().filter_map(|path| fs::metadata(path).ok());
         self.known_files.extend(known.map(|metadata| file_id(&metadata)));
         for typed in self.patterns.clone() {
@@ -173,7 +180,8 @@ impl Tail {
                         self.welcome(found, state)?;
                     }
                 }
-                // Such as a directory that is being replaced: said once, tried again.
+                // This can be a directory that is being replaced. The error is reported once, and
+                // the look is repeated.
                 Err(trouble) => {
                     let trouble = trouble.to_string();
                     if self.worker == 0 && self.rescan_trouble.as_ref() != Some(&trouble) {
@@ -186,10 +194,10 @@ impl Tail {
         Ok(())
     }
 
-    /// Takes on a file of a pattern if it is new and belongs to this worker.
+    /// Takes on a file of a directory or glob, if it is new and belongs to this worker.
     fn welcome(&mut self, found: Found, state: &mut TailState) -> Result<(), InputError> {
         let Some(path) = &found.path else { return Ok(()) };
-        // Gone again, or a pipe, which would have to be opened to know more.
+        // The file is gone again, or it is a pipe, which would have to be opened to know more.
         let Some(metadata) = fs::metadata(path).ok().filter(Metadata::is_file) else { return Ok(()) };
         let is_new_path = self.known_paths.insert(canonical(path));
         let is_new_file = self.known_files.insert(file_id(&metadata));
@@ -203,7 +211,7 @@ impl Tail {
             ));
             return Ok(());
         }
-        // Different for each worker, and for each file of a worker.
+        // The number is different for each worker, and for each file of a worker.
         let ordinal = NEW_INPUTS_FROM
             + self.options.first_input
             + self.new_files * self.peers as u32
@@ -216,7 +224,8 @@ impl Tail {
     }
 }
 
-/// The worker that a file which came after the plan belongs to: FNV-1a of its name.
+/// Returns the worker that a file which came after the plan belongs to, by the FNV-1a hash of its
+/// name.
 fn owner(name: &str, peers: usize) -> usize {
     let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
@@ -224,12 +233,12 @@ fn owner(name: &str, peers: usize) -> usize {
     (hash % peers as u64) as usize
 }
 
-/// Turns the bytes of one growing input into records, its header first.
+/// Turns the bytes of one growing input into records. Reads its header first.
 struct Growing {
     name: String,
     format: Format,
     ordinal: u32,
-    /// Made when the header is known.
+    /// The parser; `None` until the header is known.
     parser: Option<Box<dyn Parser>>,
 }
 
@@ -238,14 +247,15 @@ impl Growing {
         Growing { name: name.to_owned(), format, ordinal, parser: None }
     }
 
-    /// The parser for records behind this header; their lines count from here.
+    /// Creates the parser of the records after this header. Their lines are counted from here.
     fn start(&mut self, header: Option<&CsvHeader>, options: &InputOptions) -> &mut dyn Parser {
         let context =
             ParserContext { envelope: options.envelope, input: self.ordinal, part: TAIL_PART, round: 0 };
         &mut **self.parser.insert(parser(self.format, header, &options.names, context))
     }
 
-    /// Parses what is complete in the buffer, all of it if `at_end`; returns the bytes that were.
+    /// Parses the complete records in the buffer, or all of it if `at_end`. Returns the number of
+    /// bytes parsed.
     fn parse(&mut self, buffer: &mut Buffer, at_end: bool, sink: &mut Sink<'_>) -> Result<u64, InputError> {
         let mut consumed = 0;
         if self.parser.is_none() {

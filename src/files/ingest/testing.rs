@@ -1,19 +1,20 @@
-//! What the tests of the text formats share: a driver that cuts inputs into calls, and a generator.
+//! Helpers that the tests of the text formats share. They cut inputs into calls of the parser and
+//! check the results.
 
 use dataflows::{Amount, Diff, Epoch, Id, Order, PRICE_MAX, Upsert};
 
 use super::{BUFFER_PADDING, Block, Envelope, Parser, ParserContext, RECORD_BYTES_MAX, Reject};
 use orders::rules::{AT_MS_MAX, AT_MS_MIN, ID_BYTES_MAX};
 
-/// The epoch of all orders of tests.
+/// The epoch of all orders in tests.
 pub(crate) const EPOCH: Epoch = 7;
 
-/// A context whose ordinals are all different.
+/// Returns a context whose numbers are all different.
 pub(crate) fn context(envelope: Envelope) -> ParserContext {
     ParserContext { envelope, input: 3, part: 2, round: 1 }
 }
 
-/// All that a parser made of an input.
+/// Everything that a parser made of an input.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Parsed {
     pub(crate) orders: Vec<(Order, Epoch, Diff)>,
@@ -31,12 +32,12 @@ impl From<Block> for Parsed {
 }
 
 impl Parsed {
-    /// The line and the reason of each reject.
+    /// Returns the line and the reason of each reject.
     pub(crate) fn reasons(&self) -> Vec<(u64, &str)> {
         self.rejects.iter().map(|reject| (reject.line, reject.reason.as_str())).collect()
     }
 
-    /// Panics unless all that was accepted is within the limits.
+    /// Panics unless everything that was accepted is within the limits.
     pub(crate) fn check_limits(&self) {
         for (order, epoch, diff) in &self.orders {
             check_id(&order.user_id);
@@ -64,7 +65,7 @@ fn check_values(at_ms: i64, price: Amount) {
     assert!((-limit..=limit).contains(&price.units()), "{price}");
 }
 
-/// Parses an input in calls to which `more` says how many bytes are added, at least one.
+/// Parses an input in calls. Each call gets as many more bytes as `more` says, at least one.
 pub(crate) fn parse_in_cuts(
     parser: &mut dyn Parser,
     input: &[u8],
@@ -78,7 +79,7 @@ pub(crate) fn parse_in_cuts(
         let valid = end - start;
         buffer.clear();
         buffer.extend_from_slice(&input[start..end]);
-        // What stands in the padding must not matter.
+        // The bytes in the padding must not matter.
         buffer.resize(valid + BUFFER_PADDING, b"\"\n,7"[valid % 4]);
         let at_end = end == input.len();
         let consumed = parser.parse(&buffer, valid, start as u64, at_end, EPOCH, &mut block);

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Epoch milliseconds of a time in UTC.
+/// Returns the epoch milliseconds of a time in UTC.
 fn utc_ms(text: &str) -> i64 {
     text.parse::<Timestamp>().unwrap().as_millisecond()
 }
@@ -20,19 +20,19 @@ fn times_print_in_their_zone() {
         ("-03:30", "2026-01-02T00:00:00Z", "2026-01-01 20:30:00"),
         ("Asia/Shanghai", "2026-01-02T20:00:00Z", "2026-01-03 04:00:00"),
         ("Europe/Berlin", "2026-07-01T12:00:00Z", "2026-07-01 14:00:00"),
-        // The clock goes from 02:00 to 03:00: nothing is printed within the gap.
+        // The clock goes from 02:00 to 03:00: no instant is printed with a time in between.
         ("Europe/Berlin", "2026-03-29T00:59:30Z", "2026-03-29 01:59:30"),
         ("Europe/Berlin", "2026-03-29T01:00:00Z", "2026-03-29 03:00:00"),
-        // The clock goes from 03:00 to 02:00: the hour comes twice.
+        // The clock goes from 03:00 to 02:00: this hour comes twice.
         ("Europe/Berlin", "2026-10-25T00:30:00Z", "2026-10-25 02:30:00"),
         ("Europe/Berlin", "2026-10-25T00:59:30Z", "2026-10-25 02:59:30"),
         ("Europe/Berlin", "2026-10-25T01:00:00Z", "2026-10-25 02:00:00+01:00"),
         ("Europe/Berlin", "2026-10-25T01:30:00Z", "2026-10-25 02:30:00+01:00"),
         ("Europe/Berlin", "2026-10-25T01:59:59Z", "2026-10-25 02:59:59+01:00"),
         ("Europe/Berlin", "2026-10-25T02:00:00Z", "2026-10-25 03:00:00"),
-        // Before standard time, offsets have seconds.
+        // Before standard time was introduced, offsets had seconds.
         ("Europe/Berlin", "1850-01-01T00:00:00Z", "1850-01-01 00:53:28"),
-        // Lord Howe turns its clock by half an hour.
+        // Lord Howe Island turns its clock by half an hour.
         ("Australia/Lord_Howe", "2026-04-04T15:00:00Z", "2026-04-05 01:30:00+10:30"),
     ] {
         assert_eq!(Zone::parse(zone).unwrap().format(utc_ms(at)), expected, "{zone} {at}");
@@ -100,7 +100,7 @@ fn windows_around_every_turn_of_a_clock_print_differently() {
         ("Australia/Lord_Howe", "2026-04-04T00:00:00Z", "2026-04-06T00:00:00Z"),
         // Samoa skipped a whole day.
         ("Pacific/Apia", "2011-12-29T00:00:00Z", "2012-01-01T00:00:00Z"),
-        // Amsterdam left local mean time: seconds in the offset.
+        // Amsterdam used local mean time, whose offset has seconds.
         ("Europe/Amsterdam", "1937-06-30T00:00:00Z", "1937-07-02T00:00:00Z"),
     ] {
         let zone = Zone::parse(name).unwrap();

@@ -1,4 +1,4 @@
-//! Why an instance does not start, or did not end well.
+//! The errors of an instance that does not start, or does not end well.
 
 use std::fmt;
 use std::io;
@@ -8,22 +8,23 @@ use super::keys::KeyError;
 use live::job::JobError;
 use store::error::{OpenError, StoreError};
 
-/// Why an instance does not start, or did not end well.
+/// Why an instance did not start, or did not end well.
 #[derive(Debug)]
 pub enum InstanceError {
     /// The store cannot be opened.
     Open(OpenError),
-    /// There is no access key.
+    /// The access key cannot be read or made.
     Key(KeyError),
-    /// None of the addresses of a flag can be listened on; the error is that of the last.
+    /// None of the addresses given with this flag can be listened on. The error is that of the last
+    /// address.
     Listen(&'static str, Vec<SocketAddr>, io::Error),
-    /// The job does not start.
+    /// The live job cannot be started.
     Job(JobError),
-    /// The job came to an end by itself, and why.
+    /// The live job ended by itself, for this reason.
     JobFailed(String),
-    /// The store has failed.
+    /// The store has failed and takes no more writes.
     Store(StoreError),
-    /// The system refuses.
+    /// The operating system refused something.
     System(io::Error),
 }
 
@@ -54,7 +55,7 @@ impl fmt::Display for InstanceError {
 impl std::error::Error for InstanceError {}
 
 impl InstanceError {
-    /// The exit code of a program that ends with this error.
+    /// Returns the exit code of a program that ends with this error.
     pub fn exit_code(&self) -> u8 {
         match self {
             InstanceError::Job(error) => error.exit_code(),

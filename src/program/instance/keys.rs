@@ -1,5 +1,5 @@
-//! The access key that the store's callers sign with: made at the first start, kept in the data directory, readable
-//! by its owner only.
+//! The access key with which callers of the store sign their requests. It is made at the first
+//! start and kept in the data directory, in a file that only its owner can read.
 
 use std::fmt::{self, Write as _};
 use std::fs::{File, OpenOptions};
@@ -7,33 +7,34 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// The variable that holds the access key's id.
+/// The variable that holds the id of the access key.
 pub const KEY_ID: &str = "OTS_AK_ENV";
 
-/// The variable that holds the access key's secret. There is no flag: other users of a machine see flags.
+/// The variable that holds the secret of the access key. There is no flag for it, because other
+/// users of a machine can see flags.
 pub const SECRET: &str = "OTS_SK_ENV";
 
-/// Name of the file in the data directory.
+/// The name of the key file in the data directory.
 const KEY_FILE: &str = "keys.env";
 
-/// The largest key file that is read.
+/// The most bytes that are read from a key file.
 const FILE_BYTES_MAX: u64 = 64 << 10;
 
-/// The longest id or secret, in characters.
+/// The most characters of an id or a secret.
 const CHARS_MAX: usize = 256;
 
-/// Random bytes of an id. It need not be secret.
+/// The number of random bytes in a new id. An id need not be secret.
 const ID_BYTES: usize = 10;
 
-/// Random bytes of a secret.
+/// The number of random bytes in a new secret.
 const SECRET_BYTES: usize = 32;
 
-/// An access key.
+/// An access key: an id and its secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct KeyPair {
-    /// Named in every request.
+    /// The id, which every request names.
     pub id: String,
-    /// Signs requests; never in one.
+    /// The secret, which signs requests and is never sent.
     pub secret: String,
 }
 
@@ -43,14 +44,14 @@ impl fmt::Debug for KeyPair {
     }
 }
 
-/// Why there is no key.
+/// Why there is no access key.
 #[derive(Debug)]
 pub enum KeyError {
-    /// The system refuses.
+    /// The operating system refused to read or write the file.
     Io(PathBuf, io::Error),
-    /// Others than the owner may read the file; its mode.
+    /// Users other than the owner may read or write the file; this is its mode.
     Loose(PathBuf, u32),
-    /// The file does not hold a key, and why.
+    /// The file does not hold a key, for this reason.
     Damaged(PathBuf, String),
 }
 
@@ -74,10 +75,11 @@ impl fmt::Display for KeyError {
 impl std::error::Error for KeyError {}
 
 impl KeyPair {
-    /// A key of these.
+    /// Creates a key from an id and a secret.
     ///
     /// # Errors
-    /// What makes them none.
+    /// Returns the reason if one of them is empty, too long, or has a character that is not
+    /// allowed.
     pub fn new(id: &str, secret: &str) -> Result<KeyPair, String> {
         for (name, value) in [(KEY_ID, id), (SECRET, secret)] {
             let is_plain =
@@ -85,7 +87,7 @@ impl KeyPair {
             if value.is_empty() {
                 return Err(format!("{name} is missing"));
             }
-            // What every SDK, header and shell takes as it is.
+            // These characters pass through every SDK, header and shell unchanged.
             if !is_plain || value.len() > CHARS_MAX {
                 return Err(format!(
                     "{name} must be at most {CHARS_MAX} of the characters A-Z a-z 0-9 + / = _ . -"
@@ -95,26 +97,27 @@ impl KeyPair {
         Ok(KeyPair { id: id.to_owned(), secret: secret.to_owned() })
     }
 
-    /// A new one, at random.
+    /// Creates a new key at random.
     fn random() -> io::Result<KeyPair> {
         let mut bytes = [0; ID_BYTES + SECRET_BYTES];
         getrandom::fill(&mut bytes).map_err(io::Error::other)?;
         let (id, secret) = bytes.split_at(ID_BYTES);
         let hex = |bytes: &[u8]| {
             bytes.iter().fold(String::new(), |mut text, byte| {
-                // Writing to a string does not fail.
+                // Writing to a string cannot fail.
                 let _ = write!(text, "{byte:02x}");
                 text
             })
         };
-        // Letters first: some SDKs check ids by a pattern.
+        // The id begins with letters, because some SDKs check ids by a pattern.
         Ok(KeyPair { id: format!("OF{}", hex(id)), secret: hex(secret) })
     }
 
-    /// The key of a data directory; at the first start, a new one. Only the holder of the directory's lock may ask.
+    /// Returns the key of a data directory. Makes a new one if the directory has none. Only the
+    /// process that holds the directory's lock may call this.
     ///
     /// # Errors
-    /// [`KeyError`]. A file that is there is never replaced.
+    /// Returns [`KeyError`]. A file that exists is never replaced.
     pub fn of_folder(folder: &Path) -> Result<KeyPair, KeyError> {
         let path = folder.join(KEY_FILE);
         match KeyPair::of_file(&path) {
@@ -127,14 +130,14 @@ impl KeyPair {
         }
     }
 
-    /// The key in a file.
+    /// Reads the key in a file.
     ///
     /// # Errors
-    /// [`KeyError`], also where others than its owner may read it.
+    /// Returns [`KeyError`], also if users other than the owner may read or write the file.
     pub fn of_file(path: &Path) -> Result<KeyPair, KeyError> {
         let failed = |error| KeyError::Io(path.to_owned(), error);
         let damaged = |reason: &str| KeyError::Damaged(path.to_owned(), reason.to_owned());
-        // Opening a pipe must not wait for its writer.
+        // If the path is a pipe, opening it must not wait for a writer.
         let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
         let file = OpenOptions::new().read(true).custom_flags(nonblocking).open(path).map_err(failed)?;
         let found = file.metadata().map_err(failed)?;
@@ -159,9 +162,10 @@ impl KeyPair {
         KeyPair::new(value(KEY_ID), value(SECRET)).map_err(|reason| damaged(&reason))
     }
 
-    /// Writes it beside and renames it, so that a file of this name is always whole.
+    /// Writes the key to a new file beside `path` and renames it, so that a file of this name is
+    /// always whole.
     fn keep(&self, folder: &Path, path: &Path) -> io::Result<()> {
-        // Such files are made with mode 0600.
+        // A temporary file has mode 0600, and the rename keeps it.
         let mut beside = tempfile::Builder::new().prefix(".keys-").tempfile_in(folder)?;
         let KeyPair { id, secret } = self;
         write!(
@@ -199,7 +203,7 @@ mod tests {
         assert_eq!((made.id.len(), made.secret.len()), (22, 64));
         assert!(made.id.starts_with("OF"));
         assert!(!format!("{made:?}").contains(&made.secret));
-        // Nothing is left beside it, and another folder has another key.
+        // No temporary file is left over, and another folder gets another key.
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
         let other = KeyPair::of_folder(tempfile::tempdir().unwrap().path()).unwrap();
         assert!(other.id != made.id && other.secret != made.secret);

@@ -1,4 +1,5 @@
-//! One running instance: the store, the live job on it, the recount of its results, and the server in front of them.
+//! One running instance: the store, the live job on it, the recount of its results, and in front of
+//! them the server and the page.
 //!
 //! ```text
 //!  start: store ─► key ─► listeners ─► job ─► recount ─► feed ─► server, page
@@ -32,38 +33,39 @@ use page::{PageConfig, PageLimits};
 use store::{Durability, Store, StoreOptions};
 use tablestore::server::{Limits, Server, ServiceConfig};
 
-/// How often the store is asked whether it still takes writes.
+/// How often the instance asks the store whether it still takes writes.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What to run.
+/// The configuration of an instance.
 #[derive(Clone, Debug)]
 pub struct InstanceConfig {
-    /// Folder of the store; made where there is none.
+    /// The folder of the store. It is made if it does not exist.
     pub data: PathBuf,
-    /// Addresses to listen on: the first that can be; port 0 is a free one.
+    /// The addresses to listen on. The first that can be used is taken; port 0 means any free port.
     pub addresses: Vec<SocketAddr>,
-    /// The instance's name, as callers give it.
+    /// The name of the instance, as callers give it.
     pub instance: String,
-    /// When writes are acknowledged.
+    /// When a write is acknowledged.
     pub durability: Durability,
-    /// The access key; without one, that of the folder, made at its first start.
+    /// The access key; `None` takes the key of the folder, which is made at its first start.
     pub own_key: Option<KeyPair>,
-    /// The live job; none for the store alone.
+    /// The live job; `None` runs the store alone.
     pub job: Option<JobConfig>,
-    /// The page; none without one, and none without a job, of which it shows the results.
+    /// The page; `None` serves none. Without a job there is no page either, because it shows the
+    /// job's results.
     pub page: Option<PageAddress>,
 }
 
-/// Where the page is.
+/// Where the page is served.
 #[derive(Clone, Debug)]
 pub struct PageAddress {
-    /// Addresses to listen on: the first that can be; port 0 is a free one.
+    /// The addresses to listen on. The first that can be used is taken; port 0 means any free port.
     pub addresses: Vec<SocketAddr>,
-    /// Names of this machine that readers may give beside `localhost` and addresses.
+    /// The names of this machine that browsers may ask for, besides `localhost` and IP addresses.
     pub hosts: Vec<String>,
 }
 
-/// A server's task, ended where it is dropped.
+/// A server that runs in a task. The task is aborted when this is dropped.
 #[derive(Debug)]
 struct Serving {
     address: SocketAddr,
@@ -72,7 +74,8 @@ struct Serving {
 }
 
 impl Serving {
-    /// Runs what `serve` makes of the signal to stop.
+    /// Starts a server: spawns the future that `serve` returns. The receiver that `serve` gets is
+    /// ready when the server is to stop.
     fn start<F>(address: SocketAddr, serve: impl FnOnce(oneshot::Receiver<()>) -> F) -> Serving
     where
         F: Future<Output = io::Result<()>> + Send + 'static,
@@ -83,7 +86,7 @@ impl Serving {
         Serving { address, stop, task }
     }
 
-    /// Ready once it has ended by itself.
+    /// Waits until the server has ended by itself, and returns how.
     async fn ended(&mut self) -> Result<(), InstanceError> {
         match self.task.join_next().await {
             Some(ended) => outcome(ended),
@@ -92,20 +95,21 @@ impl Serving {
     }
 
     async fn stop(mut self) -> Result<(), InstanceError> {
-        // It may have ended by itself.
+        // If the server has ended by itself, nobody receives this.
         let _ = self.stop.send(());
         self.task.join_next().await.map_or(Ok(()), outcome)
     }
 }
 
-/// A running instance. Dropped, it ends without waiting for the requests in flight; their writes are whole or absent.
+/// A running instance. If it is dropped, it ends without waiting for the requests in flight; each
+/// of their writes is either whole or absent.
 #[derive(Debug)]
 pub struct Instance {
     key: KeyPair,
     server: Serving,
     page: Option<Serving>,
     feed: Option<Feed>,
-    /// Of the job's results.
+    /// The recount of the job's results.
     recount: Option<AlwaysOn>,
     job: Option<Job>,
     store: Store,
@@ -114,10 +118,11 @@ pub struct Instance {
 }
 
 impl Instance {
-    /// Opens the store, starts the job and serves. Must be called in a multi-threaded runtime of tokio.
+    /// Opens the store, starts the job and serves. Must be called in a multi-threaded runtime of
+    /// tokio.
     ///
     /// # Errors
-    /// [`InstanceError`]; nothing is left running then.
+    /// Returns [`InstanceError`]. Then nothing is left running.
     pub async fn start(config: InstanceConfig) -> Result<Instance, InstanceError> {
         let InstanceConfig { data, addresses, instance, durability, own_key, job, page } = config;
         let (store, key) = off_the_runtime(move || {
@@ -168,45 +173,46 @@ impl Instance {
         Ok(Instance { key, server, page, feed, recount, job, store, phases, is_refusing: false })
     }
 
-    /// Where it listens.
+    /// Returns the address that the server listens on.
     pub fn address(&self) -> SocketAddr {
         self.server.address
     }
 
-    /// Where its page is, as browsers take it, if there is one.
+    /// Returns the URL of the page for browsers on this machine; `None` if there is no page.
     pub fn page(&self) -> Option<String> {
         self.page.as_ref().map(|page| format!("{}/", endpoint(page.address)))
     }
 
-    /// Where its page listens, if there is one.
+    /// Returns the address that the page listens on; `None` if there is no page.
     pub fn page_address(&self) -> Option<SocketAddr> {
         self.page.as_ref().map(|page| page.address)
     }
 
-    /// Where callers on this machine reach it, as SDKs take it.
+    /// Returns the endpoint for callers on this machine, in the form that SDKs take.
     pub fn endpoint(&self) -> String {
         endpoint(self.server.address)
     }
 
-    /// The access key that callers sign with.
+    /// Returns the access key that callers sign with.
     pub fn key(&self) -> &KeyPair {
         &self.key
     }
 
-    /// Its store.
+    /// Returns the store of this instance.
     pub fn store(&self) -> &Store {
         &self.store
     }
 
-    /// Looks at its job, if there is one.
+    /// Returns a watch on the live job; `None` if there is no job.
     pub fn job(&self) -> Option<JobWatch> {
         self.job.as_ref().map(Job::watch)
     }
 
-    /// Serves until `stop` is ready, and tells meanwhile what becomes of store and job. May be called again.
+    /// Serves until `stop` is ready. Meanwhile logs what happens to store and job. May be called
+    /// again afterwards.
     ///
     /// # Errors
-    /// [`InstanceError`], where the server ended by itself.
+    /// Returns [`InstanceError`] if the server or the page ended by itself.
     pub async fn run_until(&mut self, stop: impl Future<Output = ()>) -> Result<(), InstanceError> {
         let mut stop = pin!(stop);
         let mut watch = tokio::time::interval(WATCH_INTERVAL);
@@ -226,10 +232,11 @@ impl Instance {
         }
     }
 
-    /// Ends it: requests in flight are answered, then recount and job end, then the store is closed. Dropped before it is done, it stops at once.
+    /// Ends the instance: requests in flight are answered, then recount and job end, then the store
+    /// is closed. If the future is dropped before it is ready, the instance stops at once.
     ///
     /// # Errors
-    /// [`InstanceError`], where the store takes no more writes, or the job had failed.
+    /// Returns [`InstanceError`] if the store takes no more writes, or if the job had failed.
     pub async fn stop(self) -> Result<(), InstanceError> {
         let Instance { server, page, feed, recount, job, store, .. } = self;
         let shown = match page {
@@ -255,14 +262,14 @@ impl Instance {
     }
 }
 
-/// Runs what waits for the disk.
+/// Runs a function that waits for the disk, on a thread that is allowed to block.
 async fn off_the_runtime<T: Send + 'static>(
     act: impl FnOnce() -> Result<T, InstanceError> + Send + 'static,
 ) -> Result<T, InstanceError> {
     spawn_blocking(act).await.unwrap_or_else(|panic| Err(InstanceError::System(io::Error::other(panic))))
 }
 
-/// Listens on the first of these addresses that can be.
+/// Listens on the first of these addresses that can be used. `flag` is named in the error.
 async fn listen(
     flag: &'static str,
     addresses: Vec<SocketAddr>,
@@ -276,12 +283,12 @@ async fn listen(
     }
 }
 
-/// Ready when the signal comes, and also where its sender is dropped.
+/// Waits until the server is told to stop. A dropped sender tells it, too.
 async fn either_way(stopped: oneshot::Receiver<()>) {
     let _ = stopped.await;
 }
 
-/// Ready once the page has ended by itself.
+/// Waits until the page has ended by itself; for ever if there is no page.
 async fn ended(page: &mut Option<Serving>) -> Result<(), InstanceError> {
     match page {
         Some(page) => page.ended().await,
@@ -289,12 +296,12 @@ async fn ended(page: &mut Option<Serving>) -> Result<(), InstanceError> {
     }
 }
 
-/// How a server's task ended.
+/// Returns how the task of a server ended.
 fn outcome(task: Result<io::Result<()>, tokio::task::JoinError>) -> Result<(), InstanceError> {
     task.map_err(io::Error::other).flatten().map_err(InstanceError::System)
 }
 
-/// Where callers on this machine reach an address.
+/// Returns the URL at which callers on this machine reach an address.
 fn endpoint(address: SocketAddr) -> String {
     let ip = match address.ip() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => IpAddr::V4(Ipv4Addr::LOCALHOST),

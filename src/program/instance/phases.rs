@@ -1,20 +1,20 @@
-//! Says what becomes of the job.
+//! Logs the phases of the live job.
 
 use tokio::sync::watch;
 
 use live::job::{Phase, Status};
 use order_tables::ORDER_SOURCE;
 
-/// Follows the phases of a job, and says each new one in a line.
+/// A follower of a job that logs each new phase as one line.
 #[derive(Debug)]
 pub(super) struct Phases {
-    /// None without a job, and once it has ended.
+    /// The status of the job; `None` if there is no job, and once the job has ended.
     status: Option<watch::Receiver<Status>>,
     said: Phase,
 }
 
 impl Phases {
-    /// Of the job with this status; what it is by now is said too.
+    /// Creates a follower of the job with this status. Its present phase counts as new.
     pub(super) fn of(mut status: Option<watch::Receiver<Status>>) -> Phases {
         if let Some(status) = status.as_mut() {
             status.mark_changed();
@@ -22,7 +22,8 @@ impl Phases {
         Phases { status, said: Phase::Starting }
     }
 
-    /// Waits until the job's status changes, for ever where there is none, and says so if it is another phase.
+    /// Waits until the status of the job changes, and logs its phase if that is new. Waits for ever
+    /// if there is no job.
     pub(super) async fn next(&mut self) {
         let Some(status) = self.status.as_mut() else { return std::future::pending().await };
         if status.changed().await.is_err() {
@@ -30,7 +31,7 @@ impl Phases {
             return;
         }
         let now = status.borrow_and_update().clone();
-        // The rows so far are for metrics.
+        // The number of rows that were rebuilt so far is in the metrics, not in the log.
         let is_same = match (&self.said, &now.phase) {
             (Phase::Rebuilding(_), Phase::Rebuilding(_)) => true,
             (said, now) => said == now,
@@ -66,7 +67,7 @@ mod tests {
     use crate::program::log::LogLevel;
     use crate::program::log::tests::logged;
 
-    /// What is said while a job goes through these.
+    /// Returns what is logged while a job goes through these phases.
     fn said(form: LogFormat, phases: Vec<Phase>) -> String {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let status = |phase| Status { phase, upper: 7, users: 3, windows: 2, ..Status::default() };
@@ -79,7 +80,8 @@ mod tests {
                     job.send_replace(status(phase));
                     phases_said.next().await;
                 }
-                // A job that is gone has nothing more to say, and is not asked again and again.
+                // Once the job is gone, nothing more is logged, and its status is not asked for in
+                // a busy loop.
                 drop(job);
                 phases_said.next().await;
                 tokio::select! {

@@ -64,7 +64,7 @@ async fn what_does_not_start_leaves_nothing_running() {
 async fn a_dropped_instance_ends() {
     let folder = tempfile::tempdir().unwrap();
     drop(Instance::start(config(folder.path())).await.unwrap());
-    // Its tasks end by themselves, soon.
+    // The tasks of a dropped instance end by themselves after a moment.
     let again = loop {
         match Instance::start(config(folder.path())).await {
             Ok(instance) => break instance,

@@ -1,4 +1,4 @@
-//! What a running instance tells of itself: metrics for Prometheus, and whether it is ready.
+//! Collects the metrics of a running instance for Prometheus, and tells whether it is ready.
 
 mod text;
 
@@ -13,15 +13,15 @@ use live::verify::Verification;
 use store::{Stats, Store};
 use tablestore::server::{Load, Vitals};
 
-/// All phases of the job, as the metric names them.
+/// The names of all phases of the job, as the metric gives them.
 const PHASES: [&str; 7] = ["starting", "waiting", "blocked", "rebuilding", "running", "failed", "stopped"];
 
-/// Tells of a store and of the job on it.
+/// A collector of metrics from the store, the live job and the recount.
 pub struct Metrics {
     store: Store,
-    /// None for the store alone.
+    /// The status of the live job; `None` if the store runs alone.
     job: Option<watch::Receiver<Status>>,
-    /// None where nothing verifies the results.
+    /// The latest result of the recount; `None` if nothing recounts the results.
     verified: Option<watch::Receiver<Option<Verification>>>,
 }
 
@@ -32,7 +32,7 @@ impl fmt::Debug for Metrics {
 }
 
 impl Metrics {
-    /// Of this store, of this job if there is one, and of what verifies its results.
+    /// Creates metrics of the store, the live job (if any) and the recount (if any).
     pub fn new(
         store: Store,
         job: Option<&JobWatch>,
@@ -52,7 +52,8 @@ impl Vitals for Metrics {
         text.family("orderflow_build_info", Kind::Gauge, "1, with the version of the program.")
             .labelled(&[("version", env!("CARGO_PKG_VERSION"))], 1);
         let status = self.status();
-        // Read after the status, so that it is no less than what that speaks of.
+        // The commit number is read after the status, so that it is never lower than the commits
+        // that the status speaks of.
         let (epoch, stats) = (self.store.last_commit(), self.store.stats());
         if let Some(status) = &status {
             results(&mut text, status);
@@ -85,7 +86,7 @@ impl Vitals for Metrics {
     }
 }
 
-/// What the results are.
+/// Writes the numbers of orders, users, windows and rejects in the results.
 fn results(text: &mut Text, status: &Status) {
     text.number(
         "orderflow_order_changes_total",
@@ -99,7 +100,7 @@ fn results(text: &mut Text, status: &Status) {
     text.number("orderflow_rejects", Kind::Gauge, "Orders that are set aside.", status.rejects);
 }
 
-/// How far the results are.
+/// Writes how far the results are, and what the job is doing.
 fn progress(text: &mut Text, status: &Status, epoch: u64) {
     text.number(
         "orderflow_upper",
@@ -107,7 +108,7 @@ fn progress(text: &mut Text, status: &Status, epoch: u64) {
         "The results are those of the orders as of all commits below this one.",
         status.upper,
     );
-    // The job's own commits, and those of other tables, are no lag.
+    // The job's own commits and those of other tables do not count as lag.
     let behind = status.behind_since;
     text.number(
         "orderflow_upper_lag_commits",
@@ -129,7 +130,7 @@ fn progress(text: &mut Text, status: &Status, epoch: u64) {
     text.number("orderflow_result_commits_total", Kind::Counter, "Commits of results.", status.commits);
 }
 
-/// What the last recount found.
+/// Writes what the last recount found.
 fn verified(text: &mut Text, verification: &Verification) {
     text.number(
         "orderflow_verified_epoch",
@@ -203,7 +204,8 @@ fn memory(text: &mut Text, stats: &Stats, status: Option<&Status>, load: &Load) 
     part("resident", resident_bytes());
 }
 
-/// Bytes of memory that the process has; none where the system does not tell.
+/// Returns the bytes of memory that the process occupies; `None` if the operating system does not
+/// tell.
 fn resident_bytes() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;

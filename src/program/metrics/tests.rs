@@ -6,7 +6,7 @@ use order_tables::schemas;
 use store::StoreOptions;
 use tablestore::server::RequestCount;
 
-/// A store of two commits, and what is told of it and of a job.
+/// Creates metrics of a store with two commits and of a job with this status.
 fn metrics(status: Option<Status>) -> (Metrics, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path(), StoreOptions::default()).unwrap();
@@ -54,7 +54,7 @@ fn number(text: &str) -> f64 {
     }
 }
 
-/// Labels as they stand between braces: `name="value",…`.
+/// Reads labels as they stand between braces: `name="value",…`.
 fn labels(mut text: &str) -> BTreeMap<&str, &str> {
     let mut labels = BTreeMap::new();
     while !text.is_empty() {
@@ -70,7 +70,8 @@ fn labels(mut text: &str) -> BTreeMap<&str, &str> {
     labels
 }
 
-/// All samples by what stands before their value. Panics where the text is not in the format, or not as its rules have it.
+/// Reads all samples, by the text before their value. Panics if the text breaks the format or its
+/// rules.
 fn parse(text: &str) -> BTreeMap<String, f64> {
     let mut samples = BTreeMap::new();
     let (mut helped, mut family) = (BTreeSet::new(), ("", ""));
@@ -143,7 +144,7 @@ fn the_job_in_numbers() {
         ("orderflow_windows", 4.0),
         ("orderflow_rejects", 5.0),
         ("orderflow_upper", 2.0),
-        // Of commits 1 and 2, the results hold the first.
+        // The store has the commits 1 and 2; the results hold the first.
         ("orderflow_upper_lag_commits", 1.0),
         ("orderflow_result_commits_total", 7.0),
         ("orderflow_memory_bytes{part=\"graph\"}", 8.0),
@@ -190,7 +191,7 @@ fn without_a_job_nothing_is_told_of_one() {
 
 #[test]
 fn there_is_no_lag_while_the_results_hold_all() {
-    // Commits of tables that are none of its own have moved the store on.
+    // The store has moved on by commits of tables that the job does not read.
     let (metrics, _folder) = metrics(Some(Status { upper: 1, behind_since: None, ..running() }));
     let samples = parse(&metrics.metrics(&load()));
     let lag = ["orderflow_upper_lag_commits", "orderflow_upper_lag_seconds"].map(|name| samples[name]);

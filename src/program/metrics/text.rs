@@ -1,25 +1,25 @@
-//! Prometheus' text format, version 0.0.4.
+//! Writes metrics in Prometheus' text format, version 0.0.4.
 
 use std::fmt::{Display, Write};
 
 use store::{DURATION_BOUNDS, Durations};
 
-/// How the values of a family behave.
+/// How the values of a metric behave over time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Only grows, but for restarts.
+    /// The value only grows, except that it begins anew when the program restarts.
     Counter,
-    /// Goes up and down.
+    /// The value goes up and down.
     Gauge,
-    /// Counts by size.
+    /// Values are counted by size.
     Histogram,
 }
 
-/// Families of metrics as text.
+/// The text of all metrics so far. A metric with all its labels is a family.
 #[derive(Debug, Default)]
 pub(super) struct Text(String);
 
-/// A family that is being written.
+/// A family of metrics that is being written.
 #[derive(Debug)]
 pub(super) struct Family<'a> {
     text: &'a mut String,
@@ -27,7 +27,7 @@ pub(super) struct Family<'a> {
 }
 
 impl Text {
-    /// Begins a family. Names and what they mean are our own: nothing in them needs escaping.
+    /// Begins a family. Its name and help text are our own, so nothing in them needs escaping.
     pub(super) fn family(&mut self, name: &'static str, kind: Kind, help: &str) -> Family<'_> {
         let text = &mut self.0;
         let kind = match kind {
@@ -35,29 +35,30 @@ impl Text {
             Kind::Gauge => "gauge",
             Kind::Histogram => "histogram",
         };
-        // Writing to a string does not fail, here and below.
+        // Writing to a string cannot fail, here and below.
         let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
         Family { text, name }
     }
 
-    /// A family of one number.
+    /// Writes a family that has only one number.
     pub(super) fn number(&mut self, name: &'static str, kind: Kind, help: &str, value: impl Display) {
         self.family(name, kind, help).sample(value);
     }
 
-    /// All of it.
+    /// Returns the text of all families.
     pub(super) fn finish(self) -> String {
         self.0
     }
 }
 
 impl Family<'_> {
-    /// The family's only number.
+    /// Writes the only number of this family.
     pub(super) fn sample(&mut self, value: impl Display) {
         let _ = writeln!(self.text, "{} {value}", self.name);
     }
 
-    /// One of its numbers, by labels. These are our own too.
+    /// Writes one number of this family with its labels. The labels are our own too, so they need
+    /// no escaping.
     pub(super) fn labelled(&mut self, labels: &[(&str, &str)], value: impl Display) {
         let _ = write!(self.text, "{}{{", self.name);
         for (place, (label, of)) in labels.iter().enumerate() {
@@ -67,7 +68,7 @@ impl Family<'_> {
         let _ = writeln!(self.text, "}} {value}");
     }
 
-    /// Durations as a histogram of seconds.
+    /// Writes durations as a histogram in seconds.
     pub(super) fn durations(&mut self, durations: &Durations) {
         let (text, name) = (&mut *self.text, self.name);
         let mut count = 0;

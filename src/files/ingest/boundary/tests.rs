@@ -1,4 +1,5 @@
-//! Boundaries against a plain walk over all records, with limits so small that every case comes up.
+//! Compares the boundaries with a plain walk over all records. The limits are so small that every
+//! case occurs.
 
 use std::io;
 
@@ -7,12 +8,12 @@ use proptest::prelude::*;
 use super::{Boundaries, Quoted, ReadAt, Rule};
 use crate::ingest::{RECORD_BYTES_MAX, csv};
 
-/// `L` of these tests.
+/// The limit `L` of these tests.
 const LIMIT: usize = 8;
 
 impl ReadAt for Vec<u8> {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        // One byte fewer than asked for, as the system may.
+        // Returns one byte fewer than asked for, as the operating system may do.
         let rest = self.get(offset as usize..).unwrap_or(&[]);
         let count = rest.len().min(buffer.len().div_ceil(2));
         buffer[..count].copy_from_slice(&rest[..count]);
@@ -20,7 +21,7 @@ impl ReadAt for Vec<u8> {
     }
 }
 
-/// The rule of `csv::record_end`, a byte at a time and with any limit.
+/// Follows the rule of `csv::record_end`, a byte at a time and with any limit.
 fn plain_record_end(bytes: &[u8], at_end: bool, limit: usize) -> Option<usize> {
     #[derive(Copy, Clone, PartialEq)]
     enum State {
@@ -69,7 +70,7 @@ fn line_end(bytes: &[u8], at_end: bool) -> Option<usize> {
     }
 }
 
-/// Every record start, and the end of the last record.
+/// Returns every record start, and the end of the last record.
 fn starts(
     content: &[u8],
     first: usize,
@@ -96,7 +97,8 @@ const SMALL_RULE: Rule = Rule::Quoted(Quoted {
     record_end: |bytes, at_end| plain_record_end(bytes, at_end, LIMIT),
 });
 
-/// CSV-like text: quotes are rare enough that stretches without them come up, line breaks that long lines do.
+/// Makes text like CSV. Quotes are so rare that stretches without them occur, and line breaks so
+/// rare that long lines occur.
 fn content() -> impl Strategy<Value = Vec<u8>> {
     let piece = |quotes: u32| {
         prop_oneof![
@@ -134,7 +136,8 @@ proptest! {
         let lines = starts(&content, first, ends, line_end);
         for (rule, starts) in [(SMALL_RULE, quoted), (Rule::Line, lines)] {
             let end = starts[starts.len() - 1];
-            // Asked out of order first, then everywhere, of the same boundaries: answers are kept.
+            // The same boundaries are asked out of order first and then at every place, because
+            // they keep answers.
             let boundaries = boundaries(rule, first, content.len(), ends, search_bytes);
             for at in places.iter().copied().chain(0..=content.len()) {
                 let at = at.min(content.len()) as u64;

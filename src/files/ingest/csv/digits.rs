@@ -1,6 +1,6 @@
-//! Short decimal numbers, eight digits at a time in one word, with every byte checked.
+//! Reads short decimal numbers, eight digits at a time in one word. Every byte is checked.
 //!
-//! Only the usual shapes are read here; `None` means "read it the general way", never "refused".
+//! Only the usual forms are read here. `None` means "read it the general way", never "refused".
 
 use dataflows::Amount;
 
@@ -9,22 +9,24 @@ const ZEROS: u64 = u64::from_ne_bytes([b'0'; 8]);
 const LOW_BITS: u64 = u64::from_ne_bytes([0x01; 8]);
 const HIGH_BITS: u64 = u64::from_ne_bytes([0x80; 8]);
 
-/// What a point becomes where `0` becomes 0.
+/// The value of a point in the same form, in which the character `0` is 0.
 const POINT: u64 = u64::from_ne_bytes([b'.' ^ b'0'; 8]);
 
-/// Longest price that is read here, in bytes.
+/// The longest price that is read here, in bytes.
 const SHORT_PRICE_BYTES_MAX: usize = 8;
 
-/// Bytes of a timestamp of the years 2001 to 2286.
+/// The number of bytes of a timestamp in the years 2001 to 2286.
 const USUAL_TIMESTAMP_BYTES: usize = 13;
 
-/// The price in the first `length` bytes of `window`, if they are 1 to 8: digits, perhaps with a point.
+/// Returns the price in the first `length` bytes of `window`. They must be 1 to 8 characters:
+/// digits, and at most one point.
 #[inline]
 pub(super) fn short_price(window: &[u8; 8], length: usize) -> Option<Amount> {
     if length.wrapping_sub(1) >= SHORT_PRICE_BYTES_MAX {
         return None;
     }
-    // The last character in the highest byte, zeros below the first: leading zeros are harmless.
+    // The last character is moved to the highest byte. The bytes below the first character become
+    // 0, which are harmless leading zeros.
     let unused_bits = 8 * (SHORT_PRICE_BYTES_MAX - length) as u32;
     let text = (u64::from_le_bytes(*window) ^ ZEROS) << unused_bits;
     // Most prices end in a point and two digits.
@@ -42,22 +44,23 @@ pub(super) fn short_price(window: &[u8; 8], length: usize) -> Option<Amount> {
     Some(Amount::from_short_decimal(number(digits) as u32, fraction_digits))
 }
 
-/// The characters of `text` (0 for `0`) moved together over the first point, if there is one, and
-/// how many follow it.
+/// Moves the characters of `text` (0 for the character `0`) together over the first point, if there
+/// is one. Also returns how many characters follow the point.
 #[inline]
 fn without_point(text: u64) -> (u64, u32) {
-    // The high bit of the lowest byte that is a point, if any (and perhaps others above it).
+    // This is the high bit of the lowest byte that is a point, if there is one. Higher bits may be
+    // set too.
     let difference = text ^ POINT;
     let points = difference.wrapping_sub(LOW_BITS) & !difference & HIGH_BITS;
     let point = points & points.wrapping_neg();
-    // Bytes below the point move up over it; without one, all of them stay.
+    // The bytes below the point move up over it. Without a point, all of them stay.
     let below = (point >> 7).wrapping_sub(1);
     let above = !(point << 1).wrapping_sub(1);
     let digits = text & above | (text & below) << (8 * u32::from(point != 0));
     (digits, point.leading_zeros() / 8 % 8)
 }
 
-/// The timestamp in the first `length` bytes of `window`, if they are 13 digits.
+/// Returns the timestamp in the first `length` bytes of `window`, if they are 13 digits.
 #[inline]
 pub(super) fn usual_timestamp(window: &[u8; 16], length: usize) -> Option<i64> {
     if length != USUAL_TIMESTAMP_BYTES {
@@ -72,21 +75,24 @@ pub(super) fn usual_timestamp(window: &[u8; 16], length: usize) -> Option<i64> {
     Some((number(first_five) * 100_000_000 + number(last_eight)) as i64)
 }
 
-/// Whether each byte is 0 to 9.
+/// Returns whether each byte is 0 to 9.
 #[inline]
 fn are_digits(bytes: u64) -> bool {
     not_digits(bytes) == 0
 }
 
-/// The high bit of some bytes, among them the lowest that is not 0 to 9, if any is.
+/// Returns the high bits of some bytes. If any byte is not 0 to 9, the lowest such byte is among
+/// them; otherwise the result is 0.
 #[inline]
 fn not_digits(bytes: u64) -> u64 {
-    // A byte above 9 gets its high bit from the sum, or had it; a carry comes only from one that had it.
+    // A byte above 9 gets its high bit from the sum, or had it before. Only a byte that had it can
+    // cause a carry.
     const TO_HIGH_BIT: u64 = u64::from_ne_bytes([0x80 - 10; 8]);
     (bytes.wrapping_add(TO_HIGH_BIT) | bytes) & HIGH_BITS
 }
 
-/// The number of eight digits, one a byte, the last in the highest byte.
+/// Returns the number that eight digits spell. Each byte is a digit; the last digit is in the
+/// highest byte.
 #[inline]
 fn number(digits: u64) -> u64 {
     const LANES: u64 = 0x0000_00ff_0000_00ff;
@@ -112,7 +118,8 @@ mod tests {
 
     #[test]
     fn all_short_texts_of_digits_and_points_agree_with_the_general_way() {
-        // Every text of up to 5 of these characters, at every padding that may follow a field.
+        // Tries every text of up to 5 of these characters, with every padding that may follow a
+        // field.
         let alphabet = *b"0159.-e,/:";
         for length in 1..=5_u32 {
             for mut number in 0..alphabet.len().pow(length) {

@@ -1,4 +1,4 @@
-//! Which column is which: the header of a CSV file.
+//! Reads the header of a CSV file, which tells which column is which.
 
 use std::fmt;
 
@@ -7,13 +7,13 @@ use super::unescape;
 use crate::ingest::{BYTE_ORDER_MARK, ColumnNames};
 use orders::rules::{Cut, Quoted, Role};
 
-/// Delimiters that other dialects use.
+/// The delimiters that other dialects of CSV use.
 const OTHER_DELIMITERS: [u8; 3] = [b';', b'\t', b'|'];
 
-/// Where the columns of an order stand in every record of a file.
+/// The places of the columns of an order in every record of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
-    /// Fields of every record.
+    /// The number of fields of every record.
     pub(super) columns: usize,
     pub(super) user_id: usize,
     pub(super) order_id: usize,
@@ -22,24 +22,24 @@ pub struct Header {
     pub(super) op: Option<usize>,
 }
 
-/// Why a file's header was refused.
+/// Why the header of a file was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HeaderError {
     /// The first line is empty.
     Empty,
     /// The first line is not text.
     NotUtf8 {
-        /// It.
+        /// The first line.
         header: Vec<u8>,
     },
     /// The quoting of the first line is broken.
     Broken {
-        /// It.
+        /// The first line.
         header: Vec<u8>,
-        /// In what way.
+        /// What is wrong with its quoting.
         reason: String,
     },
-    /// The columns seem to be delimited by something else than commas.
+    /// The columns seem to be delimited by something other than commas.
     Delimiter {
         /// The first column that is missing.
         missing: String,
@@ -48,12 +48,12 @@ pub enum HeaderError {
     },
     /// Columns are missing.
     Missing {
-        /// Their names, each with the option that gives another one.
+        /// The names of the missing columns, each with the option that gives it another name.
         missing: Vec<(String, &'static str)>,
         /// The first line.
         header: String,
     },
-    /// Two columns have one role.
+    /// Two columns have the same role.
     Twice {
         /// The name of the role.
         role: &'static str,
@@ -101,14 +101,14 @@ impl fmt::Display for HeaderError {
 impl std::error::Error for HeaderError {}
 
 impl Header {
-    /// Reads the first record of a file: `user_id,order_id,price,timestamp` in any order, with any
-    /// other columns between them, and perhaps `op`.
+    /// Reads the first record of a file: `user_id,order_id,price,timestamp` in any order, possibly
+    /// `op`, and any other columns between them.
     ///
-    /// Names are compared exactly, without the spaces around them. A byte order mark before them
-    /// and a line break behind them are ignored.
+    /// Names are compared exactly, but without the spaces around them. A byte order mark before
+    /// them and a line break after them are ignored.
     ///
     /// # Errors
-    /// A [`HeaderError`] where the record is not a header of orders.
+    /// Returns [`HeaderError`] if the record is not a header of orders.
     pub fn parse(record: &[u8], names: &ColumnNames) -> Result<Header, HeaderError> {
         let record = without_line_break(record.strip_prefix(BYTE_ORDER_MARK).unwrap_or(record));
         if record.trim_ascii().is_empty() {

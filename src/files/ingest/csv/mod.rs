@@ -1,15 +1,16 @@
-//! CSV files of orders: RFC 4180, with the plain rows on a fast path.
+//! Reads CSV files of orders, as in RFC 4180. Plain rows take a fast path.
 //!
 //! ```text
 //! bytes ──► structure: marks of , \n " ──► plain: good rows, by loads at the marks ──► orders
-//!                                      └─► record + row: all others, by the rules ──► orders, rejects
+//!                                      └─► record + row: all others, by the rules ──► orders,
+//!                                                                                    rejects
 //! ```
 //!
-//! A block of [`INDEX_BYTES`] at a time is marked while it is in the cache. The plain path is only
-//! ever a shortcut: where it takes a row, the general way would give the very same order, and
-//! every reject comes from the general way. Fields are delimited by commas, lines end in LF or
-//! CRLF, a quoted field may hold commas, line breaks and doubled quotes; empty lines are skipped.
-//! Other dialects (delimiters, comments, backslashes) are absent on purpose.
+//! A block of [`INDEX_BYTES`] is marked at a time, while it is in the cache. The plain path is only
+//! a shortcut: if it takes a row, the general way would give exactly the same order, and every
+//! reject comes from the general way. Fields are delimited by commas, and lines end in LF or CRLF.
+//! A quoted field may contain commas, line breaks and doubled quotes. Empty lines are skipped.
+//! Other dialects (delimiters, comments, backslashes) are deliberately absent.
 
 mod digits;
 mod header;
@@ -34,24 +35,25 @@ use self::structure::Structure;
 use super::row::Cells;
 use super::{BUFFER_PADDING, Block, Parser, ParserContext, RECORD_BYTES_MAX};
 
-/// Bytes that are marked at a time: they, their marks and their orders fit in the cache together.
+/// The number of bytes that are marked at a time. They, their marks and their orders fit in the
+/// cache together.
 const INDEX_BYTES: usize = 16 << 10;
 
-/// Parses the records behind the header of a CSV file.
+/// A parser of the records after the header of a CSV file.
 pub struct CsvParser {
     header: Header,
     context: ParserContext,
-    /// The line that the next record starts in, counted from 0 at the start of the part.
+    /// The line in which the next record starts, counted from 0 at the start of the part.
     line: u64,
     /// Whether the bytes up to the next line break are the rest of a line that is too long.
     skipping: bool,
     structure: Structure,
-    /// The first fields of the record at hand, as many as there are columns at most.
+    /// The first fields of the present record, at most as many as there are columns.
     fields: Vec<Field>,
 }
 
 impl CsvParser {
-    /// A parser of the records of a part of a file with this header.
+    /// Creates a parser for the records of a part of a file with this header.
     pub fn new(header: &Header, context: ParserContext) -> CsvParser {
         CsvParser {
             header: header.clone(),
@@ -64,7 +66,7 @@ impl CsvParser {
     }
 }
 
-/// What every record of one call of [`Parser::parse`] needs.
+/// What is the same for all records of one call of [`Parser::parse`].
 struct Call<'a> {
     buffer: &'a [u8],
     valid: usize,
@@ -116,8 +118,8 @@ impl Parser for CsvParser {
 }
 
 impl CsvParser {
-    /// Parses the records that start in the next [`INDEX_BYTES`], the last ones perhaps not, and
-    /// returns how many bytes they have.
+    /// Parses the records that start in the next [`INDEX_BYTES`], possibly without the last ones.
+    /// Returns the number of bytes that these records have.
     fn parse_block(&mut self, call: &mut Call<'_>, start: usize, columns: &impl Columns) -> usize {
         let length = (call.valid - start).min(INDEX_BYTES);
         self.structure.index(&call.buffer[start..start + length]);
@@ -135,13 +137,13 @@ impl CsvParser {
             if consumed == 0 || next >= length {
                 return next;
             }
-            // The record's line break is a mark: the one before the next record.
+            // The line break of the record is a mark. It is the mark before the next record.
             mark += self.structure.marks()[mark + 1..].partition_point(|mark| (*mark as usize) < next);
         }
     }
 
-    /// Appends the plain rows behind a mark, up to the first that is not plain or not there in
-    /// full, and returns the mark before that.
+    /// Appends the plain rows after a mark, until a row is not plain or not complete. Returns the
+    /// mark before that row.
     #[inline]
     fn plain_rows(
         &mut self,
@@ -177,7 +179,7 @@ impl CsvParser {
         }
     }
 
-    /// Parses the record at `start` by all the rules, and returns how many bytes were consumed: 0
+    /// Parses the record at `start` by all rules. Returns the number of bytes consumed, which is 0
     /// if the record is not complete.
     #[cold]
     fn any_record(&mut self, call: &mut Call<'_>, start: usize) -> usize {
@@ -217,7 +219,8 @@ impl CsvParser {
         consumed
     }
 
-    /// Appends the order of a record of `count` fields.
+    /// Appends the order of a record with `count` fields. A record that is an empty line is
+    /// skipped.
     fn push_record(
         &self,
         block: &mut Block,
@@ -245,7 +248,7 @@ impl CsvParser {
         self.context.push_cells(block, epoch, offset, &cells)
     }
 
-    /// Skips to the next line break, and returns how many bytes that are.
+    /// Skips to after the next line break. Returns the number of bytes skipped.
     fn skip_line(&mut self, bytes: &[u8]) -> usize {
         let line_break = memchr(b'\n', bytes);
         self.skipping = line_break.is_none();
@@ -253,7 +256,7 @@ impl CsvParser {
     }
 }
 
-/// The text of a field of a record.
+/// Returns the text of a field of a record, with doubled quotes made single.
 fn unescape<'a>(record: &'a [u8], field: &Field) -> Cow<'a, [u8]> {
     let text = &record[field.span.clone()];
     if !field.escaped {

@@ -1,9 +1,10 @@
-//! Plain rows: as many fields as columns, good values, and no more than quotes around fields.
+//! Reads plain rows: rows with the right number of fields and good values, in which quotes stand
+//! only around whole fields.
 //!
-//! Almost every row of almost every file is one, so this is the loop that decides the speed. It
-//! reads fields with loads of fixed width at the marked positions and has hardly a branch that
-//! depends on the data. What it does not recognise it leaves, untouched, to the general way;
-//! it refuses nothing by itself.
+//! Almost every row of almost every file is plain, so this loop decides the speed. It reads fields
+//! with loads of fixed width at the marked positions, and has hardly a branch that depends on the
+//! data. A row that it does not recognise is left to the general way, unchanged. It never refuses a
+//! row.
 
 use std::mem;
 
@@ -15,7 +16,7 @@ use super::record::Field;
 use crate::ingest::{Block, Envelope, ParserContext};
 use orders::rules::{ID_BYTES_MAX, parse_at_ms, parse_price};
 
-/// Where the columns of an order stand, known to the compiler or not.
+/// The places of the columns of an order, which the compiler may or may not know.
 pub(super) trait Columns {
     fn header(&self) -> &Header;
 }
@@ -27,7 +28,8 @@ impl Columns for Header {
     }
 }
 
-/// `user_id,order_id,price,timestamp` and nothing else: the loop over these is compiled by itself.
+/// The columns `user_id,order_id,price,timestamp` and no others. The loop for them is compiled
+/// separately.
 pub(super) struct Canonical;
 
 impl Canonical {
@@ -42,17 +44,17 @@ impl Columns for Canonical {
     }
 }
 
-/// How the values of rows are read. `None` leaves the row to somebody else.
+/// How the values of rows are read. `None` leaves the row to another reader.
 pub(super) trait Values {
-    /// The user id in the first `length` bytes.
+    /// Returns the user id in the first `length` bytes.
     fn user_id(bytes: &[u8], length: usize, is_ascii: bool) -> Option<Id>;
-    /// The price in the first `length` bytes.
+    /// Returns the price in the first `length` bytes.
     fn price(bytes: &[u8], length: usize) -> Option<Amount>;
-    /// The time in the first `length` bytes.
+    /// Returns the event time (epoch ms) in the first `length` bytes.
     fn at_ms(bytes: &[u8], length: usize) -> Option<i64>;
 }
 
-/// Short values of the usual shapes: no allocation, hardly a branch.
+/// Reads short values of the usual forms, without allocation and with hardly a branch.
 pub(super) struct UsualValues;
 
 impl Values for UsualValues {
@@ -73,7 +75,7 @@ impl Values for UsualValues {
     }
 }
 
-/// Any good values.
+/// Reads any good value.
 struct AnyValues;
 
 impl Values for AnyValues {
@@ -88,26 +90,27 @@ impl Values for AnyValues {
     }
 }
 
-/// What the rows of a block share.
+/// What all rows of a block share.
 pub(super) struct PlainRows<'a, C> {
-    /// The block, and all that follows it.
+    /// The bytes of the block, and everything that follows it.
     pub(super) bytes: &'a [u8],
-    /// Whether the block is ASCII.
+    /// Whether all bytes of the block are ASCII.
     pub(super) is_ascii: bool,
-    /// Where the block stands in the input.
+    /// The position of the block in the input.
     pub(super) offset: u64,
     pub(super) context: &'a ParserContext,
     pub(super) epoch: Epoch,
     pub(super) columns: &'a C,
-    /// Where orders go.
+    /// The block to which orders are appended.
     pub(super) block: &'a mut Block,
-    /// Room for the fields of a row with quotes.
+    /// Reused memory for the fields of a row with quotes.
     pub(super) fields: &'a mut Vec<Field>,
 }
 
 impl<'a, C: Columns> PlainRows<'a, C> {
-    /// Appends the order of the row between the first and the last of as many marks as there are
-    /// columns and one, or tells that it is left.
+    /// Appends the order of one row. `marks` are the mark before the row and the marks in it, one
+    /// more than there are columns. Returns false, and appends nothing, if the row is left to
+    /// another reader.
     #[inline(always)]
     pub(super) fn push<V: Values>(&mut self, marks: &[u32]) -> bool {
         let count = self.columns.header().columns;
@@ -119,7 +122,7 @@ impl<'a, C: Columns> PlainRows<'a, C> {
         if strange != 0 {
             return false;
         }
-        // The row has a comma at least, so there is a byte before its line break.
+        // The row has at least one comma, so there is a byte before its line break.
         let line_end = line_break - usize::from(self.bytes[line_break - 1] == b'\r');
         let bytes = self.bytes;
         self.push_fields::<V>(marks[0], |column| {
@@ -129,8 +132,9 @@ impl<'a, C: Columns> PlainRows<'a, C> {
         })
     }
 
-    /// Appends the order of the row behind `marks[0]` if it has any good values and no more than
-    /// quotes around fields, and returns how many marks it has, or 0.
+    /// Appends the order of the row after `marks[0]`, if it has good values of any form and quotes
+    /// only around whole fields. Returns the number of its marks, or 0 if the row is left to
+    /// another reader.
     #[inline(never)]
     pub(super) fn push_any(&mut self, marks: &[u32]) -> usize {
         let count = self.columns.header().columns;
@@ -153,8 +157,8 @@ impl<'a, C: Columns> PlainRows<'a, C> {
         consumed
     }
 
-    /// Appends the order of a row, or tells that it is left. `field` gives a column's text, with
-    /// all that follows it, and its length.
+    /// Appends the order of a row, or returns false if the row is left to another reader. `field`
+    /// returns the text of a column, with everything that follows it, and its length.
     #[inline(always)]
     fn push_fields<V: Values>(&mut self, before: u32, field: impl Fn(usize) -> (&'a [u8], usize)) -> bool {
         let Some(order) = self.order::<V>(&field) else { return false };
@@ -171,7 +175,7 @@ impl<'a, C: Columns> PlainRows<'a, C> {
         true
     }
 
-    /// The order of a row whose order id and operation are good, too.
+    /// Returns the order of a row, if its order id and operation are good too.
     #[inline(always)]
     fn order<V: Values>(&self, field: impl Fn(usize) -> (&'a [u8], usize)) -> Option<Order> {
         let columns = self.columns.header();
@@ -195,14 +199,14 @@ impl<'a, C: Columns> PlainRows<'a, C> {
     }
 }
 
-/// Whether the first `length` bytes are a good id.
+/// Returns whether the first `length` bytes are a good id.
 #[inline]
 fn is_id(bytes: &[u8], length: usize, is_ascii: bool) -> bool {
     let is_long_enough = length.wrapping_sub(1) < ID_BYTES_MAX;
     is_long_enough && (is_ascii || std::str::from_utf8(&bytes[..length]).is_ok())
 }
 
-/// The good id in the first `length` bytes.
+/// Returns the good id in the first `length` bytes.
 #[inline]
 fn any_id(bytes: &[u8], length: usize) -> Id {
     match bytes.first_chunk().and_then(|window| Id::from_ascii_window(window, length)) {
@@ -213,13 +217,13 @@ fn any_id(bytes: &[u8], length: usize) -> Id {
 
 #[inline(never)]
 fn long_id(text: &[u8]) -> Id {
-    // Checked to be UTF-8, so nothing is replaced.
+    // The text was checked to be UTF-8, so nothing is replaced.
     Id::new(&String::from_utf8_lossy(text))
 }
 
-/// Finds the fields of the row behind `marks[0]`, of which some have quotes around them, and
-/// returns how many marks the row has. `None` if it is more than that: it has doubled quotes, line
-/// breaks in quotes, broken quotes, or no end.
+/// Finds the fields of the row after `marks[0]`, some of which are in quotes. Returns the number of
+/// marks in the row. `None` if the row needs the general way: it has doubled quotes, line breaks in
+/// quotes, broken quotes, or no end.
 fn quoted_fields(bytes: &[u8], marks: &[u32], fields: &mut Vec<Field>) -> Option<usize> {
     fields.clear();
     let mut marks_passed = 0;

@@ -1,13 +1,14 @@
-//! Where a record ends, and its fields: RFC 4180, and what happens where it is broken.
+//! Finds where a record ends, and its fields, as in RFC 4180. It also decides what happens with a
+//! broken record.
 //!
-//! The rule looks at no more than [`RECORD_BYTES_MAX`] bytes from the record's start, and nothing
-//! but those bytes (and where the input ends) decides, so every reader of an input finds the same
-//! records, whichever part of it they hold:
+//! The rule looks at no more than [`RECORD_BYTES_MAX`] bytes from the record's start. Only these
+//! bytes, and whether the input ends there, decide. So every reader of an input finds the same
+//! records, whichever part of the input it holds:
 //!
-//! - A record whose quoting holds ends at its line break, if that is within the limit.
-//! - Any other record is set aside up to its *first* line break, and reading goes on behind it: one
-//!   stray quote costs one line, not the rest of the file.
-//! - A line without a line break within the limit is too long; it ends at its line break, however
+//! - A record with correct quoting ends at its line break, if that is within the limit.
+//! - Any other record is set aside up to its *first* line break, and reading continues after that.
+//!   So one stray quote costs one line, not the rest of the file.
+//! - A line without a line break within the limit is too long. It ends at its line break, however
 //!   far away that is.
 
 use std::ops::Range;
@@ -19,16 +20,18 @@ use crate::ingest::RECORD_BYTES_MAX;
 /// Where a record ends.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub enum RecordEnd {
-    /// So many bytes from its start, its line break included.
+    /// The record ends after this many bytes from its start, its line break included.
     Complete(usize),
-    /// Behind the bytes at hand. If those are at least [`RECORD_BYTES_MAX`], the record is a line
-    /// that is too long: it ends behind the next line break, whatever is in between.
+    /// The record ends after the bytes at hand. If there are at least [`RECORD_BYTES_MAX`] of them,
+    /// the record is a line that is too long: it ends after the next line break, whatever is in
+    /// between.
     Incomplete,
 }
 
-/// Where the record that starts at `bytes[0]` ends; `at_end` says that no bytes follow `valid`.
+/// Returns where the record that starts at `bytes[0]` ends. The first `valid` bytes are looked at;
+/// `at_end` says that no bytes follow them.
 ///
-/// Agrees with [`CsvParser`](super::CsvParser) on every input, also on broken records.
+/// The result agrees with [`CsvParser`](super::CsvParser) on every input, also on broken records.
 pub fn record_end(bytes: &[u8], valid: usize, at_end: bool) -> RecordEnd {
     let bytes = &bytes[..valid];
     let window = &bytes[..valid.min(RECORD_BYTES_MAX)];
@@ -49,9 +52,9 @@ pub fn record_end(bytes: &[u8], valid: usize, at_end: bool) -> RecordEnd {
 /// One field of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Field {
-    /// Its text in the record, without the quotes around it.
+    /// The place of its text in the record, without the quotes around it.
     pub(super) span: Range<usize>,
-    /// Whether quotes in it are doubled.
+    /// Whether quotes in the text are doubled.
     pub(super) escaped: bool,
 }
 
@@ -60,18 +63,18 @@ pub(super) struct Field {
 pub(super) enum Broken {
     /// There is a quote in a field that does not begin with one.
     QuoteInPlainField,
-    /// A closing quote is followed by something else than a comma or a line break.
+    /// A closing quote is followed by something other than a comma or a line break.
     TextAfterQuote,
     /// The input ends in a quoted field.
     UnclosedAtEnd,
-    /// A quoted field goes on beyond the limit.
+    /// A quoted field does not end within the limit.
     UnclosedInLimit,
-    /// The record goes on beyond the limit, though its quotes are closed.
+    /// The record does not end within the limit, though its quotes are closed.
     TooLong,
 }
 
 impl Broken {
-    /// The reason for setting the record's first line aside.
+    /// Returns the reason for setting the record's first line aside.
     pub(super) fn reason(self) -> String {
         match self {
             Broken::QuoteInPlainField => "quote inside a field that does not begin with a quote".to_owned(),
@@ -83,14 +86,14 @@ impl Broken {
     }
 }
 
-/// What is at the start of some bytes.
+/// What was found at the start of some bytes.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(super) enum Scan {
-    /// A record of so many bytes, its line break included.
+    /// There is a record of this many bytes, its line break included.
     Record { end: usize },
-    /// A broken record, whose first line has so many bytes, its line break included.
+    /// There is a broken record. Its first line has this many bytes, its line break included.
     Broken { end: usize, reason: Broken },
-    /// A line without a line break within [`RECORD_BYTES_MAX`] bytes.
+    /// There is a line without a line break within [`RECORD_BYTES_MAX`] bytes.
     TooLong,
     /// More bytes are needed to tell.
     Incomplete,
@@ -102,14 +105,14 @@ enum Walk {
         end: usize,
     },
     Broken(Broken),
-    /// The window was used up, in a quoted field or not.
+    /// The window ended, either in a quoted field or not.
     UsedUp {
         quoted: bool,
     },
 }
 
-/// Finds the record that starts at `bytes[0]`, calling `on_field` for each of its fields in turn
-/// (also for those of a record that turns out to be broken).
+/// Finds the record that starts at `bytes[0]`. Calls `on_field` for each of its fields in turn,
+/// also for those of a record that turns out to be broken.
 pub(super) fn scan(bytes: &[u8], at_end: bool, on_field: impl FnMut(Field)) -> Scan {
     if bytes.is_empty() {
         return Scan::Incomplete;
@@ -146,7 +149,7 @@ fn walk(window: &[u8], ends_here: bool, mut on_field: impl FnMut(Field)) -> Walk
                 [b'\n', ..] => return Walk::Record { end: close + 2 },
                 [b'\r', b'\n', ..] => return Walk::Record { end: close + 3 },
                 [] | [b'\r'] if ends_here => return Walk::Record { end: window.len() },
-                // The closing quote is known as one only if something follows it.
+                // A quote is known to be the closing one only if something follows it.
                 [b'\r'] => return Walk::UsedUp { quoted: false },
                 _ => return Walk::Broken(Broken::TextAfterQuote),
             };
@@ -173,7 +176,8 @@ fn walk(window: &[u8], ends_here: bool, mut on_field: impl FnMut(Field)) -> Walk
     }
 }
 
-/// The quote that closes the field whose text begins at `at`, and whether the text has doubled ones.
+/// Returns the position of the quote that closes the field whose text begins at `at`, and whether
+/// the text has doubled quotes.
 fn closing_quote(window: &[u8], mut at: usize, ends_here: bool) -> Option<(usize, bool)> {
     let mut escaped = false;
     loop {
@@ -189,12 +193,13 @@ fn closing_quote(window: &[u8], mut at: usize, ends_here: bool) -> Option<(usize
     }
 }
 
-/// `end`, or the position before it if a carriage return ends the text from `start` to there.
+/// Returns `end`, or the position before it if the text from `start` to `end` ends in a carriage
+/// return.
 fn without_return(bytes: &[u8], start: usize, end: usize) -> usize {
     if bytes[start..end].last() == Some(&b'\r') { end - 1 } else { end }
 }
 
-/// A record, or the first line of one, without its line break.
+/// Returns a record, or the first line of one, without its line break.
 pub(super) fn without_line_break(record: &[u8]) -> &[u8] {
     let record = record.strip_suffix(b"\n").unwrap_or(record);
     record.strip_suffix(b"\r").unwrap_or(record)

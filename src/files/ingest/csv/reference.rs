@@ -1,4 +1,5 @@
-//! A reference that reads byte by byte, and inputs made by chance that hold the parser to it.
+//! A reference parser that reads byte by byte, and random inputs on which the real parser is
+//! compared with it.
 
 use super::tests::{COLUMNS, header};
 use super::*;
@@ -6,7 +7,7 @@ use crate::ingest::Envelope;
 use crate::ingest::testing::{EPOCH, Parsed, context, parse_in_cuts, parse_whole};
 use testkit::Random;
 
-/// Reads an input byte by byte, and returns where its records start, too.
+/// Reads an input byte by byte. Also returns the places where its records start.
 pub(super) fn reference(header: &Header, envelope: Envelope, input: &[u8]) -> (Parsed, Vec<usize>) {
     let (mut block, mut starts) = (Block::default(), Vec::new());
     let mut start = 0;
@@ -54,7 +55,7 @@ pub(super) fn reference(header: &Header, envelope: Envelope, input: &[u8]) -> (P
     (block.into(), starts)
 }
 
-/// The length and the fields of the record at the start of `input`, or why there is none.
+/// Returns the length and the fields of the record at the start of `input`, or why it is broken.
 fn reference_record(input: &[u8]) -> Result<(usize, Vec<Vec<u8>>), String> {
     #[derive(PartialEq)]
     enum State {
@@ -121,7 +122,8 @@ fn reference_record(input: &[u8]) -> Result<(usize, Vec<Vec<u8>>), String> {
     Ok((input.len(), fields))
 }
 
-/// Checks everything about one input.
+/// Compares the parser with the reference on one input: whole, in random pieces, and in the record
+/// ends.
 fn check(header: &Header, envelope: Envelope, input: &[u8], random: &mut Random) {
     let (expected, starts) = reference(header, envelope, input);
     let whole = parse_whole(&mut CsvParser::new(header, context(envelope)), input);
@@ -210,7 +212,7 @@ fn push_row(random: &mut Random, row: &mut Vec<u8>) {
 
 fn headers() -> [Header; 3] {
     let with_op = "user_id,order_id,price,timestamp,op";
-    // The four columns of every row in another order make almost all rows bad, in other ways.
+    // With the four columns of every row in another order, almost all rows are bad, in other ways.
     [header(COLUMNS), header(with_op), header("timestamp,price,user_id,order_id")]
 }
 
@@ -240,7 +242,7 @@ fn long_inputs_agree_with_the_reference() {
     for round in 0..120 {
         let mut input = Vec::new();
         let length = random.below(6 * INDEX_BYTES);
-        // Some inputs are all plain, some have a bad row now and then, some are mostly bad.
+        // Some inputs are all plain, some have a bad row now and then, and some are mostly bad.
         let mutate_in = [usize::MAX, 100, 5][round % 3];
         while input.len() < length {
             let mut row = Vec::new();

@@ -1,25 +1,26 @@
-//! Where the structural bytes of a block of CSV stand: commas, line breaks and quotes.
+//! Finds the positions of the structural bytes in a block of CSV: commas, line breaks and quotes.
 //!
-//! 64 bytes at a time become a word of bits, and the bits become positions, so what follows need
-//! not search for the ends of fields. Quotes are marked but not interpreted.
+//! 64 bytes at a time become a word of bits, and the bits become positions. So the code that
+//! follows need not search for the ends of fields. Quotes are marked but not interpreted.
 
-/// Bytes that become one word of bits.
+/// The number of bytes that become one word of bits.
 const CHUNK_BYTES: usize = 64;
 
-/// Marks written for every chunk, needed or not: fewer branches than writing just those there are.
+/// The number of marks that are always written for a chunk, even if it has fewer. This needs fewer
+/// branches than writing only those it has.
 const MARKS_AT_ONCE: usize = 8;
 
 /// The positions of the structural bytes of one block.
 #[derive(Default)]
 pub(super) struct Structure {
-    /// The slot of the sentinel, then the positions in order, then room for spare writes.
+    /// First the mark before the block, then the positions in order, then room for spare writes.
     slots: Vec<u32>,
     count: usize,
     /// Whether all bytes of the block are ASCII.
     ascii: bool,
 }
 
-/// What the position before the first byte is, plus one wrapping to that byte.
+/// The mark before the block. Adding one wraps around to the position of the first byte.
 const BEFORE_BLOCK: u32 = u32::MAX;
 
 impl Structure {
@@ -43,7 +44,7 @@ impl Structure {
         self.ascii = bytes.is_ascii();
     }
 
-    /// Writes the positions of the bits of `structural`, and returns how many they are.
+    /// Writes the positions of the bits that are set in `structural`. Returns how many there are.
     #[inline]
     fn write_marks(&mut self, at: usize, start: u32, mut structural: u64) -> usize {
         let marks = structural.count_ones() as usize;
@@ -63,24 +64,25 @@ impl Structure {
         marks
     }
 
-    /// The position before the block (as [`u32::MAX`]), then those of all structural bytes.
+    /// Returns the mark before the block ([`u32::MAX`]), and then the positions of all structural
+    /// bytes.
     #[inline]
     pub(super) fn marks(&self) -> &[u32] {
         &self.slots[..self.count]
     }
 
-    /// Whether all bytes of the block are ASCII.
+    /// Returns whether all bytes of the block are ASCII.
     #[inline]
     pub(super) fn is_ascii(&self) -> bool {
         self.ascii
     }
 }
 
-/// A bit for each structural byte of the chunk, in order.
+/// Returns a word with a bit set for each structural byte of the chunk, in order.
 ///
-/// Compilers make vector instructions of the loop, whatever the instruction set; no portable one
-/// gathers a bit from each byte, so bytes that stand eight apart share a byte of bits, and the
-/// square of 8 × 8 bits is turned over at the end.
+/// Compilers turn the loop into vector instructions, whatever the instruction set. No portable
+/// instruction gathers one bit from each byte. So bytes that are eight apart share a byte of bits,
+/// and the square of 8 × 8 bits is transposed at the end.
 #[inline]
 fn structural_bits(chunk: &[u8; CHUNK_BYTES]) -> u64 {
     let mut bits = [0; CHUNK_BYTES];
@@ -93,7 +95,7 @@ fn structural_bits(chunk: &[u8; CHUNK_BYTES]) -> u64 {
     transposed(bits as u64 | (bits >> 64) as u64)
 }
 
-/// The square of bits whose rows are the columns of `square`; a row is a byte, the lowest first.
+/// Returns the transposed square of 8 × 8 bits. A row is a byte, the lowest byte first.
 #[inline]
 fn transposed(mut square: u64) -> u64 {
     let mut swap = |distance: u32, mask: u64| {

@@ -1,4 +1,4 @@
-//! Cases by hand.
+//! Tests of the CSV parser on cases written by hand.
 
 use dataflows::Order;
 
@@ -12,7 +12,7 @@ pub(super) fn header(record: &str) -> Header {
     Header::parse(record.as_bytes(), &ColumnNames::default()).unwrap()
 }
 
-/// Parses the records of an input whole and byte by byte, and returns what both ways gave.
+/// Parses the records of an input whole and byte by byte, and returns the result of both.
 fn parse(columns: &str, envelope: Envelope, records: &[u8]) -> Parsed {
     let header = header(columns);
     let whole = parse_whole(&mut CsvParser::new(&header, context(envelope)), records);
@@ -30,7 +30,8 @@ pub(super) const COLUMNS: &str = "user_id,order_id,price,timestamp";
 
 #[test]
 fn good_rows_of_every_shape() {
-    // user_id, price, timestamp in milliseconds of the one order that each makes.
+    // A case holds a record and user_id, price and timestamp in milliseconds of the one order that
+    // it makes.
     let cases: [(&str, &str, (&str, &str, i64)); 22] = [
         (COLUMNS, "u1,o1,12.34,1700000000000\n", ("u1", "12.34", 1_700_000_000_000)),
         (COLUMNS, "u1,o1,12.34,1700000000000", ("u1", "12.34", 1_700_000_000_000)),
@@ -128,7 +129,7 @@ fn broken_quoting_costs_one_line() {
     let cases = [
         ("u1,\"o1,1,7\n", "no closing quote before the end of the input"),
         ("\"u1\"\"\",\"o1\"2,1,7\n", "text after a closing quote"),
-        // The quote seems to be closed by the one on the next line.
+        // The quote seems to be closed by the quote on the next line.
         ("u1,\"o1,1,7\n\"u2\",o2,2,7\n", "text after a closing quote"),
     ];
     for (bad, reason) in cases {
@@ -147,11 +148,12 @@ fn records_are_bounded() {
     let too_long = format!("record is longer than {RECORD_BYTES_MAX} bytes");
     let unclosed = format!("no closing quote within {RECORD_BYTES_MAX} bytes");
     let text = |length: usize| "x".repeat(length);
-    // Of a record `…,o1,1,7` and its line break, seven bytes are not the field's.
+    // In a record `…,o1,1,7` with its line break, seven bytes are outside of the first field.
     let longest = RECORD_BYTES_MAX - 8;
     let too_long_id = |length: usize| format!("user_id is {length} bytes long: the limit is 1024");
     let many = good.repeat(RECORD_BYTES_MAX / good.len());
-    // The first record or its first line, why it is set aside, and how many bytes of it are kept.
+    // A case holds the first record or its first line, why it is set aside, and how many of its
+    // bytes are kept.
     let cases = [
         ("longest line", format!("{},o1,1,7", text(longest)), too_long_id(longest), RECORD_BYTES_MAX - 1),
         ("one byte more", format!("{},o1,1,7", text(longest + 1)), too_long.clone(), RECORD_BYTES_MAX),

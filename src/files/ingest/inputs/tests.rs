@@ -1,4 +1,4 @@
-//! Plans of real files in temporary directories: what is found, refused, split and read.
+//! Tests plans of real files in temporary directories: what is found, refused, split and read.
 
 use std::fs;
 use std::io::Write;
@@ -26,7 +26,7 @@ fn options(inputs: &[&str]) -> InputOptions {
     }
 }
 
-/// A directory with files, whose names as shown are made short in messages.
+/// A directory with files. Their names are shortened in messages.
 struct Files(TempDir);
 
 impl Files {
@@ -54,7 +54,7 @@ impl Files {
         options(&paths.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
-    /// The message, without the directory.
+    /// Returns the error message, without the directory.
     fn error(&self, options: &InputOptions) -> String {
         match Plan::new(options).and_then(|plan| read_all(&plan, 1)) {
             Ok(_) => panic!("{:?} are fine", options.inputs),
@@ -78,13 +78,14 @@ fn zstandard(content: &[u8]) -> Vec<u8> {
 struct Everything {
     orders: Vec<(Order, Epoch, Diff)>,
     upserts: Vec<Upsert>,
-    /// With lines counted from the start of the input.
+    /// The rejects, with lines counted from the start of the input.
     rejects: Vec<Reject>,
     bytes: u64,
     lines: u64,
 }
 
-/// Reads all parts of `peers` workers; each part's rejects are told by the lines of the parts before it.
+/// Reads all parts of `peers` workers. The lines of a part's rejects are counted on from the parts
+/// before it.
 fn read_all(plan: &Plan, peers: usize) -> Result<Everything, InputError> {
     let mut parts: Vec<Part> = (0..peers).flat_map(|worker| plan.parts(worker, peers)).collect();
     parts.sort_by_key(|part| (part.input, part.ordinal));
@@ -146,7 +147,7 @@ fn directories_and_globs_are_expanded_in_place_and_sorted() {
         first_input: 5,
         ..files.options(&["z.csv", "in", "g/[0].csv", "g/?*.csv"])
     });
-    // The glob finds the file in brackets once more.
+    // The glob finds the file with brackets in its name once more.
     assert!(plan.is_err());
     fs::remove_file(files.path("g/[0].csv")).unwrap();
     let plan =
@@ -254,7 +255,7 @@ fn bad_inputs_are_one_sentence_each() {
 fn an_unreadable_file_is_named() {
     let files = Files::new(&[("secret.jsonl", b"")]);
     fs::set_permissions(files.path("secret.jsonl"), fs::Permissions::from_mode(0o0)).unwrap();
-    // Whoever may read everything, such as root, reads this too.
+    // A user that may read everything, such as root, can read this file too.
     if File::open(files.path("secret.jsonl")).is_err() {
         let error = files.error(&files.options(&["secret.jsonl"]));
         assert_eq!(error, "secret.jsonl: cannot be opened: Permission denied (os error 13)");

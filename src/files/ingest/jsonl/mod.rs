@@ -1,8 +1,8 @@
-//! JSON lines of orders: one object a line.
+//! Reads JSON lines of orders: one object a line.
 //!
-//! A record always ends at a line feed (JSON has no raw line breaks), so there is nothing to
-//! resynchronise. Prices never become doubles: the text of the number is what counts, so `0.1` is
-//! exactly that. Members that are not asked for are checked to be JSON and ignored.
+//! A record always ends at a line feed, because JSON has no raw line breaks. So a reader always
+//! knows where a record starts. Prices never become doubles: the text of the number is read, so
+//! `0.1` is exactly that. Members that are not needed are checked to be JSON and ignored.
 
 #[cfg(test)]
 mod tests;
@@ -19,23 +19,23 @@ use super::row::{Cells, Op, parse_op};
 use super::{BUFFER_PADDING, BYTE_ORDER_MARK, Block, ColumnNames, Parser, ParserContext, RECORD_BYTES_MAX};
 use orders::rules::{Cut, Quoted, Role};
 
-/// Parses the lines of a file of JSON lines.
+/// A parser of the lines of a file of JSON lines.
 pub struct JsonlParser {
     names: ColumnNames,
     context: ParserContext,
-    /// The line that comes next, counted from 0 at the start of the part.
+    /// The number of the next line, counted from 0 at the start of the part.
     line: u64,
     /// Whether the bytes up to the next line break are the rest of a line that is too long.
     skipping: bool,
 }
 
 impl JsonlParser {
-    /// A parser of the lines of a part of a file whose members have these names.
+    /// Creates a parser for the lines of a part of a file whose members have these names.
     pub fn new(names: &ColumnNames, context: ParserContext) -> JsonlParser {
         JsonlParser { names: names.clone(), context, line: 0, skipping: false }
     }
 
-    /// Appends the order of one line, without its line break.
+    /// Appends the order of one line, which is given without its line break.
     fn push_line(&self, block: &mut Block, epoch: Epoch, offset: u64, line: &[u8]) -> Result<(), String> {
         let line = if offset == 0 { line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line) } else { line };
         if line.trim_ascii().is_empty() {
@@ -109,7 +109,8 @@ impl Parser for JsonlParser {
     }
 }
 
-/// The reason for refusing a line that is not an object; the column is kept, the line is known.
+/// Returns the reason for refusing a line that is not an object. It keeps the column of the error
+/// but not the line, which is known.
 fn not_an_object(error: &serde_json::Error) -> String {
     format!("not a JSON object: {}", error.to_string().replacen(" at line 1 column ", " at column ", 1))
 }
@@ -118,11 +119,11 @@ fn not_an_object(error: &serde_json::Error) -> String {
 #[derive(Default)]
 struct Members<'a> {
     values: [Option<&'a RawValue>; Role::ALL.len()],
-    /// A role that two members have.
+    /// A role that two members have; `None` if there is none.
     twice: Option<Role>,
 }
 
-/// Reads an object's members.
+/// Reads the members of an object.
 struct MembersOf<'a>(&'a ColumnNames);
 
 impl<'de> DeserializeSeed<'de> for MembersOf<'_> {
@@ -155,7 +156,7 @@ impl<'de> Visitor<'de> for MembersOf<'_> {
     }
 }
 
-/// Finds the role of a member's name.
+/// Finds the role of a member by its name.
 struct RoleOf<'a>(&'a ColumnNames);
 
 impl<'de> DeserializeSeed<'de> for RoleOf<'_> {
@@ -182,7 +183,7 @@ impl Visitor<'_> for RoleOf<'_> {
 struct CellTexts<'a>([Cow<'a, str>; Role::ALL.len()]);
 
 impl<'a> CellTexts<'a> {
-    /// The texts of the members, or the reason why one is missing or cannot be a cell.
+    /// Returns the texts of the members, or the reason if one is missing or cannot be used.
     fn of(
         members: &Members<'a>,
         names: &ColumnNames,
@@ -216,9 +217,11 @@ impl<'a> CellTexts<'a> {
     }
 }
 
-/// The text that a value spells: a string's characters, a number's digits, nothing for `null`.
+/// Returns the text that a value spells: the characters of a string, the digits of a number,
+/// nothing for `null`.
 ///
-/// An id or an operation is a string; integers are taken for ids, as other programs write them so.
+/// An id or an operation is a string. Integers are accepted as ids too, because other programs
+/// write them so.
 fn cell_text(role: Role, json: &str) -> Result<Cow<'_, str>, String> {
     let is_id = matches!(role, Role::UserId | Role::OrderId);
     match json.as_bytes() {

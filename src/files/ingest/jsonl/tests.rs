@@ -1,4 +1,4 @@
-//! Cases by hand, and inputs made by chance.
+//! Tests of the JSON lines parser on cases written by hand and on random inputs.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ fn parser(envelope: Envelope) -> JsonlParser {
     JsonlParser::new(&ColumnNames::default(), context(envelope))
 }
 
-/// Parses an input whole and in small pieces, and returns what both ways gave.
+/// Parses an input whole and in small pieces, and returns the result of both.
 fn parse(envelope: Envelope, input: &[u8]) -> Parsed {
     let whole = parse_whole(&mut parser(envelope), input);
     let mut random = Random(input.len() as u64);
@@ -25,7 +25,8 @@ fn parse(envelope: Envelope, input: &[u8]) -> Parsed {
 
 #[test]
 fn good_lines_of_every_shape() {
-    // user_id, price, timestamp in milliseconds of the one order that each makes.
+    // A case holds a line and user_id, price and timestamp in milliseconds of the one order that it
+    // makes.
     let cases = [
         (
             r#"{"user_id":"u1","order_id":"o1","price":12.34,"timestamp":1700000000000}"#,
@@ -213,7 +214,7 @@ fn check(input: &[u8], random: &mut Random) {
     let cut = parse_in_cuts(&mut parser(Envelope::Upsert), input, || random.below(step + 1));
     assert_eq!(cut, whole, "in cuts: {shown:?}");
 
-    // A line is an upsert, a reject or blank, whatever stands around it.
+    // A line is an upsert, a reject or blank, whatever is before and after it.
     let mut upserts = whole.upserts.iter().peekable();
     let mut rejects = whole.rejects.iter().peekable();
     let mut offset = 0;

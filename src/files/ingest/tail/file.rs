@@ -1,4 +1,4 @@
-//! A file that grows, is cut short or is replaced.
+//! Reads a file that grows, is cut short or is replaced.
 
 use std::fs::{self, File};
 use std::io;
@@ -16,16 +16,17 @@ pub(super) struct TailedFile {
     path: PathBuf,
     file: File,
     id: FileId,
-    /// Where the first byte that is not parsed stands.
+    /// The position of the first byte that is not parsed.
     offset: u64,
-    /// How far was looked: beyond `offset` if the record there is not complete.
+    /// The position up to which the file was read. It is beyond `offset` if the record there is not
+    /// complete.
     looked_to: u64,
     /// The last round in which anything was parsed.
     round: u32,
 }
 
 impl TailedFile {
-    /// A file of which the parts of a plan read the first records.
+    /// Opens a file whose first records are read by the parts of a plan. Starts after them.
     pub(super) fn planned(
         input: &Input,
         path: &Path,
@@ -42,7 +43,7 @@ impl TailedFile {
         Ok(tailed)
     }
 
-    /// A file that nothing was read of.
+    /// Opens a file of which nothing was read, and starts at its beginning.
     pub(super) fn from_start(
         name: &str,
         path: &Path,
@@ -62,14 +63,15 @@ impl TailedFile {
         })
     }
 
-    /// Which file it is now.
+    /// Returns which file is read now.
     pub(super) fn id(&self) -> FileId {
         self.id
     }
 
-    /// Looks at what was appended, and whether this is still the file that the name leads to.
+    /// Reads what was appended, and checks whether the name still leads to this file.
     pub(super) fn read(&mut self, buffer: &mut Buffer, sink: &mut Sink<'_>) -> Result<(), InputError> {
-        // Asked before the size, which then holds all that came before the file was replaced.
+        // This is asked before the size. So the size includes all that was written before the file
+        // was replaced.
         let successor = self.successor()?;
         let size = self.size()?;
         if size < self.looked_to {
@@ -96,11 +98,11 @@ impl TailedFile {
         Ok(())
     }
 
-    /// The file that the name leads to now, if it is another one.
+    /// Returns the file that the name leads to now, if it is another one.
     fn successor(&self) -> Result<Option<(File, FileId)>, InputError> {
         match fs::metadata(&self.path) {
             Ok(metadata) if file_id(&metadata) != self.id => {}
-            // Where it is gone, it may come back.
+            // If the name leads to nothing, the file may come back.
             _ => return Ok(None),
         }
         match File::open(&self.path) {
@@ -123,8 +125,8 @@ impl TailedFile {
         self.growing.parser = None;
     }
 
-    /// Reads up to [`LOOK_BYTES`] from where parsing stopped and parses what is complete; where this is
-    /// the `last` look, the end of the file ends the last record.
+    /// Reads up to [`LOOK_BYTES`] from where parsing stopped, and parses the complete records. If
+    /// this is the `last` look, the end of the file ends the last record.
     fn look(
         &mut self,
         size: u64,
@@ -138,7 +140,7 @@ impl TailedFile {
             let left = wanted - buffer.bytes().len();
             let at = self.offset + buffer.bytes().len() as u64;
             match self.file.read_at(buffer.room(left), at) {
-                // Cut short just now: the next look sees it.
+                // The file was cut short just now. The next look notices that.
                 Ok(0) => break,
                 Ok(count) => buffer.extend(count),
                 Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}

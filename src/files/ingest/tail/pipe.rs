@@ -1,4 +1,4 @@
-//! A pipe, standard input among them: a thread waits for it, so that nobody else has to.
+//! Reads a pipe or standard input. A thread waits for its bytes, so that no worker has to.
 
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread;
@@ -8,13 +8,14 @@ use crate::ingest::InputError;
 use crate::ingest::inputs::Input;
 use crate::ingest::reader::{Buffer, Source};
 
-/// Bytes read at a time from a pipe.
+/// The number of bytes that are read at a time from a pipe.
 const READ_BYTES: usize = 64 << 10;
 
-/// Reads that may wait to be parsed; when there are as many, the pipe is left to fill up.
+/// The most reads that wait to be parsed. If there are as many, the pipe is not read until one is
+/// parsed.
 const READS_MAX: usize = 16;
 
-/// A pipe and what of it is not parsed yet.
+/// A pipe, and its bytes that are not parsed yet.
 pub(super) struct TailedPipe {
     growing: Growing,
     reads: Receiver<Result<Vec<u8>, InputError>>,
@@ -23,7 +24,8 @@ pub(super) struct TailedPipe {
 }
 
 impl TailedPipe {
-    /// Starts reading. The thread ends with the pipe, or at its first read after this value is gone.
+    /// Starts the thread that reads. It ends when the pipe ends, or at its first read after this
+    /// value is dropped.
     pub(super) fn new(input: &Input) -> Result<TailedPipe, InputError> {
         let (sender, reads) = sync_channel(READS_MAX);
         let (name, path, compression) = (input.name.clone(), input.path.clone(), input.compression);
@@ -31,7 +33,7 @@ impl TailedPipe {
             .name(format!("read {name}"))
             .spawn(move || match Source::whole(&name, path.as_deref(), compression) {
                 Ok(source) => pump(&name, source, &sender),
-                // Where nobody is left to hear it, it does not matter.
+                // If the receiver is gone, nobody needs the error.
                 Err(error) => drop(sender.send(Err(error))),
             })
             .map_err(|cause| InputError::Open { name: input.name.clone(), cause })?;
@@ -39,12 +41,12 @@ impl TailedPipe {
         Ok(TailedPipe { growing, reads, buffer: Buffer::new(0), ended: false })
     }
 
-    /// Whether nothing more can come.
+    /// Returns whether nothing more can come.
     pub(super) fn ended(&self) -> bool {
         self.ended
     }
 
-    /// Parses what has come.
+    /// Parses what has come so far. Does not wait for more.
     pub(super) fn read(&mut self, sink: &mut Sink<'_>) -> Result<(), InputError> {
         let mut taken = 0;
         while !self.ended && taken < LOOK_BYTES {
@@ -70,7 +72,7 @@ impl TailedPipe {
     }
 }
 
-/// Sends what a pipe gives until it ends or fails, or nobody listens.
+/// Sends what a pipe gives until the pipe ends or fails, or the receiver is gone.
 fn pump(name: &str, mut source: Source, sender: &SyncSender<Result<Vec<u8>, InputError>>) {
     let mut bytes = vec![0; READ_BYTES];
     loop {

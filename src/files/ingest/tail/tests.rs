@@ -1,4 +1,4 @@
-//! Files that are written to between two looks; no look waits for anything.
+//! Tests files that are written to between two looks. No look waits for anything.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -10,7 +10,7 @@ use crate::ingest::{ColumnNames, Envelope};
 
 const HEADER: &str = "user_id,order_id,price,timestamp\n";
 
-/// A followed directory, read by some workers.
+/// A followed directory that is read by some workers.
 struct Followed {
     directory: TempDir,
     options: InputOptions,
@@ -22,7 +22,7 @@ struct Followed {
 }
 
 impl Followed {
-    /// Writes the files, plans and reads the bounded parts.
+    /// Writes the files, makes the plan and reads the bounded parts.
     fn new(peers: usize, files: &[(&str, &str)], inputs: &[&str]) -> Followed {
         let directory = TempDir::with_prefix("tail").unwrap();
         for (name, content) in files {
@@ -55,7 +55,7 @@ impl Followed {
         file.unwrap().write_all(text.as_bytes()).unwrap();
     }
 
-    /// The users of the bounded parts.
+    /// Returns the users in the bounded parts.
     fn bounded(&self) -> Vec<String> {
         let mut block = Block::default();
         for worker in 0..self.tails.len() {
@@ -67,7 +67,7 @@ impl Followed {
         users(&block)
     }
 
-    /// The users that one more round finds, the rejects' reasons, and the notes.
+    /// Returns the users that one more round finds, the reasons of rejects, and the notes.
     fn round(&mut self) -> Vec<String> {
         self.try_round().unwrap()
     }
@@ -79,7 +79,7 @@ impl Followed {
         for tail in &mut self.tails {
             let mut block = Block::default();
             let mut ended = true;
-            // Until there is nothing more; a look that read nothing is followed by no other.
+            // Looks until there is nothing more. After a look that read nothing there is no other.
             for look in 0.. {
                 let lines = block.lines;
                 let state = tail.read(self.round, 9, &mut block).map_err(|error| error.to_string())?;
@@ -124,7 +124,7 @@ fn what_is_appended_is_read_once() {
         let files = [("a.csv", format!("{HEADER}{}", row("a"))), ("b.jsonl", json("b"))];
         let files = files.each_ref().map(|(name, content)| (*name, content.as_str()));
         let mut followed = Followed::new(peers, &files, &["a.csv", "b.jsonl"]);
-        // After the plan was made, before anything is read.
+        // This comes after the plan was made and before anything is read.
         followed.append("a.csv", &row("a2"));
         assert_eq!(followed.bounded(), ["a", "b"]);
         assert_eq!(followed.round(), ["a2"]);
@@ -205,13 +205,14 @@ fn a_file_replaced_by_another_is_read_to_its_end_first() {
     followed.append("a.csv", &row("a"));
     fs::rename(followed.path("a.csv"), followed.path("a.csv.1")).unwrap();
     followed.append("a.csv.1", &row("b"));
-    // Nobody knows yet that it was replaced.
+    // No reader can know yet that the file was replaced.
     assert_eq!(followed.round(), ["a", "b"]);
     assert_eq!(followed.round(), [""; 0]);
     followed.append("a.csv.1", "c,o,1,1");
     assert_eq!(followed.round(), [""; 0]);
     fs::write(followed.path("a.csv"), format!("{HEADER}{}", row("d"))).unwrap();
-    // The old file's last record lacks its line break. What replaces it waits for a greater position.
+    // The last record of the old file lacks its line break. What replaces the file waits for a
+    // greater position.
     assert_eq!(followed.round(), ["c"]);
     assert_eq!(followed.round(), ["d", "a.csv was replaced: reading the new file"]);
     followed.append("a.csv.1", &row("late"));
@@ -239,7 +240,7 @@ fn new_files_of_a_directory_are_read_by_one_worker_each() {
             assert!(found[1].starts_with("line 2: "));
             assert_eq!(found[2], format!("./{name}.csv is new and read from its start"));
         }
-        // A rotation whose old file keeps a known extension: nothing is read twice.
+        // The old file of this rotation keeps a known extension. Nothing is read twice.
         fs::rename(followed.path("a.csv"), followed.path("a-1.csv")).unwrap();
         fs::write(followed.path("a.csv"), format!("{HEADER}{}", row("new"))).unwrap();
         assert_eq!(followed.round(), ["new", "./a.csv was replaced: reading the new file"]);
@@ -250,7 +251,7 @@ fn new_files_of_a_directory_are_read_by_one_worker_each() {
             ["./x.csv.gz is new and left alone: compressed and Parquet files are only read at the start"]
         );
         assert_eq!(followed.round(), [""; 0]);
-        // Each new input of each worker has an ordinal of its own.
+        // Each new input of each worker has a number of its own.
         let (ordinals, names): (HashSet<_>, Vec<_>) = followed.new_inputs.iter().cloned().unzip();
         assert_eq!((ordinals.len(), names.len()), (4, 4));
         assert!(!followed.ended);
@@ -272,7 +273,7 @@ fn a_pipe_gives_what_has_come_and_ends() {
     let mut expect = |text: &str, expected: &[&str]| {
         pipe.write_all(text.as_bytes()).unwrap();
         let mut found = Vec::new();
-        // The thread that reads the pipe takes its time; a wrong result ends this all the same.
+        // The thread that reads the pipe needs some time. A wrong result ends the loop too.
         while found.len() < expected.len() {
             found.extend(followed.round());
             std::thread::yield_now();

@@ -1,11 +1,12 @@
-//! Parts: those of any number of workers are the whole, and nothing that is cut short is.
+//! Tests that the parts of any number of workers make up the whole, and that a file that was cut
+//! short is an error.
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::parquet_write::{Column, ColumnType, ParquetWriter, TextColumn};
 
-/// Rows of all kinds, some of which are broken.
+/// Returns rows of all kinds, some of which are broken.
 fn rows(count: usize, seed: u64) -> String {
     let mut random = seed;
     let mut content = String::new();
@@ -66,7 +67,7 @@ proptest! {
             next = range.end;
         }
         prop_assert_eq!(next, rows.len());
-        // No share is more than a whole group away from what it should be.
+        // No share differs by more than a whole group from what it should be.
         let (total, largest) = (rows.iter().sum::<u64>(), rows.iter().copied().max().unwrap_or(0));
         for range in ranges {
             let held: u64 = rows[range].iter().sum();
@@ -133,7 +134,7 @@ fn followed_files_leave_what_is_not_complete() {
     }
 }
 
-/// A file of row groups with so many rows.
+/// Creates a file whose row groups have these numbers of rows.
 fn parquet_file(groups: &[usize]) -> Vec<u8> {
     let columns = [
         ("user_id", ColumnType::Text),
