@@ -1,4 +1,4 @@
-//! Compiles the messages of the wire protocol, without a `protoc`; lists the page's files and brings in its chart library.
+//! Lists the page's files and brings in its chart library.
 
 use std::error::Error;
 use std::ffi::OsString;
@@ -13,12 +13,8 @@ const CHARTS: (&str, &str) = ("charming", "src/asset/echarts-5.5.1.min.js");
 const PAGE: &str = "src/dashboard/page";
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let folder = "src/tablestore/proto";
-    println!("cargo:rerun-if-changed={folder}");
     println!("cargo:rerun-if-changed=src/build.rs");
     println!("cargo:rerun-if-changed=Cargo.lock");
-    let files = protox::compile(["table.proto", "tunnel.proto", "snapshot.proto"], [folder])?;
-    prost_build::Config::new().bytes(["."]).compile_fds(files)?;
     println!("cargo:rerun-if-changed={PAGE}");
     let out = PathBuf::from(variable("OUT_DIR")?);
     let (charts, file) = CHARTS;

@@ -80,7 +80,7 @@ impl Java {
         let request = tunnel::HeartbeatRequest { tunnel_id, client_id, channels };
         let answer: tunnel::HeartbeatResponse = self.wire.call("/tunnel/heartbeat", &request).await;
         let told = answer.channels.iter().map(|channel| {
-            let status = channel.status().as_str_name().strip_prefix("CHANNEL_STATUS_").unwrap();
+            let status = format!("{:?}", channel.status()).to_uppercase();
             format!("{}={} {status}", channel.channel_id, channel.version)
         });
         told.collect::<Vec<_>>().join(", ")
@@ -213,7 +213,7 @@ async fn a_client_like_javas_reads_the_start_and_then_the_changes() {
         let page = java.read(channel, &page.next_token).await;
         assert_eq!((page.records.len(), page.may_more_record), (0, Some(false)));
     }
-    actions.sort();
+    actions.sort_by_key(|action| *action as i32);
     assert_eq!(actions, [PutRow, PutRow, UpdateRow, DeleteRow]);
 
     // A channel that failed is handed out again, and goes on from its checkpoint.
