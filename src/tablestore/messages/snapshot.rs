@@ -1,6 +1,7 @@
 //! Reading tables as they were after one commit, request after request.
 //!
-//! These operations are our own: no Tablestore has them. Their errors are those of the table operations.
+//! These operations are our own: no Tablestore has them. Their errors are those of the table
+//! operations.
 
 use bytes::Bytes;
 use prost::Message;

@@ -7,12 +7,13 @@ use prost::Message;
 
 use super::{snapshot, table, tunnel};
 
-/// Holds one paragraph for each message and enum, which begins with its name. A message goes on with
-/// the bytes of a filled one, what these read as, and the bytes of an empty one. An enum goes on with
-/// its numbers and its default.
+/// Holds one paragraph for each message and enum, which begins with its name. A message goes on
+/// with the bytes of a filled one, what these read as, and the bytes of an empty one. An enum goes
+/// on with its numbers and its default.
 const VECTORS: &str = include_str!("tests/vectors.txt");
 
-/// Makes a paragraph of [`VECTORS`] without its name, from one of our types and the bytes in its first line.
+/// Makes a paragraph of [`VECTORS`] without its name, from one of our types and the bytes in its
+/// first line.
 type Retell = fn(&str) -> String;
 
 fn retell_message<M: Message + Default + Debug>(filled: &str) -> String {
@@ -111,7 +112,8 @@ fn required_parts_are_written_even_if_they_are_empty() {
     assert_eq!(hex(&table::ListTableResponse::default().encode_to_vec()), "-");
 }
 
-/// The Python SDK sends these bytes to create `OrderSource` (`UserId`, `OrderId`) with default options.
+/// The Python SDK sends these bytes to create `OrderSource` (`UserId`, `OrderId`) with default
+/// options.
 #[test]
 fn a_table_that_python_creates() {
     let sent = "0a26 0a0b4f72646572536f75726365 120a0a065573657249641002 120b0a074f7264657249641002

@@ -1,4 +1,5 @@
-//! Reads and writes of many rows in one request. Answers keep the order of tables and rows of the request.
+//! Reads and writes of many rows in one request. Answers keep the order of tables and rows of the
+//! request.
 
 use bytes::Bytes;
 use prost::{Enumeration, Message};

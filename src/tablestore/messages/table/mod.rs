@@ -20,7 +20,8 @@ pub struct Error {
     /// The vendor's code, such as `OTSParameterInvalid`.
     #[prost(string, required, tag = "1")]
     pub code: String,
-    /// Says to people what is wrong. The server always fills it: the Go client reads it without looking.
+    /// Says to people what is wrong. The server always fills it: the Go client reads it without
+    /// looking.
     #[prost(string, optional, tag = "2")]
     pub message: Option<String>,
 }

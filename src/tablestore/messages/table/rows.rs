@@ -1,6 +1,7 @@
 //! Reads and writes of one row, and reads of a range of rows.
 //!
-//! `time_range` or `max_versions` is needed in every read: they choose the versions of a cell that are read.
+//! `time_range` or `max_versions` is needed in every read: they choose the versions of a cell that
+//! are read.
 
 use bytes::Bytes;
 use prost::{Enumeration, Message};

@@ -1,4 +1,5 @@
-//! What a client of a tunnel sends: it connects, keeps its channels, reads records and stores checkpoints.
+//! What a client of a tunnel sends: it connects, keeps its channels, reads records and stores
+//! checkpoints.
 
 use bytes::Bytes;
 use prost::{Enumeration, Message};
