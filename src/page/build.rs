@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
-/// The crate that ships Apache ECharts, and where. It is never compiled: Cargo only brings its files.
+/// The crate that ships Apache ECharts, and the file in it. The crate is never compiled: Cargo only
+/// brings its files.
 const CHARTS: (&str, &str) = ("charming", "src/asset/echarts-5.5.1.min.js");
 
 /// The folder of the page's own files.
@@ -17,8 +18,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=../../Cargo.lock");
     println!("cargo:rerun-if-changed={SITE}");
     let out = PathBuf::from(variable("OUT_DIR")?);
-    let (charts, file) = CHARTS;
-    let from = folder_of(charts)?.join(file);
+    let from = charts()?;
     fs::copy(&from, out.join("echarts.js"))
         .map_err(|error| format!("cannot copy {}: {error}", from.display()))?;
     fs::write(out.join("assets.rs"), assets()?)?;
@@ -43,24 +43,29 @@ fn assets() -> Result<String, Box<dyn Error>> {
     Ok(format!("&[\n{}]\n", names.iter().map(asset).collect::<String>()))
 }
 
-/// Where Cargo keeps the files of a package that `Cargo.lock` names, downloaded if they are not there yet.
-fn folder_of(package: &str) -> Result<PathBuf, Box<dyn Error>> {
+/// Returns the path of the chart library. Cargo downloads its crate, which `Cargo.lock` names, if it is
+/// not there yet.
+fn charts() -> Result<PathBuf, Box<dyn Error>> {
     let output = Command::new(variable("CARGO")?)
         .args(["metadata", "--format-version", "1", "--locked", "--features", "charts", "--manifest-path"])
         .arg(Path::new(&variable("CARGO_MANIFEST_DIR")?).join("Cargo.toml"))
         .arg("--filter-platform")
         .arg(variable("TARGET")?)
         .output()?;
+    let (package, file) = CHARTS;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         return Err(format!("cargo metadata does not find the crate {package}: {said}").into());
     }
-    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout)?;
-    let packages = metadata["packages"].as_array().into_iter().flatten();
-    packages
-        .filter(|found| found["name"] == package)
-        .find_map(|found| Path::new(found["manifest_path"].as_str()?).parent().map(Path::to_owned))
-        .ok_or_else(|| format!("the crate {package} is not among the dependencies").into())
+    // A reader of JSON would be five more crates to build. In a path, Cargo escapes nothing but `\` and `"`.
+    let metadata = String::from_utf8(output.stdout)?;
+    let manifests = metadata.split(r#""manifest_path":""#).skip(1).filter_map(|rest| rest.split('"').next());
+    let folders =
+        manifests.filter_map(|path| Some(Path::new(&path.replace(r"\\", r"\")).parent()?.to_owned()));
+    folders
+        .map(|folder| folder.join(file))
+        .find(|path| path.is_file())
+        .ok_or_else(|| format!("no dependency has the file {file} of the crate {package}").into())
 }
 
 fn variable(name: &str) -> Result<OsString, String> {
