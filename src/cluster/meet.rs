@@ -34,8 +34,7 @@ const RETRY_MIN: Duration = Duration::from_millis(10);
 const RETRY_MAX: Duration = Duration::from_millis(200);
 /// The longest time of one attempt, from the first byte of its handshake to the last.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(3);
-/// The most accepted connections whose handshake is not done. If there is one more, the oldest is
-/// dropped.
+/// The most accepted connections whose handshake is not done. One more drops the oldest.
 const PENDING_MAX: usize = 128;
 /// How long a process that gives up waits for peers that do not know it yet.
 const LINGER_MAX: Duration = Duration::from_secs(1);
@@ -196,8 +195,7 @@ impl Coordinator {
                 self.shared.set_stop();
                 Ok(())
             }
-            // A peer that was ready earlier may be done before this process has heard of all the
-            // others.
+            // A peer that was ready earlier may be done before this process knows all others.
             Event::Said(index, Body::Goodbye(Goodbye { failed })) if failed.is_empty() => {
                 self.shared.set_done(index);
                 Ok(())
@@ -244,8 +242,7 @@ impl Coordinator {
                     stream.set_nonblocking(false)?;
                     Ok(stream)
                 });
-                // A connection that cannot be made blocking counts as missing, and is noticed as
-                // such.
+                // A connection that cannot be made blocking counts as missing.
                 self.peers[index].data = plain.ok();
                 Ok(())
             }

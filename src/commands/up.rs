@@ -59,8 +59,8 @@ pub struct UpArgs {
     /// Worker threads of the live job; one is enough for most shops, whatever the number of cores
     #[arg(short = 'w', long, env = "ORDERFLOW_WORKERS", default_value_t = 1, value_name = "N")]
     pub workers: usize,
-    /// Width of the windows of event time, such as 30s, 500ms, 5m or 1h; it stays what it was at the
-    /// first start
+    /// Width of the windows of event time, such as 30s, 500ms, 5m or 1h; it stays what it was at
+    /// the first start
     #[arg(long, env = "ORDERFLOW_WINDOW", default_value = "30s", value_name = "WIDTH", value_parser = parse_duration_ms)]
     pub window: u64,
     /// Time zone that windows are printed in; it stays what it was at the first start

@@ -31,8 +31,8 @@ impl Random {
         from[self.below(from.len())]
     }
 
-    /// Changes a text in up to three places. In each, removes, doubles or overwrites a few bytes, or
-    /// inserts one of `tokens`.
+    /// Changes a text in up to three places. In each, removes, doubles or overwrites a few bytes,
+    /// or inserts one of `tokens`.
     pub fn mutate(&mut self, text: &mut Vec<u8>, tokens: &[&[u8]]) {
         for _ in 0..self.below(4) {
             let at = self.below(text.len() + 1);

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  folder: view of the store ─► rows in key order ┐
-//!  wire: pages of a range    ─► rows in key order ┴─► block of orders, for the worker that comes next
+//!  wire: pages of a range    ─► rows in key order ┴─► block of orders, for the next worker
 //! ```
 //!
 //! All rows are as of one moment. In a folder it is the moment of opening. Over the wire it is the
