@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
+use dataflows::ViewId;
 use tokio::runtime::Runtime;
 use tokio::signal::ctrl_c;
 use tokio::sync::watch;
@@ -19,6 +20,7 @@ use store::error::OpenError;
 use store::read::PAGE_ROWS_MAX;
 use store::value::{Cell, KeyPart, NamedKey, Row};
 use store::{Store, StoreOptions};
+use driver::summary::grouped_views;
 use tablestore::client::Client;
 use live::verify::{DIFFERENCES_MAX, Difference, Recount, Remote, Verified, VerifyError, recount};
 
@@ -183,14 +185,15 @@ fn verdict(verified: &Verified) -> Result<(), Failure> {
 
 /// What the recount came to.
 fn recounted(verified: &Verified) -> String {
-    let Verified { upper, total, users, windows, rejects, .. } = verified;
+    let Verified { upper, total, rejects, .. } = verified;
     let count = |count: i128, noun| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
-    format!(
-        "{} of {} in {}, {rejects} set aside, before commit {upper}",
-        count(total.orders.into(), "order"),
-        count((*users).into(), "user"),
-        count((*windows).into(), "window"),
-    )
+    let mut text = count(total.orders.into(), "order");
+    for view in ViewId::all() {
+        if let Some((word, noun)) = view.counted {
+            text += &format!(" {word} {}", count(verified.rows(view).into(), noun));
+        }
+    }
+    text + &format!(", {rejects} set aside, before commit {upper}")
 }
 
 fn pass_text(verified: &Verified) -> String {
@@ -221,7 +224,9 @@ impl fmt::Display for Difference {
 
 /// The same as a JSON object and a line feed.
 fn pass_json(verified: &Verified) -> String {
-    let Verified { upper, total, users, windows, rejects, differing, differences } = verified;
+    let Verified { upper, total, rejects, differing, differences, .. } = verified;
+    let rows: String =
+        grouped_views().map(|view| format!("\"{}\":{},", view.name, verified.rows(view))).collect();
     const NO_KEY: [&str; 0] = [];
     let cells = |cells: &Option<Vec<Cell>>| match cells {
         None => "null".to_owned(),
@@ -239,8 +244,8 @@ fn pass_json(verified: &Verified) -> String {
     };
     let differences: Vec<String> = differences.iter().map(difference).collect();
     format!(
-        "{{\"equal\":{},\"upper\":{upper},\"orders\":{},\"totalPriceExact\":\"{}\",\"users\":{users},\
-         \"windows\":{windows},\"rejects\":{rejects},\"differing\":{differing},\"differences\":[{}]}}\n",
+        "{{\"equal\":{},\"upper\":{upper},\"orders\":{},\"totalPriceExact\":\"{}\",{rows}\
+         \"rejects\":{rejects},\"differing\":{differing},\"differences\":[{}]}}\n",
         verified.is_equal(),
         total.orders,
         total.amount,
@@ -261,6 +266,7 @@ impl From<VerifyError> for Failure {
 
 #[cfg(test)]
 mod tests {
+    use dataflows::views::{TOTAL, USERS, VIEWS, WINDOWS};
     use dataflows::{Amount, Totals};
 
     use super::*;
@@ -268,7 +274,9 @@ mod tests {
 
     fn verified(differing: u64, differences: Vec<Difference>) -> Verified {
         let total = Totals { orders: 1, amount: Amount::from_decimal(125, 2).unwrap() };
-        Verified { upper: 7, total, users: 1, windows: 2, rejects: 0, differing, differences }
+        let mut rows = [0; VIEWS.len()];
+        (rows[USERS.index()], rows[TOTAL.index()], rows[WINDOWS.index()]) = (1, 1, 2);
+        Verified { upper: 7, total, rows, rejects: 0, differing, differences }
     }
 
     fn missing(user: &str) -> Difference {

@@ -69,7 +69,7 @@ impl<'a> Feed<'a> {
                 Envelope::Append => scope.input_from(&mut orders).as_collection(),
                 Envelope::Upsert => upsert(scope.input_from(&mut upserts)),
             };
-            let views = build(collection, None, job.config.layout.width);
+            let views = build(collection, job.config.layout.width);
             let (results, read) = (Rc::clone(sink), Rc::clone(sink));
             let probe = deliver(views, move |epoch, changes| {
                 if let Some(sink) = results.borrow_mut().as_mut() {

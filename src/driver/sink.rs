@@ -16,7 +16,7 @@ const WRITE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The results, what was set aside, and where both go.
 pub struct Sink {
-    /// The three results as of the last delivered epoch.
+    /// The rows of all views as of the last delivered epoch.
     pub results: Results,
     /// Good orders (or upsert lines) that all workers have read.
     pub orders: u64,
@@ -150,7 +150,7 @@ impl Sink {
         }
     }
 
-    /// Checks that the three results agree, and writes them where they go.
+    /// Checks that the views agree, and writes them where they go.
     pub fn write(&mut self) -> Result<(), RunError> {
         self.results.check().map_err(|disagreement| RunError::Internal(disagreement.to_string()))?;
         if let (Some(output), Some(rejects)) = (&self.output, &mut self.rejects) {

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::io::{self, Write};
 
-use dataflows::Amount;
+use dataflows::{Amount, ViewId};
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use files::sinks::Results;
 
@@ -20,10 +20,9 @@ pub struct Summary {
     pub orders: u64,
     /// Lines set aside.
     pub rejected: u64,
-    /// Users with orders.
-    pub users: u64,
-    /// Windows with orders.
-    pub windows: u64,
+    /// Rows of each view that has groups: users with orders, windows with orders. As JSON, a field each.
+    #[serde(flatten, serialize_with = "as_fields")]
+    pub rows: Vec<(ViewId, u64)>,
     /// Orders in the results: `count` of the global total.
     pub count: i64,
     /// Their amount: an exact decimal, as a string.
@@ -37,7 +36,11 @@ pub struct Summary {
     pub output: Option<String>,
 }
 
-fn as_text<S: serde::Serializer>(amount: &Amount, serializer: S) -> Result<S::Ok, S::Error> {
+fn as_fields<S: Serializer>(rows: &[(ViewId, u64)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(rows.iter().map(|(view, count)| (view.name, count)))
+}
+
+fn as_text<S: Serializer>(amount: &Amount, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(amount)
 }
 
@@ -60,10 +63,9 @@ impl Summary {
         Summary {
             orders,
             rejected,
-            users: results.users.len() as u64,
-            windows: results.windows.len() as u64,
-            count: results.total.orders,
-            amount: results.total.amount,
+            rows: grouped_views().map(|view| (view, results.rows(view).len() as u64)).collect(),
+            count: results.total().orders,
+            amount: results.total().amount,
             seconds,
             orders_per_second,
             output: None,
@@ -95,8 +97,9 @@ impl fmt::Display for Summary {
         if self.rejected > 0 {
             writeln!(f, "set aside  {}, see rejects.jsonl", Thousands(self.rejected))?;
         }
-        writeln!(f, "users      {}", Thousands(self.users))?;
-        writeln!(f, "windows    {}", Thousands(self.windows))?;
+        for (view, count) in &self.rows {
+            writeln!(f, "{:<9}  {}", view.name, Thousands(*count))?;
+        }
         let (sign, count) = (if self.count < 0 { "-" } else { "" }, Thousands(self.count.unsigned_abs()));
         writeln!(f, "total      {} in {sign}{count} orders", amount_for_people(self.amount))?;
         if let Some(output) = &self.output {
@@ -104,6 +107,11 @@ impl fmt::Display for Summary {
         }
         Ok(())
     }
+}
+
+/// The views whose rows are counted, in the order of the list.
+pub fn grouped_views() -> impl Iterator<Item = ViewId> {
+    ViewId::all().filter(|view| view.counted.is_some())
 }
 
 /// An amount with its thousands set apart: `-1,234.50`.
@@ -148,14 +156,15 @@ pub fn seconds_warning(latest_ms: i64) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use dataflows::views::{USERS, WINDOWS};
+
     use super::*;
 
     fn summary() -> Summary {
         Summary {
             orders: 10_000_000,
             rejected: 0,
-            users: 100_000,
-            windows: 2_880,
+            rows: vec![(USERS, 100_000), (WINDOWS, 2_880)],
             count: 9_999_999,
             amount: "-1234567.891".parse().unwrap(),
             seconds: 0.5,

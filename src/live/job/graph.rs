@@ -17,13 +17,12 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError, channel, sync_
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use dataflows::key::Partial;
 use dataflows::{
-    Change, Diff, Epoch, Id, Kept, Order, Partials, RowKey, Totals, Window, WindowWidth, build, deliver,
+    Change, Diff, Epoch, KeptInputs, Order, RowKey, Totals, WindowWidth, build_on_kept, deliver,
 };
 use differential_dataflow::AsCollection;
 use timely::communication::WorkerGuards;
-use timely::container::{CapacityContainerBuilder, NoopBuilder};
+use timely::container::NoopBuilder;
 use timely::dataflow::operators::Input;
 use timely::dataflow::{InputHandle, ProbeHandle};
 use timely::logging::{TimelyEvent, TimelyEventBuilder};
@@ -37,7 +36,6 @@ pub(super) const BLOCK_ORDERS: usize = 2_048;
 const TASKS_WAITING_MAX: usize = 8;
 
 type OrdersInput = InputHandle<Epoch, NoopBuilder<Rc<Vec<(Order, Epoch, Diff)>>>>;
-type KeptInput<K> = InputHandle<Epoch, CapacityContainerBuilder<Partials<K>>>;
 
 /// What a worker is to do next.
 enum Task {
@@ -215,9 +213,7 @@ fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 /// One worker's copy of the graph and its inputs.
 struct Lines {
     orders: OrdersInput,
-    users: KeptInput<Id>,
-    total: KeptInput<()>,
-    windows: KeptInput<Window>,
+    kept: KeptInputs,
     probe: ProbeHandle<Epoch>,
     /// On the first worker.
     tell: Option<Sender<Told>>,
@@ -235,24 +231,18 @@ impl Lines {
     ) -> Lines {
         count_records(worker, records);
         let mut orders = OrdersInput::new_with_builder();
-        let (mut users, mut total, mut windows) =
-            (KeptInput::new_with_builder(), KeptInput::new_with_builder(), KeptInput::new_with_builder());
         let results = tell.clone();
-        let probe = worker.dataflow::<Epoch, _, _>(|scope| {
-            let kept = Kept {
-                users: scope.input_from(&mut users),
-                total: scope.input_from(&mut total),
-                windows: scope.input_from(&mut windows),
-            };
-            let views = build(scope.input_from(&mut orders).as_collection(), Some(kept), width);
-            deliver(views, move |_, changes| {
+        let (kept, probe) = worker.dataflow::<Epoch, _, _>(|scope| {
+            let (views, kept) = build_on_kept(scope.input_from(&mut orders).as_collection(), width);
+            let probe = deliver(views, move |_, changes| {
                 if let Some(results) = &results {
                     // It fails only where the caller is gone.
                     let _ = results.send(Told::Changes(changes));
                 }
-            })
+            });
+            (kept, probe)
         });
-        let mut lines = Lines { orders, users, total, windows, probe, tell, done: 0 };
+        let mut lines = Lines { orders, kept, probe, tell, done: 0 };
         lines.advance(epoch);
         lines
     }
@@ -274,11 +264,9 @@ impl Lines {
 
     fn take(&mut self, task: Task) {
         match task {
-            Task::Keep(epoch, totals) => totals.into_iter().for_each(|(key, totals)| match key {
-                RowKey::User(key) => self.users.send(Partial { key, epoch, totals }),
-                RowKey::Total => self.total.send(Partial { key: (), epoch, totals }),
-                RowKey::Window(key) => self.windows.send(Partial { key, epoch, totals }),
-            }),
+            Task::Keep(epoch, totals) => {
+                totals.into_iter().for_each(|(key, totals)| self.kept.send(epoch, &key, totals));
+            }
             Task::Orders(orders) => self.orders.send_batch(&mut Rc::new(orders)),
             Task::Advance(epoch) => self.advance(epoch),
         }
@@ -286,9 +274,7 @@ impl Lines {
 
     fn advance(&mut self, epoch: Epoch) {
         self.orders.advance_to(epoch);
-        self.users.advance_to(epoch);
-        self.total.advance_to(epoch);
-        self.windows.advance_to(epoch);
+        self.kept.advance_to(epoch);
     }
 
     /// On the first worker: tells of epochs that are done, once each.

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use self::text::{Kind, Text};
 use live::job::{JobWatch, Phase, Status};
 use store::{Stats, Store};
+use driver::summary::grouped_views;
 use tablestore::server::{Load, Vitals};
 use live::verify::Verification;
 
@@ -94,8 +95,11 @@ fn results(text: &mut Text, status: &Status) {
         status.changes,
     );
     text.number("orderflow_orders", Kind::Gauge, "Orders in the results.", status.total.orders);
-    text.number("orderflow_users", Kind::Gauge, "Users with orders.", status.users);
-    text.number("orderflow_windows", Kind::Gauge, "Windows with orders.", status.windows);
+    for view in grouped_views() {
+        let name = view.name;
+        let help = format!("{}{} with orders.", name[..1].to_uppercase(), &name[1..]);
+        text.number(&format!("orderflow_{name}"), Kind::Gauge, &help, status.rows(view));
+    }
     text.number("orderflow_rejects", Kind::Gauge, "Orders that are set aside.", status.rejects);
 }
 
