@@ -52,7 +52,7 @@ impl LiveTables {
     pub(crate) fn expected(reference: &Reference) -> LiveTables {
         let text = KeyValue::String;
         let mut live = LiveTables::default();
-        let [users, total, windows, _] = &mut live.tables;
+        let [users, total, windows, ..] = &mut live.tables;
         for (user, totals) in &reference.users {
             users.insert(vec![text(user.to_string())], with_count(totals));
         }

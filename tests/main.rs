@@ -13,6 +13,7 @@ mod live_crash;
 mod live_tables;
 mod one_digest;
 mod page;
+mod readme;
 mod run_store;
 mod sdk;
 mod store_commands;

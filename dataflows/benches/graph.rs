@@ -40,7 +40,7 @@ fn order(at: u64) -> Order {
     Order { user_id: Id::new(&format!("u{user:07}")), at_ms: 1_700_000_000_000 + at_ms, price }
 }
 
-/// Builds the three results by an engine and probes them.
+/// Builds the views by an engine and probes them.
 fn dataflow<'scope>(
     engine: Engine,
     scope: Scope<'scope, Epoch>,
@@ -50,10 +50,8 @@ fn dataflow<'scope>(
     let probe = ProbeHandle::new();
     match engine {
         Engine::Ours => {
-            let views = build(orders, None, WindowWidth::default());
-            views.users.inner.probe_with(&probe);
-            views.total.inner.probe_with(&probe);
-            views.windows.inner.probe_with(&probe);
+            let views = build(orders, WindowWidth::default());
+            views.iter().for_each(|rows| rows.probe_with(&probe));
         }
         Engine::CountTotal => {
             let width = WindowWidth::default();

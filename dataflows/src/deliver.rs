@@ -1,6 +1,4 @@
-//! Brings the three results together on one worker, an epoch at a time.
-
-use std::fmt;
+//! Brings the views' rows together on one worker, an epoch at a time.
 
 use differential_dataflow::VecCollection;
 use timely::container::CapacityContainerBuilder;
@@ -9,32 +7,12 @@ use timely::dataflow::Stream;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::{Capability, Concatenate, Operator, Probe};
 
-use crate::build::Views;
+use crate::build::Rows;
 use crate::exchange::{Parcel, exchange};
 use crate::key::{Key, ROW_UPDATE_WORDS, RowUpdate};
+use crate::row::{RowKey, ViewId};
 use crate::totals_by::least;
-use crate::{Diff, Epoch, Id, Totals, Window};
-
-/// Which row of which result, in the order that results are told in.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum RowKey {
-    /// The row of all orders.
-    Total,
-    /// A user's row.
-    User(Id),
-    /// A window's row.
-    Window(Window),
-}
-
-impl fmt::Display for RowKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            RowKey::Total => write!(f, "the total"),
-            RowKey::User(user) => write!(f, "user {user:?}"),
-            RowKey::Window(window) => write!(f, "the window from {} ms", window.start_ms),
-        }
-    }
-}
+use crate::{Diff, Epoch, Totals};
 
 /// A row that an epoch changed; `None` where it is not there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,21 +25,22 @@ pub struct Change {
     pub after: Option<Totals>,
 }
 
-/// Gives each epoch's changes of all three results to `logic`, once all of the epoch is known.
+/// Gives each epoch's changes of all views to `logic`, once all of the epoch is known.
 ///
 /// `logic` runs on the first worker only. It is called once per epoch that changed a row, epochs ascending,
 /// the rows of an epoch sorted by key, each row at most once. When the probe has passed an epoch, `logic`
 /// has seen it.
 ///
-/// Work: the changed rows cross to one worker and are sorted there.
-pub fn deliver(views: Views<'_>, mut logic: impl FnMut(Epoch, Vec<Change>) + 'static) -> ProbeHandle<Epoch> {
+/// Work: the changed rows cross to one worker and are sorted there. Panics without views.
+pub fn deliver(
+    views: Vec<Rows<'_>>,
+    mut logic: impl FnMut(Epoch, Vec<Change>) + 'static,
+) -> ProbeHandle<Epoch> {
     let probe = ProbeHandle::new();
-    let scope = views.users.inner.scope();
-    let users = gather(views.users, "users", RowKey::User);
-    let total = gather(views.total, "total", |()| RowKey::Total);
-    let windows = gather(views.windows, "windows", RowKey::Window);
+    let updates: Vec<_> = views.into_iter().map(Rows::gather).collect();
+    let scope = updates.first().expect("there is at least one view").scope();
     scope
-        .concatenate([users, total, windows])
+        .concatenate(updates)
         .unary_frontier::<CapacityContainerBuilder<Vec<()>>, _, _, _>(Pipeline, "Deliver", move |_, _| {
             let mut pending: Vec<Update> = Vec::new();
             // Held so that the probe does not pass an epoch before `logic` has seen it.
@@ -85,7 +64,8 @@ pub fn deliver(views: Views<'_>, mut logic: impl FnMut(Epoch, Vec<Change>) + 'st
     probe
 }
 
-struct Update {
+/// A row that goes (−1) or comes (1) with an epoch.
+pub(crate) struct Update {
     epoch: Epoch,
     key: RowKey,
     diff: Diff,
@@ -100,14 +80,13 @@ fn change(updates: &[Update]) -> Change {
 }
 
 /// Moves a view's updates to the first worker.
-fn gather<'scope, K: Key>(
+pub(crate) fn gather<'scope, K: Key>(
     rows: VecCollection<'scope, Epoch, (K, Totals), Diff>,
-    name: &str,
-    row_key: impl Fn(K) -> RowKey + 'static,
+    view: ViewId,
 ) -> Stream<'scope, Epoch, Vec<Update>> {
     type Packed<K> = CapacityContainerBuilder<Parcel<RowUpdate<K>, ROW_UPDATE_WORDS>>;
     rows.inner
-        .unary::<Packed<K>, _, _, _>(Pipeline, &format!("Pack: {name}"), |_, _| {
+        .unary::<Packed<K>, _, _, _>(Pipeline, &format!("Pack: {}", view.name), |_, _| {
             |input, output| {
                 input.for_each(|capability, rows| {
                     let rows = rows.drain(..);
@@ -119,13 +98,13 @@ fn gather<'scope, K: Key>(
         })
         .unary::<CapacityContainerBuilder<Vec<Update>>, _, _, _>(
             exchange(|_: &RowUpdate<K>| 0),
-            &format!("Gather: {name}"),
+            &format!("Gather: {}", view.name),
             |_, _| {
                 move |input, output| {
                     input.for_each(|capability, rows| {
                         let updates = rows.records.drain(..).map(|row| {
                             let RowUpdate { key, totals, epoch, diff } = row;
-                            Update { epoch, key: row_key(key), diff, totals }
+                            Update { epoch, key: RowKey::new(view, key.into_parts()), diff, totals }
                         });
                         output.session(&capability).give_iterator(updates);
                     });

@@ -3,7 +3,8 @@
 use std::fmt::Debug;
 
 use crate::exchange::{Packed, Words};
-use crate::{Amount, Diff, Epoch, Id, Order, Totals, Window};
+use crate::row::{Part, Parts};
+use crate::{Amount, Diff, Epoch, Id, Order, Totals, Window, WindowWidth};
 
 /// The key of a group of orders: of a row in a result.
 pub trait Key: Clone + Ord + Debug + Send + 'static {
@@ -20,15 +21,24 @@ pub trait Key: Clone + Ord + Debug + Send + 'static {
 
     /// The key of these words; takes its text, where it has one, from the front of `text`.
     fn from_words(words: [u64; 2], text: &mut &[u8]) -> Option<Self>;
+
+    /// The values of this key, as rows of any view have them.
+    fn into_parts(self) -> Parts;
+
+    /// The key of these values; none if they are not those of such a key.
+    fn from_parts(parts: &Parts) -> Option<Self>;
 }
 
-/// A way to group orders. A view is a grouping and a name.
+/// A way to group orders: what is compiled for a view of its own.
 pub trait Grouping: 'static {
     /// What names a group.
     type Key: Key;
 
     /// Whether neighbours are mostly of one group: they are then summed before they are looked up.
     const RUNS: bool = false;
+
+    /// The grouping in a run whose windows are this wide.
+    fn new(width: WindowWidth) -> Self;
 
     /// The group of an order.
     fn key(&self, order: &Order) -> Self::Key;
@@ -89,6 +99,18 @@ impl Key for Id {
         let id = Id::new(std::str::from_utf8(bytes).ok()?);
         id.shared().is_some().then_some(id)
     }
+
+    #[inline]
+    fn into_parts(self) -> Parts {
+        Parts::text(self)
+    }
+
+    fn from_parts(parts: &Parts) -> Option<Id> {
+        match parts {
+            Parts::One(Part::Text(id)) => Some(id.clone()),
+            _ => None,
+        }
+    }
 }
 
 impl Key for Window {
@@ -103,6 +125,18 @@ impl Key for Window {
 
     fn from_words(words: [u64; 2], _text: &mut &[u8]) -> Option<Window> {
         (words[1] == 0).then_some(Window { start_ms: words[0] as i64 })
+    }
+
+    #[inline]
+    fn into_parts(self) -> Parts {
+        Parts::integer(self.start_ms)
+    }
+
+    fn from_parts(parts: &Parts) -> Option<Window> {
+        match parts {
+            Parts::One(Part::Integer(start_ms)) => Some(Window { start_ms: *start_ms }),
+            _ => None,
+        }
     }
 }
 
@@ -119,6 +153,15 @@ impl Key for () {
 
     fn from_words(words: [u64; 2], _text: &mut &[u8]) -> Option<()> {
         (words == [0, 0]).then_some(())
+    }
+
+    #[inline]
+    fn into_parts(self) -> Parts {
+        Parts::None
+    }
+
+    fn from_parts(parts: &Parts) -> Option<()> {
+        (*parts == Parts::None).then_some(())
     }
 }
 

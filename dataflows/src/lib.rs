@@ -1,9 +1,9 @@
-//! The orderflow graph: orders in, three results out. No I/O, no clock, no thread of its own.
+//! The orderflow graph: orders in, the rows of views out. No I/O, no clock, no thread of its own.
 //!
 //! ```text
-//!  append  orders ───────────────┐          ┌─ user_totals ───┐
-//!                                ├─► build ─┼─ global_total ──┼─► deliver: (epoch, changed rows)
-//!  upserts ──► upsert ──► orders ┘          └─ window_totals ─┘
+//!  append  orders ───────────────┐          ┌─ users ───┐
+//!                                ├─► build ─┼─ total ───┼─► deliver: (epoch, changed rows)
+//!  upserts ──► upsert ──► orders ┘          └─ windows ─┘
 //! ```
 //!
 //! The graph is the same on each worker. What it computes at an epoch depends on the orders up to that
@@ -12,10 +12,12 @@
 //! | here | is |
 //! |---|---|
 //! | [`Order`], [`Amount`], [`Totals`], [`Window`] | what is summed, exactly |
-//! | [`views`], [`build()`] | the three results |
+//! | [`views`], [`View`] | the views, a value each, and the list of them |
+//! | [`build()`] | all views of the list over the same orders |
+//! | [`RowKey`] | which row of which view |
 //! | [`upsert()`] | from "the last line of a key wins" to orders that come and go |
-//! | [`deliver()`] | the results together, an epoch at a time |
-//! | [`Reference`] | the same answers by a plain fold |
+//! | [`deliver()`] | the views together, an epoch at a time |
+//! | [`PlainRows`], [`Reference`] | the same answers by plain folds |
 //! | [`exchange`] | the container and bytes of records between workers and processes |
 
 mod amount;
@@ -25,11 +27,14 @@ pub mod exchange;
 mod id;
 pub mod key;
 mod order;
+mod plain_rows;
 mod reference;
+mod row;
 mod table;
 mod totals;
 mod totals_by;
 mod upsert;
+mod view;
 pub mod views;
 mod window;
 
@@ -38,14 +43,17 @@ use std::rc::Rc;
 use differential_dataflow::Collection;
 
 pub use amount::{Amount, AmountError, FRACTION_DIGITS_MAX, PRICE_MAX};
-pub use build::{Kept, Views, build};
-pub use deliver::{Change, RowKey, deliver};
+pub use build::{Engine, KeptInputs, Rows, build, build_on_kept};
+pub use deliver::{Change, deliver};
 pub use id::{INLINE_MAX, Id};
 pub use order::{Order, OrderKey, Position};
+pub use plain_rows::PlainRows;
 pub use reference::{Reference, UpsertReference};
+pub use row::{Part, Parts, RowKey, ViewId};
 pub use totals::Totals;
 pub use totals_by::{KeptTotals, Partials, totals_by};
 pub use upsert::{OrderState, UPSERT_WORDS, Upsert, Upserts, upsert};
+pub use view::{Aggregate, COUNT_AND_SUM, Filter, KeyColumn, Print, View};
 pub use window::{WINDOW_MS_DEFAULT, Window, WindowWidth};
 
 /// Logical time of the graph: a commit number (store) or a batch number (files), totally ordered.

@@ -4,25 +4,20 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
-use dataflows::key::Partial;
 use dataflows::{
-    Amount, Epoch, Id, Kept, Order, Partials, Reference, RowKey, Totals, WindowWidth, build, deliver,
+    Amount, Epoch, Id, KeptInputs, Order, PlainRows, RowKey, Totals, WindowWidth, build_on_kept, deliver,
 };
 use differential_dataflow::AsCollection;
 use proptest::prelude::*;
-use timely::container::{CapacityContainerBuilder, NoopBuilder};
+use timely::container::NoopBuilder;
 use timely::dataflow::InputHandle;
 use timely::dataflow::operators::Input;
 
 type OrdersInput = InputHandle<Epoch, NoopBuilder<Rc<Vec<(Order, Epoch, i64)>>>>;
-type KeptInput<K> = InputHandle<Epoch, CapacityContainerBuilder<Partials<K>>>;
 type Rows = BTreeMap<RowKey, Totals>;
 
-fn rows(reference: &Reference) -> Rows {
-    let users = reference.users.iter().map(|(user, totals)| (RowKey::User(user.clone()), *totals));
-    let windows = reference.windows.iter().map(|(window, totals)| (RowKey::Window(*window), *totals));
-    let total = (reference.total != Totals::ZERO).then_some((RowKey::Total, reference.total));
-    users.chain(windows).chain(total).collect()
+fn rows(plain: &PlainRows) -> Rows {
+    plain.iter().collect()
 }
 
 /// Rows after the kept ones, and after the orders; kept totals are dealt out to all workers, and so are orders.
@@ -31,18 +26,13 @@ fn run(kept: &Rows, orders: &[(Order, i64)], workers: usize) -> [Rows; 2] {
     let (kept, orders, out) = (kept.clone(), orders.to_vec(), Arc::clone(&found));
     let guards = timely::execute(timely::Config::process(workers), move |worker| {
         let mut input = OrdersInput::new_with_builder();
-        let mut users: KeptInput<Id> = KeptInput::new_with_builder();
-        let mut total: KeptInput<()> = KeptInput::new_with_builder();
-        let mut windows = KeptInput::new_with_builder();
+        let mut inputs: Option<KeptInputs> = None;
         let out = Arc::clone(&out);
         let probe = worker.dataflow::<Epoch, _, _>(|scope| {
-            let kept = Kept {
-                users: scope.input_from(&mut users),
-                total: scope.input_from(&mut total),
-                windows: scope.input_from(&mut windows),
-            };
             let orders = scope.input_from(&mut input).as_collection();
-            deliver(build(orders, Some(kept), WindowWidth::default()), move |epoch, changes| {
+            let (views, kept) = build_on_kept(orders, WindowWidth::default());
+            inputs = Some(kept);
+            deliver(views, move |epoch, changes| {
                 let mut out = out.lock().expect("no panic");
                 // The epoch of the kept rows is 5, those of orders come after.
                 for at in usize::from(epoch > 5)..2 {
@@ -60,15 +50,9 @@ fn run(kept: &Rows, orders: &[(Order, i64)], workers: usize) -> [Rows; 2] {
         let mine = |place: usize| place % peers == index;
         input.advance_to(5);
         for (_, (key, totals)) in kept.clone().into_iter().enumerate().filter(|(place, _)| mine(*place)) {
-            match key {
-                RowKey::User(key) => users.send(Partial { key, epoch: 5, totals }),
-                RowKey::Total => total.send(Partial { key: (), epoch: 5, totals }),
-                RowKey::Window(key) => windows.send(Partial { key, epoch: 5, totals }),
-            }
+            inputs.iter_mut().for_each(|inputs| inputs.send(5, &key, totals));
         }
-        users.close();
-        total.close();
-        windows.close();
+        inputs.into_iter().for_each(KeptInputs::close);
         for (place, (order, times)) in orders.iter().enumerate().filter(|(place, _)| mine(*place)) {
             let epoch = 6 + place as Epoch / 10;
             input.advance_to(epoch);
@@ -104,7 +88,7 @@ proptest! {
         gone in any::<prop::sample::Index>(),
         workers in 1..5_usize,
     ) {
-        let mut reference = Reference::new(WindowWidth::default());
+        let mut reference = PlainRows::new(WindowWidth::default());
         before.iter().for_each(|order| reference.update(order, 1));
         let kept = rows(&reference);
         // Orders from before are retracted too: all that they left is their share of the totals.

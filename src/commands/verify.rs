@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
+use dataflows::ViewId;
 use tokio::runtime::Runtime;
 use tokio::signal::ctrl_c;
 use tokio::sync::watch;
@@ -11,6 +12,7 @@ use tokio::time::timeout;
 
 use super::connection::ConnectionArgs;
 use super::{Failure, say};
+use driver::summary::grouped_views;
 use live::verify::{DIFFERENCES_MAX, Difference, Recount, Remote, Verified, VerifyError, recount};
 use order_tables::row_text::row_json;
 use store::error::OpenError;
@@ -186,14 +188,15 @@ fn verdict(verified: &Verified) -> Result<(), Failure> {
 
 /// Returns what the recount counted, as part of a sentence.
 fn recounted(verified: &Verified) -> String {
-    let Verified { upper, total, users, windows, rejects, .. } = verified;
+    let Verified { upper, total, rejects, .. } = verified;
     let count = |count: i128, noun| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
-    format!(
-        "{} of {} in {}, {rejects} set aside, before commit {upper}",
-        count(total.orders.into(), "order"),
-        count((*users).into(), "user"),
-        count((*windows).into(), "window"),
-    )
+    let mut text = count(total.orders.into(), "order");
+    for view in ViewId::all() {
+        if let Some((word, noun)) = view.counted {
+            text += &format!(" {word} {}", count(verified.rows(view).into(), noun));
+        }
+    }
+    text + &format!(", {rejects} set aside, before commit {upper}")
 }
 
 fn pass_text(verified: &Verified) -> String {
@@ -205,7 +208,9 @@ fn pass_text(verified: &Verified) -> String {
 
 /// Returns what a pass found as a JSON object and a line feed.
 fn pass_json(verified: &Verified) -> String {
-    let Verified { upper, total, users, windows, rejects, differing, differences } = verified;
+    let Verified { upper, total, rejects, differing, differences, .. } = verified;
+    let rows: String =
+        grouped_views().map(|view| format!("\"{}\":{},", view.name, verified.rows(view))).collect();
     const NO_KEY: [&str; 0] = [];
     let cells = |cells: &Option<Vec<Cell>>| match cells {
         None => "null".to_owned(),
@@ -223,8 +228,8 @@ fn pass_json(verified: &Verified) -> String {
     };
     let differences: Vec<String> = differences.iter().map(difference).collect();
     format!(
-        "{{\"equal\":{},\"upper\":{upper},\"orders\":{},\"totalPriceExact\":\"{}\",\"users\":{users},\
-         \"windows\":{windows},\"rejects\":{rejects},\"differing\":{differing},\"differences\":[{}]}}\n",
+        "{{\"equal\":{},\"upper\":{upper},\"orders\":{},\"totalPriceExact\":\"{}\",{rows}\
+         \"rejects\":{rejects},\"differing\":{differing},\"differences\":[{}]}}\n",
         verified.is_equal(),
         total.orders,
         total.amount,
@@ -245,6 +250,7 @@ impl From<VerifyError> for Failure {
 
 #[cfg(test)]
 mod tests {
+    use dataflows::views::{TOTAL, USERS, VIEWS, WINDOWS};
     use dataflows::{Amount, Totals};
 
     use super::*;
@@ -252,7 +258,9 @@ mod tests {
 
     fn verified(differing: u64, differences: Vec<Difference>) -> Verified {
         let total = Totals { orders: 1, amount: Amount::from_decimal(125, 2).unwrap() };
-        Verified { upper: 7, total, users: 1, windows: 2, rejects: 0, differing, differences }
+        let mut rows = [0; VIEWS.len()];
+        (rows[USERS.index()], rows[TOTAL.index()], rows[WINDOWS.index()]) = (1, 1, 2);
+        Verified { upper: 7, total, rows, rejects: 0, differing, differences }
     }
 
     fn missing(user: &str) -> Difference {

@@ -23,6 +23,8 @@ pub mod table;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use dataflows::views::WINDOWS;
+use dataflows::{Part, Parts};
 use timely::worker::Worker;
 
 pub use error::{Abort, RunError};
@@ -73,7 +75,7 @@ impl Job {
 
 /// The outcome of a run, on process 0.
 pub struct Outcome {
-    /// The three results.
+    /// The rows of all views.
     pub results: Results,
     /// The summary to print.
     pub summary: Summary,
@@ -142,8 +144,10 @@ fn settle(mut sink: Sink, job: &Job, progress: Progress, started: Instant) -> Ou
     let mut summary =
         Summary::new(&sink.results, sink.orders, sink.rejected, started.elapsed().as_secs_f64());
     summary.output = job.config.output.as_ref().map(|output| output.dir.display().to_string());
-    let latest = sink.results.windows.last_key_value();
-    if let Some(warning) = latest.and_then(|(start_ms, _)| seconds_warning(*start_ms)) {
+    let latest = sink.results.rows(WINDOWS).last_key_value();
+    if let Some((Parts::One(Part::Integer(start_ms)), _)) = latest
+        && let Some(warning) = seconds_warning(*start_ms)
+    {
         eprintln!("{warning}");
     }
     Outcome { results: std::mem::take(&mut sink.results), summary }

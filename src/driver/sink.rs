@@ -16,7 +16,7 @@ const WRITE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A sink that holds the results and what was set aside, and writes both.
 pub struct Sink {
-    /// The three results as of the last delivered epoch.
+    /// The rows of all views as of the last delivered epoch.
     pub results: Results,
     /// Good orders (or upsert lines) that all workers have read.
     pub orders: u64,

@@ -4,9 +4,9 @@
 use std::fmt;
 use std::io::{self, Write};
 
-use dataflows::Amount;
+use dataflows::{Amount, ViewId};
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use files::sinks::Results;
 use terminal::{Thousands, amount_for_people};
@@ -22,10 +22,10 @@ pub struct Summary {
     pub orders: u64,
     /// The lines that were set aside.
     pub rejected: u64,
-    /// The number of users with orders.
-    pub users: u64,
-    /// The number of windows with orders.
-    pub windows: u64,
+    /// The number of rows of each view that has groups, such as users with orders. In JSON each is
+    /// a field of its own.
+    #[serde(flatten, serialize_with = "as_fields")]
+    pub rows: Vec<(ViewId, u64)>,
     /// The number of orders in the results: `count` of the global total.
     pub count: i64,
     /// The amount of these orders: an exact decimal, a string in JSON.
@@ -39,7 +39,11 @@ pub struct Summary {
     pub output: Option<String>,
 }
 
-fn as_text<S: serde::Serializer>(amount: &Amount, serializer: S) -> Result<S::Ok, S::Error> {
+fn as_fields<S: Serializer>(rows: &[(ViewId, u64)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(rows.iter().map(|(view, count)| (view.name, count)))
+}
+
+fn as_text<S: Serializer>(amount: &Amount, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(amount)
 }
 
@@ -62,10 +66,9 @@ impl Summary {
         Summary {
             orders,
             rejected,
-            users: results.users.len() as u64,
-            windows: results.windows.len() as u64,
-            count: results.total.orders,
-            amount: results.total.amount,
+            rows: grouped_views().map(|view| (view, results.rows(view).len() as u64)).collect(),
+            count: results.total().orders,
+            amount: results.total().amount,
             seconds,
             orders_per_second,
             output: None,
@@ -97,8 +100,9 @@ impl fmt::Display for Summary {
         if self.rejected > 0 {
             writeln!(f, "set aside  {}, see rejects.jsonl", Thousands(self.rejected))?;
         }
-        writeln!(f, "users      {}", Thousands(self.users))?;
-        writeln!(f, "windows    {}", Thousands(self.windows))?;
+        for (view, count) in &self.rows {
+            writeln!(f, "{:<9}  {}", view.name, Thousands(*count))?;
+        }
         let (sign, count) = (if self.count < 0 { "-" } else { "" }, Thousands(self.count.unsigned_abs()));
         writeln!(f, "total      {} in {sign}{count} orders", amount_for_people(self.amount))?;
         if let Some(output) = &self.output {
@@ -106,6 +110,11 @@ impl fmt::Display for Summary {
         }
         Ok(())
     }
+}
+
+/// The views whose rows are counted, in the order of the list.
+pub fn grouped_views() -> impl Iterator<Item = ViewId> {
+    ViewId::all().filter(|view| view.counted.is_some())
 }
 
 /// Returns a warning if the latest timestamp (the start of its window in epoch ms) looks like
@@ -122,14 +131,15 @@ pub fn seconds_warning(latest_ms: i64) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use dataflows::views::{USERS, WINDOWS};
+
     use super::*;
 
     fn summary() -> Summary {
         Summary {
             orders: 10_000_000,
             rejected: 0,
-            users: 100_000,
-            windows: 2_880,
+            rows: vec![(USERS, 100_000), (WINDOWS, 2_880)],
             count: 9_999_999,
             amount: "-1234567.891".parse().unwrap(),
             seconds: 0.5,

@@ -21,7 +21,6 @@
 //!
 //! Deliberately absent: where orders come from and where results go.
 
-mod kept;
 mod records;
 mod worker_graph;
 

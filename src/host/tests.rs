@@ -2,7 +2,8 @@ use std::sync::mpsc::TrySendError;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use dataflows::{Amount, Id, WindowWidth};
+use dataflows::views::{TOTAL, USERS};
+use dataflows::{Amount, Id, Parts, WindowWidth};
 use timely::logging::{ParkEvent, TimelyEvent, TimelyEventBuilder};
 
 use super::*;
@@ -93,7 +94,7 @@ fn an_epoch_is_told_done_once_and_after_its_changes() {
 #[test]
 fn what_an_epoch_came_to_is_that_of_all_workers() {
     let mut host = host(3);
-    let keys = [RowKey::Total, RowKey::User(Id::new("a"))];
+    let keys = [RowKey::new(TOTAL, Parts::None), RowKey::new(USERS, Parts::text(Id::new("a")))];
     host.keep(keys.iter().map(|key| (key.clone(), totals(7))).collect()).unwrap();
     let rows = |done: Done| -> Vec<_> {
         done.changes

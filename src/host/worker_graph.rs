@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
-use dataflows::{Change, Diff, Epoch, Order, RowKey, Totals, Upsert, Upserts, WindowWidth};
-use dataflows::{build, deliver, upsert};
+use dataflows::{Change, Diff, Epoch, KeptInputs, Order, RowKey, Totals, Upsert, Upserts, WindowWidth};
+use dataflows::{build, build_on_kept, deliver, upsert};
 use differential_dataflow::AsCollection;
 use timely::ExchangeData;
 use timely::container::{CapacityContainerBuilder, NoopBuilder};
@@ -11,8 +11,6 @@ use timely::dataflow::channels::pact::Exchange;
 use timely::dataflow::operators::{Input, Operator, Probe};
 use timely::dataflow::{InputHandle, ProbeHandle, Scope};
 use timely::worker::Worker;
-
-use super::kept::KeptInputs;
 
 /// Epochs that a worker may be ahead of those that are done, where it holds back: this bounds what
 /// is in flight.
@@ -73,16 +71,21 @@ impl<R: ExchangeData + Clone> WorkerGraph<R> {
             false => Source::Orders(InputHandle::new_with_builder()),
             true => Source::Upserts(InputHandle::new_with_builder()),
         };
-        let mut kept = shape.kept.then(KeptInputs::default);
-        let (probe, reports) = worker.dataflow::<Epoch, _, _>(|scope| {
-            let kept = kept.as_mut().map(|kept| kept.streams(scope));
+        let (kept, probe, reports) = worker.dataflow::<Epoch, _, _>(|scope| {
             let orders = match &mut source {
                 Source::Orders(input) => scope.input_from(input).as_collection(),
                 Source::Upserts(input) => upsert(scope.input_from(input)),
             };
-            let probe = deliver(build(orders, kept, shape.width), on_changes);
+            let (views, kept) = match shape.kept {
+                false => (build(orders, shape.width), None),
+                true => {
+                    let (views, kept) = build_on_kept(orders, shape.width);
+                    (views, Some(kept))
+                }
+            };
+            let probe = deliver(views, on_changes);
             let reports = on_report.map(|on_report| gather_reports(scope, &probe, on_report));
-            (probe, reports)
+            (kept, probe, reports)
         });
         WorkerGraph { source, kept, reports, probe, epoch: 0, told: 0 }
     }
@@ -116,7 +119,7 @@ impl<R: ExchangeData + Clone> WorkerGraph<R> {
     /// The graph was not built to start from totals.
     pub fn send_kept(&mut self, totals: Vec<(RowKey, Totals)>) {
         let kept = self.kept.as_mut().expect("the graph was built to start from totals");
-        kept.send(self.epoch, totals);
+        totals.iter().for_each(|(key, totals)| kept.send(self.epoch, key, *totals));
     }
 
     /// Sends a report to the first worker of all.

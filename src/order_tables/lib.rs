@@ -3,9 +3,7 @@
 //! | table | key | columns |
 //! |---|---|---|
 //! | `OrderSource` | `UserId`, `OrderId` | `price`, `timestamp` |
-//! | `OrderBatchSink` | `UserId` | `count`, `totalPrice`, `totalPriceExact` |
-//! | `OrderTotalSink` | `count` | `totalPrice`, `totalPriceExact` |
-//! | `OrderStreamSink` | `begin`, `end` | `count`, `totalPrice`, `totalPriceExact` |
+//! | of each view, [`View::table`] | those of the view, or `count` where it has none | `count`, `totalPrice`, `totalPriceExact` |
 //! | `OrderRejects` | `UserId`, `OrderId` | `reason`, `commit` |
 
 mod order;
@@ -16,6 +14,9 @@ pub mod row_text;
 pub use order::{Reject, order_of};
 pub use read::{each_totals, not_a_result, total, totals_of};
 pub use results::{RejectRow, ResultRow};
+
+use dataflows::views::VIEWS;
+use dataflows::{Print, View};
 
 use store::schema::{KeyColumn, TableOptions, TableSchema};
 use store::value::KeyType;
@@ -35,28 +36,36 @@ pub const ORDER_TUNNEL: &str = "OrderSourceTunnel";
 /// The table of the orders that were set aside.
 pub const ORDER_REJECTS: &str = "OrderRejects";
 
-/// The table of what each user has ordered.
-pub const USERS_TABLE: &str = "OrderBatchSink";
-
-/// The table of what all have ordered.
-pub const TOTAL_TABLE: &str = "OrderTotalSink";
-
-/// The table of what was ordered in each window.
-pub const WINDOWS_TABLE: &str = "OrderStreamSink";
-
-/// The tables that the live job writes, and nobody else while it runs.
-pub const RESULT_TABLES: [&str; 4] = [USERS_TABLE, TOTAL_TABLE, WINDOWS_TABLE, ORDER_REJECTS];
+/// The tables that the live job writes, and nobody else while it runs: one a view, in the order of the list, then
+/// [`ORDER_REJECTS`].
+pub const RESULT_TABLES: [&str; VIEWS.len() + 1] = {
+    let mut tables = [ORDER_REJECTS; VIEWS.len() + 1];
+    let mut at = 0;
+    while at < VIEWS.len() {
+        tables[at] = VIEWS[at].table;
+        at += 1;
+    }
+    tables
+};
 
 /// The tables: that of the orders first, then those of the results in the order of [`RESULT_TABLES`].
-pub fn schemas() -> [TableSchema; 5] {
-    let [user, order] = ORDER_KEY;
-    [
-        table(ORDER_SOURCE, &[(user, KeyType::String), (order, KeyType::String)]),
-        table(RESULT_TABLES[0], &[(user, KeyType::String)]),
-        table(RESULT_TABLES[1], &[("count", KeyType::Integer)]),
-        table(RESULT_TABLES[2], &[("begin", KeyType::String), ("end", KeyType::String)]),
-        table(ORDER_REJECTS, &[(user, KeyType::String), (order, KeyType::String)]),
-    ]
+pub fn schemas() -> [TableSchema; RESULT_TABLES.len() + 1] {
+    let orders = ORDER_KEY.map(|name| (name, KeyType::String));
+    let all: [&str; RESULT_TABLES.len() + 1] =
+        std::array::from_fn(|at| if at == 0 { ORDER_SOURCE } else { RESULT_TABLES[at - 1] });
+    all.map(|name| match VIEWS.iter().find(|view| view.table == name) {
+        Some(view) => table(name, &key_of(view)),
+        None => table(name, &orders),
+    })
+}
+
+/// The key columns of a view's table. A table needs one: without groups, that is the count.
+fn key_of(view: &View) -> Vec<(&'static str, KeyType)> {
+    let kind = |print| if print == Print::Integer { KeyType::Integer } else { KeyType::String };
+    match view.key {
+        [] => view.count_column().map(|count| (count, KeyType::Integer)).into_iter().collect(),
+        key => key.iter().map(|column| (column.name, kind(column.print))).collect(),
+    }
 }
 
 fn table(name: &str, key: &[(&str, KeyType)]) -> TableSchema {

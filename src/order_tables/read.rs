@@ -2,38 +2,47 @@
 
 use std::ops::ControlFlow;
 
-use dataflows::{Amount, FRACTION_DIGITS_MAX, Totals};
+use dataflows::views::TOTAL;
+use dataflows::{Amount, FRACTION_DIGITS_MAX, Totals, ViewId};
 
-use super::TOTAL_TABLE;
 use store::error::StoreError;
 use store::value::{CellRef, KeyRef, ValueRef};
 use store::view::View;
 
-/// Gives the rows of the users, or of the windows, in the order of their keys: the first key column, and the totals.
+/// Gives the rows of a view's table, in the order of their keys: the key columns and the totals.
 ///
 /// # Errors
-/// [`StoreError`]: the table cannot be read, or a row is none of a result.
-pub fn each_totals(view: &View, table: &str, emit: &mut dyn FnMut(&str, Totals)) -> Result<(), StoreError> {
+/// [`StoreError`]: the table cannot be read, or a row is none of the view.
+pub fn each_totals(
+    view: &View,
+    of: ViewId,
+    emit: &mut dyn FnMut(&[KeyRef<'_>], Totals),
+) -> Result<(), StoreError> {
     let mut wrong = Ok(());
-    view.each_row(table, None, &mut |key, cells| match totals_of(key, cells) {
-        Some((name, totals)) => {
-            emit(name, totals);
+    view.each_row(of.table, None, &mut |key, cells| match totals_of(of, key, cells) {
+        Some(totals) => {
+            emit(key, totals);
             ControlFlow::Continue(())
         }
         None => {
-            wrong = Err(not_a_result(table, key));
+            wrong = Err(not_a_result(of.table, key));
             ControlFlow::Break(())
         }
     })?;
     wrong
 }
 
-/// The first key column and the totals of a user's or window's row; none if it is none.
-pub fn totals_of<'a>(key: &[KeyRef<'a>], cells: &[CellRef<'_>]) -> Option<(&'a str, Totals)> {
-    match (key.first(), count_of(cells), amount_of(cells)) {
-        (Some(KeyRef::String(name)), Some(orders), Some(amount)) => Some((name, Totals { orders, amount })),
-        _ => None,
-    }
+/// The totals of a row of a view's table; none if it is no row of the view.
+pub fn totals_of(of: ViewId, key: &[KeyRef<'_>], cells: &[CellRef<'_>]) -> Option<Totals> {
+    let orders = match of.key {
+        [] => match key {
+            [KeyRef::Integer(orders)] => *orders,
+            _ => return None,
+        },
+        columns if columns.len() == key.len() => count_in(cells, of.count_column()?)?,
+        _ => return None,
+    };
+    Some(Totals { orders, amount: amount_in(cells, of.exact_column()?)? })
 }
 
 /// What all have ordered; zero where there is no row.
@@ -42,12 +51,10 @@ pub fn totals_of<'a>(key: &[KeyRef<'a>], cells: &[CellRef<'_>]) -> Option<(&'a s
 /// [`StoreError`]: the table cannot be read, or does not hold one row of totals.
 pub fn total(view: &View) -> Result<Totals, StoreError> {
     let mut found = Ok(None);
-    view.each_row(TOTAL_TABLE, None, &mut |key, cells| {
-        found = match (&found, key.first(), amount_of(cells)) {
-            (Ok(None), Some(KeyRef::Integer(orders)), Some(amount)) => {
-                Ok(Some(Totals { orders: *orders, amount }))
-            }
-            _ => Err(not_a_result(TOTAL_TABLE, key)),
+    view.each_row(TOTAL.table, None, &mut |key, cells| {
+        found = match (&found, totals_of(TOTAL, key, cells)) {
+            (Ok(None), Some(totals)) => Ok(Some(totals)),
+            _ => Err(not_a_result(TOTAL.table, key)),
         };
         if found.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })?;
@@ -59,15 +66,15 @@ pub fn not_a_result(table: &str, key: &[KeyRef<'_>]) -> StoreError {
     StoreError::Damaged(format!("row {key:?} of table {table:?} is not a result"))
 }
 
-fn count_of(cells: &[CellRef<'_>]) -> Option<i64> {
-    cells.iter().find(|cell| cell.name == "count").and_then(|cell| match cell.value {
+fn count_in(cells: &[CellRef<'_>], column: &str) -> Option<i64> {
+    cells.iter().find(|cell| cell.name == column).and_then(|cell| match cell.value {
         ValueRef::Integer(count) => Some(count),
         _ => None,
     })
 }
 
-fn amount_of(cells: &[CellRef<'_>]) -> Option<Amount> {
-    cells.iter().find(|cell| cell.name == "totalPriceExact").and_then(|cell| match cell.value {
+fn amount_in(cells: &[CellRef<'_>], column: &str) -> Option<Amount> {
+    cells.iter().find(|cell| cell.name == column).and_then(|cell| match cell.value {
         ValueRef::String(text) => sum_amount(text),
         _ => None,
     })

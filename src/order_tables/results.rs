@@ -1,8 +1,8 @@
 //! Results and rejects, as rows of their tables.
 
-use dataflows::{Epoch, RowKey, Totals};
+use dataflows::{Aggregate, Epoch, Part, Print, RowKey, Totals};
 
-use super::{ORDER_KEY, ORDER_REJECTS, RESULT_TABLES};
+use super::{ORDER_KEY, ORDER_REJECTS};
 use orders::Layout;
 use store::change::{ColumnChange, Condition, Returning, RowChange, Write};
 use store::value::{CellRef, KeyPart, KeyValue, NamedKey, PrimaryKey, Value, ValueRef};
@@ -21,15 +21,21 @@ pub struct ResultRow {
 impl ResultRow {
     /// The row that says this. The layout's format plays no part.
     pub fn new(key: &RowKey, totals: &Totals, layout: &Layout) -> ResultRow {
-        let count = ("count", Value::Integer(totals.orders));
-        let price = ("totalPrice", Value::Double(totals.amount.to_f64()));
-        let exact = ("totalPriceExact", Value::String(totals.amount.to_string()));
-        let columns = match key {
-            RowKey::Total => vec![price, exact],
-            _ => vec![count, price, exact],
-        };
-        let (table, key) = key_of(key, totals.orders, layout);
-        ResultRow { table, key, columns }
+        let view = key.view;
+        let mut columns = Vec::with_capacity(3);
+        for aggregate in view.aggregates {
+            match *aggregate {
+                // Without groups, it is the key of the table.
+                Aggregate::Count { .. } if view.key.is_empty() => {}
+                Aggregate::Count { column } => columns.push((column, Value::Integer(totals.orders))),
+                Aggregate::Sum { column, exact } => {
+                    columns.push((column, Value::Double(totals.amount.to_f64())));
+                    columns.push((exact, Value::String(totals.amount.to_string())));
+                }
+            }
+        }
+        columns.sort_unstable_by_key(|(name, _)| *name);
+        ResultRow { table: view.table, key: key_of(key, totals.orders, layout), columns }
     }
 
     /// The row's key as the store gives it.
@@ -63,27 +69,22 @@ impl ResultRow {
 
     /// The write that takes away the row of this key; of the total, that of so many orders.
     pub fn delete(key: &RowKey, orders: i64, layout: &Layout) -> Write {
-        let (table, key) = key_of(key, orders, layout);
-        write(table, key, RowChange::Delete)
+        write(key.view.table, key_of(key, orders, layout), RowChange::Delete)
     }
 }
 
-fn key_of(key: &RowKey, orders: i64, layout: &Layout) -> (&'static str, NamedKey) {
-    let [users, total, windows, _] = RESULT_TABLES;
-    let text = |name: &str, text: String| (name.to_owned(), KeyPart::Value(KeyValue::String(text)));
-    match key {
-        RowKey::Total => (total, vec![("count".to_owned(), KeyPart::Value(KeyValue::Integer(orders)))]),
-        RowKey::User(user) => (users, vec![text(ORDER_KEY[0], user.to_string())]),
-        RowKey::Window(window) => {
-            let printed = |push: &dyn Fn(&mut Vec<u8>)| {
-                let mut bytes = Vec::new();
-                push(&mut bytes);
-                String::from_utf8_lossy(&bytes).into_owned()
-            };
-            let begin = printed(&|out| layout.push_begin(out, window.start_ms));
-            let end = printed(&|out| layout.push_end(out, window.start_ms));
-            (windows, vec![text("begin", begin), text("end", end)])
+/// The key of a row's table. Without groups, that is the count.
+fn key_of(key: &RowKey, orders: i64, layout: &Layout) -> NamedKey {
+    let named = |name: &str, value| (name.to_owned(), KeyPart::Value(value));
+    let columns = key.view.columns(&key.parts).map(|(column, part)| match (column.print, part) {
+        (Print::Integer, Part::Integer(number)) => named(column.name, KeyValue::Integer(*number)),
+        _ => named(column.name, KeyValue::String(layout.part(column.print, part))),
+    });
+    match key.view.key {
+        [] => {
+            key.view.count_column().map(|count| named(count, KeyValue::Integer(orders))).into_iter().collect()
         }
+        _ => columns.collect(),
     }
 }
 

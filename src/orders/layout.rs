@@ -1,8 +1,10 @@
 //! Prints the keys of windows, and reads them back.
 
-use dataflows::WindowWidth;
+use dataflows::{Part, Print, WindowWidth};
 
 use crate::Zone;
+use crate::text::push_integer;
+use crate::zone::push_utc_date;
 
 /// How the keys of windows are printed. It is the same for all results of a run or a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +16,24 @@ pub struct Layout {
 }
 
 impl Layout {
+    /// Appends a part of a row's key as a column of this kind shows it.
+    pub fn push_part(&self, out: &mut Vec<u8>, print: Print, part: &Part) {
+        match (print, part) {
+            (_, Part::Text(text)) => text.with_bytes(|bytes| out.extend_from_slice(bytes)),
+            (Print::WindowBegin, Part::Integer(start_ms)) => self.push_begin(out, *start_ms),
+            (Print::WindowEnd, Part::Integer(start_ms)) => self.push_end(out, *start_ms),
+            (Print::UtcDate, Part::Integer(day_ms)) => push_utc_date(out, *day_ms),
+            (Print::Integer | Print::Text, Part::Integer(number)) => push_integer(out, *number),
+        }
+    }
+
+    /// A part of a row's key as a column of this kind shows it.
+    pub fn part(&self, print: Print, part: &Part) -> String {
+        let mut text = Vec::new();
+        self.push_part(&mut text, print, part);
+        String::from_utf8_lossy(&text).into_owned()
+    }
+
     /// Appends the begin of the window that starts at `start_ms` (epoch ms), as it is printed in
     /// its key.
     ///

@@ -177,6 +177,16 @@ fn parse_printed_offset(text: &str) -> Option<i32> {
     Some(if text.starts_with('-') { whole - seconds } else { whole + seconds })
 }
 
+/// Appends the day of UTC that holds this instant as `YYYY-MM-DD`; before the year 1 and after 9999, the plain
+/// number of milliseconds.
+pub(super) fn push_utc_date(out: &mut Vec<u8>, at_ms: i64) {
+    let start = out.len();
+    Zone::default().push(out, at_ms, false);
+    if out[start..].contains(&b' ') {
+        out.truncate(start + "YYYY-MM-DD".len());
+    }
+}
+
 fn push_local(out: &mut Vec<u8>, local: DateTime) {
     let year = local.year().unsigned_abs();
     let [c1, c2] = two_digits((year / 100) as u8);

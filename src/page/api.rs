@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use dataflows::Totals;
+use dataflows::views::{TOTAL, USERS, WINDOWS};
+use dataflows::{Aggregate, Totals, ViewId};
 use hyper::header::{self, HeaderValue};
 use hyper::{Response, StatusCode};
 use tokio::sync::Notify;
@@ -72,12 +73,12 @@ impl Page {
         {
             return self.download(table, hang_up);
         }
-        let rows = match name {
-            "total" => self.total(query),
-            "users" => self.users(query).await,
-            "windows" => self.windows(query).await,
-            "rejects" => self.rejects(query).await,
-            "late" => self.late(query),
+        let rows = match (name, Table::of(name)) {
+            ("late", _) => self.late(query),
+            (_, Some(Table::View(USERS))) => self.users(query).await,
+            (_, Some(Table::View(WINDOWS))) => self.windows(query).await,
+            (_, Some(table)) => self.first(table, query).await,
+            (name, None) if name == TOTAL.name => self.total(query),
             _ => return refusal(StatusCode::NOT_FOUND, "there is nothing at this address"),
         };
         match rows {
@@ -90,11 +91,7 @@ impl Page {
     fn total(&self, query: Option<&str>) -> Result<Rows, Refusal> {
         Query::read(query, &[])?;
         let (epoch, totals) = self.config.feed.total();
-        Ok(Rows {
-            columns: &["count", "totalPrice", "totalPriceExact"],
-            epoch,
-            rows: vec![totals_fields(&totals).into()],
-        })
+        Ok(Rows { columns: columns_of(TOTAL), epoch, rows: vec![totals_fields(&totals).into()] })
     }
 
     async fn users(&self, query: Option<&str>) -> Result<Rows, Refusal> {
@@ -106,7 +103,7 @@ impl Page {
                     .into());
             }
             let (limit, prefix) = (query.rows("limit", 50, SHOWN_MAX)?, prefix.to_owned());
-            return self.read(move |feed| Table::Users.starting_with(feed, &prefix, limit)).await;
+            return self.read(move |feed| Table::View(USERS).starting_with(feed, &prefix, limit)).await;
         }
         if query.text("limit").is_some() {
             return Err("limit goes with q; the number of leaders is top".to_owned().into());
@@ -118,7 +115,7 @@ impl Page {
         };
         let (epoch, users) = self.config.feed.top_users(rank, query.rows("top", 10, SHOWN_MAX)?).await;
         let rows = users.into_iter().map(|(user, totals)| user_fields(&user, &totals)).collect();
-        Ok(Rows { columns: Table::Users.columns(), epoch, rows })
+        Ok(Rows { columns: columns_of(USERS), epoch, rows })
     }
 
     async fn windows(&self, query: Option<&str>) -> Result<Rows, Refusal> {
@@ -128,9 +125,10 @@ impl Page {
         self.read(move |feed| Ok(windows::last_of(feed, range, limit)?)).await
     }
 
-    async fn rejects(&self, query: Option<&str>) -> Result<Rows, Refusal> {
+    /// The first rows of a table, in the order of their keys.
+    async fn first(&self, table: Table, query: Option<&str>) -> Result<Rows, Refusal> {
         let limit = Query::read(query, &["limit"])?.rows("limit", 100, SHOWN_MAX)?;
-        self.read(move |feed| Table::Rejects.starting_with(feed, "", limit)).await
+        self.read(move |feed| table.starting_with(feed, "", limit)).await
     }
 
     fn late(&self, query: Option<&str>) -> Result<Rows, Refusal> {
@@ -139,7 +137,7 @@ impl Page {
         let (epoch, late) = feed.late(limit);
         let rows = late.into_iter().map(|change| late_fields(feed, change)).collect();
         let columns =
-            &["UserId", "OrderId", "change", "price", "priceBefore", "timestamp", "begin", "commit"];
+            vec!["UserId", "OrderId", "change", "price", "priceBefore", "timestamp", "begin", "commit"];
         Ok(Rows { columns, epoch, rows })
     }
 
@@ -165,6 +163,16 @@ pub(super) fn csv(name: &str, body: Body) -> Response<Body> {
     response
 }
 
+/// Names of the columns of a view's rows: those of its key, then those of [`totals_fields`].
+pub(super) fn columns_of(view: ViewId) -> Vec<&'static str> {
+    let key = view.key.iter().map(|column| column.name);
+    let aggregates = view.aggregates.iter().flat_map(|aggregate| match *aggregate {
+        Aggregate::Count { column } => vec![column],
+        Aggregate::Sum { column, exact } => vec![column, exact],
+    });
+    key.chain(aggregates).collect()
+}
+
 /// Count, nearest double, exact decimal.
 pub(super) fn totals_fields(totals: &Totals) -> [Field; 3] {
     let Totals { orders, amount } = totals;
@@ -172,7 +180,7 @@ pub(super) fn totals_fields(totals: &Totals) -> [Field; 3] {
 }
 
 /// The fields of a user.
-pub(super) fn user_fields(user: &str, totals: &Totals) -> Vec<Field> {
+fn user_fields(user: &str, totals: &Totals) -> Vec<Field> {
     [Field::Text(user.to_owned())].into_iter().chain(totals_fields(totals)).collect()
 }
 

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use dataflows::views::WINDOWS;
+use dataflows::{Print, ViewId};
 use hyper::{Response, StatusCode};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
@@ -10,23 +12,27 @@ use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
 use super::answer::{Body, Parts, refusal};
-use super::api::{Refusal, csv, user_fields};
+use super::api::{Refusal, columns_of, csv, totals_fields};
 use super::rows::{Field, Rows};
 use super::{Page, windows};
 use live::feed::{FeedWatch, epoch_of};
 use live::verify::{Source, VerifyError};
-use order_tables::{ORDER_REJECTS, USERS_TABLE, WINDOWS_TABLE, not_a_result, totals_of};
+use order_tables::{ORDER_KEY, ORDER_REJECTS, not_a_result, totals_of};
 use store::value::{CellRef, KeyRef, KeyValue, PrimaryKey, ValueRef};
 use store::view::View;
 
 /// Rows in a part.
 const PART_ROWS_MAX: usize = 2_000;
 
+/// The name of the rejects among the addresses.
+const REJECTS: &str = "rejects";
+
 /// A table that is given by key.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Table {
-    Users,
-    Windows,
+    /// That of a view with groups.
+    View(ViewId),
+    /// That of the orders that are set aside.
     Rejects,
 }
 
@@ -34,35 +40,39 @@ impl Table {
     /// The one of this name.
     pub(super) fn of(name: &str) -> Option<Table> {
         match name {
-            "users" => Some(Table::Users),
-            "windows" => Some(Table::Windows),
-            "rejects" => Some(Table::Rejects),
-            _ => None,
+            REJECTS => Some(Table::Rejects),
+            name => ViewId::all().find(|view| view.name == name && !view.key.is_empty()).map(Table::View),
         }
     }
 
     fn name(self) -> &'static str {
         match self {
-            Table::Users => "users",
-            Table::Windows => "windows",
-            Table::Rejects => "rejects",
+            Table::View(view) => view.name,
+            Table::Rejects => REJECTS,
         }
     }
 
     fn table(self) -> &'static str {
         match self {
-            Table::Users => USERS_TABLE,
-            Table::Windows => WINDOWS_TABLE,
+            Table::View(view) => view.table,
             Table::Rejects => ORDER_REJECTS,
         }
     }
 
     /// Names of its columns.
-    pub(super) fn columns(self) -> &'static [&'static str] {
+    pub(super) fn columns(self) -> Vec<&'static str> {
         match self {
-            Table::Users => &["UserId", "count", "totalPrice", "totalPriceExact"],
-            Table::Windows => windows::COLUMNS,
-            Table::Rejects => &["UserId", "OrderId", "reason", "commit"],
+            Table::View(WINDOWS) => windows::COLUMNS.to_vec(),
+            Table::View(view) => columns_of(view),
+            Table::Rejects => ORDER_KEY.into_iter().chain(["reason", "commit"]).collect(),
+        }
+    }
+
+    /// How many columns its key has.
+    fn key_columns(self) -> usize {
+        match self {
+            Table::View(view) => view.key.len(),
+            Table::Rejects => ORDER_KEY.len(),
         }
     }
 
@@ -76,10 +86,13 @@ impl Table {
         if limit == 0 {
             return Ok(all);
         }
-        let start: PrimaryKey = match self {
-            Table::Users => vec![KeyValue::String(prefix.to_owned())],
-            _ => ["", ""].map(|part| KeyValue::String(part.to_owned())).into(),
-        };
+        if prefix.is_empty() {
+            all.rows = self.page(feed, &mut view, None, limit)?.0;
+            return Ok(all);
+        }
+        let others = std::iter::repeat_n("", self.key_columns().saturating_sub(1));
+        let start: PrimaryKey =
+            [prefix].into_iter().chain(others).map(|part| KeyValue::String(part.to_owned())).collect();
         let (rows, _) = self.page(feed, &mut view, Some(start), limit)?;
         let begins =
             |row: &Vec<Field>| matches!(row.first(), Some(Field::Text(text)) if text.starts_with(prefix));
@@ -116,8 +129,8 @@ impl Table {
 
     fn fields(self, feed: &FeedWatch, key: &[KeyRef<'_>], cells: &[CellRef<'_>]) -> Option<Vec<Field>> {
         match self {
-            Table::Users => totals_of(key, cells).map(|(user, totals)| user_fields(user, &totals)),
-            Table::Windows => windows::window_fields(feed, key, cells).map(|(_, fields)| fields),
+            Table::View(WINDOWS) => windows::window_fields(feed, key, cells).map(|(_, fields)| fields),
+            Table::View(view) => view_fields(view, key, cells),
             Table::Rejects => reject_fields(key, cells),
         }
     }
@@ -125,6 +138,19 @@ impl Table {
 
 fn refused(error: VerifyError) -> Refusal {
     Refusal::Store(format!("the results cannot be read: {error}"))
+}
+
+/// The fields of a row of a view: its key as it is printed, then the totals.
+fn view_fields(view: ViewId, key: &[KeyRef<'_>], cells: &[CellRef<'_>]) -> Option<Vec<Field>> {
+    let totals = totals_of(view, key, cells)?;
+    let field = |(part, print): (&KeyRef<'_>, Print)| match (part, print) {
+        (KeyRef::String(text), Print::Text) => Some(Field::Text((*text).to_owned())),
+        (KeyRef::String(text), _) => Some(Field::Plain((*text).to_owned())),
+        (KeyRef::Integer(number), _) => Some(Field::Integer(*number)),
+        (KeyRef::Binary(_), _) => None,
+    };
+    let key = key.iter().zip(view.key.iter().map(|column| column.print)).map(field);
+    key.chain(totals_fields(&totals).map(Some)).collect()
 }
 
 fn reject_fields(key: &[KeyRef<'_>], cells: &[CellRef<'_>]) -> Option<Vec<Field>> {

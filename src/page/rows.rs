@@ -22,7 +22,7 @@ pub(super) enum Field {
 /// Rows of some columns.
 #[derive(Debug)]
 pub(super) struct Rows {
-    pub(super) columns: &'static [&'static str],
+    pub(super) columns: Vec<&'static str>,
     /// As of which commit.
     pub(super) epoch: u64,
     /// A field a column.
@@ -100,7 +100,7 @@ impl Rows {
     /// A line of column names.
     pub(super) fn csv_head(&self) -> Vec<u8> {
         let mut out = b"epoch".to_vec();
-        for column in self.columns {
+        for column in &self.columns {
             out.push(b',');
             out.extend_from_slice(column.as_bytes());
         }
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     fn rows(fields: Vec<Field>) -> Rows {
-        Rows { columns: &["UserId", "count", "totalPrice"], epoch: 7, rows: vec![fields] }
+        Rows { columns: vec!["UserId", "count", "totalPrice"], epoch: 7, rows: vec![fields] }
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! The windows of a span of time.
 
+use dataflows::views::WINDOWS;
+
 use super::api::totals_fields;
 use super::rows::{Field, Rows};
 use live::feed::{FeedWatch, epoch_of};
-use order_tables::{WINDOWS_TABLE, not_a_result, totals_of};
+use order_tables::{not_a_result, totals_of};
 use orders::Layout;
 use store::error::StoreError;
 use store::read::{Direction, RangeRead, Selection};
@@ -27,12 +29,12 @@ pub(super) fn last_of(
 ) -> Result<Rows, StoreError> {
     let view = feed.store().view()?;
     let layout = feed.layout();
-    let mut rows = Rows { columns: COLUMNS, epoch: epoch_of(&view)?, rows: Vec::new() };
-    if view.find_table(WINDOWS_TABLE).is_none() || limit == 0 {
+    let mut rows = Rows { columns: COLUMNS.to_vec(), epoch: epoch_of(&view)?, rows: Vec::new() };
+    if view.find_table(WINDOWS.table).is_none() || limit == 0 {
         return Ok(rows);
     }
     let mut read = RangeRead {
-        table: WINDOWS_TABLE.to_owned(),
+        table: WINDOWS.table.to_owned(),
         direction: Direction::Backward,
         start: bound(layout, to, TURN_MAX_MS, KeyPart::Max),
         end: bound(layout, from, -TURN_MAX_MS, KeyPart::Min),
@@ -47,7 +49,7 @@ pub(super) fn last_of(
             match window_fields(feed, key, cells) {
                 Some((start_ms, fields)) if is_within(start_ms) => rows.rows.push(fields),
                 Some(_) => {}
-                None => wrong = Some(not_a_result(WINDOWS_TABLE, key)),
+                None => wrong = Some(not_a_result(WINDOWS.table, key)),
             }
             0
         })?;
@@ -75,10 +77,12 @@ pub(super) fn window_fields(
     key: &[KeyRef<'_>],
     cells: &[CellRef<'_>],
 ) -> Option<(i64, Vec<Field>)> {
-    let (begin, totals) = totals_of(key, cells)?;
+    let totals = totals_of(WINDOWS, key, cells)?;
+    let Some(KeyRef::String(begin)) = key.first() else { return None };
     let layout = feed.layout();
     let start_ms = layout.start_ms(begin)?;
-    let head = [Field::Plain(begin.to_owned()), Field::Plain(layout.end(start_ms)), Field::Integer(start_ms)];
+    let head =
+        [Field::Plain((*begin).to_owned()), Field::Plain(layout.end(start_ms)), Field::Integer(start_ms)];
     let late = Field::count(feed.late_in(start_ms));
     Some((start_ms, head.into_iter().chain(totals_fields(&totals)).chain([late]).collect()))
 }

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Amount, Window};
+use crate::{Amount, Parts, Window};
 
 /// A key whose hashes collide all the time.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,6 +19,12 @@ impl Key for Crowded {
     }
     fn from_words(words: [u64; 2], _text: &mut &[u8]) -> Option<Crowded> {
         Some(Crowded(words[0]))
+    }
+    fn into_parts(self) -> Parts {
+        Parts::integer(self.0 as i64)
+    }
+    fn from_parts(_parts: &Parts) -> Option<Crowded> {
+        None
     }
 }
 

@@ -1,20 +1,25 @@
-use differential_dataflow::VecCollection;
-
+use crate::build::Engine;
 use crate::key::Grouping;
-use crate::totals_by::{KeptTotals, totals_by};
-use crate::{Diff, Epoch, Order, Orders, Totals};
+use crate::row::Parts;
+use crate::view::{COUNT_AND_SUM, View};
+use crate::{Order, WindowWidth};
 
 /// How many orders are there, and for how much in all?
 ///
 /// `SELECT COUNT(*), SUM(price) FROM orders`, without a row where there are no orders.
 ///
 /// State: one entry. Work per epoch: constant.
-pub fn global_total<'scope>(
-    orders: Orders<'scope>,
-    kept: Option<KeptTotals<'scope, ()>>,
-) -> VecCollection<'scope, Epoch, ((), Totals), Diff> {
-    totals_by(orders, kept, "total", Together)
-}
+pub(super) const VIEW: View = View {
+    name: "total",
+    table: "OrderTotalSink",
+    row: "the total",
+    counted: None,
+    key: &[],
+    filter: None,
+    group: |_, _| Parts::None,
+    aggregates: COUNT_AND_SUM,
+    engine: Engine::typed::<Together>(),
+};
 
 struct Together;
 
@@ -22,6 +27,10 @@ impl Grouping for Together {
     type Key = ();
 
     const RUNS: bool = true;
+
+    fn new(_width: WindowWidth) -> Together {
+        Together
+    }
 
     #[inline]
     fn key(&self, _order: &Order) {}

@@ -1,11 +1,39 @@
-//! The results, one function each: orders in, rows out.
+//! The views: one file each, and the list of them.
 //!
-//! A fourth view is one more file here and one line in [`build`](crate::build).
+//! # To add a view
+//! Write its file here and add its line to [`VIEWS`]; nothing else. The file holds
+//! - `VIEW`, a [`View`]: what it is called, the columns of its key, the condition on its orders, its plain
+//!   grouping and its aggregates;
+//! - the same grouping for the graph, a [`Grouping`](crate::key::Grouping). Its key is [`Id`](crate::Id),
+//!   [`Window`](crate::Window), `()`, or a type of the file's own that is a [`Key`](crate::key::Key).
+//!   `COUNT(*)` and `SUM(price)` of each group are kept by [`totals_by`](crate::totals_by).
+//!
+//! From the list it is taken into the graph, the result files, the changes that `run --follow` prints, the
+//! result table and the checkpoint of the live job, the recount, the page's addresses `/api/NAME` and
+//! `/api/NAME.csv`, the metrics and the summary. A live job that finds results of fewer or other views reads
+//! the order table anew, once. `user_days.rs` is such a file; only tests have it in the list.
 
 mod global_total;
+#[cfg(feature = "fourth-view")]
+mod user_days;
 mod user_totals;
 mod window_totals;
 
-pub use global_total::global_total;
-pub use user_totals::user_totals;
-pub use window_totals::window_totals;
+use crate::row::ViewId;
+pub use crate::view::{Aggregate, COUNT_AND_SUM, Filter, KeyColumn, Print, View};
+
+/// All views, in the order that they have everywhere.
+pub const VIEWS: &[&View] = &[
+    &user_totals::VIEW,
+    &global_total::VIEW,
+    &window_totals::VIEW,
+    #[cfg(feature = "fourth-view")]
+    &user_days::VIEW,
+];
+
+/// The view of what each user has ordered. The page ranks its rows.
+pub const USERS: ViewId = ViewId::named("users");
+/// The view of what all have ordered. All views without a filter add up to it.
+pub const TOTAL: ViewId = ViewId::named("total");
+/// The view of what was ordered in each window. The page draws its rows as a trend.
+pub const WINDOWS: ViewId = ViewId::named("windows");

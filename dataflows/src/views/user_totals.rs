@@ -1,25 +1,34 @@
-use differential_dataflow::VecCollection;
-
+use crate::build::Engine;
 use crate::key::{Grouping, Key};
-use crate::totals_by::{KeptTotals, totals_by};
-use crate::{Diff, Epoch, Id, Order, Orders, Totals};
+use crate::row::Parts;
+use crate::view::{COUNT_AND_SUM, KeyColumn, Print, View};
+use crate::{Id, Order, WindowWidth};
 
 /// What has each user ordered, and for how much?
 ///
 /// `SELECT user_id, COUNT(*), SUM(price) FROM orders GROUP BY user_id`
 ///
 /// State: one entry per user with orders. Work per epoch: proportional to the users that changed.
-pub fn user_totals<'scope>(
-    orders: Orders<'scope>,
-    kept: Option<KeptTotals<'scope, Id>>,
-) -> VecCollection<'scope, Epoch, (Id, Totals), Diff> {
-    totals_by(orders, kept, "users", ByUser)
-}
+pub(super) const VIEW: View = View {
+    name: "users",
+    table: "OrderBatchSink",
+    row: "user {}",
+    counted: Some(("of", "user")),
+    key: &[KeyColumn { name: "UserId", part: 0, print: Print::Text }],
+    filter: None,
+    group: |order, _| Parts::text(order.user_id.clone()),
+    aggregates: COUNT_AND_SUM,
+    engine: Engine::typed::<ByUser>(),
+};
 
 struct ByUser;
 
 impl Grouping for ByUser {
     type Key = Id;
+
+    fn new(_width: WindowWidth) -> ByUser {
+        ByUser
+    }
 
     #[inline]
     fn key(&self, order: &Order) -> Id {

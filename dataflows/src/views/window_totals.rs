@@ -1,8 +1,8 @@
-use differential_dataflow::VecCollection;
-
+use crate::build::Engine;
 use crate::key::Grouping;
-use crate::totals_by::{KeptTotals, totals_by};
-use crate::{Diff, Epoch, Order, Orders, Totals, Window, WindowWidth};
+use crate::row::Parts;
+use crate::view::{COUNT_AND_SUM, KeyColumn, Print, View};
+use crate::{Order, Window, WindowWidth};
 
 /// What was ordered in each window of event time?
 ///
@@ -12,13 +12,20 @@ use crate::{Diff, Epoch, Order, Orders, Totals, Window, WindowWidth};
 /// An order corrects its window whenever it comes; no watermark ever closes one.
 ///
 /// State: one entry per window with orders. Work per epoch: proportional to the windows that changed.
-pub fn window_totals<'scope>(
-    orders: Orders<'scope>,
-    kept: Option<KeptTotals<'scope, Window>>,
-    width: WindowWidth,
-) -> VecCollection<'scope, Epoch, (Window, Totals), Diff> {
-    totals_by(orders, kept, "windows", ByWindow(width))
-}
+pub(super) const VIEW: View = View {
+    name: "windows",
+    table: "OrderStreamSink",
+    row: "the window from {} ms",
+    counted: Some(("in", "window")),
+    key: &[
+        KeyColumn { name: "begin", part: 0, print: Print::WindowBegin },
+        KeyColumn { name: "end", part: 0, print: Print::WindowEnd },
+    ],
+    filter: None,
+    group: |order, width| Parts::integer(width.containing(order.at_ms).start_ms),
+    aggregates: COUNT_AND_SUM,
+    engine: Engine::typed::<ByWindow>(),
+};
 
 struct ByWindow(WindowWidth);
 
@@ -27,6 +34,10 @@ impl Grouping for ByWindow {
 
     // Orders mostly come about when they are placed.
     const RUNS: bool = true;
+
+    fn new(width: WindowWidth) -> ByWindow {
+        ByWindow(width)
+    }
 
     #[inline]
     fn key(&self, order: &Order) -> Window {

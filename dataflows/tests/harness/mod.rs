@@ -4,8 +4,11 @@ use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
-use dataflows::{Change, Diff, Epoch, Order, OrderKey, OrderState, Position, Reference, RowKey, Totals};
-use dataflows::{Upsert, UpsertReference, WindowWidth, build, deliver, upsert};
+use dataflows::views::{TOTAL, USERS, WINDOWS};
+use dataflows::{
+    Change, Diff, Epoch, Order, OrderKey, OrderState, Part, Parts, PlainRows, Position, Reference,
+};
+use dataflows::{RowKey, Rows, Totals, Upsert, UpsertReference, ViewId, WindowWidth, build, deliver, upsert};
 use differential_dataflow::AsCollection;
 use timely::WorkerConfig;
 use timely::communication::AllocatorBuilder;
@@ -103,8 +106,9 @@ fn feed(worker: &mut Worker, log: &Log, width: WindowWidth, shape: Shape, delive
             Log::Updates(_) => scope.input_from(&mut orders).as_collection(),
             Log::Upserts(_) => upsert(scope.input_from(&mut upserts)),
         };
-        let views = build(collection, None, width);
-        deliver(views, move |epoch, changes| delivered.lock().expect("no panic").push((epoch, changes)))
+        deliver(build(collection, width), move |epoch, changes| {
+            delivered.lock().expect("no panic").push((epoch, changes))
+        })
     });
     let (index, peers) = (worker.index(), worker.peers());
     for start in (0..log.len()).step_by(shape.feed_lines) {
@@ -141,7 +145,7 @@ fn upsert_line(log: &[(OrderKey, Option<OrderState>)], at: usize, shape: Shape) 
 
 /// What must be delivered: the rows by which the reference fold differs from epoch to epoch.
 pub(crate) fn expected(log: &Log, width: WindowWidth, shape: Shape) -> Delivered {
-    let mut reference = Reference::new(width);
+    let (mut reference, mut rows) = (Reference::new(width), PlainRows::new(width));
     let mut upserts = UpsertReference::default();
     let mut delivered = Vec::new();
     let lines: Vec<usize> = (0..log.len()).collect();
@@ -154,32 +158,44 @@ pub(crate) fn expected(log: &Log, width: WindowWidth, shape: Shape) -> Delivered
         };
         let touched: std::collections::BTreeSet<RowKey> = updates
             .iter()
-            .flat_map(|(order, _)| {
-                let window = RowKey::Window(width.containing(order.at_ms));
-                [RowKey::Total, RowKey::User(order.user_id.clone()), window]
-            })
+            .flat_map(|(order, _)| ViewId::all().map(|view| RowKey::new(view, (view.group)(order, width))))
             .collect();
-        let before: Vec<_> = touched.iter().map(|key| row(&reference, key)).collect();
-        updates.iter().for_each(|(order, times)| reference.update(order, *times));
+        let before: Vec<_> = touched.iter().map(|key| row(&rows, key)).collect();
+        for (order, times) in &updates {
+            reference.update(order, *times);
+            rows.update(order, *times);
+        }
         let changes: Vec<Change> = touched
             .into_iter()
             .zip(before)
-            .map(|(key, before)| Change { after: row(&reference, &key), key, before })
+            .map(|(key, before)| Change { after: row(&rows, &key), key, before })
             .filter(|change| change.before != change.after)
             .collect();
         if !changes.is_empty() {
             delivered.push((epoch_of(epoch[0], shape), changes));
         }
     }
+    assert_eq!(by_view(&rows), by_hand(&reference), "the plain groupings are those of the reference");
     delivered
 }
 
-fn row(reference: &Reference, key: &RowKey) -> Option<Totals> {
-    match key {
-        RowKey::Total => Some(reference.total).filter(|total| *total != Totals::ZERO),
-        RowKey::User(user) => reference.users.get(user).copied(),
-        RowKey::Window(window) => reference.windows.get(window).copied(),
-    }
+fn row(rows: &PlainRows, key: &RowKey) -> Option<Totals> {
+    rows.rows(key.view).get(&key.parts).copied()
+}
+
+/// The rows of the views that the reference has.
+fn by_view(rows: &PlainRows) -> Vec<(RowKey, Totals)> {
+    rows.iter().filter(|(key, _)| [USERS, TOTAL, WINDOWS].contains(&key.view)).collect()
+}
+
+/// The rows of the reference, under the names that views give them.
+pub(crate) fn by_hand(reference: &Reference) -> Vec<(RowKey, Totals)> {
+    let users = reference.users.iter().map(|(user, totals)| (USERS, Parts::text(user.clone()), *totals));
+    let total = (reference.total != Totals::ZERO).then_some((TOTAL, Parts::None, reference.total));
+    let windows = reference.windows.iter();
+    let windows = windows.map(|(window, totals)| (WINDOWS, Parts::integer(window.start_ms), *totals));
+    let all = users.chain(total).chain(windows);
+    all.map(|(view, parts, totals)| (RowKey::new(view, parts), totals)).collect()
 }
 
 /// Rows by which the views differ from differential's own `count_total` over the same orders, at any epoch.
@@ -195,16 +211,11 @@ pub(crate) fn differs_from_count_total(
         let found = Arc::clone(&collected);
         worker.dataflow::<Epoch, _, _>(|scope| {
             let orders = scope.input_from(&mut input).as_collection();
-            let views = build(orders.clone(), None, width);
-            differ(
-                views.users,
-                counted(&orders, |order| order.user_id.to_string()),
-                |id| id.to_string(),
-                &found,
-            );
-            differ(views.total, counted(&orders, |_| 0), |()| 0, &found);
-            let start_ms = move |order: &Order| width.containing(order.at_ms).start_ms;
-            differ(views.windows, counted(&orders, start_ms), |window| window.start_ms, &found);
+            for rows in build(orders.clone(), width) {
+                let view = rows.view();
+                let group = move |order: &Order| plain_key(&(view.group)(order, width));
+                differ(rows, counted(&orders, group), &found);
+            }
         });
         let (index, peers) = (worker.index(), worker.peers());
         for start in (0..log.len()).step_by(shape.feed_lines) {
@@ -223,13 +234,13 @@ pub(crate) fn differs_from_count_total(
     Arc::into_inner(found).expect("all workers ended").into_inner().expect("no worker panicked")
 }
 
-type Rows<'scope, K> = differential_dataflow::VecCollection<'scope, Epoch, (K, Totals), Diff>;
+type VecRows<'scope, K> = differential_dataflow::VecCollection<'scope, Epoch, (K, Totals), Diff>;
 
 /// The plain form of a view: differential arranges every order and counts.
 fn counted<'scope, K: differential_dataflow::ExchangeData + std::hash::Hash>(
     orders: &dataflows::Orders<'scope>,
     key: impl Fn(&Order) -> K + 'static,
-) -> Rows<'scope, K> {
+) -> VecRows<'scope, K> {
     use differential_dataflow::operators::CountTotal;
     use timely::dataflow::channels::pact::Pipeline;
     use timely::dataflow::operators::Operator;
@@ -246,14 +257,23 @@ fn counted<'scope, K: differential_dataflow::ExchangeData + std::hash::Hash>(
     keyed.as_collection().count_total_core()
 }
 
-fn differ<'scope, K: Clone + 'static, L: differential_dataflow::ExchangeData + std::hash::Hash>(
-    ours: Rows<'scope, K>,
-    theirs: Rows<'scope, L>,
-    key: impl Fn(K) -> L + 'static,
+/// A key of a type that differential can arrange.
+fn plain_key(parts: &Parts) -> Vec<(String, i64)> {
+    let part = |part: &Part| match part {
+        Part::Text(text) => (text.to_string(), 0),
+        Part::Integer(number) => (String::new(), *number),
+    };
+    parts.as_slice().iter().map(part).collect()
+}
+
+fn differ<'scope>(
+    ours: Rows<'scope>,
+    theirs: VecRows<'scope, Vec<(String, i64)>>,
     found: &Arc<Mutex<Vec<String>>>,
 ) {
     let found = Arc::clone(found);
-    ours.map(move |(group, totals)| (key(group), totals))
+    ours.collection()
+        .map(|(parts, totals)| (plain_key(&parts), totals))
         .concat(theirs.negate())
         .consolidate()
         .inspect(move |row| found.lock().expect("no panic").push(format!("{row:?}")));

@@ -2,63 +2,63 @@
 
 use std::fmt;
 
-use dataflows::Totals;
+use dataflows::views::TOTAL;
+use dataflows::{Totals, ViewId};
 use differential_dataflow::difference::Semigroup;
 
 use crate::commands::columns::columns;
-use order_tables::{TOTAL_TABLE, USERS_TABLE, WINDOWS_TABLE, each_totals, total};
+use order_tables::{each_totals, total};
 use store::error::StoreError;
 use store::view::View;
 use terminal::{Thousands, amount_for_people};
 
-/// The rows of one result, counted and summed.
+/// The rows of one view, counted and summed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Sum {
+    /// Whose rows.
+    pub(super) of: ViewId,
     /// How many.
     pub(super) rows: u64,
     /// What they add up to.
     pub(super) totals: Totals,
 }
 
-/// What the three results add up to, in one view.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Sums {
-    /// Per user.
-    pub(super) users: Sum,
-    /// Over all; zero where there is no row.
-    pub(super) total: Totals,
-    /// Per window.
-    pub(super) windows: Sum,
-}
+/// What the rows of each view add up to, in one view of the store, in the order of the list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Sums(Vec<Sum>);
 
 impl Sums {
-    /// Adds up the three tables of a view. Cost: one scan of each.
+    /// Adds up the tables of all views. Cost: one scan of each.
     ///
     /// # Errors
     /// [`StoreError`], where they cannot be read.
     pub(super) fn of(view: &View) -> Result<Sums, StoreError> {
-        Ok(Sums { users: sum(view, USERS_TABLE)?, total: total(view)?, windows: sum(view, WINDOWS_TABLE)? })
+        // Of two rows, it is told which.
+        total(view)?;
+        ViewId::all().map(|of| sum(view, of)).collect::<Result<_, _>>().map(Sums)
     }
 
-    /// Whether the users, the windows and the total are the same, in count and exact amount.
+    /// What the rows of a view add up to.
+    pub(super) fn rows(&self, of: ViewId) -> Sum {
+        self.0[of.index()]
+    }
+
+    /// Whether all views of all orders come to the same, in count and exact amount.
     pub(super) fn agree(&self) -> bool {
-        self.users.totals == self.total && self.windows.totals == self.total
+        let total = self.rows(TOTAL).totals;
+        self.0.iter().filter(|sum| sum.of.is_of_all()).all(|sum| sum.totals == total)
     }
 }
 
 impl fmt::Display for Sums {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let line = |table: &str, rows: u64, totals: &Totals| {
+        let line = |Sum { of, rows, totals }: &Sum| {
             let sign = if totals.orders < 0 { "-" } else { "" };
             let orders = format!("{sign}{}", Thousands(totals.orders.unsigned_abs()));
-            vec![table.to_owned(), Thousands(rows).to_string(), orders, amount_for_people(totals.amount)]
+            vec![of.table.to_owned(), Thousands(*rows).to_string(), orders, amount_for_people(totals.amount)]
         };
-        let lines = [
-            ["table", "rows", "orders", "amount"].map(str::to_owned).to_vec(),
-            line(USERS_TABLE, self.users.rows, &self.users.totals),
-            line(TOTAL_TABLE, u64::from(self.total != Totals::ZERO), &self.total),
-            line(WINDOWS_TABLE, self.windows.rows, &self.windows.totals),
-        ];
+        let head = ["table", "rows", "orders", "amount"].map(str::to_owned).to_vec();
+        let lines: Vec<Vec<String>> = [head].into_iter().chain(self.0.iter().map(line)).collect();
         f.write_str(&columns(&lines))?;
         f.write_str(match self.agree() {
             true => "The three results agree: users, total and windows, in count and exact amount.\n",
@@ -67,9 +67,9 @@ impl fmt::Display for Sums {
     }
 }
 
-fn sum(view: &View, table: &str) -> Result<Sum, StoreError> {
-    let mut sum = Sum { rows: 0, totals: Totals::ZERO };
-    each_totals(view, table, &mut |_, totals| {
+fn sum(view: &View, of: ViewId) -> Result<Sum, StoreError> {
+    let mut sum = Sum { of, rows: 0, totals: Totals::ZERO };
+    each_totals(view, of, &mut |_, totals| {
         sum.rows += 1;
         sum.totals.plus_equals(&totals);
     })?;
@@ -79,7 +79,8 @@ fn sum(view: &View, table: &str) -> Result<Sum, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dataflows::{Amount, Id, RowKey, Window, WindowWidth};
+    use dataflows::views::{USERS, WINDOWS};
+    use dataflows::{Amount, Id, Parts, RowKey, WindowWidth};
     use order_tables::{ResultRow, schemas};
     use orders::{Layout, Zone};
     use store::{Store, StoreOptions};
@@ -101,23 +102,24 @@ mod tests {
             assert!(store.write_and_wait(vec![write]).iter().all(Result::is_ok));
         };
         let sums = || Sums::of(&store.view().unwrap()).unwrap();
-        let none = Sum { rows: 0, totals: Totals::ZERO };
-        assert_eq!(sums(), Sums { users: none, total: Totals::ZERO, windows: none });
+        let none = |of| Sum { of, rows: 0, totals: Totals::ZERO };
+        assert_eq!(sums(), Sums(ViewId::all().map(none).collect()));
         assert!(sums().agree());
 
-        put(RowKey::User(Id::new("a")), totals(2, 1_050));
-        put(RowKey::User(Id::new("b")), totals(1, -50));
-        put(RowKey::Window(Window { start_ms: 0 }), totals(3, 1_000));
+        put(RowKey::new(USERS, Parts::text(Id::new("a"))), totals(2, 1_050));
+        put(RowKey::new(USERS, Parts::text(Id::new("b"))), totals(1, -50));
+        put(RowKey::new(WINDOWS, Parts::integer(0)), totals(3, 1_000));
         assert!(!sums().agree());
-        put(RowKey::Total, totals(3, 1_000));
+        put(RowKey::new(TOTAL, Parts::None), totals(3, 1_000));
         let found = sums();
-        assert_eq!((found.users.rows, found.windows.rows, found.users.totals), (2, 1, totals(3, 1_000)));
+        let users = found.rows(USERS);
+        assert_eq!((users.rows, found.rows(WINDOWS).rows, users.totals), (2, 1, totals(3, 1_000)));
         assert!(found.agree() && found.to_string().contains("The three results agree"));
         // One cent of one window.
-        put(RowKey::Window(Window { start_ms: 0 }), totals(3, 1_001));
+        put(RowKey::new(WINDOWS, Parts::integer(0)), totals(3, 1_001));
         assert!(sums().to_string().contains("DISAGREE"));
         // A second row of the total.
-        put(RowKey::Total, totals(4, 1_000));
+        put(RowKey::new(TOTAL, Parts::None), totals(4, 1_000));
         let error = Sums::of(&store.view().unwrap()).unwrap_err();
         assert!(error.to_string().contains("OrderTotalSink"), "{error}");
     }

@@ -1,12 +1,8 @@
-//! The bytes of the result files.
+//! The bytes of the result files: one a view, named after its result table.
 //!
-//! | file | columns |
-//! |---|---|
-//! | `OrderBatchSink` | `UserId,count,totalPrice` |
-//! | `OrderTotalSink` | `count,totalPrice`: one row, or none where there are no orders |
-//! | `OrderStreamSink` | `begin,end,count,totalPrice` |
-//!
-//! Rows are sorted by key: users bytewise, windows by their first instant. CSV holds the exact
+//! A view's columns are those of its key, then its aggregates, `count` and `totalPrice`. A view without groups
+//! has one row, or none where there are no orders. Rows are sorted by key: text bytewise, windows by their first
+//! instant. CSV holds the exact
 //! decimal in `totalPrice`. JSON lines and Parquet have `totalPriceExact` beside it, a string: JSON
 //! numbers are the same decimal, which a reader of doubles takes as the nearest one, and Parquet
 //! holds the nearest double. Lines end with a line feed. Beside the results lies [`MARK`], which
@@ -17,7 +13,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use crate::format::Format;
-use dataflows::{Epoch, Totals};
+use dataflows::{Aggregate, Epoch, Part, Parts, Print, Totals, ViewId};
 use serde::{Deserialize, Serialize};
 
 use super::results::Results;
@@ -33,50 +29,13 @@ pub const REJECTS: &str = "rejects.jsonl";
 /// The largest [`MARK`] that is looked at, in bytes: far more than any list of inputs needs.
 const MARK_BYTES_MAX: u64 = 64 << 20;
 
-/// One of the three results.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub enum Table {
-    /// Per user.
-    Users,
-    /// Over all.
-    Total,
-    /// Per window of event time.
-    Windows,
-}
-
-impl Table {
-    /// The three results.
-    pub const ALL: [Table; 3] = [Table::Users, Table::Total, Table::Windows];
-
-    /// The name of its result table.
-    pub fn name(self) -> &'static str {
-        match self {
-            Table::Users => "OrderBatchSink",
-            Table::Total => "OrderTotalSink",
-            Table::Windows => "OrderStreamSink",
-        }
-    }
-
-    /// The name of its result file.
-    pub fn file_name(self, format: Format) -> String {
-        format!("{}.{}", self.name(), format.name())
-    }
-}
-
-/// How result files are printed: the same for all the writes of a run.
+/// How results are printed: the same for all the writes of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileLayout {
     /// The form of the files.
     pub format: Format,
     /// How the keys of windows print.
     pub keys: Layout,
-}
-
-impl FileLayout {
-    /// The names of the result files, in the order of [`Table::ALL`].
-    pub fn file_names(&self) -> [String; 3] {
-        Table::ALL.map(|table| table.file_name(self.format))
-    }
 }
 
 /// What [`MARK`] says of the folder: which results, of what, as of when.
@@ -129,18 +88,23 @@ pub fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Writes one result file at `path` and syncs it to disk.
+/// The name of a view's result file.
+pub fn file_name(view: ViewId, format: Format) -> String {
+    format!("{}.{}", view.table, format.name())
+}
+
+/// Writes the result file of a view at `path` and syncs it to disk.
 ///
 /// # Errors
 /// The operating system's, as they are.
-pub fn write_table(path: &Path, table: Table, results: &Results, layout: &FileLayout) -> io::Result<()> {
+pub fn write_view(path: &Path, view: ViewId, results: &Results, layout: &FileLayout) -> io::Result<()> {
     match layout.format {
-        Format::Csv => write_synced(path, &csv_bytes(table, results, &layout.keys)),
-        Format::Jsonl => write_synced(path, &jsonl_bytes(table, results, &layout.keys)),
+        Format::Csv => write_synced(path, &csv_bytes(view, results, &layout.keys)),
+        Format::Jsonl => write_synced(path, &jsonl_bytes(view, results, &layout.keys)),
         Format::Parquet => {
             let file = File::create(path)?;
             let mut out = BufWriter::new(&file);
-            parquet::write(&mut out, table, results, &layout.keys)?;
+            parquet::write(&mut out, view, results, &layout.keys)?;
             out.flush()?;
             drop(out);
             file.sync_all()
@@ -151,102 +115,105 @@ pub fn write_table(path: &Path, table: Table, results: &Results, layout: &FileLa
 /// Room for a row of a text file whose key is short, in bytes.
 const ROW_BYTES: usize = 64;
 
-/// The rows of a result, each by its key and totals.
-fn row_count(table: Table, results: &Results) -> usize {
-    match table {
-        Table::Users => results.users.len(),
-        Table::Total => 1,
-        Table::Windows => results.windows.len(),
-    }
-}
-
-/// A result as CSV.
-pub fn csv_bytes(table: Table, results: &Results, layout: &Layout) -> Vec<u8> {
-    let mut out = Vec::with_capacity(ROW_BYTES * (1 + row_count(table, results)));
-    match table {
-        Table::Users => {
-            out.extend_from_slice(b"UserId,count,totalPrice\n");
-            for (user, totals) in &results.users {
-                user.with_bytes(|name| push_csv_field(&mut out, name));
-                out.push(b',');
-                push_csv_totals(&mut out, totals);
+/// The rows of a view as CSV.
+pub fn csv_bytes(view: ViewId, results: &Results, layout: &Layout) -> Vec<u8> {
+    let rows = results.rows(view);
+    let mut out = Vec::with_capacity(ROW_BYTES * (1 + rows.len()));
+    let aggregates = view.aggregates.iter().map(|aggregate| match aggregate {
+        Aggregate::Count { column } | Aggregate::Sum { column, .. } => *column,
+    });
+    let names: Vec<&str> = view.key.iter().map(|column| column.name).chain(aggregates).collect();
+    out.extend_from_slice(names.join(",").as_bytes());
+    out.push(b'\n');
+    for (parts, totals) in rows {
+        for (column, part) in view.columns(parts) {
+            match part {
+                Part::Text(text) => text.with_bytes(|text| push_csv_field(&mut out, text)),
+                Part::Integer(_) => layout.push_part(&mut out, column.print, part),
             }
+            out.push(b',');
         }
-        Table::Total => {
-            out.extend_from_slice(b"count,totalPrice\n");
-            if let Some(totals) = results.total_row() {
-                push_csv_totals(&mut out, &totals);
-            }
-        }
-        Table::Windows => {
-            out.extend_from_slice(b"begin,end,count,totalPrice\n");
-            for (start_ms, totals) in &results.windows {
-                layout.push_begin(&mut out, *start_ms);
-                out.push(b',');
-                layout.push_end(&mut out, *start_ms);
-                out.push(b',');
-                push_csv_totals(&mut out, totals);
-            }
-        }
+        push_csv_totals(&mut out, view, totals);
     }
     out
 }
 
-fn push_csv_totals(out: &mut Vec<u8>, totals: &Totals) {
-    push_integer(out, totals.orders);
-    out.push(b',');
-    push_amount(out, totals.amount);
+fn push_csv_totals(out: &mut Vec<u8>, view: ViewId, totals: &Totals) {
+    for aggregate in view.aggregates {
+        match aggregate {
+            Aggregate::Count { .. } => push_integer(out, totals.orders),
+            Aggregate::Sum { .. } => push_amount(out, totals.amount),
+        }
+        out.push(b',');
+    }
+    out.pop();
     out.push(b'\n');
 }
 
-/// A result as JSON lines.
-pub fn jsonl_bytes(table: Table, results: &Results, layout: &Layout) -> Vec<u8> {
-    let mut out = Vec::with_capacity(2 * ROW_BYTES * row_count(table, results));
-    match table {
-        Table::Users => {
-            for (user, totals) in &results.users {
-                out.extend_from_slice(b"{\"UserId\":");
-                push_json_id(&mut out, user);
-                out.push(b',');
-                push_json_totals(&mut out, totals);
-            }
+/// The rows of a view as JSON lines.
+pub fn jsonl_bytes(view: ViewId, results: &Results, layout: &Layout) -> Vec<u8> {
+    let rows = results.rows(view);
+    let mut out = Vec::with_capacity(2 * ROW_BYTES * rows.len());
+    for (parts, totals) in rows {
+        out.push(b'{');
+        push_json_key(&mut out, view, parts, layout);
+        if !view.key.is_empty() {
+            out.push(b',');
         }
-        Table::Total => {
-            if let Some(totals) = results.total_row() {
-                out.push(b'{');
-                push_json_totals(&mut out, &totals);
-            }
-        }
-        Table::Windows => {
-            for (start_ms, totals) in &results.windows {
-                out.push(b'{');
-                push_json_window(&mut out, *start_ms, layout);
-                out.push(b',');
-                push_json_totals(&mut out, totals);
-            }
-        }
+        push_json_totals(&mut out, view, totals);
     }
     out
 }
 
-/// Appends `"begin":"…","end":"…"`.
-pub(super) fn push_json_window(out: &mut Vec<u8>, start_ms: i64, layout: &Layout) {
-    // A printed time has nothing to escape.
-    out.extend_from_slice(b"\"begin\":\"");
-    layout.push_begin(out, start_ms);
-    out.extend_from_slice(b"\",\"end\":\"");
-    layout.push_end(out, start_ms);
-    out.push(b'"');
+/// Appends `"begin":"…","end":"…"`: the key columns of a row.
+pub(super) fn push_json_key(out: &mut Vec<u8>, view: ViewId, parts: &Parts, layout: &Layout) {
+    for (at, (column, part)) in view.columns(parts).enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        push_json_name(out, column.name);
+        match (column.print, part) {
+            (_, Part::Text(text)) => push_json_id(out, text),
+            (Print::Integer, _) => layout.push_part(out, column.print, part),
+            _ => {
+                // A printed time has nothing to escape.
+                out.push(b'"');
+                layout.push_part(out, column.print, part);
+                out.push(b'"');
+            }
+        }
+    }
 }
 
-fn push_json_totals(out: &mut Vec<u8>, totals: &Totals) {
-    out.extend_from_slice(b"\"count\":");
-    push_integer(out, totals.orders);
-    out.extend_from_slice(b",\"totalPrice\":");
-    push_amount(out, totals.amount);
-    out.extend_from_slice(b",\"totalPriceExact\":\"");
-    push_amount(out, totals.amount);
-    out.extend_from_slice(b"\"}\n");
+fn push_json_totals(out: &mut Vec<u8>, view: ViewId, totals: &Totals) {
+    for (at, aggregate) in view.aggregates.iter().enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        match aggregate {
+            Aggregate::Count { column } => {
+                push_json_name(out, column);
+                push_integer(out, totals.orders);
+            }
+            Aggregate::Sum { column, exact } => {
+                push_json_name(out, column);
+                push_amount(out, totals.amount);
+                out.push(b',');
+                push_json_name(out, exact);
+                out.push(b'"');
+                push_amount(out, totals.amount);
+                out.push(b'"');
+            }
+        }
+    }
+    out.extend_from_slice(b"}\n");
+}
+
+/// Appends `"name":`, of a column, which has nothing to escape.
+fn push_json_name(out: &mut Vec<u8>, name: &str) {
+    out.push(b'"');
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":");
 }
 
 /// Appends one line of [`REJECTS`]: `line` counts from 1, or is `null` where it is not known.

@@ -1,4 +1,4 @@
-//! Results out: the three results as of one epoch, their files, and the stream of their changes.
+//! Results out: the rows of all views as of one epoch, their files, and the stream of their changes.
 //!
 //! ```text
 //!              ┌─► UpdateWriter   changed rows, as JSON lines

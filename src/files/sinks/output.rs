@@ -27,13 +27,15 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use dataflows::ViewId;
+
 mod error;
 mod folder;
 mod staging;
 
 pub use self::error::OutputError;
 use self::staging::{Place, Staging};
-use super::files::{FileLayout, MARK, OutputFacts, REJECTS, Table, write_synced, write_table};
+use super::files::{FileLayout, MARK, OutputFacts, REJECTS, file_name, write_synced, write_view};
 use super::rejects::Rejects;
 use super::results::Results;
 use crate::format::Format;
@@ -250,9 +252,10 @@ impl State {
         let mark = self.facts(set).to_bytes();
         write_synced(&next.join(MARK), &mark).map_err(|error| self.write_error(MARK, &error))?;
         let mut names = Vec::new();
-        for (table, name) in Table::ALL.into_iter().zip(self.layout.file_names()) {
+        for view in ViewId::all() {
             go_on()?;
-            write_table(&next.join(&name), table, set.results, &self.layout)
+            let name = file_name(view, self.layout.format);
+            write_view(&next.join(&name), view, set.results, &self.layout)
                 .map_err(|error| self.write_error(&name, &error))?;
             names.push(name);
         }
@@ -296,9 +299,8 @@ impl State {
 
 /// Every name that a file of ours may have, in any format.
 fn names_of_ours() -> Vec<String> {
-    let tables = Table::ALL.into_iter();
-    let tables = tables.flat_map(|table| Format::ALL.map(|format| table.file_name(format)));
-    tables.chain([MARK.to_owned(), REJECTS.to_owned()]).collect()
+    let views = ViewId::all().flat_map(|view| Format::ALL.map(|format| file_name(view, format)));
+    views.chain([MARK.to_owned(), REJECTS.to_owned()]).collect()
 }
 
 fn prepare(

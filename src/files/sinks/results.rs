@@ -1,4 +1,4 @@
-//! The three results as of one epoch, kept in the order they are printed in.
+//! The rows of all views as of one epoch, kept in the order they are printed in.
 //!
 //! A row is there exactly while it counts orders: a user whose orders cancel to 0.00 stays, one
 //! without orders goes. Ordered maps, because a growing input changes few rows between two writes
@@ -7,19 +7,23 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use dataflows::{Amount, Change, Epoch, Id, RowKey, Totals, Window};
+use dataflows::views::TOTAL;
+use dataflows::{Amount, Change, Epoch, Parts, RowKey, Totals, ViewId};
 
-/// The three results as of one epoch.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// The rows of all views as of one epoch.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Results {
-    /// What each user with orders has ordered, bytewise by name.
-    pub users: BTreeMap<Id, Totals>,
-    /// What all have ordered; [`Totals::ZERO`] where there is no order.
-    pub total: Totals,
-    /// What was ordered in each window with orders, by the window's first millisecond.
-    pub windows: BTreeMap<i64, Totals>,
+    /// Rows by key, by the list of views.
+    views: Vec<BTreeMap<Parts, Totals>>,
     /// The epoch as of which these are the results.
     pub epoch: Epoch,
+}
+
+impl Default for Results {
+    /// No rows, as of epoch 0.
+    fn default() -> Results {
+        Results { views: ViewId::all().map(|_| BTreeMap::new()).collect(), epoch: 0 }
+    }
 }
 
 /// A change does not follow from the results it was applied to, which is a bug in the graph.
@@ -42,14 +46,14 @@ impl fmt::Display for Mismatch {
 
 impl std::error::Error for Mismatch {}
 
-/// The three results contradict each other, which is a bug in the graph.
+/// The views contradict each other, which is a bug in the graph.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Disagreement {
     /// A row counts no orders, or fewer than none.
     NoOrders(RowKey, Totals),
     /// The rows of one result do not sum up to the total.
     Sum {
-        /// Which rows: `users` or `windows`.
+        /// Which rows: the name of their view.
         rows: &'static str,
         /// Their sum.
         sum: Totals,
@@ -107,23 +111,27 @@ impl Results {
     ///
     /// # Errors
     /// [`Disagreement::Twice`] where two rows have one key, else what [`Results::check`] finds.
-    pub fn from_rows(
-        epoch: Epoch,
-        users: Vec<(Id, Totals)>,
-        total: Totals,
-        windows: Vec<(Window, Totals)>,
-    ) -> Result<Results, Disagreement> {
-        let windows = windows.into_iter().map(|(window, totals)| (window.start_ms, totals)).collect();
-        let users = distinct(users, |user| RowKey::User(user.clone()))?;
-        let windows = distinct(windows, |start_ms| RowKey::Window(Window { start_ms: *start_ms }))?;
-        let results = Results { users, total, windows, epoch };
+    pub fn from_rows(epoch: Epoch, mut rows: Vec<(RowKey, Totals)>) -> Result<Results, Disagreement> {
+        // Rows come in sorted runs, one or more a worker; the stable sort only merges those.
+        rows.sort_by(|(a, _), (b, _)| a.cmp(b));
+        if let Some(pair) = rows.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            return Err(Disagreement::Twice(pair[0].0.clone()));
+        }
+        let of = |view| rows.iter().filter(move |(key, _)| key.view == view);
+        let views = ViewId::all().map(|view| of(view).map(|(key, row)| (key.parts.clone(), *row)).collect());
+        let results = Results { views: views.collect(), epoch };
         results.check()?;
         Ok(results)
     }
 
-    /// The row of the global total, or `None` where there is no order.
-    pub fn total_row(&self) -> Option<Totals> {
-        (self.total != Totals::ZERO).then_some(self.total)
+    /// The rows of a view, by key.
+    pub fn rows(&self, view: ViewId) -> &BTreeMap<Parts, Totals> {
+        &self.views[view.index()]
+    }
+
+    /// What all orders come to; [`Totals::ZERO`] where there is no order.
+    pub fn total(&self) -> Totals {
+        self.rows(TOTAL).get(&Parts::None).copied().unwrap_or(Totals::ZERO)
     }
 
     /// Makes the changes of one epoch. Cost: a look-up a row; without rows so far, as good as nothing.
@@ -132,7 +140,7 @@ impl Results {
     /// The first [`Mismatch`]; then some changes may have been made.
     pub fn apply_epoch(&mut self, epoch: Epoch, changes: &[Change]) -> Result<(), Mismatch> {
         self.epoch = epoch;
-        if self.total == Totals::ZERO && changes.is_sorted_by(|a, b| a.key < b.key) {
+        if self.views.iter().all(BTreeMap::is_empty) && changes.is_sorted_by(|a, b| a.key < b.key) {
             return self.fill(changes);
         }
         changes.iter().try_for_each(|change| self.apply(change))
@@ -143,21 +151,11 @@ impl Results {
         if let Some(change) = changes.iter().find(|change| change.before.is_some()) {
             return Err(Mismatch { key: change.key.clone(), found: None, before: change.before });
         }
-        let rows = || changes.iter().filter_map(|change| Some((&change.key, change.after?)));
-        self.total = rows().find(|(key, _)| **key == RowKey::Total).map_or(Totals::ZERO, |(_, row)| row);
-        // Collecting what is sorted already builds a map from below, without a search.
-        self.users = rows()
-            .filter_map(|(key, row)| match key {
-                RowKey::User(user) => Some((user.clone(), row)),
-                _ => None,
-            })
-            .collect();
-        self.windows = rows()
-            .filter_map(|(key, row)| match key {
-                RowKey::Window(window) => Some((window.start_ms, row)),
-                _ => None,
-            })
-            .collect();
+        for changes in changes.chunk_by(|a, b| a.key.view == b.key.view) {
+            let rows = changes.iter().filter_map(|change| Some((change.key.parts.clone(), change.after?)));
+            // Collecting what is sorted already builds a map from below, without a search.
+            self.views[changes[0].key.view.index()] = rows.collect();
+        }
         Ok(())
     }
 
@@ -167,43 +165,33 @@ impl Results {
     /// [`Mismatch`] unless the row is `change.before`; then nothing is changed.
     pub fn apply(&mut self, change: &Change) -> Result<(), Mismatch> {
         let Change { key, before, after } = change;
-        let applied = match key {
-            RowKey::User(user) => set(&mut self.users, user, *before, *after),
-            RowKey::Window(window) => set(&mut self.windows, &window.start_ms, *before, *after),
-            RowKey::Total if self.total_row() == *before => {
-                self.total = after.unwrap_or(Totals::ZERO);
-                Ok(())
-            }
-            RowKey::Total => Err(self.total_row()),
-        };
-        applied.map_err(|found| Mismatch { key: key.clone(), found, before: *before })
+        set(&mut self.views[key.view.index()], &key.parts, *before, *after).map_err(|found| Mismatch {
+            key: key.clone(),
+            found,
+            before: *before,
+        })
     }
 
-    /// Whether the users and the windows both sum up to the total, in count and exact amount, and
+    /// Whether the rows of each view of all orders sum up to the total, in count and exact amount, and
     /// every row counts orders. Cost: one addition a row.
     ///
     /// # Errors
     /// The first [`Disagreement`] found.
     pub fn check(&self) -> Result<(), Disagreement> {
-        if self.total.orders < 0 || (self.total.orders == 0 && self.total != Totals::ZERO) {
-            return Err(Disagreement::NoOrders(RowKey::Total, self.total));
+        let sums = ViewId::all().map(|view| Ok((view, sum(view, self.rows(view))?)));
+        let sums: Vec<_> = sums.collect::<Result<_, Disagreement>>()?;
+        let total = self.total();
+        match sums.into_iter().find(|(view, sum)| view.is_of_all() && *sum != total) {
+            Some((view, sum)) => Err(Disagreement::Sum { rows: view.name, sum, total }),
+            None => Ok(()),
         }
-        let users = sum("users", &self.users, |user| RowKey::User(user.clone()))?;
-        let windows =
-            sum("windows", &self.windows, |start_ms| RowKey::Window(Window { start_ms: *start_ms }))?;
-        for (rows, sum) in [("users", users), ("windows", windows)] {
-            if sum != self.total {
-                return Err(Disagreement::Sum { rows, sum, total: self.total });
-            }
-        }
-        Ok(())
     }
 }
 
 /// Sets a row that is `before`, or returns what it is instead.
-fn set<K: Ord + Clone>(
-    rows: &mut BTreeMap<K, Totals>,
-    key: &K,
+fn set(
+    rows: &mut BTreeMap<Parts, Totals>,
+    key: &Parts,
     before: Option<Totals>,
     after: Option<Totals>,
 ) -> Result<(), Option<Totals>> {
@@ -219,31 +207,14 @@ fn set<K: Ord + Clone>(
     Ok(())
 }
 
-fn distinct<K: Ord>(
-    mut rows: Vec<(K, Totals)>,
-    key: impl Fn(&K) -> RowKey,
-) -> Result<BTreeMap<K, Totals>, Disagreement> {
-    // Rows come in sorted runs, one or more a worker; the stable sort only merges those.
-    rows.sort_by(|(a, _), (b, _)| a.cmp(b));
-    if let Some(pair) = rows.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-        return Err(Disagreement::Twice(key(&pair[0].0)));
-    }
-    // Collecting what is sorted already builds the map from below, without a search.
-    Ok(rows.into_iter().collect())
-}
-
-fn sum<K>(
-    name: &'static str,
-    rows: &BTreeMap<K, Totals>,
-    key: impl Fn(&K) -> RowKey,
-) -> Result<Totals, Disagreement> {
+fn sum(view: ViewId, rows: &BTreeMap<Parts, Totals>) -> Result<Totals, Disagreement> {
     let (mut orders, mut amount) = (0_i64, Amount::ZERO);
-    for (at, totals) in rows {
+    for (parts, totals) in rows {
         if totals.orders <= 0 {
-            return Err(Disagreement::NoOrders(key(at), *totals));
+            return Err(Disagreement::NoOrders(RowKey::new(view, parts.clone()), *totals));
         }
-        orders = orders.checked_add(totals.orders).ok_or(Disagreement::Overflow(name))?;
-        amount = amount.checked_add(totals.amount).ok_or(Disagreement::Overflow(name))?;
+        orders = orders.checked_add(totals.orders).ok_or(Disagreement::Overflow(view.name))?;
+        amount = amount.checked_add(totals.amount).ok_or(Disagreement::Overflow(view.name))?;
     }
     Ok(Totals { orders, amount })
 }

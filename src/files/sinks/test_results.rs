@@ -1,11 +1,12 @@
 //! Small results for the tests of this module and its parts.
 
-use dataflows::{Id, Totals, Window, WindowWidth};
+use dataflows::views::{TOTAL, USERS, WINDOWS};
+use dataflows::{Epoch, Id, Parts, RowKey, Totals, Window, WindowWidth};
 
 use orders::{Layout, Zone};
 
 use super::files::FileLayout;
-use super::results::Results;
+use super::results::{Disagreement, Results};
 use crate::format::Format;
 
 /// The totals of so many orders of this amount in all.
@@ -21,9 +22,37 @@ pub(crate) fn layout(format: Format, zone: &str, width_ms: u32) -> FileLayout {
     FileLayout { format, keys: Layout { zone, width } }
 }
 
+/// The row of a user.
+pub(crate) fn user_key(user: &Id) -> RowKey {
+    RowKey::new(USERS, Parts::text(user.clone()))
+}
+
+/// The row of the window that begins at this time.
+pub(crate) fn window_key(start_ms: i64) -> RowKey {
+    RowKey::new(WINDOWS, Parts::integer(start_ms))
+}
+
+/// The row of all orders.
+pub(crate) fn total_key() -> RowKey {
+    RowKey::new(TOTAL, Parts::None)
+}
+
+/// The results with these rows.
+pub(crate) fn results(
+    epoch: Epoch,
+    users: Vec<(Id, Totals)>,
+    total: Totals,
+    windows: Vec<(Window, Totals)>,
+) -> Result<Results, Disagreement> {
+    let users = users.into_iter().map(|(user, totals)| (user_key(&user), totals));
+    let windows = windows.into_iter().map(|(window, totals)| (window_key(window.start_ms), totals));
+    let total = (total != Totals::ZERO).then(|| (total_key(), total));
+    Results::from_rows(epoch, windows.chain(users).chain(total).collect())
+}
+
 /// Three users, one of them with a name to quote; three windows, one before 1970.
 pub(crate) fn small() -> Results {
-    Results::from_rows(
+    results(
         7,
         vec![
             (Id::new("u1"), totals(2, "12.34")),

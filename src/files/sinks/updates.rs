@@ -1,24 +1,24 @@
 //! Changed rows as they happen: one JSON line each.
 //!
 //! ```text
-//! {"result":"total","epoch":7,"key":{},"before":null,"after":{"count":1,"totalPrice":"5.00"}}
 //! {"result":"users","epoch":7,"key":{"UserId":"u1"},"before":null,"after":{"count":1,"totalPrice":"5.00"}}
+//! {"result":"total","epoch":7,"key":{},"before":null,"after":{"count":1,"totalPrice":"5.00"}}
 //! {"result":"windows","epoch":7,"key":{"begin":"…","end":"…"},"before":null,"after":{"count":1,"totalPrice":"5.00"}}
 //! ```
 //!
 //! `before` and `after` are `null` for the absent row, and amounts are strings: the exact decimals.
 //! The total is one row whatever its numbers, so its key is empty, although the table it goes to is
-//! keyed by `count`. Within an epoch the total comes first, then users bytewise, then windows by
-//! their first instant; folding the lines in order gives the result files.
+//! keyed by `count`. Within an epoch rows come view by view, in the order of their keys: users bytewise,
+//! windows by their first instant. Folding the lines in order gives the result files.
 
 use std::io::{self, Write};
 
-use dataflows::{Change, Epoch, RowKey, Totals};
+use dataflows::{Aggregate, Change, Epoch, Totals, ViewId};
 
 use orders::Layout;
+use orders::text::{push_amount, push_integer};
 
-use super::files::push_json_window;
-use orders::text::{push_amount, push_integer, push_json_id};
+use super::files::push_json_key;
 
 /// Bytes of updates written at once.
 const WRITE_BYTES: usize = 64 << 10;
@@ -76,41 +76,42 @@ impl<W: Write> UpdateWriter<W> {
 }
 
 fn push_update(out: &mut Vec<u8>, epoch: Epoch, change: &Change, layout: &Layout) {
-    let result = match &change.key {
-        RowKey::Total => "total",
-        RowKey::User(_) => "users",
-        RowKey::Window(_) => "windows",
-    };
+    let view = change.key.view;
     out.extend_from_slice(b"{\"result\":\"");
-    out.extend_from_slice(result.as_bytes());
+    out.extend_from_slice(view.name.as_bytes());
     out.extend_from_slice(b"\",\"epoch\":");
     out.extend_from_slice(epoch.to_string().as_bytes());
     out.extend_from_slice(b",\"key\":{");
-    match &change.key {
-        RowKey::Total => {}
-        RowKey::User(user) => {
-            out.extend_from_slice(b"\"UserId\":");
-            push_json_id(out, user);
-        }
-        RowKey::Window(window) => push_json_window(out, window.start_ms, layout),
-    }
+    push_json_key(out, view, &change.key.parts, layout);
     out.extend_from_slice(b"},\"before\":");
-    push_row(out, change.before);
+    push_row(out, view, change.before);
     out.extend_from_slice(b",\"after\":");
-    push_row(out, change.after);
+    push_row(out, view, change.after);
     out.extend_from_slice(b"}\n");
 }
 
-fn push_row(out: &mut Vec<u8>, row: Option<Totals>) {
+fn push_row(out: &mut Vec<u8>, view: ViewId, row: Option<Totals>) {
     let Some(totals) = row else {
         out.extend_from_slice(b"null");
         return;
     };
-    out.extend_from_slice(b"{\"count\":");
-    push_integer(out, totals.orders);
-    out.extend_from_slice(b",\"totalPrice\":\"");
-    push_amount(out, totals.amount);
-    out.extend_from_slice(b"\"}");
+    for (at, aggregate) in view.aggregates.iter().enumerate() {
+        out.extend_from_slice(if at == 0 { b"{\"" } else { b",\"" });
+        match aggregate {
+            Aggregate::Count { column } => {
+                out.extend_from_slice(column.as_bytes());
+                out.extend_from_slice(b"\":");
+                push_integer(out, totals.orders);
+            }
+            Aggregate::Sum { column, .. } => {
+                out.extend_from_slice(column.as_bytes());
+                out.extend_from_slice(b"\":\"");
+                push_amount(out, totals.amount);
+                out.push(b'"');
+            }
+        }
+    }
+    out.push(b'}');
 }
 
 #[cfg(test)]

@@ -7,12 +7,14 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use dataflows::{Amount, Epoch, RowKey, Totals};
+use dataflows::views::{TOTAL, USERS, WINDOWS};
+use dataflows::{Amount, Change, Epoch, Part, Parts, Totals};
 
 use crate::job::{Committed, Recorded};
-use order_tables::{ORDER_SOURCE, USERS_TABLE, WINDOWS_TABLE, each_totals, total};
+use order_tables::{ORDER_SOURCE, each_totals, not_a_result, total};
 use orders::Layout;
 use store::error::StoreError;
+use store::value::KeyRef;
 use store::view::View;
 
 /// Users that are kept by each rank, and windows.
@@ -109,24 +111,25 @@ impl Board {
             return Ok(board);
         }
         board.total = total(view)?;
-        each_totals(view, USERS_TABLE, &mut |user, totals| {
-            board.user_count += 1;
-            board.insert_user(user.to_owned(), totals);
-        })?;
         let mut wrong = None;
-        each_totals(view, WINDOWS_TABLE, &mut |begin, totals| {
+        each_totals(view, USERS, &mut |key, totals| match key {
+            [KeyRef::String(user)] => {
+                board.user_count += 1;
+                board.insert_user((*user).to_owned(), totals);
+            }
+            _ => wrong = Some(not_a_result(USERS.table, key)),
+        })?;
+        each_totals(view, WINDOWS, &mut |key, totals| {
             board.window_count += 1;
-            match layout.start_ms(begin) {
-                Some(start_ms) => board.windows.insert(start_ms, totals),
-                None => wrong = Some(begin.to_owned()),
+            match key.first().map(|begin| (begin, window_ms(begin, layout))) {
+                Some((_, Some(start_ms))) => board.windows.insert(start_ms, totals),
+                Some((KeyRef::String(begin), None)) => wrong = Some(not_in_zone(begin, layout)),
+                _ => wrong = Some(not_a_result(WINDOWS.table, key)),
             }
         })?;
         match wrong {
             None => Ok(board),
-            Some(begin) => Err(StoreError::Damaged(format!(
-                "row {begin:?} of table {WINDOWS_TABLE:?} is not of a window of the zone {}",
-                layout.zone.name()
-            ))),
+            Some(error) => Err(error),
         }
     }
 
@@ -137,27 +140,34 @@ impl Board {
         }
         self.upper = committed.epoch + 1;
         for change in &committed.changes {
-            match &change.key {
-                RowKey::Total => self.total = change.after.unwrap_or(Totals::ZERO),
-                RowKey::User(user) => {
-                    count(&mut self.user_count, change.before.is_some(), change.after.is_some());
-                    let user = user.to_string();
-                    if let Some(before) = change.before {
-                        self.by_amount.remove(&rank(before.amount, &user));
-                        self.by_count.remove(&rank(before.orders, &user));
-                    }
-                    if let Some(after) = change.after {
-                        self.insert_user(user, after);
-                    }
+            self.apply_change(change);
+        }
+    }
+
+    /// Takes over a row of a view that has a picture. Rows of other views are read where they are asked for.
+    fn apply_change(&mut self, change: &Change) {
+        let Change { key, before, after } = change;
+        match &key.parts {
+            Parts::None if key.view == TOTAL => self.total = after.unwrap_or(Totals::ZERO),
+            Parts::One(Part::Text(user)) if key.view == USERS => {
+                count(&mut self.user_count, before.is_some(), after.is_some());
+                let user = user.to_string();
+                if let Some(before) = before {
+                    self.by_amount.remove(&rank(before.amount, &user));
+                    self.by_count.remove(&rank(before.orders, &user));
                 }
-                RowKey::Window(window) => {
-                    count(&mut self.window_count, change.before.is_some(), change.after.is_some());
-                    match change.after {
-                        Some(after) => self.windows.insert(window.start_ms, after),
-                        None => self.windows.remove(&window.start_ms),
-                    }
+                if let Some(after) = after {
+                    self.insert_user(user, *after);
                 }
             }
+            Parts::One(Part::Integer(start_ms)) if key.view == WINDOWS => {
+                count(&mut self.window_count, before.is_some(), after.is_some());
+                match after {
+                    Some(after) => self.windows.insert(*start_ms, *after),
+                    None => self.windows.remove(start_ms),
+                }
+            }
+            _ => {}
         }
     }
 
@@ -215,6 +225,19 @@ impl Board {
     }
 }
 
+/// The first instant of the window whose row has this first key column; none if it is not of such a window.
+fn window_ms(begin: &KeyRef<'_>, layout: &Layout) -> Option<i64> {
+    match begin {
+        KeyRef::String(begin) => layout.start_ms(begin),
+        _ => None,
+    }
+}
+
+fn not_in_zone(begin: &str, layout: &Layout) -> StoreError {
+    let (table, zone) = (WINDOWS.table, layout.zone.name());
+    StoreError::Damaged(format!("row {begin:?} of table {table:?} is not of a window of the zone {zone}"))
+}
+
 fn rank<V>(value: V, user: &str) -> UserRank<V> {
     (value, Reverse(user.to_owned()))
 }
@@ -244,7 +267,7 @@ fn count(rows: &mut u64, before: bool, after: bool) {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use dataflows::{Change, Id, Window, WindowWidth};
+    use dataflows::{Id, RowKey, WindowWidth};
 
     use super::*;
     use crate::job::Late;
@@ -262,11 +285,11 @@ mod tests {
     }
 
     fn user(number: u32) -> RowKey {
-        RowKey::User(Id::new(&format!("u{number:07}")))
+        RowKey::new(USERS, Parts::text(Id::new(&format!("u{number:07}"))))
     }
 
     fn window(number: i64) -> RowKey {
-        RowKey::Window(Window { start_ms: number * 30_000 })
+        RowKey::new(WINDOWS, Parts::integer(number * 30_000))
     }
 
     fn epoch(epoch: Epoch, changes: Vec<(RowKey, Option<Totals>, Option<Totals>)>) -> Committed {
@@ -292,7 +315,7 @@ mod tests {
         board.apply(&epoch(
             1,
             vec![
-                (RowKey::Total, None, Some(totals(4, 30))),
+                (RowKey::new(TOTAL, Parts::None), None, Some(totals(4, 30))),
                 (user(1), None, Some(totals(1, 10))),
                 (user(2), None, Some(totals(1, 10))),
                 (user(3), None, Some(totals(2, 10))),

@@ -4,7 +4,8 @@ use std::mem::{Discriminant, discriminant};
 use std::sync::Arc;
 use std::time::Duration;
 
-use dataflows::RowKey;
+use dataflows::views::WINDOWS;
+use dataflows::{Part, Parts};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, watch};
 use tokio::task::spawn_blocking;
@@ -116,8 +117,8 @@ fn apply(shared: &Shared, committed: &Committed) {
     seen.late.add(&committed.late);
     seen.changed_ms = Some(changed_ms);
     for change in &committed.changes {
-        if let RowKey::Window(window) = &change.key {
-            seen.frames.window(window.start_ms, change.after);
+        if let (WINDOWS, Parts::One(Part::Integer(start_ms))) = (change.key.view, &change.key.parts) {
+            seen.frames.window(*start_ms, change.after);
         }
     }
 }

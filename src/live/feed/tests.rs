@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
+use dataflows::views::{USERS, VIEWS, WINDOWS};
 use dataflows::{Reference, Totals};
 use serde_json::Value as Json;
 use tokio::sync::watch;
@@ -10,7 +11,8 @@ use tokio::task::block_in_place;
 use super::*;
 use crate::job::testing::{Fixture, any_request, config, delete, put};
 use crate::job::{JobConfig, Phase};
-use order_tables::{ORDER_SOURCE, USERS_TABLE, WINDOWS_TABLE, each_totals, order_of};
+use order_tables::{ORDER_SOURCE, each_totals, order_of};
+use store::value::KeyRef;
 use testkit::Random;
 
 /// How long a test waits for what must come.
@@ -112,7 +114,8 @@ impl Reader {
 
 fn windows(store: &Store) -> BTreeMap<i64, (i64, String)> {
     let (mut windows, layout) = (BTreeMap::new(), layout());
-    let read = each_totals(&store.view().unwrap(), WINDOWS_TABLE, &mut |begin, totals| {
+    let read = each_totals(&store.view().unwrap(), WINDOWS, &mut |key, totals| {
+        let KeyRef::String(begin) = key[0] else { panic!("{key:?}") };
         let start_ms = layout.start_ms(begin).unwrap();
         windows.insert(start_ms, (totals.orders, totals.amount.to_string()));
     });
@@ -250,7 +253,7 @@ async fn tables_that_go_and_come_are_followed() {
     reader.until(&mut follower, store, |reader| reader.total == (1, "0.50".to_owned())).await;
     reader.until(&mut follower, store, |reader| reader.windows.len() == 1).await;
     // A result table that is made again by the job.
-    store.delete_table(USERS_TABLE).unwrap();
+    store.delete_table(USERS.table).unwrap();
     shop.fixture.write(vec![put("w", "2", 0.25, 30_000)]);
     reader
         .until(&mut follower, store, |reader| reader.by_amount == [("w".to_owned(), 2, "0.75".to_owned())])
@@ -288,8 +291,7 @@ async fn late_changes_and_recounts_are_told() {
         epoch: reader.epoch,
         is_equal: true,
         orders: 1,
-        users: 1,
-        windows: 1,
+        rows: [1; VIEWS.len()],
         differing: 0,
         first_difference: None,
         at_ms: now_ms,

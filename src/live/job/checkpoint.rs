@@ -4,21 +4,23 @@
 //! |---|---|
 //! | `job` | the [`Head`], JSON |
 //! | `job/r` order's key | a reject: its commit `u64`, little-endian, and the reason |
-//! | `job/t` | totals of all orders |
-//! | `job/u` user | totals of a user |
-//! | `job/w` start of a window, milliseconds `i64`, big-endian | totals of a window |
+//! | `job/u` user | totals of a row of the view `users` |
+//! | `job/t` | totals of the row of the view `total` |
+//! | `job/w` start of a window, milliseconds `i64`, big-endian | totals of a row of the view `windows` |
+//! | `job/v` length of the view's name `u8`, name, parts of the key | totals of a row of any other view |
 //!
-//! Totals are the number of orders `i64` and the amount in 10^-18 units `i128`, little-endian; an order's key is the length of its
+//! A part of such a key is `t`, the length of a text `u32`, big-endian, and the text, or `i` and an `i64`, big-endian. Totals are the number of orders `i64` and the amount in 10^-18 units `i128`, little-endian; an order's key is the length of its
 //! user `u16`, the user and the order. The head holds the number of rejects and the sum of the XXH3 of all totals, so that one that
 //! is missing, changed or too many is found, as well as totals that disagree.
 
 use std::collections::BTreeMap;
 
-use dataflows::{Amount, Change, Id, RowKey, Totals, Window};
+use dataflows::views::{TOTAL, USERS, WINDOWS};
+use dataflows::{Amount, Change, Id, Part, Parts, RowKey, Totals, ViewId};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::recorded::{HEAD_KEY, Head, Unusable};
-use order_tables::RejectRow;
+use order_tables::{RejectRow, schemas};
 use orders::Layout;
 use store::error::StoreError;
 use store::value::{KeyValue, PrimaryKey};
@@ -26,6 +28,15 @@ use store::view::View;
 
 /// What the keys of entries start with.
 const ENTRY: &[u8] = b"job/";
+
+/// What the keys of a view's entries go on with, of the views that have a letter of their own.
+const LETTERS: [(ViewId, u8); 3] = [(USERS, b'u'), (TOTAL, b't'), (WINDOWS, b'w')];
+
+/// What they go on with for all other views.
+const NAMED: u8 = b'v';
+
+/// What those of rejects go on with.
+const REJECT: u8 = b'r';
 
 /// Bytes of totals.
 const TOTALS_BYTES: usize = 24;
@@ -68,6 +79,10 @@ pub(super) fn load(view: &View) -> Result<Found, StoreError> {
         Some(Err(unusable)) => return Ok(Found::Unusable(unusable)),
         None => return Ok(Found::Nothing),
     };
+    // Each view has a table.
+    if head.tables.len() != schemas().len() {
+        return Ok(Found::Unusable(Unusable::OtherViews));
+    }
     let (mut totals, mut rejects, mut digest) = (Vec::new(), Rejects::new(), Digest::default());
     for note in view.notes(ENTRY) {
         let (key, value) = note?;
@@ -91,20 +106,16 @@ pub(super) fn keys(view: &View) -> Result<Vec<Vec<u8>>, StoreError> {
     view.notes(HEAD_KEY).map(|note| note.map(|(key, _)| key)).collect()
 }
 
-/// Whether users and windows each sum up to the total.
+/// Whether each view of all orders sums up to the total.
 fn agree(entries: &[(RowKey, Totals)]) -> bool {
-    let mut sums = [Totals::ZERO; 3];
+    let mut sums: Vec<Totals> = ViewId::all().map(|_| Totals::ZERO).collect();
     for (key, totals) in entries {
-        let sum = match key {
-            RowKey::Total => &mut sums[0],
-            RowKey::User(_) => &mut sums[1],
-            RowKey::Window(_) => &mut sums[2],
-        };
+        let sum = &mut sums[key.view.index()];
         // What was damaged may overflow.
         let Some(amount) = sum.amount.checked_add(totals.amount) else { return false };
         *sum = Totals { orders: sum.orders.wrapping_add(totals.orders), amount };
     }
-    sums[0] == sums[1] && sums[0] == sums[2]
+    ViewId::all().filter(|view| view.is_of_all()).all(|view| sums[view.index()] == sums[TOTAL.index()])
 }
 
 /// The running sum of the digests of all totals.
@@ -144,7 +155,7 @@ fn entry_digest(key: &[u8], value: &[u8]) -> u64 {
 /// The note of an order that is set aside, or no more.
 pub(super) fn reject_note(key: &PrimaryKey, reject: Option<&RejectRow>) -> Note {
     let mut bytes = ENTRY.to_vec();
-    bytes.push(b'r');
+    bytes.push(REJECT);
     if let [KeyValue::String(user), KeyValue::String(order)] = key.as_slice() {
         // Keys are limited to 1,024 bytes a column.
         bytes.extend_from_slice(&(user.len() as u16).to_le_bytes());
@@ -162,15 +173,29 @@ pub(super) fn head_note(upper: u64, layout: &Layout, tables: Vec<u32>, rejects: 
 
 fn encode_key(key: &RowKey) -> Vec<u8> {
     let mut bytes = ENTRY.to_vec();
-    match key {
-        RowKey::Total => bytes.push(b't'),
-        RowKey::User(user) => {
-            bytes.push(b'u');
-            user.with_bytes(|user| bytes.extend_from_slice(user));
+    let letter = LETTERS.iter().find(|(view, _)| *view == key.view).map(|(_, letter)| *letter);
+    match letter {
+        Some(letter) => bytes.push(letter),
+        None => {
+            // Names of views are a few letters long.
+            bytes.extend_from_slice(&[NAMED, key.view.name.len() as u8]);
+            bytes.extend_from_slice(key.view.name.as_bytes());
         }
-        RowKey::Window(window) => {
-            bytes.push(b'w');
-            bytes.extend_from_slice(&window.start_ms.to_be_bytes());
+    }
+    for part in key.parts.as_slice() {
+        match (letter, part) {
+            (Some(_), Part::Text(text)) => text.with_bytes(|text| bytes.extend_from_slice(text)),
+            (Some(_), Part::Integer(number)) => bytes.extend_from_slice(&number.to_be_bytes()),
+            (None, Part::Text(text)) => text.with_bytes(|text| {
+                bytes.push(b't');
+                // Keys are limited to 1,024 bytes a column.
+                bytes.extend_from_slice(&(text.len() as u32).to_be_bytes());
+                bytes.extend_from_slice(text);
+            }),
+            (None, Part::Integer(number)) => {
+                bytes.push(b'i');
+                bytes.extend_from_slice(&number.to_be_bytes());
+            }
         }
     }
     bytes
@@ -185,17 +210,50 @@ fn encode_totals(totals: &Totals) -> [u8; TOTALS_BYTES] {
 
 fn decode(key: &[u8], value: &[u8]) -> Option<Entry> {
     let (kind, rest) = key.strip_prefix(ENTRY)?.split_first()?;
-    let key = match kind {
-        b'r' => return decode_reject(rest, value).map(Entry::Reject),
-        b't' if rest.is_empty() => RowKey::Total,
-        b'u' => RowKey::User(Id::new(std::str::from_utf8(rest).ok()?)),
-        b'w' => RowKey::Window(Window { start_ms: i64::from_be_bytes(rest.try_into().ok()?) }),
-        _ => return None,
+    if *kind == REJECT {
+        return decode_reject(rest, value).map(Entry::Reject);
+    }
+    let (view, parts) = match LETTERS.iter().find(|(_, letter)| letter == kind) {
+        Some((view, _)) if view.key.is_empty() => (*view, rest.is_empty().then_some(Parts::None)?),
+        Some((view, _)) if view.is_key(&Parts::integer(0)) => {
+            (*view, Parts::integer(i64::from_be_bytes(rest.try_into().ok()?)))
+        }
+        Some((view, _)) => (*view, Parts::text(Id::new(std::str::from_utf8(rest).ok()?))),
+        None if *kind == NAMED => decode_named(rest)?,
+        None => return None,
     };
     let (orders, units) = value.split_first_chunk()?;
-    let orders = i64::from_le_bytes(*orders);
-    let units = i128::from_le_bytes(units.try_into().ok()?);
-    (orders > 0).then_some(Entry::Totals(key, Totals { orders, amount: Amount::from_units(units) }))
+    let totals = Totals {
+        orders: i64::from_le_bytes(*orders),
+        amount: Amount::from_units(i128::from_le_bytes(units.try_into().ok()?)),
+    };
+    (totals.orders > 0 && view.is_key(&parts)).then(|| Entry::Totals(RowKey::new(view, parts), totals))
+}
+
+/// The view, by its name, and the key that follows it.
+fn decode_named(bytes: &[u8]) -> Option<(ViewId, Parts)> {
+    let (length, rest) = bytes.split_first()?;
+    let (name, mut rest) = rest.split_at_checked(usize::from(*length))?;
+    let view = ViewId::all().find(|view| view.name.as_bytes() == name)?;
+    let mut parts = Vec::new();
+    while let Some((kind, value)) = rest.split_first() {
+        match kind {
+            b't' => {
+                let (length, value) = value.split_first_chunk()?;
+                let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+                let (text, next) = value.split_at_checked(length)?;
+                parts.push(Part::Text(Id::new(std::str::from_utf8(text).ok()?)));
+                rest = next;
+            }
+            b'i' => {
+                let (number, next) = value.split_first_chunk()?;
+                parts.push(Part::Integer(i64::from_be_bytes(*number)));
+                rest = next;
+            }
+            _ => return None,
+        }
+    }
+    Some((view, Parts::from(parts)))
 }
 
 fn decode_reject(key: &[u8], value: &[u8]) -> Option<RejectRow> {

@@ -30,11 +30,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 
+use dataflows::ViewId;
 use tokio::sync::{broadcast, watch};
 
 use self::run::Life;
 use self::tables::Wanted;
-use order_tables::RESULT_TABLES;
 use orders::Layout;
 use store::Store;
 use store::error::StoreError;
@@ -176,9 +176,11 @@ fn live(mut life: Life) {
 fn check_layout(store: &Store, layout: &Layout) -> Result<(), JobError> {
     let view = store.view().map_err(JobError::Store)?;
     let Some(Ok(head)) = Head::read(&view).map_err(JobError::Store)? else { return Ok(()) };
-    let [.., windows, _] = RESULT_TABLES;
-    let is_there = view.find_table(windows).is_some_and(|table| head.tables.contains(&table.id.0));
-    match head.layout().filter(|_| is_there && !head.has_windows(layout)) {
+    let is_there =
+        |of: &ViewId| view.find_table(of.table).is_some_and(|table| head.tables.contains(&table.id.0));
+    let windows = ViewId::all().filter(|of| of.has_windows() && is_there(of)).map(|of| of.table);
+    let windows = windows.collect::<Vec<_>>().join(" and ");
+    match head.layout().filter(|_| !windows.is_empty() && !head.has_windows(layout)) {
         None => Ok(()),
         Some(kept) => Err(JobError::Layout(format!(
             "the results that are there have windows of {} ms in the zone {}, not of {} ms in {}: say --window {}ms --timezone {}, \

@@ -3,10 +3,10 @@
 use std::iter::Peekable;
 use std::ops::ControlFlow;
 
-use dataflows::{Change, RowKey};
+use dataflows::{Change, ViewId};
 
 use super::checkpoint::Rejects;
-use order_tables::{ORDER_REJECTS, RESULT_TABLES, ResultRow};
+use order_tables::{ORDER_REJECTS, ResultRow};
 use orders::Layout;
 use store::change::{ColumnChange, Condition, Returning, RowChange, Write};
 use store::error::StoreError;
@@ -24,21 +24,22 @@ pub(super) fn reconcile(
     layout: &Layout,
     epoch: u64,
 ) -> Result<Vec<Write>, StoreError> {
-    let [users, total, windows, _] = RESULT_TABLES;
     let row = |change: &Change| {
         let totals = change.after.as_ref()?;
         Some(Wanted::new(ResultRow::new(&change.key, totals, layout).put(epoch)))
     };
-    let of =
-        |wanted: fn(&RowKey) -> bool| rows.iter().filter(move |change| wanted(&change.key)).filter_map(row);
     let mut writes = Vec::new();
-    table(view, total, of(|key| *key == RowKey::Total), &mut writes)?;
-    // Users are sorted bytewise here as there.
-    table(view, users, of(|key| matches!(key, RowKey::User(_))), &mut writes)?;
-    // Local times may be sorted otherwise than instants.
-    let mut of_windows: Vec<Wanted> = of(|key| matches!(key, RowKey::Window(_))).collect();
-    of_windows.sort_by(|one, other| one.key.cmp(&other.key));
-    table(view, windows, of_windows.into_iter(), &mut writes)?;
+    for of in ViewId::all() {
+        let wanted = rows.iter().filter(|change| change.key.view == of).filter_map(row);
+        if of.prints_in_order() {
+            table(view, of.table, wanted, &mut writes)?;
+        } else {
+            // Local times may be sorted otherwise than instants.
+            let mut wanted: Vec<Wanted> = wanted.collect();
+            wanted.sort_by(|one, other| one.key.cmp(&other.key));
+            table(view, of.table, wanted.into_iter(), &mut writes)?;
+        }
+    }
     table(
         view,
         ORDER_REJECTS,

@@ -49,6 +49,8 @@ pub struct Recorded {
 pub(super) enum Unusable {
     /// Of another version.
     Version(u32),
+    /// Of fewer, more or other views than there are.
+    OtherViews,
     /// Damaged.
     Damaged,
 }
@@ -57,6 +59,7 @@ impl fmt::Display for Unusable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Unusable::Version(version) => write!(f, "it is of version {version}"),
+            Unusable::OtherViews => f.write_str("it is of other views"),
             Unusable::Damaged => f.write_str("it is damaged"),
         }
     }

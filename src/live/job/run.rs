@@ -29,7 +29,7 @@ use store::view::View;
 /// Rows read between two looks at whether to stop, while the order table is read anew.
 const ROWS_BETWEEN_LOOKS: u64 = 65_536;
 
-/// About the bytes of a user's or window's totals in the graph: entry, slot and note of the epoch.
+/// About the bytes of a row's totals in the graph: entry, slot and note of the epoch.
 const STATE_ENTRY_BYTES: u64 = 72;
 
 /// Why the job cannot go on.
@@ -348,12 +348,11 @@ impl Life {
         self.status.send_modify(|status| {
             status.upper = sitting.upper;
             status.total = counts.total;
-            status.users = counts.users;
-            status.windows = counts.windows;
+            status.rows = counts.rows;
             status.rejects = counts.rejects;
             status.commits += u64::from(commit.is_some());
             status.caught_up |= sitting.upper > self.begun_at;
-            status.state_bytes = (counts.users + counts.windows + 1) * STATE_ENTRY_BYTES;
+            status.state_bytes = counts.rows.iter().sum::<u64>() * STATE_ENTRY_BYTES;
         });
     }
 }

@@ -1,6 +1,7 @@
 //! Results out: the changed rows of an epoch, the checkpoint and `upper`, in one commit.
 
-use dataflows::{Change, RowKey, Totals};
+use dataflows::views::{TOTAL, VIEWS};
+use dataflows::{Change, Totals};
 
 use super::checkpoint::{Digest, Note, Rejects, head_note, keys, reject_note};
 use super::reconcile::reconcile;
@@ -18,22 +19,18 @@ use store::view::View;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Counts {
     pub(super) total: Totals,
-    pub(super) users: u64,
-    pub(super) windows: u64,
+    /// Rows of each view, by the list of views.
+    pub(super) rows: [u64; VIEWS.len()],
     pub(super) rejects: u64,
 }
 
 impl Counts {
     fn apply(&mut self, change: &Change) {
-        let rows = match change.key {
-            RowKey::Total => {
-                self.total = change.after.unwrap_or(Totals::ZERO);
-                return;
-            }
-            RowKey::User(_) => &mut self.users,
-            RowKey::Window(_) => &mut self.windows,
-        };
+        if change.key.view == TOTAL {
+            self.total = change.after.unwrap_or(Totals::ZERO);
+        }
         let appears = i64::from(change.after.is_some()) - i64::from(change.before.is_some());
+        let rows = &mut self.rows[change.key.view.index()];
         *rows = rows.saturating_add_signed(appears);
     }
 }
@@ -43,7 +40,7 @@ impl Counts {
 pub(super) struct Sink {
     store: Store,
     layout: Layout,
-    /// Ids of the five tables.
+    /// Ids of the tables, in the order of [`schemas`](order_tables::schemas).
     tables: Vec<TableId>,
     digest: Digest,
     pub(super) counts: Counts,
@@ -131,9 +128,9 @@ impl Sink {
     /// The writes of a changed row.
     fn writes(&self, change: &Change, epoch: u64, writes: &mut Vec<Write>) {
         let Change { key, before, after } = change;
-        // The row of the total is found by its count: with another count it is another row.
+        // The row of a view without groups is found by its count: with another count it is another row.
         let stays = |before: &Totals| {
-            after.is_some_and(|after| *key != RowKey::Total || after.orders == before.orders)
+            after.is_some_and(|after| !key.view.key.is_empty() || after.orders == before.orders)
         };
         if let Some(before) = before.filter(|before| !stays(before)) {
             writes.push(ResultRow::delete(key, before.orders, &self.layout));

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use dataflows::{Change, Epoch, Totals};
+use dataflows::views::VIEWS;
+use dataflows::{Change, Epoch, Totals, ViewId};
 
 use super::late::Late;
 
@@ -35,10 +36,8 @@ pub struct Status {
     pub upper: u64,
     /// All orders.
     pub total: Totals,
-    /// Users with orders.
-    pub users: u64,
-    /// Windows with orders.
-    pub windows: u64,
+    /// Rows of each view, by the list of views.
+    pub rows: [u64; VIEWS.len()],
     /// Orders that are set aside now.
     pub rejects: u64,
     /// Changes of orders that went into the graph since the start: an order placed, corrected or deleted is one.
@@ -62,8 +61,7 @@ impl Default for Status {
             phase: Phase::default(),
             upper: 0,
             total: Totals::ZERO,
-            users: 0,
-            windows: 0,
+            rows: [0; VIEWS.len()],
             rejects: 0,
             changes: 0,
             commits: 0,
@@ -72,6 +70,13 @@ impl Default for Status {
             caught_up: false,
             state_bytes: 0,
         }
+    }
+}
+
+impl Status {
+    /// Rows of a view.
+    pub fn rows(&self, view: ViewId) -> u64 {
+        self.rows[view.index()]
     }
 }
 

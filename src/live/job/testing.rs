@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use dataflows::{Reference, RowKey, Totals};
+use dataflows::{Reference, Totals};
 
 use crate::job::{Job, JobConfig, Phase, Status};
 use order_tables::{ORDER_REJECTS, ORDER_SOURCE, RESULT_TABLES, order_of, schemas};
@@ -229,31 +229,29 @@ pub fn wanted(view: &View) -> String {
         ControlFlow::Continue(())
     })
     .unwrap();
-    let [users, total, windows, _] = RESULT_TABLES;
-    let cells = |key: &RowKey, totals: &Totals| {
+    let [users, total, windows, ..] = RESULT_TABLES;
+    let prices = |totals: &Totals| {
         let amount = totals.amount;
-        let mut cells = vec![
+        vec![
             ("totalPrice", format!("{:?}", amount.to_string().parse::<f64>().unwrap())),
             ("totalPriceExact", format!("String({:?})", amount.to_string())),
-        ];
-        if *key != RowKey::Total {
-            cells.insert(0, ("count", format!("Integer({})", totals.orders)));
-        }
-        cells
+        ]
     };
+    let cells =
+        |totals: &Totals| [vec![("count", format!("Integer({})", totals.orders))], prices(totals)].concat();
     let string = |text: String| format!("String({text:?})");
     let mut text = String::new();
     for (user, totals) in &reference.users {
-        push(&mut text, users, &[string(user.to_string())], &cells(&RowKey::User(user.clone()), totals));
+        push(&mut text, users, &[string(user.to_string())], &cells(totals));
     }
     if reference.total.orders > 0 {
         let key = format!("Integer({})", reference.total.orders);
-        push(&mut text, total, &[key], &cells(&RowKey::Total, &reference.total));
+        push(&mut text, total, &[key], &prices(&reference.total));
     }
     for (window, totals) in &reference.windows {
         let time = |at_ms| string(Zone::default().format(at_ms));
         let key = [time(window.start_ms), time(window.start_ms + 30_000)];
-        push(&mut text, windows, &key, &cells(&RowKey::Window(*window), totals));
+        push(&mut text, windows, &key, &cells(totals));
     }
     for (key, reason) in rejects {
         let key: Vec<String> = key.iter().map(|value| format!("{value:?}")).collect();

@@ -10,6 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use dataflows::views::VIEWS;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::time::{sleep, sleep_until};
@@ -48,14 +49,12 @@ impl Default for AlwaysOnConfig {
 pub struct Verification {
     /// The last commit of orders that the results held.
     pub epoch: u64,
-    /// Whether each row of the results was what it must be; then users, windows and total add up to the same.
+    /// Whether each row of the results was what it must be; then all views without a filter add up to the total.
     pub is_equal: bool,
     /// Orders, recounted.
     pub orders: u64,
-    /// Users with orders, recounted.
-    pub users: u64,
-    /// Windows with orders, recounted.
-    pub windows: u64,
+    /// Rows of each view, recounted, by the list of views.
+    pub rows: [u64; VIEWS.len()],
     /// Rows that differed.
     pub differing: u64,
     /// The first of them, in words.
@@ -229,8 +228,7 @@ impl Verification {
             epoch: verified.upper.saturating_sub(1),
             is_equal: verified.is_equal(),
             orders: verified.total.orders.unsigned_abs(),
-            users: verified.users,
-            windows: verified.windows,
+            rows: verified.rows,
             differing: verified.differing,
             first_difference: verified.differences.first().map(ToString::to_string),
             at_ms: i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use dataflows::{Diff, Reference, RowKey, Totals, WindowWidth};
+use dataflows::{Diff, PlainRows, RowKey, Totals, ViewId, WindowWidth};
 
 use super::source::borrowed;
 use order_tables::{Reject, ResultRow, order_of};
@@ -13,8 +13,8 @@ use store::value::{CellRef, KeyRef, PrimaryKey, Row};
 /// What the rows folded in so far come to.
 #[derive(Debug)]
 pub(super) struct Fold {
-    /// The results of those that are orders.
-    pub(super) reference: Reference,
+    /// The rows of the views over those that are orders.
+    pub(super) rows: PlainRows,
     /// Keys and reasons of those that are none, and how often each was folded in.
     rejects: BTreeMap<(PrimaryKey, Reject), Diff>,
 }
@@ -22,7 +22,7 @@ pub(super) struct Fold {
 /// A row that a table must hold.
 #[derive(Debug)]
 pub(super) enum Expected {
-    /// The row of this result that says this.
+    /// The row of a view that says this.
     Result(RowKey, Totals),
     /// An order that is set aside for this reason.
     Reject(Reject),
@@ -31,13 +31,13 @@ pub(super) enum Expected {
 impl Fold {
     /// No rows.
     pub(super) fn new(width: WindowWidth) -> Fold {
-        Fold { reference: Reference::new(width), rejects: BTreeMap::new() }
+        Fold { rows: PlainRows::new(width), rejects: BTreeMap::new() }
     }
 
     /// Folds in a row of the table of orders that is added so many times.
     pub(super) fn update(&mut self, key: &[KeyRef<'_>], cells: &[CellRef<'_>], times: Diff) {
         let reason = match order_of(key, cells) {
-            Ok(order) => return self.reference.update(&order, times),
+            Ok(order) => return self.rows.update(&order, times),
             Err(reason) => reason,
         };
         match self.rejects.entry((key.iter().map(|value| value.to_value()).collect(), reason)) {
@@ -59,22 +59,10 @@ impl Fold {
         }
     }
 
-    /// Takes out one of the users.
-    pub(super) fn pop_user(&mut self, layout: &Layout) -> Option<(PrimaryKey, Expected)> {
-        let (user, totals) = self.reference.users.pop_first()?;
-        Some(result(RowKey::User(user), totals, layout))
-    }
-
-    /// Takes out the total, once, if there are orders.
-    pub(super) fn pop_total(&mut self, layout: &Layout) -> Option<(PrimaryKey, Expected)> {
-        let totals = std::mem::take(&mut self.reference.total);
-        (totals.orders != 0).then(|| result(RowKey::Total, totals, layout))
-    }
-
-    /// Takes out one of the windows.
-    pub(super) fn pop_window(&mut self, layout: &Layout) -> Option<(PrimaryKey, Expected)> {
-        let (window, totals) = self.reference.windows.pop_first()?;
-        Some(result(RowKey::Window(window), totals, layout))
+    /// Takes out one of the rows of a view.
+    pub(super) fn pop_row(&mut self, view: ViewId, layout: &Layout) -> Option<(PrimaryKey, Expected)> {
+        let (key, totals) = self.rows.pop_first(view)?;
+        Some((ResultRow::new(&key, &totals, layout).primary_key(), Expected::Result(key, totals)))
     }
 
     /// Takes out one of the rejects.
@@ -82,8 +70,4 @@ impl Fold {
         let ((key, reason), _) = self.rejects.pop_first()?;
         Some((key, Expected::Reject(reason)))
     }
-}
-
-fn result(key: RowKey, totals: Totals, layout: &Layout) -> (PrimaryKey, Expected) {
-    (ResultRow::new(&key, &totals, layout).primary_key(), Expected::Result(key, totals))
 }

@@ -3,7 +3,7 @@
 //! ```text
 //!  rows of OrderSource ─► fold ─► its changes from `upper` on, undone ─► what the results as of `upper` must be
 //!                                                                                     │ compared
-//!  rows of OrderBatchSink, OrderTotalSink, OrderStreamSink, OrderRejects ─────────────┘
+//!  rows of each view's table and of OrderRejects ─────────────────────────────────────┘
 //! ```
 //!
 //! All of it is read from one [`Source`], which shows one state of all tables: a [`View`] of a store in this process, or
@@ -12,13 +12,13 @@
 //! no order.
 //!
 //! Every byte of every result row is compared but the versions of its cells; of a reject, its key and its reason. That
-//! the users add up to the total, and so do the windows, in count and in exact amount, is not tried on its own: the fold adds each
-//! order to one user, to one window and to the total, and rows that equal it add up as it does.
+//! the rows of each view without a filter add up to the total, in count and in exact amount, is not tried on its own: the fold
+//! adds each order to one row of each such view, and rows that equal it add up as it does.
 //!
 //! Beside a live job an [`AlwaysOn`] does so over and over, from views that live no longer than a slice of the orders.
 //!
 //! No clock takes part in what is found, and nothing of the graph: only rows to orders, results to rows, and
-//! [`Reference`](dataflows::Reference).
+//! [`PlainRows`](dataflows::PlainRows).
 
 mod always;
 mod error;

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use dataflows::Totals;
+use dataflows::views::VIEWS;
+use dataflows::{Totals, ViewId};
 
 use super::fold::{Expected, Fold};
 use super::source::key_names;
@@ -37,10 +38,8 @@ pub struct Verified {
     pub upper: u64,
     /// All orders, recounted.
     pub total: Totals,
-    /// Users with orders, recounted.
-    pub users: u64,
-    /// Windows with orders, recounted.
-    pub windows: u64,
+    /// Rows of each view, recounted, by the list of views.
+    pub rows: [u64; VIEWS.len()],
     /// Orders that must be set aside, recounted.
     pub rejects: u64,
     /// Rows that differ.
@@ -79,6 +78,11 @@ impl Verified {
     /// Whether the results are what they must be.
     pub fn is_equal(&self) -> bool {
         self.differing == 0
+    }
+
+    /// Rows of a view, recounted.
+    pub fn rows(&self, view: ViewId) -> u64 {
+        self.rows[view.index()]
     }
 
     fn differ(&mut self, difference: impl FnOnce() -> Difference) {
@@ -138,8 +142,7 @@ impl<S: Source> Recount<S> {
         let verified = Verified {
             upper,
             total: Totals::ZERO,
-            users: 0,
-            windows: 0,
+            rows: [0; VIEWS.len()],
             rejects: 0,
             differing: 0,
             differences: Vec::new(),
@@ -215,7 +218,7 @@ impl<S: Source> Recount<S> {
         Ok(match next {
             Some(next) => Stage::Changes(next),
             None => {
-                self.verified.total = self.fold.reference.total;
+                self.verified.total = self.fold.rows.total();
                 Stage::Expect(0)
             }
         })
@@ -224,14 +227,13 @@ impl<S: Source> Recount<S> {
     fn expect(&mut self, table: usize, rows_max: usize) -> Stage {
         let Recount { layout, fold, expected, verified, .. } = self;
         for _ in 0..rows_max {
-            let (row, count) = match table {
-                0 => (fold.pop_user(layout), Some(&mut verified.users)),
-                1 => (fold.pop_total(layout), None),
-                2 => (fold.pop_window(layout), Some(&mut verified.windows)),
-                _ => (fold.pop_reject(), Some(&mut verified.rejects)),
+            // Tables are those of the views, then that of the rejects.
+            let (row, count) = match ViewId::all().nth(table) {
+                Some(view) => (fold.pop_row(view, layout), &mut verified.rows[table]),
+                None => (fold.pop_reject(), &mut verified.rejects),
             };
             let Some((key, row)) = row else { return Stage::Rows(table, None) };
-            count.into_iter().for_each(|count| *count += 1);
+            *count += 1;
             expected.insert(key, row);
         }
         Stage::Expect(table)

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use dataflows::{Reference, RowKey, WindowWidth};
+use dataflows::{PlainRows, WindowWidth};
 
 use super::source::borrowed;
 use crate::job::{HEAD_KEY, Head};
@@ -107,7 +107,7 @@ impl Results {
     /// Those of the orders that are there now.
     pub(crate) fn of(store: &Store) -> Results {
         let (upper, layout) = (store.last_commit() + 1, layout());
-        let mut reference = Reference::new(layout.width);
+        let mut reference = PlainRows::new(layout.width);
         let mut writes = Vec::new();
         for row in rows(store, ORDER_SOURCE) {
             let (key, cells) = borrowed(&row);
@@ -119,13 +119,8 @@ impl Results {
             }
         }
         let rejects = writes.len() as u64;
-        let mut result = |key: RowKey, totals| {
-            writes.push(ResultRow::new(&key, totals, &layout).put(upper - 1));
-        };
-        reference.users.iter().for_each(|(user, totals)| result(RowKey::User(user.clone()), totals));
-        reference.windows.iter().for_each(|(window, totals)| result(RowKey::Window(*window), totals));
-        if reference.total.orders > 0 {
-            result(RowKey::Total, &reference.total);
+        for (key, totals) in reference.iter() {
+            writes.push(ResultRow::new(&key, &totals, &layout).put(upper - 1));
         }
         Results { upper, writes, rejects }
     }

@@ -1,5 +1,6 @@
 //! Logs the phases of the live job.
 
+use dataflows::views::{USERS, WINDOWS};
 use tokio::sync::watch;
 
 use live::job::{Phase, Status};
@@ -44,7 +45,7 @@ impl Phases {
 }
 
 fn say(status: &Status) {
-    let Status { upper, users, windows, rejects, .. } = status;
+    let Status { upper, rejects, .. } = status;
     match &status.phase {
         Phase::Starting => tracing::info!("job: starting"),
         Phase::Waiting => {
@@ -53,6 +54,7 @@ fn say(status: &Status) {
         Phase::Blocked(reason) => tracing::warn!("job: blocked: {reason}"),
         Phase::Rebuilding(_) => tracing::info!("job: rebuilding the results from all orders"),
         Phase::Running => {
+            let (users, windows) = (status.rows(USERS), status.rows(WINDOWS));
             tracing::info!(upper, users, windows, rejects, "job: running, results follow the orders");
         }
         Phase::Failed(reason) => tracing::error!("job: failed, the store serves on: {reason}"),
@@ -70,7 +72,11 @@ mod tests {
     /// Returns what is logged while a job goes through these phases.
     fn said(form: LogFormat, phases: Vec<Phase>) -> String {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let status = |phase| Status { phase, upper: 7, users: 3, windows: 2, ..Status::default() };
+        let status = |phase| {
+            let mut status = Status { phase, upper: 7, ..Status::default() };
+            (status.rows[USERS.index()], status.rows[WINDOWS.index()]) = (3, 2);
+            status
+        };
         logged(form, LogLevel::Info, || {
             runtime.block_on(async {
                 let job = watch::Sender::new(Status::default());

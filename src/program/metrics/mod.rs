@@ -8,6 +8,7 @@ use std::fs;
 use tokio::sync::watch;
 
 use self::text::{Kind, Text};
+use driver::summary::grouped_views;
 use live::job::{JobWatch, Phase, Status};
 use live::verify::Verification;
 use store::{Stats, Store};
@@ -95,8 +96,11 @@ fn results(text: &mut Text, status: &Status) {
         status.changes,
     );
     text.number("orderflow_orders", Kind::Gauge, "Orders in the results.", status.total.orders);
-    text.number("orderflow_users", Kind::Gauge, "Users with orders.", status.users);
-    text.number("orderflow_windows", Kind::Gauge, "Windows with orders.", status.windows);
+    for view in grouped_views() {
+        let name = view.name;
+        let help = format!("{}{} with orders.", name[..1].to_uppercase(), &name[1..]);
+        text.number(&format!("orderflow_{name}"), Kind::Gauge, &help, status.rows(view));
+    }
     text.number("orderflow_rejects", Kind::Gauge, "Orders that are set aside.", status.rejects);
 }
 

@@ -1,6 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use dataflows::views::{USERS, VIEWS, WINDOWS};
+
 use super::*;
 use order_tables::schemas;
 use store::StoreOptions;
@@ -23,12 +25,18 @@ fn load() -> Load {
     Load { requests, bodies_bytes: 1_024, answers_bytes: 0 }
 }
 
+/// Rows of the views, of which so many are of users and windows.
+fn rows(users: u64, windows: u64) -> [u64; VIEWS.len()] {
+    let mut rows = [1; VIEWS.len()];
+    (rows[USERS.index()], rows[WINDOWS.index()]) = (users, windows);
+    rows
+}
+
 fn running() -> Status {
     Status {
         phase: Phase::Running,
         upper: 2,
-        users: 3,
-        windows: 4,
+        rows: rows(3, 4),
         rejects: 5,
         changes: 6,
         commits: 7,
@@ -165,8 +173,7 @@ fn the_last_recount_is_told_once_there_is_one() {
             epoch: 17,
             is_equal,
             orders: 1,
-            users: 1,
-            windows: 1,
+            rows: rows(1, 1),
             differing: u64::from(!is_equal),
             first_difference: None,
             at_ms: 0,

@@ -23,12 +23,12 @@ pub(super) struct Text(String);
 #[derive(Debug)]
 pub(super) struct Family<'a> {
     text: &'a mut String,
-    name: &'static str,
+    name: &'a str,
 }
 
 impl Text {
-    /// Begins a family. Its name and help text are our own, so nothing in them needs escaping.
-    pub(super) fn family(&mut self, name: &'static str, kind: Kind, help: &str) -> Family<'_> {
+    /// Begins a family. Names and what they mean are our own: nothing in them needs escaping.
+    pub(super) fn family<'a>(&'a mut self, name: &'a str, kind: Kind, help: &str) -> Family<'a> {
         let text = &mut self.0;
         let kind = match kind {
             Kind::Counter => "counter",
@@ -40,8 +40,8 @@ impl Text {
         Family { text, name }
     }
 
-    /// Writes a family that has only one number.
-    pub(super) fn number(&mut self, name: &'static str, kind: Kind, help: &str, value: impl Display) {
+    /// A family of one number.
+    pub(super) fn number(&mut self, name: &str, kind: Kind, help: &str, value: impl Display) {
         self.family(name, kind, help).sample(value);
     }
 

@@ -188,9 +188,9 @@ impl ChangedRow {
         let both =
             |name| sides.map(|side| side.map_or(ABSENT.to_owned(), |row| row.number(name))).join(" → ");
         let table = sides.into_iter().flatten().next().map_or(ABSENT, |row| row.table);
-        let key = match change.key {
+        let key = match change.key.view.key {
             // Its key is the count, which has a column.
-            RowKey::Total => ABSENT.to_owned(),
+            [] => ABSENT.to_owned(),
             _ => sides.into_iter().flatten().next().map_or(String::new(), FoundRow::key),
         };
         let shown = vec![table.to_owned(), key, both("count"), both("totalPriceExact")];

@@ -3,7 +3,8 @@
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use dataflows::Reference;
+use dataflows::PlainRows;
+use dataflows::views::{USERS, WINDOWS};
 use serde::Serialize;
 
 use live::verify::{Verified, VerifyError, recount as verify};
@@ -33,20 +34,20 @@ pub(super) struct Recount {
 /// [`VerifyError`], where the tables cannot be read.
 pub(super) fn recount(view: View, layout: &Layout) -> Result<Recount, VerifyError> {
     let started = Instant::now();
-    let mut reference = Reference::new(layout.width);
+    let mut rows = PlainRows::new(layout.width);
     view.each_row(ORDER_SOURCE, None, &mut |key, cells| {
         // What is no order is in no result.
         if let Ok(order) = order_of(key, cells) {
-            reference.update(&order, 1);
+            rows.update(&order, 1);
         }
         ControlFlow::Continue(())
     })?;
     let seconds = started.elapsed().as_secs_f64();
     let found = verify(view)?.run(PAGE_ROWS_MAX, || true)?;
     // Nobody gave up.
-    let Some(Verified { total, users, windows, differing, .. }) = found else {
-        return Err(VerifyError::NoResults);
-    };
+    let Some(verified) = found else { return Err(VerifyError::NoResults) };
+    let (users, windows) = (verified.rows(USERS), verified.rows(WINDOWS));
+    let Verified { total, differing, .. } = verified;
     Ok(Recount { orders: total.orders, users, windows, seconds, differing })
 }
 
@@ -54,7 +55,7 @@ pub(super) fn recount(view: View, layout: &Layout) -> Result<Recount, VerifyErro
 mod tests {
     use super::*;
     use crate::commands::generate::write_of;
-    use dataflows::{Amount, RowKey, Totals, Window, WindowWidth};
+    use dataflows::{Amount, Parts, RowKey, Totals, WindowWidth};
     use files::generate::{Orders, Spec};
     use live::job::{CHANGES_MAX, Job, JobConfig};
     use order_tables::{ResultRow, schemas};
@@ -82,7 +83,7 @@ mod tests {
         assert_eq!((found.orders, found.users, found.differing), (100, 7, 0));
 
         // A window that no order is in.
-        let window = RowKey::Window(Window { start_ms: 0 });
+        let window = RowKey::new(WINDOWS, Parts::integer(0));
         write(vec![ResultRow::new(&window, &Totals::of(Amount::ZERO, 1), &layout).put(1)]);
         assert_eq!(recount(store.view().unwrap(), &layout).unwrap().differing, 1);
     }

@@ -1,100 +1,108 @@
-//! The three results as Parquet.
+//! The rows of a view as Parquet.
 
 use std::io::{self, Write};
 
-use dataflows::Totals;
+use dataflows::{Aggregate, KeyColumn, Part, Print, Totals, ViewId};
 
 use orders::Layout;
 
-use super::{Results, Table};
+use super::Results;
 use crate::parquet_write::{Column, ColumnType, GROUP_ROWS, ParquetWriteError, ParquetWriter, TextColumn};
-
-const TOTALS: [(&str, ColumnType); 3] =
-    [("count", ColumnType::Int64), ("totalPrice", ColumnType::Double), ("totalPriceExact", ColumnType::Text)];
 
 pub(super) fn write(
     out: &mut (impl Write + Send),
-    table: Table,
+    view: ViewId,
     results: &Results,
     layout: &Layout,
 ) -> io::Result<()> {
-    let keys: &[&str] = match table {
-        Table::Users => &["UserId"],
-        Table::Total => &[],
-        Table::Windows => &["begin", "end"],
-    };
-    let columns: Vec<_> = keys.iter().map(|key| (*key, ColumnType::Text)).chain(TOTALS).collect();
-    let mut groups = Groups {
-        writer: ParquetWriter::create(out, &columns).map_err(cause)?,
-        group: Group::new(keys.len()),
-    };
+    let key = view.key.iter().map(|column| (column.name, key_type(column)));
+    let aggregates = view.aggregates.iter().flat_map(|aggregate| match *aggregate {
+        Aggregate::Count { column } => vec![(column, ColumnType::Int64)],
+        Aggregate::Sum { column, exact } => vec![(column, ColumnType::Double), (exact, ColumnType::Text)],
+    });
+    let columns: Vec<_> = key.chain(aggregates).collect();
+    let writer = ParquetWriter::create(out, &columns).map_err(cause)?;
+    let mut groups = Groups { writer, group: Group::new(view), view };
     let mut text = Vec::new();
-    match table {
-        Table::Users => {
-            for (user, totals) in &results.users {
-                groups.group.keys[0].push(&user.to_string());
-                groups.push(totals)?;
+    for (parts, totals) in results.rows(view) {
+        for ((column, part), values) in view.columns(parts).zip(&mut groups.group.columns) {
+            match (values, part) {
+                (Column::Int64(numbers), Part::Integer(number)) => numbers.push(*number),
+                (Column::Text(texts), _) => {
+                    text.clear();
+                    layout.push_part(&mut text, column.print, part);
+                    texts.push(&String::from_utf8_lossy(&text));
+                }
+                _ => unreachable!("a column is of the type that it prints"),
             }
         }
-        Table::Total => {
-            if let Some(totals) = results.total_row() {
-                groups.push(&totals)?;
-            }
-        }
-        Table::Windows => {
-            for (start_ms, totals) in &results.windows {
-                text.clear();
-                layout.push_begin(&mut text, *start_ms);
-                groups.group.keys[0].push(&String::from_utf8_lossy(&text));
-                text.clear();
-                layout.push_end(&mut text, *start_ms);
-                groups.group.keys[1].push(&String::from_utf8_lossy(&text));
-                groups.push(totals)?;
-            }
-        }
+        groups.push(totals)?;
     }
     groups.finish()
 }
 
-/// The rows of one row group, by column.
+fn key_type(column: &KeyColumn) -> ColumnType {
+    match column.print {
+        Print::Integer => ColumnType::Int64,
+        _ => ColumnType::Text,
+    }
+}
+
+/// The rows of one row group, by column: those of the key first.
 struct Group {
-    keys: Vec<TextColumn>,
-    counts: Vec<i64>,
-    prices: Vec<f64>,
-    exact: TextColumn,
+    columns: Vec<Column>,
+    rows: usize,
 }
 
 impl Group {
-    fn new(keys: usize) -> Group {
-        let keys = (0..keys).map(|_| TextColumn::default()).collect();
-        Group { keys, counts: Vec::new(), prices: Vec::new(), exact: TextColumn::default() }
+    fn new(view: ViewId) -> Group {
+        let text = || Column::Text(TextColumn::default());
+        let key = view.key.iter().map(|column| match key_type(column) {
+            ColumnType::Int64 => Column::Int64(Vec::new()),
+            _ => text(),
+        });
+        let aggregates = view.aggregates.iter().flat_map(|aggregate| match aggregate {
+            Aggregate::Count { .. } => vec![Column::Int64(Vec::new())],
+            Aggregate::Sum { .. } => vec![Column::Double(Vec::new()), text()],
+        });
+        Group { columns: key.chain(aggregates).collect(), rows: 0 }
     }
 }
 
 struct Groups<W: Write + Send> {
     writer: ParquetWriter<W>,
     group: Group,
+    view: ViewId,
 }
 
 impl<W: Write + Send> Groups<W> {
-    /// Ends the row whose keys were pushed to the group.
+    /// Ends the row whose key was pushed to the group.
     fn push(&mut self, totals: &Totals) -> io::Result<()> {
-        self.group.counts.push(totals.orders);
-        self.group.prices.push(totals.amount.to_f64());
-        self.group.exact.push(&totals.amount.to_string());
-        if self.group.counts.len() < GROUP_ROWS { Ok(()) } else { self.flush() }
+        let keys = self.view.key.len();
+        let mut columns = self.group.columns[keys..].iter_mut();
+        for aggregate in self.view.aggregates {
+            match (aggregate, columns.next()) {
+                (Aggregate::Count { .. }, Some(Column::Int64(counts))) => counts.push(totals.orders),
+                (Aggregate::Sum { .. }, Some(Column::Double(nearest))) => {
+                    nearest.push(totals.amount.to_f64());
+                    if let Some(Column::Text(exact)) = columns.next() {
+                        exact.push(&totals.amount.to_string());
+                    }
+                }
+                _ => unreachable!("a column is of the type of its aggregate"),
+            }
+        }
+        self.group.rows += 1;
+        if self.group.rows < GROUP_ROWS { Ok(()) } else { self.flush() }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        let keys = self.group.keys.len();
-        let Group { keys, counts, prices, exact } = std::mem::replace(&mut self.group, Group::new(keys));
-        let mut columns: Vec<Column> = keys.into_iter().map(Column::Text).collect();
-        columns.extend([Column::Int64(counts), Column::Double(prices), Column::Text(exact)]);
+        let Group { columns, .. } = std::mem::replace(&mut self.group, Group::new(self.view));
         self.writer.write_group(columns).map_err(cause)
     }
 
     fn finish(mut self) -> io::Result<()> {
-        if !self.group.counts.is_empty() {
+        if self.group.rows > 0 {
             self.flush()?;
         }
         self.writer.finish().map_err(cause)

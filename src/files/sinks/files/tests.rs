@@ -1,7 +1,8 @@
 use super::*;
 use crate::parquet_write::GROUP_ROWS;
-use crate::sinks::test_results::{layout, small, totals};
+use crate::sinks::test_results::{self, layout, small, totals};
 use ::parquet::file::reader::{FileReader, SerializedFileReader};
+use dataflows::views::{TOTAL, USERS, WINDOWS};
 use dataflows::{Id, Window};
 
 fn text(bytes: Vec<u8>) -> String {
@@ -11,17 +12,17 @@ fn text(bytes: Vec<u8>) -> String {
 #[test]
 fn csv_is_sorted_quoted_and_exact() {
     let (results, layout) = (small(), layout(Format::Csv, "UTC", 30_000));
-    let csv = |table| text(csv_bytes(table, &results, &layout.keys));
+    let csv = |view| text(csv_bytes(view, &results, &layout.keys));
     assert_eq!(
-        csv(Table::Users),
+        csv(USERS),
         "UserId,count,totalPrice\n\
          A user whose name is not short,1,0.00\n\
          \"größe, \"\"XL\"\"\",1,-0.000000000000000001\n\
          u1,2,12.34\n"
     );
-    assert_eq!(csv(Table::Total), "count,totalPrice\n4,12.339999999999999999\n");
+    assert_eq!(csv(TOTAL), "count,totalPrice\n4,12.339999999999999999\n");
     assert_eq!(
-        csv(Table::Windows),
+        csv(WINDOWS),
         "begin,end,count,totalPrice\n\
          1969-12-31 23:59:30,1970-01-01 00:00:00,1,-0.000000000000000001\n\
          1970-01-01 00:00:00,1970-01-01 00:00:30,2,0.00\n\
@@ -32,19 +33,19 @@ fn csv_is_sorted_quoted_and_exact() {
 #[test]
 fn json_lines_hold_the_exact_decimal_as_number_and_as_text() {
     let (results, layout) = (small(), layout(Format::Jsonl, "Asia/Shanghai", 30_000));
-    let jsonl = |table| text(jsonl_bytes(table, &results, &layout.keys));
+    let jsonl = |view| text(jsonl_bytes(view, &results, &layout.keys));
     assert_eq!(
-        jsonl(Table::Users),
+        jsonl(USERS),
         r#"{"UserId":"A user whose name is not short","count":1,"totalPrice":0.00,"totalPriceExact":"0.00"}
 {"UserId":"größe, \"XL\"","count":1,"totalPrice":-0.000000000000000001,"totalPriceExact":"-0.000000000000000001"}
 {"UserId":"u1","count":2,"totalPrice":12.34,"totalPriceExact":"12.34"}
 "#
     );
     assert_eq!(
-        jsonl(Table::Total),
+        jsonl(TOTAL),
         "{\"count\":4,\"totalPrice\":12.339999999999999999,\"totalPriceExact\":\"12.339999999999999999\"}\n"
     );
-    let windows = jsonl(Table::Windows);
+    let windows = jsonl(WINDOWS);
     assert_eq!(
         windows.lines().next().unwrap(),
         "{\"begin\":\"1970-01-01 07:59:30\",\"end\":\"1970-01-01 08:00:00\",\"count\":1,\
@@ -52,17 +53,17 @@ fn json_lines_hold_the_exact_decimal_as_number_and_as_text() {
     );
     assert_eq!(windows.lines().count(), 3);
     // A reader of doubles gets the nearest one.
-    let total: serde_json::Value = serde_json::from_str(&jsonl(Table::Total)).unwrap();
-    assert_eq!(total["totalPrice"].as_f64(), Some(results.total.amount.to_f64()));
+    let total: serde_json::Value = serde_json::from_str(&jsonl(TOTAL)).unwrap();
+    assert_eq!(total["totalPrice"].as_f64(), Some(results.total().amount.to_f64()));
 }
 
 #[test]
 fn no_orders_are_no_rows() {
     let (results, layout) = (Results::default(), layout(Format::Csv, "UTC", 30_000));
     let headers = ["UserId,count,totalPrice\n", "count,totalPrice\n", "begin,end,count,totalPrice\n"];
-    for (table, header) in Table::ALL.into_iter().zip(headers) {
-        assert_eq!(text(csv_bytes(table, &results, &layout.keys)), header);
-        assert_eq!(jsonl_bytes(table, &results, &layout.keys), b"");
+    for (view, header) in ViewId::all().zip(headers) {
+        assert_eq!(text(csv_bytes(view, &results, &layout.keys)), header);
+        assert_eq!(jsonl_bytes(view, &results, &layout.keys), b"");
     }
 }
 
@@ -70,21 +71,21 @@ fn no_orders_are_no_rows() {
 fn orders_that_cancel_to_nothing_are_still_a_row() {
     let users = vec![(Id::new("u"), totals(2, "0"))];
     let windows = vec![(Window { start_ms: 0 }, totals(2, "0"))];
-    let results = Results::from_rows(0, users, totals(2, "0"), windows).unwrap();
+    let results = test_results::results(0, users, totals(2, "0"), windows).unwrap();
     let layout = layout(Format::Csv, "UTC", 30_000);
-    assert_eq!(text(csv_bytes(Table::Total, &results, &layout.keys)), "count,totalPrice\n2,0.00\n");
+    assert_eq!(text(csv_bytes(TOTAL, &results, &layout.keys)), "count,totalPrice\n2,0.00\n");
 }
 
 #[test]
 fn windows_of_broken_seconds_print_milliseconds() {
     let users = vec![(Id::new("u"), totals(1, "1"))];
     let windows = vec![(Window { start_ms: 1_500 }, totals(1, "1"))];
-    let results = Results::from_rows(0, users, totals(1, "1"), windows).unwrap();
+    let results = test_results::results(0, users, totals(1, "1"), windows).unwrap();
     for (width_ms, expected) in [
         (1_500, "1970-01-01 00:00:01.500,1970-01-01 00:00:03.000,1,1.00"),
         (1_000, "1970-01-01 00:00:01,1970-01-01 00:00:02,1,1.00"),
     ] {
-        let csv = text(csv_bytes(Table::Windows, &results, &layout(Format::Csv, "UTC", width_ms).keys));
+        let csv = text(csv_bytes(WINDOWS, &results, &layout(Format::Csv, "UTC", width_ms).keys));
         assert_eq!(csv.lines().nth(1).unwrap(), expected);
     }
 }
@@ -100,18 +101,18 @@ fn parquet_holds_the_nearest_double_beside_the_exact_text() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("result.parquet");
     let (results, layout) = (small(), layout(Format::Parquet, "UTC", 30_000));
-    for (table, expected) in [
+    for (view, expected) in [
         (
-            Table::Users,
+            USERS,
             vec![
                 r#"{UserId: "A user whose name is not short", count: 1, totalPrice: 0E0, totalPriceExact: "0.00"}"#,
                 r#"{UserId: "größe, "XL"", count: 1, totalPrice: -1E-18, totalPriceExact: "-0.000000000000000001"}"#,
                 r#"{UserId: "u1", count: 2, totalPrice: 12.34, totalPriceExact: "12.34"}"#,
             ],
         ),
-        (Table::Total, vec![r#"{count: 4, totalPrice: 12.34, totalPriceExact: "12.339999999999999999"}"#]),
+        (TOTAL, vec![r#"{count: 4, totalPrice: 12.34, totalPriceExact: "12.339999999999999999"}"#]),
         (
-            Table::Windows,
+            WINDOWS,
             vec![
                 r#"{begin: "1969-12-31 23:59:30", end: "1970-01-01 00:00:00", count: 1, totalPrice: -1E-18, totalPriceExact: "-0.000000000000000001"}"#,
                 r#"{begin: "1970-01-01 00:00:00", end: "1970-01-01 00:00:30", count: 2, totalPrice: 0E0, totalPriceExact: "0.00"}"#,
@@ -119,12 +120,12 @@ fn parquet_holds_the_nearest_double_beside_the_exact_text() {
             ],
         ),
     ] {
-        write_table(&path, table, &results, &layout).unwrap();
+        write_view(&path, view, &results, &layout).unwrap();
         assert_eq!(parquet_rows(&path), expected);
         let bytes = std::fs::read(&path).unwrap();
-        write_table(&path, table, &results, &layout).unwrap();
+        write_view(&path, view, &results, &layout).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), bytes);
-        write_table(&path, table, &Results::default(), &layout).unwrap();
+        write_view(&path, view, &Results::default(), &layout).unwrap();
         assert_eq!(parquet_rows(&path), Vec::<String>::new());
     }
 }
@@ -136,8 +137,8 @@ fn parquet_of_more_than_one_row_group_keeps_every_row() {
     let rows = GROUP_ROWS as i64 + 1;
     let users = (0..rows).map(|user| (Id::new(&format!("u{user:07}")), totals(1, "1"))).collect();
     let windows = vec![(Window { start_ms: 0 }, totals(rows, &rows.to_string()))];
-    let results = Results::from_rows(0, users, totals(rows, &rows.to_string()), windows).unwrap();
-    write_table(&path, Table::Users, &results, &layout(Format::Parquet, "UTC", 30_000)).unwrap();
+    let results = test_results::results(0, users, totals(rows, &rows.to_string()), windows).unwrap();
+    write_view(&path, USERS, &results, &layout(Format::Parquet, "UTC", 30_000)).unwrap();
     let reader = SerializedFileReader::new(File::open(&path).unwrap()).unwrap();
     assert_eq!((reader.num_row_groups(), reader.metadata().file_metadata().num_rows()), (2, rows));
 }

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::ingest::Reject;
-use crate::sinks::test_results::{layout, small, totals};
+use crate::sinks::test_results::{self, layout, small, totals};
 
 fn csv() -> FileLayout {
     layout(Format::Csv, "UTC", 30_000)
@@ -20,7 +20,7 @@ fn tempdir() -> TempDir {
 /// Results that differ with each epoch.
 fn results_at(epoch: u64) -> Results {
     let all = totals(epoch as i64, &epoch.to_string());
-    Results::from_rows(epoch, vec![(Id::new("u"), all)], all, vec![(Window { start_ms: 0 }, all)]).unwrap()
+    test_results::results(epoch, vec![(Id::new("u"), all)], all, vec![(Window { start_ms: 0 }, all)]).unwrap()
 }
 
 fn write(output: &Output, results: &Results) -> Result<(), OutputError> {

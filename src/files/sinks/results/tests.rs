@@ -1,18 +1,21 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::sinks::test_results::{small, totals};
+use crate::sinks::test_results::{self, small, total_key, totals, user_key, window_key};
+use dataflows::views::{USERS, WINDOWS};
+use dataflows::{Id, Window};
 
 fn user(name: &str) -> RowKey {
-    RowKey::User(Id::new(name))
+    user_key(&Id::new(name))
 }
 
 #[test]
 fn rows_come_in_any_order_and_stand_in_theirs() {
     let results = small();
-    let users: Vec<String> = results.users.keys().map(Id::to_string).collect();
-    assert_eq!(users, ["A user whose name is not short", "größe, \"XL\"", "u1"]);
-    assert_eq!(results.windows.keys().copied().collect::<Vec<_>>(), [-30_000, 0, 1_700_000_010_000]);
+    let users = ["A user whose name is not short", "größe, \"XL\"", "u1"].map(Id::new).map(Parts::text);
+    assert_eq!(results.rows(USERS).keys().cloned().collect::<Vec<_>>(), users);
+    let windows = [-30_000, 0, 1_700_000_010_000].map(Parts::integer);
+    assert_eq!(results.rows(WINDOWS).keys().cloned().collect::<Vec<_>>(), windows);
     assert_eq!(results.check(), Ok(()));
 }
 
@@ -53,7 +56,7 @@ fn results_that_contradict_each_other_are_found() {
             "internal: the row of the window from 0 ms counts -1 orders",
         ),
     ] {
-        assert_eq!(Results::from_rows(0, users, total, windows).unwrap_err().to_string(), expected);
+        assert_eq!(test_results::results(0, users, total, windows).unwrap_err().to_string(), expected);
     }
 }
 
@@ -61,7 +64,7 @@ fn results_that_contradict_each_other_are_found() {
 fn a_sum_beyond_all_amounts_is_a_disagreement_not_a_panic() {
     let most = Totals { orders: i64::MAX, amount: Amount::from_units(i128::MAX) };
     let users = vec![(Id::new("a"), most), (Id::new("b"), most)];
-    assert_eq!(Results::from_rows(0, users, most, vec![]), Err(Disagreement::Overflow("users")));
+    assert_eq!(test_results::results(0, users, most, vec![]), Err(Disagreement::Overflow("users")));
 }
 
 #[test]
@@ -80,12 +83,12 @@ fn a_change_must_start_from_what_is_there() {
             "internal: a change of user \"u2\" starts from 1 orders of 1.00, but it is absent",
         ),
         (
-            RowKey::Window(Window { start_ms: 0 }),
+            window_key(0),
             Some(totals(2, "1")),
             "internal: a change of the window from 0 ms starts from 2 orders of 1.00, but it is 2 orders of 0.00",
         ),
         (
-            RowKey::Total,
+            total_key(),
             None,
             "internal: a change of the total starts from absent, but it is 4 orders of 12.339999999999999999",
         ),
@@ -98,36 +101,33 @@ fn a_change_must_start_from_what_is_there() {
 
 /// All changes that lead from one state of the results to another.
 fn changes_between(from: &Results, to: &Results) -> Vec<Change> {
-    let mut changes = vec![Change { key: RowKey::Total, before: from.total_row(), after: to.total_row() }];
-    let users: std::collections::BTreeSet<_> = from.users.keys().chain(to.users.keys()).collect();
-    changes.extend(users.into_iter().map(|user| Change {
-        key: RowKey::User(user.clone()),
-        before: from.users.get(user).copied(),
-        after: to.users.get(user).copied(),
-    }));
-    let windows: std::collections::BTreeSet<_> = from.windows.keys().chain(to.windows.keys()).collect();
-    changes.extend(windows.into_iter().map(|start_ms| Change {
-        key: RowKey::Window(Window { start_ms: *start_ms }),
-        before: from.windows.get(start_ms).copied(),
-        after: to.windows.get(start_ms).copied(),
-    }));
+    let mut changes = Vec::new();
+    for view in ViewId::all() {
+        let (before, after) = (from.rows(view), to.rows(view));
+        let keys: std::collections::BTreeSet<_> = before.keys().chain(after.keys()).collect();
+        changes.extend(keys.into_iter().map(|parts| Change {
+            key: RowKey::new(view, parts.clone()),
+            before: before.get(parts).copied(),
+            after: after.get(parts).copied(),
+        }));
+    }
     changes.retain(|change| change.before != change.after);
     changes
 }
 
 /// The results of these orders: user, window, whole price.
 fn results_of(orders: &[(u8, i8, i32)], epoch: Epoch) -> Results {
-    let mut results = Results { epoch, ..Results::default() };
+    let (mut users, mut windows, mut total) = (BTreeMap::new(), BTreeMap::new(), Totals::ZERO);
     let add = |row: &mut Totals, price: i32| {
         row.orders += 1;
         row.amount = Amount::from_units(row.amount.units() + i128::from(price) * 10_i128.pow(18));
     };
     for &(user, window, price) in orders {
-        add(results.users.entry(Id::new(&format!("user {user}"))).or_default(), price);
-        add(results.windows.entry(i64::from(window) * 30_000).or_default(), price);
-        add(&mut results.total, price);
+        add(users.entry(Id::new(&format!("user {user}"))).or_default(), price);
+        add(windows.entry(Window { start_ms: i64::from(window) * 30_000 }).or_default(), price);
+        add(&mut total, price);
     }
-    results
+    test_results::results(epoch, users.into_iter().collect(), total, windows.into_iter().collect()).unwrap()
 }
 
 proptest! {

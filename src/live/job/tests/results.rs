@@ -151,7 +151,7 @@ fn result_tables_are_the_jobs_while_it_runs() {
 
 /// Σ users and Σ windows, each with the number of rows, and the total, as a view shows them.
 fn sums(view: &View) -> [Totals; 3] {
-    let [users, total, windows, _] = RESULT_TABLES;
+    let [users, total, windows, ..] = RESULT_TABLES;
     [users, windows, total].map(|table| {
         let mut sum = Totals::ZERO;
         let add = &mut |key: &[KeyRef<'_>], cells: &[CellRef<'_>]| {

@@ -83,7 +83,7 @@ fn each_change_is_verified_and_without_commits_no_pass_begins() {
         assert_eq!(until_it_waits(&mut life), store.last_commit());
         assert!(verified.has_changed().unwrap());
         let found = verified.borrow_and_update().clone().unwrap();
-        assert_eq!((found.users, found.windows, found.orders, found.is_equal), (users, 1, users, true));
+        assert_eq!((found.rows[0], found.rows[2], found.orders, found.is_equal), (users, 1, users, true));
         assert_eq!(found.epoch, store.last_commit() - 1);
     }
 }
@@ -181,7 +181,7 @@ fn it_follows_a_live_job_and_ends_when_dropped() {
     for users in 1..4 {
         commit(&store, vec![order(&format!("u{users}"), "o", 0.1, 0)]);
         settle(&store, &job.watch());
-        let found = until(&mut verified, |found| found.users == users);
+        let found = until(&mut verified, |found| found.rows[0] == users);
         assert!(found.is_equal && found.orders == users, "{found:?}");
     }
     // In the middle of a pause that would last for hours.

@@ -1,0 +1,147 @@
+//! Which row of which view: how a row is named wherever views of different keys come together.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use crate::Id;
+use crate::views::{VIEWS, View};
+
+/// A view of the list, by its place in it. Gives the [`View`] itself by dereferencing.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ViewId(u16);
+
+impl ViewId {
+    /// Finds the view of this name. Panics if there is none, which the compiler tells of a constant.
+    pub const fn named(name: &str) -> ViewId {
+        let mut at = 0;
+        while at < VIEWS.len() {
+            if is_same(VIEWS[at].name.as_bytes(), name.as_bytes()) {
+                return ViewId(at as u16);
+            }
+            at += 1;
+        }
+        panic!("no view has this name")
+    }
+
+    /// All views, in the order of the list.
+    pub fn all() -> impl DoubleEndedIterator<Item = ViewId> + ExactSizeIterator {
+        (0..VIEWS.len()).map(|at| ViewId(at as u16))
+    }
+
+    /// The view's place in the list.
+    pub fn index(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+const fn is_same(one: &[u8], other: &[u8]) -> bool {
+    if one.len() != other.len() {
+        return false;
+    }
+    let mut at = 0;
+    while at < one.len() {
+        if one[at] != other[at] {
+            return false;
+        }
+        at += 1;
+    }
+    true
+}
+
+impl Deref for ViewId {
+    type Target = View;
+
+    fn deref(&self) -> &View {
+        VIEWS[self.index()]
+    }
+}
+
+impl fmt::Debug for ViewId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// One value of a row's key.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Part {
+    /// Text, ordered bytewise.
+    Text(Id),
+    /// A whole number, or an instant in epoch milliseconds.
+    Integer(i64),
+}
+
+/// The values of a row's key within its view. One value is held inline; only keys of several allocate.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Parts {
+    /// The key of the one row that a view without groups has.
+    None,
+    /// A key of one value.
+    One(Part),
+    /// A key of two or more values.
+    Many(Arc<[Part]>),
+}
+
+impl Parts {
+    /// The key that is this text.
+    pub fn text(text: Id) -> Parts {
+        Parts::One(Part::Text(text))
+    }
+
+    /// The key that is this number, or this instant in epoch milliseconds.
+    pub fn integer(number: i64) -> Parts {
+        Parts::One(Part::Integer(number))
+    }
+
+    /// The values, in the order of the view's groups.
+    pub fn as_slice(&self) -> &[Part] {
+        match self {
+            Parts::None => &[],
+            Parts::One(part) => std::slice::from_ref(part),
+            Parts::Many(parts) => parts,
+        }
+    }
+}
+
+impl From<Vec<Part>> for Parts {
+    fn from(mut parts: Vec<Part>) -> Parts {
+        match parts.len() {
+            0 => Parts::None,
+            1 => parts.pop().map_or(Parts::None, Parts::One),
+            _ => Parts::Many(parts.into()),
+        }
+    }
+}
+
+/// Names a row: its view, and its key there. Rows are ordered by the list of views, then by key.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RowKey {
+    /// The view that the row is of.
+    pub view: ViewId,
+    /// The row's key in that view.
+    pub parts: Parts,
+}
+
+impl RowKey {
+    /// The row of this view with this key.
+    pub fn new(view: ViewId, parts: Parts) -> RowKey {
+        RowKey { view, parts }
+    }
+}
+
+/// Says which row in words, as [`View::row`] has them.
+impl fmt::Display for RowKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts = self.parts.as_slice().iter();
+        for (at, words) in self.view.row.split("{}").enumerate() {
+            match if at == 0 { None } else { parts.next() } {
+                Some(Part::Text(text)) => write!(f, "{text:?}")?,
+                Some(Part::Integer(number)) => write!(f, "{number}")?,
+                None => {}
+            }
+            f.write_str(words)?;
+        }
+        Ok(())
+    }
+}
