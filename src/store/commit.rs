@@ -22,7 +22,7 @@ use super::Clock;
 use super::catalog::Tables;
 use super::engine::fjall::panic_message;
 use super::engine::{Batch, Engine, EngineError};
-use super::error::StoreError;
+use super::error::Halt;
 use super::stats::Counters;
 use super::transaction::{Group, Last, Transaction};
 
@@ -32,7 +32,7 @@ const GROUP_REQUESTS_MAX: usize = 256;
 const GROUP_BYTES_MAX: usize = 32 << 20;
 
 /// Answers a request once its group is durable, or has failed.
-pub(crate) type Finish = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+pub(crate) type Finish = Box<dyn FnOnce(Result<(), Halt>) + Send>;
 /// A request: what it does on the commit thread, and how it then answers.
 pub(crate) type Act = Box<dyn FnOnce(&mut Transaction<'_>) -> Finish + Send>;
 
@@ -86,12 +86,12 @@ impl Published {
     }
 
     /// Why a request got no answer: its group panicked, or the store closed.
-    pub(crate) fn lost(&self) -> StoreError {
-        self.refusal().unwrap_or(StoreError::Closing)
+    pub(crate) fn lost(&self) -> Halt {
+        self.refusal().unwrap_or(Halt::Closing)
     }
 
-    fn refusal(&self) -> Option<StoreError> {
-        self.failure().map(|reason| StoreError::ReadOnly(reason.clone()))
+    fn refusal(&self) -> Option<Halt> {
+        self.failure().map(|reason| Halt::Failed(reason.clone()))
     }
 }
 
@@ -104,17 +104,17 @@ pub(crate) struct Submitter {
 
 impl Submitter {
     /// Queues a request of about `bytes`. Never blocks. Refused if the store is closing.
-    pub(crate) fn queue(&self, act: Act, bytes: usize) -> Result<(), StoreError> {
+    pub(crate) fn queue(&self, act: Act, bytes: usize) -> Result<(), Halt> {
         let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
         let sent = jobs.as_ref().is_some_and(|jobs| jobs.send(Job::Run { act, bytes }).is_ok());
         if sent { Ok(()) } else { Err(self.published.lost()) }
     }
 
     /// Runs `act` as one request, and returns once its group is durable. An error takes back all that it wrote.
-    pub(crate) fn transact<T: Send + 'static>(
+    pub(crate) fn transact<T: Send + 'static, E: From<Halt> + Send + 'static>(
         &self,
-        act: impl FnOnce(&mut Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
+        act: impl FnOnce(&mut Transaction<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E> {
         let (answer, answered) = channel();
         let published = self.published.clone();
         let act = move |transaction: &mut Transaction<'_>| -> Finish {
@@ -123,10 +123,10 @@ impl Submitter {
                 transaction.undo();
             }
             // Nobody is left to be told if sending fails.
-            Box::new(move |committed| drop(answer.send(committed.and(result))))
+            Box::new(move |committed| drop(answer.send(committed.map_err(E::from).and(result))))
         };
         self.queue(Box::new(act), 0)?;
-        answered.recv().unwrap_or_else(|_| Err(self.published.lost()))
+        answered.recv().unwrap_or_else(|_| Err(self.published.lost().into()))
     }
 }
 
@@ -238,7 +238,7 @@ impl Worker {
             None => Ok(()),
             Some(batch) => self.commit_batch(batch).map_err(|error| {
                 self.published.fail(&error.to_string());
-                self.published.refusal().unwrap_or(StoreError::Closing)
+                self.published.refusal().unwrap_or(Halt::Closing)
             }),
         };
         if committed.is_ok() {
@@ -262,7 +262,7 @@ impl Worker {
     }
 
     /// Answers requests without running them: they run on nothing, and that is dropped.
-    fn refuse(&self, acts: Vec<Act>, refusal: &StoreError) {
+    fn refuse(&self, acts: Vec<Act>, refusal: &Halt) {
         for act in acts {
             let mut group = Group::new(self.engine.snapshot(), self.published.tables(), self.last);
             let finish = act(&mut Transaction::new(&mut group, self.clock.now_us()));

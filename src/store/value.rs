@@ -13,6 +13,17 @@ pub enum KeyType {
     Binary,
 }
 
+impl KeyType {
+    /// Its name, in lower case.
+    pub fn name(self) -> &'static str {
+        match self {
+            KeyType::Integer => "integer",
+            KeyType::String => "string",
+            KeyType::Binary => "binary",
+        }
+    }
+}
+
 /// Value of a key column. Ordered as rows are: integers as signed numbers, text and bytes bytewise.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum KeyValue {

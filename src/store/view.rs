@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::Store;
 use super::catalog::{self, Table, Tables};
 use super::engine::{Snapshot, Space};
-use super::error::StoreError;
+use super::error::{Damage, NoTable, ReadError};
 use super::format::{CHANNELS, META_NOTE, TableId, after_prefix};
 use super::key::{KeyReader, row_key};
 use super::log::{self, LogEntry, LogPosition, LogScan};
@@ -49,7 +49,7 @@ impl fmt::Debug for View {
 
 impl Store {
     /// Everything as of the last commit.
-    pub fn view(&self) -> Result<View, StoreError> {
+    pub fn view(&self) -> Result<View, Damage> {
         let snapshot = self.snapshot();
         let (tables, last) = (catalog::load(snapshot.as_ref())?, last_of(snapshot.as_ref())?);
         Ok(View { snapshot, tables, last, now_ms: self.clock().now_us() / 1_000 })
@@ -63,7 +63,7 @@ impl View {
     }
 
     /// What a table is.
-    pub fn table(&self, name: &str) -> Result<Arc<TableInfo>, StoreError> {
+    pub fn table(&self, name: &str) -> Result<Arc<TableInfo>, NoTable> {
         self.find(name).map(|table| table.info.clone())
     }
 
@@ -72,20 +72,20 @@ impl View {
         self.tables.get(name).cloned()
     }
 
-    fn find(&self, name: &str) -> Result<&Arc<Table>, StoreError> {
-        self.tables.get(name).ok_or_else(|| StoreError::TableMissing(name.to_owned()))
+    fn find(&self, name: &str) -> Result<&Arc<Table>, NoTable> {
+        self.tables.get(name).ok_or_else(|| NoTable(name.to_owned()))
     }
 
     /// The commit that wrote a row last; none where there is no row of this key.
-    pub fn written_at(&self, table: &str, key: &[KeyValue]) -> Result<Option<u64>, StoreError> {
+    pub fn written_at(&self, table: &str, key: &[KeyValue]) -> Result<Option<u64>, ReadError> {
         let table = self.find(table)?;
         let value = self.snapshot.get(Space::Rows, &row_key(table.id, key.iter().map(KeyValue::borrow)))?;
-        let damaged = |Malformed| StoreError::Damaged(format!("row {key:?} of table \"{}\"", table.name()));
-        value.map(|value| RowView::new(&value).map(|row| row.commit).map_err(damaged)).transpose()
+        let damaged = |Malformed| Damage(format!("row {key:?} of table \"{}\"", table.name()));
+        Ok(value.map(|value| RowView::new(&value).map(|row| row.commit).map_err(damaged)).transpose()?)
     }
 
     /// As [`Store::get`].
-    pub fn get(&self, table: &str, key: &NamedKey, selection: &Selection) -> Result<Option<Row>, StoreError> {
+    pub fn get(&self, table: &str, key: &NamedKey, selection: &Selection) -> Result<Option<Row>, ReadError> {
         rows::get(self.snapshot.as_ref(), self.find(table)?, key, selection, self.now_ms)
     }
 
@@ -94,7 +94,7 @@ impl View {
         &self,
         read: &RangeRead,
         emit: &mut dyn FnMut(&[KeyRef<'_>], &[CellRef<'_>]) -> usize,
-    ) -> Result<Option<PrimaryKey>, StoreError> {
+    ) -> Result<Option<PrimaryKey>, ReadError> {
         rows::range(self.snapshot.as_ref(), self.find(&read.table)?, read, self.now_ms, emit)
     }
 
@@ -105,7 +105,7 @@ impl View {
         table: &str,
         start: Option<&[KeyValue]>,
         emit: &mut EmitRow<'_>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), ReadError> {
         let table = self.find(table)?;
         let every = Selection::default();
         let selector = Selector::new(&every, table, self.now_ms)?;
@@ -118,9 +118,7 @@ impl View {
         for entry in self.snapshot.scan(Space::Rows, &lower, &upper, Direction::Forward) {
             let entry = entry?;
             let key = key_values(&mut keys, table, &entry.key)?;
-            let damaged = |Malformed| {
-                StoreError::Damaged(format!("row {:?} of table \"{}\"", key.to_key(), table.name()))
-            };
+            let damaged = |Malformed| Damage(format!("row {:?} of table \"{}\"", key.to_key(), table.name()));
             let row = RowView::new(&entry.value).map_err(damaged)?;
             let mut cells = Vec::new();
             if selector.select(row.cells(), &mut cells).map_err(damaged)?
@@ -133,13 +131,13 @@ impl View {
     }
 
     /// The changes of a table by all commits from `lower` on, in order, each with its commit.
-    /// [`StoreError::TunnelExpired`] if changes of these commits are no longer, or not, kept.
-    pub fn changes(&self, table: &str, lower: u64) -> Result<Changes, StoreError> {
+    /// [`ReadError::NotKept`] if changes of these commits are no longer, or not, kept.
+    pub fn changes(&self, table: &str, lower: u64) -> Result<Changes, ReadError> {
         let table = self.find(table)?.clone();
         let mut partitions = Vec::new();
         for partition in 0..CHANNELS {
             let from = LogPosition::start_of(lower);
-            check_kept(self.snapshot.as_ref(), &table, partition, from)?;
+            check_kept::<ReadError>(self.snapshot.as_ref(), &table, partition, from)?;
             partitions.push(log::scan(self.snapshot.as_ref(), table.id, partition, from).peekable());
         }
         Ok(Changes { table, partitions })
@@ -149,7 +147,7 @@ impl View {
     pub(crate) fn notes(
         &self,
         prefix: &[u8],
-    ) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), StoreError>> + use<> {
+    ) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), Damage>> + use<> {
         let lower = [&[META_NOTE], prefix].concat();
         let upper = after_prefix(&lower).unwrap_or_default();
         self.snapshot.scan(Space::Meta, &lower, &upper, Direction::Forward).map(|entry| {
@@ -172,7 +170,7 @@ impl fmt::Debug for Changes {
 }
 
 impl Iterator for Changes {
-    type Item = Result<(u64, RowChange), StoreError>;
+    type Item = Result<(u64, RowChange), Damage>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let entry = self.next_entry()?;
@@ -182,7 +180,7 @@ impl Iterator for Changes {
 
 impl Changes {
     /// The first change of all that the partitions are at.
-    fn next_entry(&mut self) -> Option<Result<LogEntry, StoreError>> {
+    fn next_entry(&mut self) -> Option<Result<LogEntry, Damage>> {
         let mut first = None;
         for (at, scan) in self.partitions.iter_mut().enumerate() {
             if let Some(entry) = scan.peek() {
@@ -196,7 +194,7 @@ impl Changes {
         first.and_then(|(_, at)| self.partitions.get_mut(at)?.next())
     }
 
-    fn row_change(&self, entry: &LogEntry) -> Result<RowChange, StoreError> {
+    fn row_change(&self, entry: &LogEntry) -> Result<RowChange, Damage> {
         let record = entry.record()?;
         let damaged = |Malformed| entry.damaged();
         let mut keys = KeyReader::default();

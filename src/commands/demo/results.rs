@@ -6,8 +6,7 @@ use dataflows::Totals;
 use differential_dataflow::difference::Semigroup;
 
 use crate::commands::columns::columns;
-use order_tables::{TOTAL_TABLE, USERS_TABLE, WINDOWS_TABLE, each_totals, total};
-use store::error::StoreError;
+use order_tables::{ResultError, TOTAL_TABLE, USERS_TABLE, WINDOWS_TABLE, each_totals, total};
 use store::view::View;
 use driver::summary::{Thousands, amount_for_people};
 
@@ -35,8 +34,8 @@ impl Sums {
     /// Adds up the three tables of a view. Cost: one scan of each.
     ///
     /// # Errors
-    /// [`StoreError`], where they cannot be read.
-    pub(super) fn of(view: &View) -> Result<Sums, StoreError> {
+    /// [`ResultError`], where they cannot be read.
+    pub(super) fn of(view: &View) -> Result<Sums, ResultError> {
         Ok(Sums { users: sum(view, USERS_TABLE)?, total: total(view)?, windows: sum(view, WINDOWS_TABLE)? })
     }
 
@@ -67,7 +66,7 @@ impl fmt::Display for Sums {
     }
 }
 
-fn sum(view: &View, table: &str) -> Result<Sum, StoreError> {
+fn sum(view: &View, table: &str) -> Result<Sum, ResultError> {
     let mut sum = Sum { rows: 0, totals: Totals::ZERO };
     each_totals(view, table, &mut |_, totals| {
         sum.rows += 1;

@@ -10,9 +10,9 @@ use std::collections::BTreeMap;
 use dataflows::{Amount, Epoch, RowKey, Totals};
 
 use crate::job::{Committed, Recorded};
-use order_tables::{ORDER_SOURCE, USERS_TABLE, WINDOWS_TABLE, each_totals, total};
+use order_tables::{ORDER_SOURCE, ResultError, USERS_TABLE, WINDOWS_TABLE, each_totals, total};
 use orders::Layout;
-use store::error::StoreError;
+use store::error::{Damage, NoTable};
 use store::view::View;
 
 /// Users that are kept by each rank, and windows.
@@ -101,8 +101,8 @@ impl Board {
     /// Cost: one scan of the users and windows.
     ///
     /// # Errors
-    /// [`StoreError`], where they cannot be read.
-    pub fn read(view: &View, layout: &Layout) -> Result<Board, StoreError> {
+    /// [`ResultError`], where they cannot be read.
+    pub fn read(view: &View, layout: &Layout) -> Result<Board, ResultError> {
         let mut board = Board::empty(layout);
         board.upper = upper(view)?;
         if view.table(ORDER_SOURCE).is_err() {
@@ -123,10 +123,7 @@ impl Board {
         })?;
         match wrong {
             None => Ok(board),
-            Some(begin) => Err(StoreError::Damaged(format!(
-                "row {begin:?} of table {WINDOWS_TABLE:?} is not of a window of the zone {}",
-                layout.zone.name()
-            ))),
+            Some(begin) => Err(ResultError::Window { begin, zone: layout.zone.name().to_owned() }),
         }
     }
 
@@ -221,9 +218,9 @@ fn rank<V>(value: V, user: &str) -> UserRank<V> {
 
 /// The results in a view are those of the orders as of all commits below this one. Without a table of orders they hold all of
 /// none, whatever is left of the tables.
-fn upper(view: &View) -> Result<Epoch, StoreError> {
+fn upper(view: &View) -> Result<Epoch, Damage> {
     match view.table(ORDER_SOURCE) {
-        Err(StoreError::TableMissing(_)) => Ok(view.last_commit() + 1),
+        Err(NoTable(_)) => Ok(view.last_commit() + 1),
         _ => Ok(Recorded::of(view)?.map_or(0, |recorded| recorded.upper)),
     }
 }
@@ -231,8 +228,8 @@ fn upper(view: &View) -> Result<Epoch, StoreError> {
 /// The last commit of orders that the results in a view hold.
 ///
 /// # Errors
-/// [`StoreError`], where the view cannot be read.
-pub fn epoch_of(view: &View) -> Result<Epoch, StoreError> {
+/// [`Damage`], where the view cannot be read.
+pub fn epoch_of(view: &View) -> Result<Epoch, Damage> {
     Ok(upper(view)?.saturating_sub(1))
 }
 

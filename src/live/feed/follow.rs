@@ -12,7 +12,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{Board, LEADERS_MAX, Shared};
 use crate::job::{Committed, Phase, Status};
-use store::error::StoreError;
+use order_tables::ResultError;
+use store::error::ReadError;
 use crate::verify::Verification;
 
 /// The shortest time between two frames.
@@ -128,7 +129,7 @@ async fn read(shared: &Arc<Shared>) -> bool {
     let board = spawn_blocking(move || Board::read(&store.view()?, &layout));
     match board.await {
         // The job makes it, and begins again.
-        Ok(Err(StoreError::TableMissing(_))) => true,
+        Ok(Err(ResultError::Read(ReadError::NoTable(_)))) => true,
         Ok(Ok(board)) => {
             let mut seen = shared.seen();
             seen.board = board;

@@ -17,6 +17,7 @@
 
 mod change;
 mod checkpoint;
+mod fault;
 mod graph;
 mod late;
 mod reconcile;
@@ -38,7 +39,7 @@ use self::tables::Wanted;
 use order_tables::RESULT_TABLES;
 use orders::Layout;
 use store::Store;
-use store::error::StoreError;
+use store::error::Damage;
 
 pub use late::{LATE_ROWS_MAX, Late, LateChange, Placed};
 #[cfg(test)]
@@ -70,7 +71,7 @@ pub enum JobError {
     /// The results that are there have other windows, or another zone.
     Layout(String),
     /// The store cannot be read.
-    Store(StoreError),
+    Store(Damage),
     /// The system gives no thread.
     System(std::io::Error),
 }

@@ -12,14 +12,15 @@ use tracing::{info, warn};
 use super::JobConfig;
 use super::change::Changes;
 use super::checkpoint::{Checkpoint, Found, Rejects, load};
-use super::graph::{BLOCK_ORDERS, Done, Graph, WorkerLost};
+use super::fault::Fault;
+use super::graph::{BLOCK_ORDERS, Done, Graph};
 use super::recorded::Head;
 use super::sink::{Sink, empty};
 use super::status::{Committed, Phase, Status};
 use super::tables::{Look, Wanted};
 use order_tables::{ORDER_SOURCE, RESULT_TABLES, RejectRow, order_of};
 use store::Store;
-use store::error::StoreError;
+use store::error::{ReadError, WriteError};
 use store::format::TableId;
 use store::tunnel::{ChangeBatch, ChangeReader};
 use store::value::{KeyRef, PrimaryKey};
@@ -30,34 +31,6 @@ const ROWS_BETWEEN_LOOKS: u64 = 65_536;
 
 /// About the bytes of a user's or window's totals in the graph: entry, slot and note of the epoch.
 const STATE_ENTRY_BYTES: u64 = 72;
-
-/// Why the job cannot go on.
-#[derive(Debug)]
-pub(super) enum Fault {
-    Store(StoreError),
-    Graph(String),
-}
-
-impl From<StoreError> for Fault {
-    fn from(error: StoreError) -> Fault {
-        Fault::Store(error)
-    }
-}
-
-impl From<WorkerLost> for Fault {
-    fn from(lost: WorkerLost) -> Fault {
-        Fault::Graph(lost.to_string())
-    }
-}
-
-impl std::fmt::Display for Fault {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Fault::Store(error) => error.fmt(f),
-            Fault::Graph(message) => f.write_str(message),
-        }
-    }
-}
 
 /// How a sitting ends.
 enum End {
@@ -108,7 +81,7 @@ impl Life {
                 Ok(End::Stop) => return Ok(()),
                 Ok(End::Again) => {}
                 // A table went while it was being written: the next look says which.
-                Err(Fault::Store(StoreError::TableMissing(_) | StoreError::TunnelExpired(_))) => {}
+                Err(fault) if fault.is_of_changed_tables() => {}
                 Err(fault) => return Err(fault),
             }
         }
@@ -176,8 +149,8 @@ impl Life {
         info!("table {ORDER_SOURCE} was deleted, and the results of its orders with it");
         match empty(&self.store, view, &self.config.layout) {
             // Whoever deletes the tables was faster.
-            Err(StoreError::TableMissing(_)) => Ok(()),
-            done => Ok(done?),
+            Err(Fault::Write(WriteError::NoTable(_))) => Ok(()),
+            done => done,
         }
     }
 
@@ -230,7 +203,7 @@ impl Life {
                 } else {
                     match view.changes(ORDER_SOURCE, kept.head.upper.max(1)) {
                         Ok(_) => return Ok(Some(kept)),
-                        Err(StoreError::TunnelExpired(reason)) => reason,
+                        Err(ReadError::NotKept(gone)) => gone.to_string(),
                         Err(error) => return Err(error.into()),
                     }
                 }

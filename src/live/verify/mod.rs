@@ -42,7 +42,7 @@ use files::format::Format;
 use crate::job::Recorded;
 use order_tables::{ORDER_SOURCE, RESULT_TABLES};
 use orders::{Layout, Zone};
-use store::error::StoreError;
+use store::error::Damage;
 use store::view::View;
 
 /// Begins a recount of the results in a view.
@@ -58,7 +58,7 @@ pub fn recount(view: View) -> Result<Recount<View>, VerifyError> {
 ///
 /// A job that finds the table of orders gone takes its checkpoint away. Then the tables of results, if there are any, must be
 /// empty, as of now.
-pub(crate) fn recorded(view: &View) -> Result<Option<Recorded>, StoreError> {
+pub(crate) fn recorded(view: &View) -> Result<Option<Recorded>, Damage> {
     if let Some(recorded) = Recorded::of(view)? {
         return Ok(Some(recorded));
     }

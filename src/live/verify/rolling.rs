@@ -28,7 +28,7 @@ use crate::job::Recorded;
 use order_tables::ORDER_SOURCE;
 use orders::Layout;
 use store::Store;
-use store::error::StoreError;
+use store::error::{Damage, ReadError};
 use store::format::TableId;
 use store::value::PrimaryKey;
 use store::view::{RowChange, View};
@@ -211,7 +211,7 @@ fn after(view: &View) -> ChangesFrom {
 }
 
 /// The table of orders, if there is one, and as of when the results in a view are those of it. None if they are not.
-fn basis(view: &View) -> Result<Option<(Option<TableId>, Recorded)>, StoreError> {
+fn basis(view: &View) -> Result<Option<(Option<TableId>, Recorded)>, Damage> {
     if view.find_table(ORDER_SOURCE).is_some() {
         return Ok(Recorded::current(view)?.map(|(table, recorded)| (Some(table), recorded)));
     }
@@ -221,9 +221,9 @@ fn basis(view: &View) -> Result<Option<(Option<TableId>, Recorded)>, StoreError>
 }
 
 /// Whether there are few changes of orders from a commit on. Where they are not all kept, the job has to begin anew.
-fn is_near(view: &View, upper: u64) -> Result<bool, StoreError> {
+fn is_near(view: &View, upper: u64) -> Result<bool, ReadError> {
     let changes = match view.changes(ORDER_SOURCE, upper) {
-        Err(StoreError::TunnelExpired(_)) => return Ok(false),
+        Err(ReadError::NotKept(_)) => return Ok(false),
         changes => changes?,
     };
     let mut count = 0;

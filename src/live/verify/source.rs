@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use super::VerifyError;
 use order_tables::{ORDER_SOURCE, schemas};
-use store::error::StoreError;
+use store::error::ReadError;
 use store::read::{Direction, RangeRead, Selection};
 use store::value::{CellRef, KeyPart, KeyRef, NamedKey, PrimaryKey, Row};
 use store::view::{RowChange, View};
@@ -63,7 +63,7 @@ impl Source for View {
             0
         });
         match page {
-            Err(StoreError::TableMissing(_)) => Ok(None),
+            Err(ReadError::NoTable(_)) => Ok(None),
             page => Ok(page?),
         }
     }
@@ -81,19 +81,19 @@ impl Source for View {
             if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         page.map_err(|error| match error {
-            StoreError::TunnelExpired(_) => VerifyError::ChangesGone(from.commit),
+            ReadError::NotKept(_) => VerifyError::ChangesGone(from.commit),
             error => error.into(),
         })
     }
 }
 
 /// Gives the changes of the table of orders from `from` on to `emit` until that breaks off, then returns the place to go on from.
-/// [`StoreError::TunnelExpired`] if some are no longer, or not, kept.
+/// [`ReadError::NotKept`] if some are no longer, or not, kept.
 pub(crate) fn changes_page(
     view: &View,
     from: ChangesFrom,
     emit: &mut dyn FnMut(RowChange) -> ControlFlow<()>,
-) -> Result<Option<ChangesFrom>, StoreError> {
+) -> Result<Option<ChangesFrom>, ReadError> {
     // What is not there has no changes, be its log there or not.
     if from.commit > view.last_commit() || view.table(ORDER_SOURCE).is_err() {
         return Ok(None);

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use super::keys::KeyError;
 use live::job::JobError;
-use store::error::{OpenError, StoreError};
+use store::error::{CloseError, OpenError};
 
 /// Why an instance does not start, or did not end well.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub enum InstanceError {
     /// The job came to an end by itself, and why.
     JobFailed(String),
     /// The store has failed.
-    Store(StoreError),
+    Store(CloseError),
     /// The system refuses.
     System(io::Error),
 }

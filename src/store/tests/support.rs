@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use crate::change::{ColumnChange, Condition, Returning, RowChange, Write};
 use crate::engine::Space;
 use crate::engine::faulty::Disk;
-use crate::error::StoreError;
+use crate::error::{Damage, ReadError};
 use crate::format::META_PURGE;
 use crate::read::{Direction, RangeRead, Selection};
 use crate::schema::{KeyColumn, StreamOptions, TableOptions, TableSchema};
@@ -42,7 +42,7 @@ impl TestClock {
 }
 
 /// A store on a disk in memory.
-pub(crate) fn open(disk: &Disk, clock: &TestClock, durability: Durability) -> Result<Store, StoreError> {
+pub(crate) fn open(disk: &Disk, clock: &TestClock, durability: Durability) -> Result<Store, Damage> {
     Store::start(Arc::new(disk.clone()), clock.options(durability), None)
 }
 
@@ -115,7 +115,7 @@ pub(crate) fn all(store: &Store, table: &str, direction: Direction) -> RangeRead
 }
 
 /// The rows of a range, page by page.
-pub(crate) fn scan(store: &Store, mut read: RangeRead) -> Result<Vec<Row>, StoreError> {
+pub(crate) fn scan(store: &Store, mut read: RangeRead) -> Result<Vec<Row>, ReadError> {
     let mut rows = Vec::new();
     let names: Vec<String> = read.start.iter().map(|(name, _)| name.clone()).collect();
     loop {

@@ -1,7 +1,7 @@
 //! All changes of a table in the order of their commits, in batches, for readers within the process.
 
 use super::super::Store;
-use super::super::error::StoreError;
+use super::super::error::ReadError;
 use super::super::view::RowChange;
 
 /// All changes of the commits from `lower` to below `upper`, in order.
@@ -35,9 +35,9 @@ impl ChangeReader {
     }
 
     /// The changes of all commits that are there, or of the first of them: then `changes_max` changes, and what else
-    /// their last commit did. None if there was no commit since. [`StoreError::TunnelExpired`] if changes of these
+    /// their last commit did. None if there was no commit since. [`ReadError::NotKept`] if changes of these
     /// commits are no longer, or not, kept.
-    pub fn next_batch(&mut self, changes_max: usize) -> Result<Option<ChangeBatch>, StoreError> {
+    pub fn next_batch(&mut self, changes_max: usize) -> Result<Option<ChangeBatch>, ReadError> {
         let lower = self.lower;
         if lower > self.store.last_commit() {
             return Ok(None);

@@ -84,7 +84,7 @@ impl Fixture {
         name: &str,
         kind: TunnelKind,
         range: Option<StreamRange>,
-    ) -> Result<String, StoreError> {
+    ) -> Result<String, TunnelError> {
         self.tunnels().create(TunnelSpec { table: TABLE.into(), name: name.into(), kind, range })
     }
 
@@ -213,7 +213,7 @@ pub(super) fn read_page(
     claim: Claim<'_>,
     from: Cursor,
     records_max: usize,
-) -> Result<(Vec<Read>, Cursor, bool), StoreError> {
+) -> Result<(Vec<Read>, Cursor, bool), TunnelError> {
     let mut records = Vec::new();
     let max = PageMax { records: records_max, ..PageMax::default() };
     let end = store.tunnels().read(claim, from, max, &mut |record| {

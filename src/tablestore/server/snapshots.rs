@@ -16,10 +16,11 @@ use super::decode::{CLOSE_SNAPSHOT, PLAIN, READ_SNAPSHOT, SNAPSHOT_CHANGES, deco
 use super::error::Refusal;
 use super::operation::SnapshotOperation;
 use super::reads::{key_names, range_page, range_read};
+use super::sentences::resource_gone;
 use live::job::Recorded;
 use order_tables::ORDER_SOURCE;
 use store::Store;
-use store::error::StoreError;
+use store::error::Damage;
 use store::read::{PAGE_BYTES_MAX, PAGE_ROWS_MAX};
 use store::schema::TableInfo;
 use store::value::Row;
@@ -77,11 +78,10 @@ impl Snapshots {
                 held.used = Instant::now();
                 Ok(held.view.clone())
             }
-            None => Err(StoreError::ResourceGone(format!(
+            None => Err(resource_gone(format!(
                 "snapshot {id} is not open: it was closed, or not used for {} s",
                 self.idle_time_max.as_secs_f64()
-            ))
-            .into()),
+            ))),
         }
     }
 
@@ -144,7 +144,7 @@ async fn open(service: &Service, body: Bytes) -> Result<Vec<u8>, Refusal> {
     service.snapshots.check_room(lock(&service.snapshots.held).len())?;
     let taken = service.blocking(|store: &Store| {
         let view = store.view()?;
-        Ok::<_, StoreError>(recorded(&view)?.map(|recorded| (view, recorded)))
+        Ok::<_, Damage>(recorded(&view)?.map(|recorded| (view, recorded)))
     });
     let hold = |(view, recorded): (View, Recorded)| {
         Ok::<_, Refusal>(snapshot::Snapshot {

@@ -6,6 +6,7 @@ mod http;
 mod limits;
 mod plain;
 mod refusals;
+mod sentences;
 mod snapshots;
 mod tunnel_bodies;
 mod tunnels;

@@ -9,6 +9,7 @@ use super::*;
 use crate::program::log::LogFormat::Text;
 use crate::program::log::LogLevel;
 use crate::program::log::tests::logged;
+use store::error::{Damage, ReadError};
 use crate::verify::always::{Life, Next};
 
 /// A recount without a thread of its own, and what it publishes.
@@ -128,7 +129,7 @@ fn what_goes_wrong_is_said_once_and_tried_again() {
         let (mut life, verified) = life(&store);
         for _ in 0..2 {
             for _ in 0..3 {
-                let damaged = VerifyError::Store(StoreError::Damaged("a row".to_owned()));
+                let damaged = VerifyError::Read(ReadError::Damaged(Damage("a row".to_owned())));
                 let now = Instant::now();
                 let next = life.next(Ok(Err(damaged)), now);
                 assert!(next.after.is_none() && next.not_before > now + Duration::from_secs(1));

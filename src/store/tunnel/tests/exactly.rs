@@ -143,7 +143,7 @@ impl World {
         let said = self.workers[worker].said();
         match self.fixture.tunnels().heartbeat(&self.tunnel, &self.workers[worker].id, &said) {
             Ok(answer) => self.workers[worker].hear(answer),
-            Err(StoreError::ResourceGone(_)) => drop(self.workers.remove(worker)),
+            Err(TunnelError::ClientGone(_)) => drop(self.workers.remove(worker)),
             Err(error) => panic!("{error}"),
         }
     }
@@ -164,7 +164,7 @@ impl World {
             Some(at) => Some((channel, at)),
             None => match self.fixture.tunnels().checkpoint(self.claim(worker, &channel)) {
                 Ok(at) => Some((channel, at)),
-                Err(StoreError::ResourceGone(_)) => {
+                Err(TunnelError::ClientGone(_) | TunnelError::ChannelGone { .. }) => {
                     self.workers[worker].fail(&channel);
                     None
                 }
@@ -193,7 +193,7 @@ impl World {
                 self.consumed.entry(channel).or_default().extend(records);
                 busy
             }
-            Err(StoreError::ResourceGone(_)) => {
+            Err(TunnelError::ClientGone(_) | TunnelError::ChannelGone { .. }) => {
                 self.workers[worker].fail(&channel);
                 true
             }
