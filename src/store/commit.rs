@@ -48,6 +48,8 @@ enum Job {
 /// What the commit thread tells everybody.
 pub(crate) struct Published {
     tables: RwLock<Arc<Tables>>,
+    /// Held while the engine may show other tables than are published.
+    tables_change: RwLock<()>,
     failure: OnceLock<String>,
     last: watch::Sender<u64>,
     pub(super) counters: Counters,
@@ -57,6 +59,13 @@ impl Published {
     /// Tables as of the last commit.
     pub(crate) fn tables(&self) -> Arc<Tables> {
         self.tables.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What `look` sees of the engine, with the tables of the same commit. Waits for a commit that changes a table, if
+    /// one is under way.
+    pub(crate) fn with_tables<T>(&self, look: impl FnOnce() -> T) -> (T, Arc<Tables>) {
+        let _held = self.tables_change.read().unwrap_or_else(PoisonError::into_inner);
+        (look(), self.tables())
     }
 
     /// Why nothing more can be written, and what to do.
@@ -148,6 +157,7 @@ impl Committer {
     ) -> std::io::Result<Committer> {
         let published = Arc::new(Published {
             tables: RwLock::new(Arc::new(tables)),
+            tables_change: RwLock::default(),
             failure: OnceLock::new(),
             last: watch::Sender::new(last.commit),
             counters: Counters::default(),
@@ -234,6 +244,9 @@ impl Worker {
             })
             .collect();
         let (tables_after, last) = (group.tables.clone(), group.last);
+        let published = self.published.clone();
+        let changed = !Arc::ptr_eq(&tables, &tables_after);
+        let held = changed.then(|| published.tables_change.write().unwrap_or_else(PoisonError::into_inner));
         let committed = match group.into_batch() {
             None => Ok(()),
             Some(batch) => self.commit_batch(batch).map_err(|error| {
@@ -244,11 +257,12 @@ impl Worker {
         if committed.is_ok() {
             self.published.counters.committed(last.commit - self.last.commit);
             self.last = last;
-            if !Arc::ptr_eq(&tables, &tables_after) {
+            if changed {
                 *self.published.tables.write().unwrap_or_else(PoisonError::into_inner) = tables_after;
             }
             self.published.last.send_if_modified(|seen| std::mem::replace(seen, last.commit) != last.commit);
         }
+        drop(held);
         finishes.into_iter().for_each(|finish| finish(committed.clone()));
     }
 

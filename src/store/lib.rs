@@ -15,6 +15,7 @@ mod apply;
 mod background;
 pub(crate) mod catalog;
 pub mod change;
+pub mod changes;
 mod check;
 mod check_key;
 mod commit;

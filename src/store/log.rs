@@ -145,20 +145,31 @@ impl<'a> Record<'a> {
 
     /// The cells of the row after the change; `None` where it went.
     pub(crate) fn after(&self) -> Result<Option<Vec<CellRef<'a>>>, Malformed> {
+        let mut cells = Vec::new();
+        Ok(self.after_into(&mut cells)?.then_some(cells))
+    }
+
+    /// Puts the cells of the row after the change into `cells`, which is empty. False where the row went.
+    pub(crate) fn after_into(&self, cells: &mut Vec<CellRef<'a>>) -> Result<bool, Malformed> {
         match self.action {
-            Action::Put => Cells::new(self.changed).collect::<Result<_, _>>().map(Some),
-            Action::Delete => Ok(None),
+            Action::Put => {
+                for cell in Cells::new(self.changed) {
+                    cells.push(cell?);
+                }
+            }
+            Action::Delete => return Ok(false),
             Action::Update => {
-                let mut cells = match &self.before {
-                    Some(before) => before.cells().collect::<Result<Vec<_>, _>>()?,
-                    None => Vec::new(),
-                };
-                cells.retain(|cell| cell.version > self.expired_ms);
-                Edits::new(self.changed).try_for_each(|edit| edit.map(|edit| apply(&mut cells, edit)))?;
-                keep_versions(&mut cells, self.versions_max as usize);
-                Ok(Some(cells))
+                for cell in self.before.iter().flat_map(|before| before.cells()) {
+                    let cell = cell?;
+                    if cell.version > self.expired_ms {
+                        cells.push(cell);
+                    }
+                }
+                Edits::new(self.changed).try_for_each(|edit| edit.map(|edit| apply(cells, edit)))?;
+                keep_versions(cells, self.versions_max as usize);
             }
         }
+        Ok(true)
     }
 }
 

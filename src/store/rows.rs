@@ -94,7 +94,7 @@ pub(crate) fn key_values<'a>(
 }
 
 /// The same memory, empty, for cells of another row: the standard library collects in place.
-fn recycle<'b>(mut cells: Vec<CellRef<'_>>) -> Vec<CellRef<'b>> {
+pub(crate) fn recycle<'b>(mut cells: Vec<CellRef<'_>>) -> Vec<CellRef<'b>> {
     cells.clear();
     cells
         .into_iter()

@@ -80,8 +80,8 @@ pub enum ValueRef<'a> {
     Binary(&'a [u8]),
 }
 
-/// A [`KeyValue`] borrowed from where it is stored.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// A [`KeyValue`] borrowed from where it is stored, and ordered as that is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(missing_docs)] // Variants as in `KeyValue`.
 pub enum KeyRef<'a> {
     Integer(i64),

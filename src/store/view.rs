@@ -1,45 +1,35 @@
 //! A consistent view of everything that is committed, for readers within the process.
 
 use std::fmt;
-use std::iter::Peekable;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::Store;
-use super::catalog::{self, Table, Tables};
+use super::catalog::{Table, Tables};
 use super::engine::{Snapshot, Space};
 use super::error::{Damage, NoTable, ReadError};
-use super::format::{CHANNELS, META_NOTE, TableId, after_prefix};
+use super::format::{META_NOTE, TableId, after_prefix};
 use super::key::{KeyReader, row_key};
-use super::log::{self, LogEntry, LogPosition, LogScan};
 use super::read::{Direction, RangeRead, Selection};
 use super::row::{Malformed, RowView};
 use super::rows::{self, key_values};
 use super::schema::TableInfo;
 use super::select::Selector;
 use super::transaction::Last;
-use super::tunnel::{check_kept, last_of};
-use super::value::{Cell, CellRef, KeyRef, KeyValue, NamedKey, PrimaryKey, Row};
+use super::tunnel::last_of;
+use super::value::{CellRef, KeyRef, KeyValue, NamedKey, PrimaryKey, Row};
 
 /// Sees nothing that is committed after it was taken, in any table. While it lives, what it sees is kept on disk.
 pub struct View {
     snapshot: Box<dyn Snapshot>,
-    tables: Tables,
+    /// Those of the snapshot, shared with all views since the last change of a table.
+    tables: Arc<Tables>,
     last: Last,
     now_ms: i64,
 }
 
 /// Takes a row, borrowed, and says whether to go on.
 pub type EmitRow<'e> = dyn FnMut(&[KeyRef<'_>], &[CellRef<'_>]) -> ControlFlow<()> + 'e;
-
-/// A row before and after a change.
-#[derive(Clone, Debug, PartialEq)]
-pub struct RowChange {
-    /// The row before; none where it was not there.
-    pub before: Option<Row>,
-    /// The row after; none where it went.
-    pub after: Option<Row>,
-}
 
 impl fmt::Debug for View {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -50,8 +40,8 @@ impl fmt::Debug for View {
 impl Store {
     /// Everything as of the last commit.
     pub fn view(&self) -> Result<View, Damage> {
-        let snapshot = self.snapshot();
-        let (tables, last) = (catalog::load(snapshot.as_ref())?, last_of(snapshot.as_ref())?);
+        let (snapshot, tables) = self.inner.committer.published.with_tables(|| self.snapshot());
+        let last = last_of(snapshot.as_ref())?;
         Ok(View { snapshot, tables, last, now_ms: self.clock().now_us() / 1_000 })
     }
 }
@@ -72,7 +62,13 @@ impl View {
         self.tables.get(name).cloned()
     }
 
-    fn find(&self, name: &str) -> Result<&Arc<Table>, NoTable> {
+    /// What it sees, as bytes.
+    pub(super) fn snapshot(&self) -> &dyn Snapshot {
+        self.snapshot.as_ref()
+    }
+
+    /// A table by name.
+    pub(super) fn find(&self, name: &str) -> Result<&Arc<Table>, NoTable> {
         self.tables.get(name).ok_or_else(|| NoTable(name.to_owned()))
     }
 
@@ -130,19 +126,6 @@ impl View {
         Ok(())
     }
 
-    /// The changes of a table by all commits from `lower` on, in order, each with its commit.
-    /// [`ReadError::NotKept`] if changes of these commits are no longer, or not, kept.
-    pub fn changes(&self, table: &str, lower: u64) -> Result<Changes, ReadError> {
-        let table = self.find(table)?.clone();
-        let mut partitions = Vec::new();
-        for partition in 0..CHANNELS {
-            let from = LogPosition::start_of(lower);
-            check_kept::<ReadError>(self.snapshot.as_ref(), &table, partition, from)?;
-            partitions.push(log::scan(self.snapshot.as_ref(), table.id, partition, from).peekable());
-        }
-        Ok(Changes { table, partitions })
-    }
-
     /// What [`Store::append`] noted under keys that start with `prefix`, in order. Reads them as they are asked for.
     pub(crate) fn notes(
         &self,
@@ -154,58 +137,5 @@ impl View {
             let entry = entry?;
             Ok((entry.key.get(1..).unwrap_or_default().to_vec(), entry.value.to_vec()))
         })
-    }
-}
-
-/// Changes of a table in the order of their commits, and within a commit of its rows.
-pub struct Changes {
-    table: Arc<Table>,
-    partitions: Vec<Peekable<LogScan>>,
-}
-
-impl fmt::Debug for Changes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Changes(of {})", self.table.name())
-    }
-}
-
-impl Iterator for Changes {
-    type Item = Result<(u64, RowChange), Damage>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let entry = self.next_entry()?;
-        Some(entry.and_then(|entry| Ok((entry.position.commit, self.row_change(&entry)?))))
-    }
-}
-
-impl Changes {
-    /// The first change of all that the partitions are at.
-    fn next_entry(&mut self) -> Option<Result<LogEntry, Damage>> {
-        let mut first = None;
-        for (at, scan) in self.partitions.iter_mut().enumerate() {
-            if let Some(entry) = scan.peek() {
-                // An error comes first: it has no position.
-                let position = entry.as_ref().ok().map(|entry| entry.position);
-                if first.is_none_or(|(least, _)| position < least) {
-                    first = Some((position, at));
-                }
-            }
-        }
-        first.and_then(|(_, at)| self.partitions.get_mut(at)?.next())
-    }
-
-    fn row_change(&self, entry: &LogEntry) -> Result<RowChange, Damage> {
-        let record = entry.record()?;
-        let damaged = |Malformed| entry.damaged();
-        let mut keys = KeyReader::default();
-        let key = keys.read(self.table.key(), record.key).ok_or_else(|| entry.damaged())?.to_key();
-        let before = record.before.as_ref().map(|before| before.cells().collect::<Result<Vec<_>, _>>());
-        let before = before.transpose().map_err(damaged)?;
-        let after = record.after().map_err(damaged)?;
-        let row = |cells: Option<Vec<CellRef<'_>>>| {
-            let cells: Vec<Cell> = cells?.into_iter().map(CellRef::to_cell).collect();
-            Some(Row { key: key.clone(), cells })
-        };
-        Ok(RowChange { before: row(before), after: row(after) })
     }
 }

@@ -20,6 +20,7 @@ use super::status::{Committed, Phase, Status};
 use super::tables::{Look, Wanted};
 use order_tables::{ORDER_SOURCE, RESULT_TABLES, RejectRow, order_of};
 use store::Store;
+use store::changes::ChangeRef;
 use store::error::{ReadError, WriteError};
 use store::format::TableId;
 use store::tunnel::{ChangeBatch, ChangeReader};
@@ -201,8 +202,8 @@ impl Life {
                 } else if !kept.head.has_windows(&self.config.layout) {
                     "it is of other windows".to_owned()
                 } else {
-                    match view.changes(ORDER_SOURCE, kept.head.upper.max(1)) {
-                        Ok(_) => return Ok(Some(kept)),
+                    match view.check_changes(ORDER_SOURCE, kept.head.upper.max(1)) {
+                        Ok(()) => return Ok(Some(kept)),
                         Err(ReadError::NotKept(gone)) => gone.to_string(),
                         Err(error) => return Err(error.into()),
                     }
@@ -275,7 +276,10 @@ impl Life {
                 return Ok(End::Again);
             }
             let last = self.store.last_commit();
-            match reader.next_batch(self.config.changes_max)? {
+            let now_ms = self.store.clock().now_us().div_euclid(1_000);
+            let mut changes = Changes::new(now_ms, self.config.layout.width);
+            let mut push = |commit, change: &ChangeRef<'_>| changes.push(commit, change);
+            match reader.next_batch(self.config.changes_max, &mut push)? {
                 None => {
                     self.status.send_modify(|status| status.behind_since = None);
                     self.await_commit(last);
@@ -286,7 +290,7 @@ impl Life {
                         status.behind_since.get_or_insert_with(Instant::now);
                         false
                     });
-                    let commit = self.take(sitting, batch)?;
+                    let commit = self.take(sitting, batch, changes)?;
                     sitting.upper = upper;
                     // Nothing but these results is in that commit.
                     if commit == Some(upper) {
@@ -300,12 +304,15 @@ impl Life {
     }
 
     /// Brings a batch through the graph and its results into the tables; the number of their commit, if any changed.
-    fn take(&self, sitting: &mut Sitting, batch: ChangeBatch) -> Result<Option<u64>, Fault> {
-        let (epoch, orders) = (batch.upper - 1, batch.changes.len());
-        let now_ms = self.store.clock().now_us().div_euclid(1_000);
-        let mut changes = Changes::new(epoch, now_ms, self.config.layout.width);
-        batch.changes.into_iter().for_each(|(commit, change)| changes.push(commit, change));
-        let Changes { orders: diffs, rejects, rejects_diff, late, .. } = changes;
+    fn take(
+        &self,
+        sitting: &mut Sitting,
+        batch: ChangeBatch,
+        mut changes: Changes,
+    ) -> Result<Option<u64>, Fault> {
+        let (epoch, orders) = (batch.upper - 1, batch.changes);
+        let diffs = changes.take_orders(epoch);
+        let Changes { rejects, rejects_diff, late, .. } = changes;
         if diffs.is_empty() && rejects.is_empty() {
             return Ok(None);
         }

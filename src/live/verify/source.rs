@@ -4,10 +4,11 @@ use std::ops::ControlFlow;
 
 use super::VerifyError;
 use order_tables::{ORDER_SOURCE, schemas};
+use store::changes::ChangeRef;
 use store::error::ReadError;
 use store::read::{Direction, RangeRead, Selection};
 use store::value::{CellRef, KeyPart, KeyRef, NamedKey, PrimaryKey, Row};
-use store::view::{RowChange, View};
+use store::view::View;
 
 /// Takes the key and the newest version of each cell of a row.
 pub type EmitRow<'a> = &'a mut dyn FnMut(&[KeyRef<'_>], &[CellRef<'_>]);
@@ -45,7 +46,7 @@ pub trait Source {
         &mut self,
         from: ChangesFrom,
         changes_max: usize,
-        emit: &mut dyn FnMut(RowChange),
+        emit: &mut dyn FnMut(&ChangeRef<'_>),
     ) -> Result<Option<ChangesFrom>, VerifyError>;
 }
 
@@ -72,7 +73,7 @@ impl Source for View {
         &mut self,
         from: ChangesFrom,
         changes_max: usize,
-        emit: &mut dyn FnMut(RowChange),
+        emit: &mut dyn FnMut(&ChangeRef<'_>),
     ) -> Result<Option<ChangesFrom>, VerifyError> {
         let mut left = changes_max;
         let page = changes_page(self, from, &mut |change| {
@@ -92,24 +93,25 @@ impl Source for View {
 pub(crate) fn changes_page(
     view: &View,
     from: ChangesFrom,
-    emit: &mut dyn FnMut(RowChange) -> ControlFlow<()>,
+    emit: &mut dyn FnMut(&ChangeRef<'_>) -> ControlFlow<()>,
 ) -> Result<Option<ChangesFrom>, ReadError> {
     // What is not there has no changes, be its log there or not.
     if from.commit > view.last_commit() || view.table(ORDER_SOURCE).is_err() {
         return Ok(None);
     }
-    let mut at = ChangesFrom { skip: 0, ..from };
-    for change in view.changes(ORDER_SOURCE, from.commit)? {
-        let (commit, change) = change?;
+    let (mut at, mut next) = (ChangesFrom { skip: 0, ..from }, None);
+    view.each_change(ORDER_SOURCE, from.commit, &mut |commit, change| {
         if commit > at.commit {
             at = ChangesFrom { commit, skip: 0 };
         }
         at.skip += 1;
         if at > from && emit(change).is_break() {
-            return Ok(Some(at));
+            next = Some(at);
+            return ControlFlow::Break(());
         }
-    }
-    Ok(None)
+        ControlFlow::Continue(())
+    })?;
+    Ok(next)
 }
 
 /// Names of the key columns of a table of the design.

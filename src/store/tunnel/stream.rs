@@ -5,7 +5,7 @@ use super::super::catalog::Table;
 use super::super::engine::{Snapshot, Space};
 use super::super::error::{Damage, NotKept, TunnelError};
 use super::super::format::META_COMMIT;
-use super::super::log::{self, LogEntry, LogPosition};
+use super::super::log::{self, LogEntry, LogPosition, Record};
 use super::super::meta::put;
 use super::super::transaction::Last;
 use super::create::given;
@@ -116,7 +116,8 @@ impl Reading<'_> {
         let last = last_of(snapshot)?;
         for entry in log::scan(snapshot, table.id, self.partition, self.next.position) {
             let entry = entry?;
-            let time_us = entry.record()?.time_us;
+            let record = entry.record()?;
+            let time_us = record.time_us;
             if self.range.is_over(time_us) {
                 return Ok(Outcome::Ended);
             }
@@ -124,7 +125,7 @@ impl Reading<'_> {
                 if self.page.is_full() {
                     return Ok(Outcome::Full);
                 }
-                self.emit(&entry)?;
+                self.emit(&entry, &record)?;
                 self.next.records += 1;
                 self.next.time_us = time_us;
             }
@@ -134,8 +135,7 @@ impl Reading<'_> {
         Ok(Outcome::Exhausted(last))
     }
 
-    fn emit(&mut self, entry: &LogEntry) -> Result<(), Damage> {
-        let record = entry.record()?;
+    fn emit(&mut self, entry: &LogEntry, record: &Record<'_>) -> Result<(), Damage> {
         let edits = record.edits().collect::<Result<Vec<_>, _>>().map_err(|_| entry.damaged())?;
         let sequence = Sequence { time_us: record.time_us, index: entry.position.index };
         let emitted = self.page.emit(record.key, record.action, &edits, Some(sequence));

@@ -20,12 +20,13 @@ use super::sentences::resource_gone;
 use live::job::Recorded;
 use order_tables::ORDER_SOURCE;
 use store::Store;
+use store::changes::ChangeRef;
 use store::error::Damage;
 use store::read::{PAGE_BYTES_MAX, PAGE_ROWS_MAX};
 use store::schema::TableInfo;
-use store::value::Row;
-use store::view::{RowChange, View};
-use crate::plain_buffer::encode_row;
+use store::value::{CellRef, KeyRef};
+use store::view::View;
+use crate::plain_buffer::Writer;
 use crate::snapshot;
 use live::verify::{ChangesFrom, changes_page, recorded};
 
@@ -191,9 +192,9 @@ fn page_of_changes(
     // Where the table is gone, so are its changes.
     let Ok(info) = view.table(ORDER_SOURCE) else { return Ok(snapshot::ChangesResponse::default()) };
     let (mut changes, mut bytes) = (Vec::new(), 0);
-    let next = changes_page(view, from, &mut |RowChange { before, after }| {
-        let row = |row: Option<Row>| row.map(|row| encode(&info, &row));
-        let change = snapshot::Change { before: row(before), after: row(after) };
+    let next = changes_page(view, from, &mut |ChangeRef { key, before, after }| {
+        let row = |cells: Option<&[CellRef<'_>]>| cells.map(|cells| encode(&info, key, cells));
+        let change = snapshot::Change { before: row(*before), after: row(*after) };
         bytes += change.encoded_len();
         changes.push(change);
         match changes.len() >= limit || bytes >= PAGE_BYTES_MAX {
@@ -205,8 +206,13 @@ fn page_of_changes(
     Ok(snapshot::ChangesResponse { changes, next })
 }
 
-fn encode(info: &TableInfo, row: &Row) -> Bytes {
-    encode_row(key_names(info), row).into()
+fn encode(info: &TableInfo, key: &[KeyRef<'_>], cells: &[CellRef<'_>]) -> Bytes {
+    let mut writer = Writer::new();
+    let mut row = writer.row();
+    key_names(info).zip(key).for_each(|(name, value)| row.key(name, *value));
+    cells.iter().for_each(|cell| row.cell(*cell));
+    row.end();
+    writer.finish().into()
 }
 
 #[cfg(test)]

@@ -231,7 +231,7 @@ fn a_stream_that_was_switched_off_in_between_is_not_whole() {
         let read = read_page(fixture.store(), claim, start.clone(), 10);
         assert!(matches!(read, Err(TunnelError::NotKept(_))), "{read:?}");
         let mut reader = ChangeReader::new(fixture.store().clone(), TABLE, 1);
-        assert!(matches!(reader.next_batch(10), Err(ReadError::NotKept(_))));
+        assert!(matches!(reader.next_batch(10, &mut |_, _| ()), Err(ReadError::NotKept(_))));
     }
 }
 

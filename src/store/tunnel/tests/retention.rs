@@ -57,7 +57,7 @@ fn old_changes_go_and_young_ones_stay() {
     let tunnel = fixture.create("u", TunnelKind::Stream, Some(earliest)).unwrap();
     assert_eq!(drain(&fixture, &tunnel).0.values().flatten().count(), 5);
     let mut reader = ChangeReader::new(fixture.store().clone(), TABLE, 1);
-    assert!(matches!(reader.next_batch(1), Err(ReadError::NotKept(_))));
+    assert!(matches!(reader.next_batch(1, &mut |_, _| ()), Err(ReadError::NotKept(_))));
 }
 
 #[test]
