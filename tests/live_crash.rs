@@ -2,6 +2,7 @@
 //! counted twice, the results are those of the orders, and no reader ever saw them disagree or go back.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
 
@@ -200,8 +201,8 @@ impl Found {
         let orders = orders_of(rows_of_view(&view, ORDER_SOURCE));
         let mut counted = orders.clone();
         let mut changed = BTreeSet::new();
-        for change in view.changes(ORDER_SOURCE, recorded.upper).expect("the log is kept") {
-            let (_, change) = change.expect("the log is read");
+        let each = view.each_change(ORDER_SOURCE, recorded.upper, &mut |_, change| {
+            let change = change.to_changed_row();
             let row = change.before.as_ref().or(change.after.as_ref()).expect("a change of a row");
             // What a row was before its first change, it is as of the results.
             if changed.insert(row.key.clone()) {
@@ -210,7 +211,9 @@ impl Found {
                     None => counted.remove(&row.key),
                 };
             }
-        }
+            ControlFlow::Continue(())
+        });
+        each.expect("the log is kept");
         let results = LiveTables::of_view(&view);
         store.close().expect("the store closes");
         Some(Found { orders, counted, results, upper: recorded.upper })

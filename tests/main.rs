@@ -1,5 +1,7 @@
 //! The program from outside: real processes, real files, exact bytes and exact messages.
 
+#[path = "fixtures/archive.rs"]
+mod archive;
 mod bad_input;
 mod browser;
 mod clock;
@@ -11,6 +13,7 @@ mod house;
 mod live;
 mod live_crash;
 mod live_tables;
+mod old_folders;
 mod one_digest;
 mod page;
 mod readme;

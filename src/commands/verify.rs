@@ -90,7 +90,7 @@ fn stopped(folder: &Path, json: bool) -> Result<(), Failure> {
     })?;
     let view = store.view().map_err(VerifyError::from)?;
     let found = recount(view)?.run(PAGE_ROWS_MAX, || true)?;
-    store.close().map_err(VerifyError::from)?;
+    store.close().map_err(|error| Failure::new(3, error))?;
     found.map_or(Ok(()), |verified| conclude(&verified, json))
 }
 

@@ -12,7 +12,7 @@ mod results;
 pub mod row_text;
 
 pub use order::{Reject, order_of};
-pub use read::{each_totals, not_a_result, total, totals_of};
+pub use read::{ResultError, each_totals, not_a_result, total, totals_of};
 pub use results::{RejectRow, ResultRow};
 
 use dataflows::views::VIEWS;
@@ -85,11 +85,7 @@ fn table(name: &str, key: &[(&str, KeyType)]) -> TableSchema {
 /// A key as people read it: `UserId string, OrderId string`.
 pub fn key_text(key: &[KeyColumn]) -> String {
     let column = |column: &KeyColumn| {
-        let kind = match column.kind {
-            KeyType::Integer => "integer",
-            KeyType::String => "string",
-            KeyType::Binary => "binary",
-        };
+        let kind = column.kind.name();
         let chosen = if column.auto_increment { " auto-increment" } else { "" };
         format!("{} {kind}{chosen}", column.name)
     };

@@ -1,23 +1,72 @@
 //! Rows of result tables, read back as totals.
 
+use std::fmt;
 use std::ops::ControlFlow;
 
-use dataflows::views::TOTAL;
+use dataflows::views::{TOTAL, WINDOWS};
 use dataflows::{Amount, FRACTION_DIGITS_MAX, Totals, ViewId};
 
-use store::error::StoreError;
+use store::error::{Damage, ReadError};
 use store::value::{CellRef, KeyRef, ValueRef};
 use store::view::View;
 
-/// Gives the rows of a view's table, in the order of their keys: the key columns and the totals.
+/// Why results cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ResultError {
+    /// Their table cannot be read.
+    Read(ReadError),
+    /// A row is not one of a result: somebody else has written it.
+    Foreign {
+        /// Name of the table.
+        table: String,
+        /// Key of the row.
+        row: String,
+    },
+    /// A row is not of a window of the zone that windows are printed in.
+    Window {
+        /// Begin of the window, as it stands there.
+        begin: String,
+        /// Name of the zone.
+        zone: String,
+    },
+}
+
+impl fmt::Display for ResultError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ResultError::Read(error) => error.fmt(f),
+            ResultError::Foreign { table, row } => write!(f, "row {row} of table {table:?} is not a result"),
+            ResultError::Window { begin, zone } => {
+                write!(f, "row {begin:?} of table {:?} is not of a window of the zone {zone}", WINDOWS.table)
+            }
+        }
+    }
+}
+
+impl std::error::Error for ResultError {}
+
+impl From<ReadError> for ResultError {
+    fn from(error: ReadError) -> ResultError {
+        ResultError::Read(error)
+    }
+}
+
+impl From<Damage> for ResultError {
+    fn from(damage: Damage) -> ResultError {
+        ResultError::Read(damage.into())
+    }
+}
+
+/// Gives the rows of a view's table to `emit`, in the order of their keys: the key columns and the
+/// totals.
 ///
 /// # Errors
-/// [`StoreError`]: the table cannot be read, or a row is none of the view.
+/// [`ResultError`]: the table cannot be read, or a row is not one of the view.
 pub fn each_totals(
     view: &View,
     of: ViewId,
     emit: &mut dyn FnMut(&[KeyRef<'_>], Totals),
-) -> Result<(), StoreError> {
+) -> Result<(), ResultError> {
     let mut wrong = Ok(());
     view.each_row(of.table, None, &mut |key, cells| match totals_of(of, key, cells) {
         Some(totals) => {
@@ -48,8 +97,8 @@ pub fn totals_of(of: ViewId, key: &[KeyRef<'_>], cells: &[CellRef<'_>]) -> Optio
 /// What all have ordered; zero where there is no row.
 ///
 /// # Errors
-/// [`StoreError`]: the table cannot be read, or does not hold one row of totals.
-pub fn total(view: &View) -> Result<Totals, StoreError> {
+/// [`ResultError`]: the table cannot be read, or does not hold one row of totals.
+pub fn total(view: &View) -> Result<Totals, ResultError> {
     let mut found = Ok(None);
     view.each_row(TOTAL.table, None, &mut |key, cells| {
         found = match (&found, totals_of(TOTAL, key, cells)) {
@@ -61,9 +110,9 @@ pub fn total(view: &View) -> Result<Totals, StoreError> {
     found.map(|total| total.unwrap_or(Totals::ZERO))
 }
 
-/// Why a row of a result table cannot be read.
-pub fn not_a_result(table: &str, key: &[KeyRef<'_>]) -> StoreError {
-    StoreError::Damaged(format!("row {key:?} of table {table:?} is not a result"))
+/// Says that a row of a table is not one of a result.
+pub fn not_a_result(table: &str, key: &[KeyRef<'_>]) -> ResultError {
+    ResultError::Foreign { table: table.to_owned(), row: format!("{key:?}") }
 }
 
 fn count_in(cells: &[CellRef<'_>], column: &str) -> Option<i64> {

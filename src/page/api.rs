@@ -16,7 +16,8 @@ use super::rows::{Field, Rows};
 use super::{Page, windows};
 use live::feed::{FeedWatch, Rank, SHOWN_MAX};
 use live::job::LateChange;
-use store::error::StoreError;
+use order_tables::ResultError;
+use store::error::Damage;
 
 /// Media type of CSV.
 const CSV: &str = "text/csv; charset=utf-8; header=present";
@@ -38,9 +39,15 @@ impl From<String> for Refusal {
     }
 }
 
-impl From<StoreError> for Refusal {
-    fn from(error: StoreError) -> Refusal {
+impl From<ResultError> for Refusal {
+    fn from(error: ResultError) -> Refusal {
         Refusal::Store(format!("the results cannot be read: {error}"))
+    }
+}
+
+impl From<Damage> for Refusal {
+    fn from(damage: Damage) -> Refusal {
+        ResultError::from(damage).into()
     }
 }
 

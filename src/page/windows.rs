@@ -5,9 +5,8 @@ use dataflows::views::WINDOWS;
 use super::api::totals_fields;
 use super::rows::{Field, Rows};
 use live::feed::{FeedWatch, epoch_of};
-use order_tables::{not_a_result, totals_of};
+use order_tables::{ResultError, not_a_result, totals_of};
 use orders::Layout;
-use store::error::StoreError;
 use store::read::{Direction, RangeRead, Selection};
 use store::value::{CellRef, KeyPart, KeyRef, KeyValue, NamedKey};
 
@@ -21,12 +20,12 @@ pub(super) const COLUMNS: &[&str] =
 /// The last windows, at most so many, of those that begin in `[from, to)`, ascending; no bound where there is none.
 ///
 /// # Errors
-/// [`StoreError`]: the table cannot be read, or a row is none of a result.
+/// [`ResultError`]: the table cannot be read, or a row is none of a result.
 pub(super) fn last_of(
     feed: &FeedWatch,
     (from, to): (Option<i64>, Option<i64>),
     limit: usize,
-) -> Result<Rows, StoreError> {
+) -> Result<Rows, ResultError> {
     let view = feed.store().view()?;
     let layout = feed.layout();
     let mut rows = Rows { columns: COLUMNS.to_vec(), epoch: epoch_of(&view)?, rows: Vec::new() };

@@ -7,7 +7,7 @@ use super::Store;
 use super::apply;
 use super::change::Write;
 use super::engine::Space;
-use super::error::StoreError;
+use super::error::{Halt, NoTable, WriteError};
 use super::format::{META_NOTE, TableId};
 use super::prepare::prepare;
 use super::transaction::Transaction;
@@ -15,7 +15,7 @@ use super::transaction::Transaction;
 /// What becomes true in one commit.
 #[derive(Debug, Default)]
 pub struct Append {
-    /// Tables by name that must still be these, or the commit is refused as [`StoreError::TableMissing`].
+    /// Tables by name that must still be these, or the commit is refused as [`NoTable`].
     pub tables: Vec<(String, TableId)>,
     /// Rows. No two of one row.
     pub writes: Vec<Write>,
@@ -28,10 +28,9 @@ pub struct Append {
 pub(crate) struct Reserved(Arc<RwLock<BTreeSet<String>>>);
 
 impl Reserved {
-    /// Refuses a caller's write to a reserved table.
-    pub(crate) fn check(&self, table: &str) -> Result<(), StoreError> {
-        let reserved = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        if reserved.contains(table) { Err(StoreError::Reserved(table.to_owned())) } else { Ok(()) }
+    /// Whether callers may not write this table.
+    pub(crate) fn contains(&self, table: &str) -> bool {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).contains(table)
     }
 
     fn set(&self, tables: BTreeSet<String>) {
@@ -41,7 +40,7 @@ impl Reserved {
 
 impl Store {
     /// Writes rows and notes in one commit, and returns its number once it is durable. Any error takes back all of it.
-    pub fn append(&self, append: Append) -> Result<u64, StoreError> {
+    pub fn append(&self, append: Append) -> Result<u64, WriteError> {
         let Append { tables, writes, notes } = append;
         let mut prepared = Vec::with_capacity(writes.len());
         for write in writes {
@@ -50,7 +49,7 @@ impl Store {
         self.transact(move |transaction| {
             for (name, id) in tables {
                 if transaction.table(&name)?.id != id {
-                    return Err(StoreError::TableMissing(name));
+                    return Err(NoTable(name).into());
                 }
             }
             for (index, prepared) in (0..).zip(prepared) {
@@ -64,8 +63,8 @@ impl Store {
     }
 
     /// From now on, rows and options of these tables, and of no others, are for the program itself to write: callers' writes
-    /// are refused as [`StoreError::Reserved`]. None frees them all. What was queued before is done before.
-    pub fn reserve(&self, tables: &[&str]) -> Result<(), StoreError> {
+    /// are refused as [`WriteError::Reserved`]. None frees them all. What was queued before is done before.
+    pub fn reserve(&self, tables: &[&str]) -> Result<(), Halt> {
         let tables = tables.iter().map(|table| (*table).to_owned()).collect();
         let reserved = self.reserved().clone();
         // On the commit thread, between requests.

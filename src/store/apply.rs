@@ -7,7 +7,7 @@ use super::change::{ColumnChange, Existence, Returning, RowChange, Write, Writte
 use super::check_key::values;
 use super::edit::{EditRef, apply as apply_edit, keep_versions, put_edit};
 use super::engine::{Bytes, Space};
-use super::error::StoreError;
+use super::error::{Damage, WriteError};
 use super::format::{META_AUTO, meta_key};
 use super::key::{partition, row_key};
 use super::log::{Action, LogPosition, Record, log_key};
@@ -25,7 +25,7 @@ pub(crate) fn apply(
     transaction: &mut Transaction<'_>,
     prepared: Prepared,
     index: u32,
-) -> Result<Written, StoreError> {
+) -> Result<Written, WriteError> {
     let table = transaction.table(prepared.table.name())?;
     // It was changed, or deleted and created again, since the write was prepared.
     let prepared =
@@ -39,10 +39,9 @@ pub(crate) fn apply(
 }
 
 /// The next value of a table's auto-increment column.
-fn next_value(transaction: &mut Transaction<'_>, table: &Table) -> Result<i64, StoreError> {
+fn next_value(transaction: &mut Transaction<'_>, table: &Table) -> Result<i64, WriteError> {
     let key = meta_key(META_AUTO, table.id);
-    let damaged =
-        || StoreError::Damaged(format!("last chosen key of table \"{}\" in the space meta", table.name()));
+    let damaged = || Damage(format!("last chosen key of table \"{}\" in the space meta", table.name()));
     let last = match transaction.get(Space::Meta, &key)? {
         Some(value) => i64::from_le_bytes(value.as_ref().try_into().map_err(|_| damaged())?),
         None => 0,
@@ -64,7 +63,7 @@ struct Turn<'t, 'g> {
 
 impl Turn<'_, '_> {
     /// Does it, and returns what the write asked to be told.
-    fn take(&mut self, row: Option<EncodedRow>) -> Result<Option<Row>, StoreError> {
+    fn take(&mut self, row: Option<EncodedRow>) -> Result<Option<Row>, WriteError> {
         let stored = self.stored()?;
         let before = match &stored {
             Some(stored) => Some(RowView::new(stored).map_err(|Malformed| self.damaged())?),
@@ -94,17 +93,17 @@ impl Turn<'_, '_> {
     }
 
     /// The row as it is stored; not looked for where nothing depends on it.
-    fn stored(&self) -> Result<Option<Bytes>, StoreError> {
+    fn stored(&self) -> Result<Option<Bytes>, WriteError> {
         let condition = &self.write.condition;
         let blind = matches!(self.write.change, RowChange::Put(_))
             && condition.existence == Existence::Ignore
             && condition.columns.is_none()
             && self.table.info.schema.stream.is_none();
-        if blind { Ok(None) } else { self.transaction.get(Space::Rows, &self.key) }
+        if blind { Ok(None) } else { Ok(self.transaction.get(Space::Rows, &self.key)?) }
     }
 
     /// The cells of the row that have not expired, if there is such a row; only that it is there, where nobody asks for more.
-    fn live<'a>(&self, before: Option<RowView<'a>>) -> Result<Option<Vec<CellRef<'a>>>, StoreError> {
+    fn live<'a>(&self, before: Option<RowView<'a>>) -> Result<Option<Vec<CellRef<'a>>>, WriteError> {
         let Some(before) = before else { return Ok(None) };
         let expiry = self.expiry();
         let updates = matches!(self.write.change, RowChange::Update(_));
@@ -120,7 +119,7 @@ impl Turn<'_, '_> {
         Ok((stored == 0 || !cells.is_empty()).then_some(cells))
     }
 
-    fn check_condition(&self, live: Option<&[CellRef<'_>]>) -> Result<(), StoreError> {
+    fn check_condition(&self, live: Option<&[CellRef<'_>]>) -> Result<(), WriteError> {
         let condition = &self.write.condition;
         let existence = match condition.existence {
             Existence::Ignore => true,
@@ -129,10 +128,10 @@ impl Turn<'_, '_> {
         };
         let columns = condition.columns.as_ref();
         let holds = existence && columns.is_none_or(|filter| filter.matches(live.unwrap_or_default()));
-        if holds { Ok(()) } else { Err(StoreError::ConditionFailed) }
+        if holds { Ok(()) } else { Err(WriteError::ConditionFailed) }
     }
 
-    fn put(&mut self, before: Option<RowView<'_>>, row: EncodedRow) -> Result<Option<Row>, StoreError> {
+    fn put(&mut self, before: Option<RowView<'_>>, row: EncodedRow) -> Result<Option<Row>, WriteError> {
         let EncodedRow { mut bytes, versions_at } = row;
         set_versions(&mut bytes, &versions_at, self.now_ms());
         self.store(before, Action::Put, None, bytes)
@@ -143,7 +142,7 @@ impl Turn<'_, '_> {
         before: Option<RowView<'_>>,
         live: Option<Vec<CellRef<'_>>>,
         columns: &[(String, ColumnChange)],
-    ) -> Result<Option<Row>, StoreError> {
+    ) -> Result<Option<Row>, WriteError> {
         let now_ms = self.now_ms();
         let absent = live.is_none();
         let mut cells = live.unwrap_or_default();
@@ -175,7 +174,7 @@ impl Turn<'_, '_> {
         self.store(before, Action::Update, Some(&edits), row)
     }
 
-    fn delete(&mut self, before: Option<RowView<'_>>) -> Result<Option<Row>, StoreError> {
+    fn delete(&mut self, before: Option<RowView<'_>>) -> Result<Option<Row>, WriteError> {
         if before.is_some() {
             self.log(before, Action::Delete, &[]);
             self.transaction.remove(Space::Rows, self.key.as_slice());
@@ -190,7 +189,7 @@ impl Turn<'_, '_> {
         action: Action,
         edits: Option<&[u8]>,
         mut row: Vec<u8>,
-    ) -> Result<Option<Row>, StoreError> {
+    ) -> Result<Option<Row>, WriteError> {
         if let Some((head, cells)) = row.split_first_chunk_mut::<ROW_HEAD_BYTES>() {
             *head = self.transaction.number().to_le_bytes();
             self.log(before, action, edits.unwrap_or(cells));
@@ -236,26 +235,20 @@ impl Turn<'_, '_> {
         Some(Row { key, cells: cells.map(|cell| cell.to_cell()).collect() })
     }
 
-    fn damaged(&self) -> StoreError {
-        StoreError::Damaged(format!("row {:?} of table \"{}\"", self.write.key, self.table.name()))
+    fn damaged(&self) -> Damage {
+        Damage(format!("row {:?} of table \"{}\"", self.write.key, self.table.name()))
     }
 }
 
 /// The sum of the newest version of a column and `by`.
-fn increment(cells: &[CellRef<'_>], name: &str, by: i64) -> Result<i64, StoreError> {
+fn increment(cells: &[CellRef<'_>], name: &str, by: i64) -> Result<i64, WriteError> {
     let start = cells.partition_point(|cell| cell.name < name);
     let value = match cells.get(start).filter(|cell| cell.name == name).map(|cell| cell.value) {
         None => 0,
         Some(ValueRef::Integer(value)) => value,
         Some(_) => {
-            return Err(StoreError::Invalid(format!(
-                "Column '{name}' can't be incremented: its value is not of type INTEGER."
-            )));
+            return Err(WriteError::NotAnInteger(name.to_owned()));
         }
     };
-    value.checked_add(by).ok_or_else(|| {
-        StoreError::Invalid(format!(
-            "Column '{name}' can't be incremented by {by}: the sum is beyond 64 bits."
-        ))
-    })
+    value.checked_add(by).ok_or_else(|| WriteError::Overflow { column: name.to_owned(), by })
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::engine::{Snapshot, Space};
-use super::error::StoreError;
+use super::error::{AutoIncrementError, CatalogError, Damage};
 use super::format::{META_NEXT_ID, META_PURGE, META_TABLE, META_TUNNEL, TableId, meta_key, table_key};
 use super::read::Direction;
 use super::schema::{
@@ -58,13 +58,13 @@ impl Table {
 pub(crate) type Tables = BTreeMap<String, Arc<Table>>;
 
 /// Reads all tables.
-pub(crate) fn load(snapshot: &dyn Snapshot) -> Result<Tables, StoreError> {
+pub(crate) fn load(snapshot: &dyn Snapshot) -> Result<Tables, Damage> {
     let mut tables = Tables::new();
     for entry in snapshot.scan(Space::Meta, &[META_TABLE], &[META_TABLE + 1], Direction::Forward) {
         let entry = entry?;
         let table: Table = serde_json::from_slice(&entry.value).map_err(|error| {
             let name = String::from_utf8_lossy(entry.key.get(1..).unwrap_or_default()).into_owned();
-            StoreError::Damaged(format!("description of table \"{name}\" in the space meta: {error}"))
+            Damage(format!("description of table \"{name}\" in the space meta: {error}"))
         })?;
         tables.insert(table.name().to_owned(), Arc::new(table));
     }
@@ -72,21 +72,21 @@ pub(crate) fn load(snapshot: &dyn Snapshot) -> Result<Tables, StoreError> {
 }
 
 /// Creates a table.
-pub(crate) fn create(transaction: &mut Transaction<'_>, mut schema: TableSchema) -> Result<(), StoreError> {
+pub(crate) fn create(transaction: &mut Transaction<'_>, mut schema: TableSchema) -> Result<(), CatalogError> {
     check_schema(&schema)?;
     if transaction.tables().contains_key(&schema.name) {
-        return Err(StoreError::TableExists(schema.name));
+        return Err(CatalogError::Exists(schema.name));
     }
     if transaction.tables().len() >= TABLES_MAX {
-        return Err(StoreError::TooManyTables);
+        return Err(CatalogError::TooManyTables);
     }
     let stream = schema.stream.take();
     let id = next_id(transaction)?;
     let mut info =
         TableInfo { schema, stream_id: None, stream_enabled_us: 0, created_us: transaction.now_us() };
     let switched = set_stream(transaction, &mut info, stream);
-    store(transaction, Table { id, info: Arc::new(info), logged_since: switched.unwrap_or_default() })
-        .map(drop)
+    store(transaction, Table { id, info: Arc::new(info), logged_since: switched.unwrap_or_default() })?;
+    Ok(())
 }
 
 /// Changes a table.
@@ -94,7 +94,7 @@ pub(crate) fn update(
     transaction: &mut Transaction<'_>,
     name: &str,
     update: TableUpdate,
-) -> Result<Arc<Table>, StoreError> {
+) -> Result<Arc<Table>, CatalogError> {
     let table = transaction.table(name)?;
     let (mut info, mut logged_since) = (TableInfo::clone(&table.info), table.logged_since);
     if let Some(options) = update.options {
@@ -108,27 +108,26 @@ pub(crate) fn update(
     if let Some(throughput) = update.throughput {
         info.schema.throughput = throughput;
     }
-    store(transaction, Table { id: table.id, info: Arc::new(info), logged_since })
+    Ok(store(transaction, Table { id: table.id, info: Arc::new(info), logged_since })?)
 }
 
 /// Switches a table's stream on where it is off: changes are logged from this commit on, its own included.
 pub(crate) fn switch_stream_on(
     transaction: &mut Transaction<'_>,
-    name: &str,
-) -> Result<Arc<Table>, StoreError> {
-    let table = transaction.table(name)?;
-    match table.info.schema.stream {
-        Some(_) => Ok(table),
-        None => {
-            let stream = Some(Some(StreamOptions { hours: STREAM_HOURS }));
-            update(transaction, name, TableUpdate { stream, ..TableUpdate::default() })
-        }
+    table: Arc<Table>,
+) -> Result<Arc<Table>, Damage> {
+    if table.info.schema.stream.is_some() {
+        return Ok(table);
     }
+    let mut info = TableInfo::clone(&table.info);
+    let switched = set_stream(transaction, &mut info, Some(StreamOptions { hours: STREAM_HOURS }));
+    let logged_since = switched.unwrap_or(table.logged_since);
+    store(transaction, Table { id: table.id, info: Arc::new(info), logged_since })
 }
 
 /// Deletes a table with its tunnels at once; its rows and log are no longer to be found, and are removed
 /// [by and by](super::purge).
-pub(crate) fn delete(transaction: &mut Transaction<'_>, name: &str) -> Result<(), StoreError> {
+pub(crate) fn delete(transaction: &mut Transaction<'_>, name: &str) -> Result<(), CatalogError> {
     let table = transaction.table(name)?;
     transaction.tables_mut().remove(name);
     transaction.remove(Space::Meta, table_key(name));
@@ -139,10 +138,9 @@ pub(crate) fn delete(transaction: &mut Transaction<'_>, name: &str) -> Result<()
     Ok(())
 }
 
-fn store(transaction: &mut Transaction<'_>, table: Table) -> Result<Arc<Table>, StoreError> {
-    let value = serde_json::to_vec(&table).map_err(|error| {
-        StoreError::Invalid(format!("description of table \"{}\": {error}", table.name()))
-    })?;
+fn store(transaction: &mut Transaction<'_>, table: Table) -> Result<Arc<Table>, Damage> {
+    let value = serde_json::to_vec(&table)
+        .map_err(|error| Damage(format!("description of table \"{}\": {error}", table.name())))?;
     let table = Arc::new(table);
     transaction.put(Space::Meta, table_key(table.name()), value);
     transaction.tables_mut().insert(table.name().to_owned(), table.clone());
@@ -173,15 +171,15 @@ fn set_stream(
     logged_since
 }
 
-fn next_id(transaction: &mut Transaction<'_>) -> Result<TableId, StoreError> {
-    let damaged = || StoreError::Damaged("the next table id in the space meta".to_owned());
+fn next_id(transaction: &mut Transaction<'_>) -> Result<TableId, CatalogError> {
+    let damaged = || Damage("the next table id in the space meta".to_owned());
     let id = match transaction.get(Space::Meta, META_NEXT_ID)? {
         Some(bytes) => u32::from_le_bytes(bytes.as_ref().try_into().map_err(|_| damaged())?),
         None => 1,
     };
     // The last one is kept free: a bound above all keys of a table is then never out of reach.
     if id >= u32::MAX - 1 {
-        return Err(StoreError::Invalid("all table ids of this store have been used".to_owned()));
+        return Err(CatalogError::NoMoreIds);
     }
     transaction.put(Space::Meta, META_NEXT_ID, (id + 1).to_le_bytes().to_vec());
     Ok(TableId(id))
@@ -195,81 +193,71 @@ fn is_name(name: &str) -> bool {
         && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
 }
 
-fn check_schema(schema: &TableSchema) -> Result<(), StoreError> {
-    let invalid = |message: String| Err(StoreError::Invalid(message));
+fn check_schema(schema: &TableSchema) -> Result<(), CatalogError> {
     if !is_name(&schema.name) {
-        return invalid(format!("Invalid table name: '{}'.", schema.name));
+        return Err(CatalogError::TableName(schema.name.clone()));
     }
     if !(1..=KEY_COLUMNS_MAX).contains(&schema.key.len()) {
-        return invalid(format!(
-            "The number of primary key columns must be in range: [1, {KEY_COLUMNS_MAX}]. Table: '{}', current: {}.",
-            schema.name,
-            schema.key.len()
-        ));
+        return Err(CatalogError::KeyColumns { table: schema.name.clone(), count: schema.key.len() });
     }
     for (place, column) in schema.key.iter().enumerate() {
-        if !is_name(&column.name) {
-            return invalid(format!("Invalid column name: '{}'.", column.name));
-        }
-        if schema.key.iter().take(place).any(|other| other.name == column.name) {
-            return invalid(format!("Duplicated primary key name: '{}'.", column.name));
-        }
-        if column.auto_increment && column.kind != KeyType::Integer {
-            return invalid(format!("AUTO_INCREMENT primary key column '{}' must be INTEGER.", column.name));
-        }
-        if column.auto_increment && place == 0 {
-            return invalid(format!(
-                "The first primary key column '{}' can't be AUTO_INCREMENT.",
-                column.name
-            ));
-        }
-        if column.auto_increment && schema.key.iter().take(place).any(|other| other.auto_increment) {
-            return invalid(format!(
-                "AUTO_INCREMENT primary key count must be at most 1, found '{}'.",
-                column.name
-            ));
-        }
+        check_key_column(column, schema.key.get(..place).unwrap_or_default())?;
     }
     for (place, (name, _)) in schema.defined_columns.iter().enumerate() {
         if name.is_empty() || name.len() > NAME_BYTES_MAX {
-            return invalid(format!("Invalid column name: '{name}'."));
+            return Err(CatalogError::ColumnName(name.clone()));
         }
         let taken = schema.key.iter().any(|column| column.name == *name)
             || schema.defined_columns.iter().take(place).any(|(other, _)| other == name);
         if taken {
-            return invalid(format!("Duplicated column name: '{name}'."));
+            return Err(CatalogError::ColumnTwice(name.clone()));
         }
     }
     check_options(&schema.options)?;
     schema.stream.as_ref().map_or(Ok(()), check_stream)
 }
 
-fn check_options(options: &TableOptions) -> Result<(), StoreError> {
-    let invalid = |message: String| Err(StoreError::Invalid(message));
+/// Checks a key column; `before` are those before it.
+fn check_key_column(column: &KeyColumn, before: &[KeyColumn]) -> Result<(), CatalogError> {
+    let name = || column.name.clone();
+    if !is_name(&column.name) {
+        return Err(CatalogError::ColumnName(name()));
+    }
+    if before.iter().any(|other| other.name == column.name) {
+        return Err(CatalogError::KeyColumnTwice(name()));
+    }
+    if !column.auto_increment {
+        return Ok(());
+    }
+    let error = if column.kind != KeyType::Integer {
+        AutoIncrementError::NotAnInteger
+    } else if before.is_empty() {
+        AutoIncrementError::First
+    } else if before.iter().any(|other| other.auto_increment) {
+        AutoIncrementError::Second
+    } else {
+        return Ok(());
+    };
+    Err(CatalogError::AutoIncrement { column: name(), error })
+}
+
+fn check_options(options: &TableOptions) -> Result<(), CatalogError> {
     if options.max_versions < 1 {
-        return invalid(format!("The value of max_versions must be positive: {}.", options.max_versions));
+        return Err(CatalogError::MaxVersions(options.max_versions));
     }
     if options.time_to_live_s != -1 && options.time_to_live_s < TIME_TO_LIVE_S_MIN {
-        return invalid(format!(
-            "The value of time_to_live must be -1, or at least {TIME_TO_LIVE_S_MIN} seconds: {}.",
-            options.time_to_live_s
-        ));
+        return Err(CatalogError::TimeToLive(options.time_to_live_s));
     }
     if options.version_deviation_s < 1 {
-        return invalid(format!(
-            "The value of deviation_cell_version_in_sec must be positive: {}.",
-            options.version_deviation_s
-        ));
+        return Err(CatalogError::VersionDeviation(options.version_deviation_s));
     }
     Ok(())
 }
 
-fn check_stream(stream: &StreamOptions) -> Result<(), StoreError> {
+fn check_stream(stream: &StreamOptions) -> Result<(), CatalogError> {
     if (1..=STREAM_HOURS_MAX).contains(&stream.hours) {
-        return Ok(());
+        Ok(())
+    } else {
+        Err(CatalogError::StreamHours(stream.hours))
     }
-    Err(StoreError::Invalid(format!(
-        "The value of expiration_time must be in range: [1, {STREAM_HOURS_MAX}] hours, current: {}.",
-        stream.hours
-    )))
 }

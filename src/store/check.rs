@@ -6,7 +6,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::catalog::Table;
 use super::engine::{Snapshot, Space};
-use super::error::StoreError;
+use super::error::Damage;
 use super::format::{CHANNELS, TableId};
 use super::key::{KeyReader, partition};
 use super::log::{self, LogEntry, LogPosition};
@@ -34,7 +34,7 @@ pub(crate) fn check_table(
     snapshot: &dyn Snapshot,
     table: &Table,
     checked: &mut Checked,
-) -> Result<(), StoreError> {
+) -> Result<(), Damage> {
     let mut logged = HashMap::new();
     let mut whole = table.logged_since > 0 && table.info.created_us == table.info.stream_enabled_us;
     for partition in 0..CHANNELS {
@@ -50,9 +50,8 @@ pub(crate) fn check_table(
     for entry in snapshot.scan(Space::Rows, &lower, &upper, Direction::Forward) {
         let entry = entry?;
         let key = key_values(&mut keys, table, &entry.key)?;
-        let unsound = |what: &str| {
-            Err(StoreError::Damaged(format!("row {:?} of table \"{}\" {what}", key.to_key(), table.name())))
-        };
+        let unsound =
+            |what: &str| Err(Damage(format!("row {:?} of table \"{}\" {what}", key.to_key(), table.name())));
         let readable = RowView::new(&entry.value).is_ok_and(|row| row.cells().all(|cell| cell.is_ok()));
         if !readable {
             return unsound("cannot be read");
@@ -66,7 +65,7 @@ pub(crate) fn check_table(
         checked.rows += 1;
     }
     if logged.into_values().any(|row| row.is_some()) {
-        return Err(StoreError::Damaged(format!("a row of table \"{}\" is in the log only", table.name())));
+        return Err(Damage(format!("a row of table \"{}\" is in the log only", table.name())));
     }
     checked.tables += 1;
     Ok(())
@@ -76,7 +75,7 @@ fn check_change(
     partition_of: u8,
     entry: &LogEntry,
     logged: &mut HashMap<Vec<u8>, Digest>,
-) -> Result<(), StoreError> {
+) -> Result<(), Damage> {
     let record = entry.record()?;
     let after = record.after().map_err(|Malformed| entry.damaged())?;
     let after = after.map(|cells| xxh3_64(&encode_row(entry.position.commit, cells)));

@@ -1,7 +1,7 @@
 //! Keys as callers name them, held against the schema of their table.
 
 use super::catalog::Table;
-use super::error::StoreError;
+use super::error::{KeyInput, KeyMismatch};
 use super::schema::{KEY_BYTES_MAX, KeyColumn};
 use super::value::{KeyPart, KeyRef, KeyType, KeyValue, NamedKey};
 
@@ -17,36 +17,32 @@ pub(crate) enum Allow {
 }
 
 /// Refuses a key whose columns are not those of the table, in order, or whose values do not fit them.
-pub(crate) fn check(table: &Table, key: &NamedKey, allow: Allow) -> Result<(), StoreError> {
+pub(crate) fn check(table: &Table, key: &NamedKey, allow: Allow) -> Result<(), KeyMismatch> {
     let columns = table.key();
     if key.len() != columns.len() {
-        return Err(StoreError::InvalidKey(format!(
-            "Validate PK size fail. Input: {}, Meta: {}. Table: '{}'.",
-            key.len(),
-            columns.len(),
-            table.name()
-        )));
+        let (table, expected, actual) = (table.name().to_owned(), columns.len(), key.len());
+        return Err(KeyMismatch::Count { table, expected, actual });
     }
     columns.iter().zip(key).try_for_each(|(column, (name, part))| {
         if *name != column.name {
-            return Err(StoreError::InvalidKey(format!(
-                "Validate PK name fail. Input: {name}, Meta: {}. Table: '{}'.",
-                column.name,
-                table.name()
-            )));
+            return Err(KeyMismatch::Name {
+                table: table.name().to_owned(),
+                expected: column.name.clone(),
+                actual: name.clone(),
+            });
         }
         check_part(table, column, part, allow)
     })
 }
 
-fn check_part(table: &Table, column: &KeyColumn, part: &KeyPart, allow: Allow) -> Result<(), StoreError> {
-    let invalid = |input: &str| {
-        Err(StoreError::InvalidKey(format!(
-            "Validate PK type fail. Input: {input}, Meta: {}. Column: '{}', table: '{}'.",
-            name(column.kind),
-            column.name,
-            table.name()
-        )))
+fn check_part(table: &Table, column: &KeyColumn, part: &KeyPart, allow: Allow) -> Result<(), KeyMismatch> {
+    let invalid = |actual: KeyInput| {
+        Err(KeyMismatch::Type {
+            table: table.name().to_owned(),
+            column: column.name.clone(),
+            expected: column.kind,
+            actual,
+        })
     };
     match part {
         KeyPart::Value(value) => {
@@ -56,31 +52,19 @@ fn check_part(table: &Table, column: &KeyColumn, part: &KeyPart, allow: Allow) -
                 KeyRef::Binary(value) => (KeyType::Binary, value.len()),
             };
             if kind != column.kind {
-                return invalid(name(kind));
+                return invalid(KeyInput::Value(kind));
             }
             if bytes > KEY_BYTES_MAX {
-                return Err(StoreError::Invalid(format!(
-                    "The length of primary key column: '{}' exceeds the MaxLength:{KEY_BYTES_MAX} \
-                     with CurrentLength:{bytes}.",
-                    column.name
-                )));
+                return Err(KeyMismatch::TooLong { column: column.name.clone(), bytes });
             }
             Ok(())
         }
         KeyPart::Min if allow == Allow::Bounds => Ok(()),
         KeyPart::Max if allow == Allow::Bounds => Ok(()),
         KeyPart::AutoIncrement if allow == Allow::AutoIncrement && column.auto_increment => Ok(()),
-        KeyPart::Min => invalid("INF_MIN"),
-        KeyPart::Max => invalid("INF_MAX"),
-        KeyPart::AutoIncrement => invalid("AUTO_INCREMENT"),
-    }
-}
-
-fn name(kind: KeyType) -> &'static str {
-    match kind {
-        KeyType::Integer => "INTEGER",
-        KeyType::String => "STRING",
-        KeyType::Binary => "BINARY",
+        KeyPart::Min => invalid(KeyInput::Min),
+        KeyPart::Max => invalid(KeyInput::Max),
+        KeyPart::AutoIncrement => invalid(KeyInput::AutoIncrement),
     }
 }
 

@@ -22,7 +22,7 @@ use super::Clock;
 use super::catalog::Tables;
 use super::engine::fjall::panic_message;
 use super::engine::{Batch, Engine, EngineError};
-use super::error::StoreError;
+use super::error::Halt;
 use super::stats::Counters;
 use super::transaction::{Group, Last, Transaction};
 
@@ -32,7 +32,7 @@ const GROUP_REQUESTS_MAX: usize = 256;
 const GROUP_BYTES_MAX: usize = 32 << 20;
 
 /// Answers a request once its group is durable, or has failed.
-pub(crate) type Finish = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+pub(crate) type Finish = Box<dyn FnOnce(Result<(), Halt>) + Send>;
 /// A request: what it does on the commit thread, and how it then answers.
 pub(crate) type Act = Box<dyn FnOnce(&mut Transaction<'_>) -> Finish + Send>;
 
@@ -48,6 +48,8 @@ enum Job {
 /// What the commit thread tells everybody.
 pub(crate) struct Published {
     tables: RwLock<Arc<Tables>>,
+    /// Held while the engine may show other tables than are published.
+    tables_change: RwLock<()>,
     failure: OnceLock<String>,
     last: watch::Sender<u64>,
     pub(super) counters: Counters,
@@ -57,6 +59,13 @@ impl Published {
     /// Tables as of the last commit.
     pub(crate) fn tables(&self) -> Arc<Tables> {
         self.tables.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What `look` sees of the engine, with the tables of the same commit. Waits for a commit that changes a table, if
+    /// one is under way.
+    pub(crate) fn with_tables<T>(&self, look: impl FnOnce() -> T) -> (T, Arc<Tables>) {
+        let _held = self.tables_change.read().unwrap_or_else(PoisonError::into_inner);
+        (look(), self.tables())
     }
 
     /// Why nothing more can be written, and what to do.
@@ -86,12 +95,12 @@ impl Published {
     }
 
     /// Why a request got no answer: its group panicked, or the store closed.
-    pub(crate) fn lost(&self) -> StoreError {
-        self.refusal().unwrap_or(StoreError::Closing)
+    pub(crate) fn lost(&self) -> Halt {
+        self.refusal().unwrap_or(Halt::Closing)
     }
 
-    fn refusal(&self) -> Option<StoreError> {
-        self.failure().map(|reason| StoreError::ReadOnly(reason.clone()))
+    fn refusal(&self) -> Option<Halt> {
+        self.failure().map(|reason| Halt::Failed(reason.clone()))
     }
 }
 
@@ -104,17 +113,17 @@ pub(crate) struct Submitter {
 
 impl Submitter {
     /// Queues a request of about `bytes`. Never blocks. Refused if the store is closing.
-    pub(crate) fn queue(&self, act: Act, bytes: usize) -> Result<(), StoreError> {
+    pub(crate) fn queue(&self, act: Act, bytes: usize) -> Result<(), Halt> {
         let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
         let sent = jobs.as_ref().is_some_and(|jobs| jobs.send(Job::Run { act, bytes }).is_ok());
         if sent { Ok(()) } else { Err(self.published.lost()) }
     }
 
     /// Runs `act` as one request, and returns once its group is durable. An error takes back all that it wrote.
-    pub(crate) fn transact<T: Send + 'static>(
+    pub(crate) fn transact<T: Send + 'static, E: From<Halt> + Send + 'static>(
         &self,
-        act: impl FnOnce(&mut Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
+        act: impl FnOnce(&mut Transaction<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E> {
         let (answer, answered) = channel();
         let published = self.published.clone();
         let act = move |transaction: &mut Transaction<'_>| -> Finish {
@@ -123,10 +132,10 @@ impl Submitter {
                 transaction.undo();
             }
             // Nobody is left to be told if sending fails.
-            Box::new(move |committed| drop(answer.send(committed.and(result))))
+            Box::new(move |committed| drop(answer.send(committed.map_err(E::from).and(result))))
         };
         self.queue(Box::new(act), 0)?;
-        answered.recv().unwrap_or_else(|_| Err(self.published.lost()))
+        answered.recv().unwrap_or_else(|_| Err(self.published.lost().into()))
     }
 }
 
@@ -148,6 +157,7 @@ impl Committer {
     ) -> std::io::Result<Committer> {
         let published = Arc::new(Published {
             tables: RwLock::new(Arc::new(tables)),
+            tables_change: RwLock::default(),
             failure: OnceLock::new(),
             last: watch::Sender::new(last.commit),
             counters: Counters::default(),
@@ -234,21 +244,25 @@ impl Worker {
             })
             .collect();
         let (tables_after, last) = (group.tables.clone(), group.last);
+        let published = self.published.clone();
+        let changed = !Arc::ptr_eq(&tables, &tables_after);
+        let held = changed.then(|| published.tables_change.write().unwrap_or_else(PoisonError::into_inner));
         let committed = match group.into_batch() {
             None => Ok(()),
             Some(batch) => self.commit_batch(batch).map_err(|error| {
                 self.published.fail(&error.to_string());
-                self.published.refusal().unwrap_or(StoreError::Closing)
+                self.published.refusal().unwrap_or(Halt::Closing)
             }),
         };
         if committed.is_ok() {
             self.published.counters.committed(last.commit - self.last.commit);
             self.last = last;
-            if !Arc::ptr_eq(&tables, &tables_after) {
+            if changed {
                 *self.published.tables.write().unwrap_or_else(PoisonError::into_inner) = tables_after;
             }
             self.published.last.send_if_modified(|seen| std::mem::replace(seen, last.commit) != last.commit);
         }
+        drop(held);
         finishes.into_iter().for_each(|finish| finish(committed.clone()));
     }
 
@@ -262,7 +276,7 @@ impl Worker {
     }
 
     /// Answers requests without running them: they run on nothing, and that is dropped.
-    fn refuse(&self, acts: Vec<Act>, refusal: &StoreError) {
+    fn refuse(&self, acts: Vec<Act>, refusal: &Halt) {
         for act in acts {
             let mut group = Group::new(self.engine.snapshot(), self.published.tables(), self.last);
             let finish = act(&mut Transaction::new(&mut group, self.clock.now_us()));

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::error::StoreError;
+use super::error::FilterTooLarge;
 use super::value::{CellRef, Value, ValueRef};
 
 /// Most conditions of one filter.
@@ -55,16 +55,14 @@ pub enum Filter {
 
 impl Filter {
     /// Refuses filters that are too large.
-    pub(crate) fn check(&self) -> Result<(), StoreError> {
+    pub(crate) fn check(&self) -> Result<(), FilterTooLarge> {
         let mut conditions = 0;
         self.count(1, &mut conditions)
     }
 
-    fn count(&self, depth: usize, conditions: &mut usize) -> Result<(), StoreError> {
+    fn count(&self, depth: usize, conditions: &mut usize) -> Result<(), FilterTooLarge> {
         if depth > FILTER_DEPTH_MAX {
-            return Err(StoreError::Invalid(format!(
-                "The depth of filter exceeds the max: {FILTER_DEPTH_MAX}."
-            )));
+            return Err(FilterTooLarge::Depth { max: FILTER_DEPTH_MAX });
         }
         match self {
             Filter::Not(filter) => filter.count(depth + 1, conditions),
@@ -74,9 +72,7 @@ impl Filter {
             Filter::Column { .. } | Filter::Page { .. } => {
                 *conditions += 1;
                 if *conditions > CONDITIONS_MAX {
-                    return Err(StoreError::Invalid(format!(
-                        "The count of filter exceeds the max: {CONDITIONS_MAX}."
-                    )));
+                    return Err(FilterTooLarge::Conditions { max: CONDITIONS_MAX });
                 }
                 Ok(())
             }

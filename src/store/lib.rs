@@ -15,6 +15,7 @@ mod apply;
 mod background;
 pub mod catalog;
 pub mod change;
+pub mod changes;
 mod check;
 mod check_key;
 mod commit;
@@ -28,7 +29,6 @@ mod lock;
 pub mod log;
 mod meta;
 mod options;
-pub mod page_of_changes;
 mod prepare;
 mod purge;
 pub mod read;
@@ -63,7 +63,7 @@ use self::change::{Write, Written};
 use self::commit::{Committer, Finish};
 use self::engine::fjall::FjallEngine;
 use self::engine::{Engine, Snapshot, Space};
-use self::error::{OpenError, StoreError};
+use self::error::{CatalogError, CloseError, Damage, Halt, NoTable, OpenError, ReadError, WriteError};
 use self::format::META_COMMIT;
 use self::lock::{Lock, Marker};
 use self::prepare::{Prepared, prepare};
@@ -104,18 +104,18 @@ struct Held {
 
 impl Inner {
     /// Ends the threads and makes everything durable.
-    fn close(&self) -> Result<(), StoreError> {
+    fn close(&self) -> Result<(), CloseError> {
         if let Some(background) = self.background.get() {
             // The last clone may go in an answer, on the commit thread, which the background may be waiting for.
             background.stop(!self.committer.is_current());
         }
         self.committer.stop();
         if let Some(reason) = self.committer.published.failure() {
-            return Err(StoreError::ReadOnly(reason.clone()));
+            return Err(CloseError::Failed(reason.clone()));
         }
         self.engine.sync()?;
         match self.held.as_ref().and_then(|held| held.marker.as_ref()) {
-            Some(marker) => marker.clear().map_err(|error| StoreError::Damaged(error.to_string())),
+            Some(marker) => marker.clear().map_err(|error| CloseError::NotSynced(Damage(error.to_string()))),
             None => Ok(()),
         }
     }
@@ -161,22 +161,19 @@ impl Store {
     }
 
     /// Starts on an engine.
-    fn start(
-        engine: Arc<dyn Engine>,
-        options: StoreOptions,
-        held: Option<Held>,
-    ) -> Result<Store, StoreError> {
+    fn start(engine: Arc<dyn Engine>, options: StoreOptions, held: Option<Held>) -> Result<Store, Damage> {
         let snapshot = engine.snapshot();
         let tables = catalog::load(snapshot.as_ref())?;
         let last = match snapshot.get(Space::Meta, META_COMMIT)? {
-            Some(bytes) => Last::decode(&bytes)
-                .ok_or_else(|| StoreError::Damaged("the last commit in the space meta".to_owned()))?,
+            Some(bytes) => {
+                Last::decode(&bytes).ok_or_else(|| Damage("the last commit in the space meta".to_owned()))?
+            }
             None => Last::default(),
         };
         drop(snapshot);
         let sync = options.durability == Durability::Synced;
         let clock = options.clock;
-        let thread = |error| StoreError::Damaged(format!("cannot start a thread: {error}"));
+        let thread = |error| Damage(format!("cannot start a thread: {error}"));
         let committer =
             Committer::start(engine.clone(), tables, last, sync, clock.clone()).map_err(thread)?;
         let submitter = committer.submitter().clone();
@@ -199,7 +196,7 @@ impl Store {
 
     /// Answers what was asked for so far, makes it durable, and refuses all further writes.
     /// The folder's lock is let go with the last clone.
-    pub fn close(&self) -> Result<(), StoreError> {
+    pub fn close(&self) -> Result<(), CloseError> {
         self.inner.close()
     }
 
@@ -209,7 +206,7 @@ impl Store {
     }
 
     /// Creates a table. Durable when it returns.
-    pub fn create_table(&self, schema: TableSchema) -> Result<(), StoreError> {
+    pub fn create_table(&self, schema: TableSchema) -> Result<(), CatalogError> {
         self.transact(|transaction| catalog::create(transaction, schema))
     }
 
@@ -219,22 +216,24 @@ impl Store {
     }
 
     /// What a table is.
-    pub fn table(&self, name: &str) -> Result<Arc<TableInfo>, StoreError> {
+    pub fn table(&self, name: &str) -> Result<Arc<TableInfo>, NoTable> {
         self.find_table(name).map(|table| table.info.clone())
     }
 
     /// Changes a table. Durable when it returns.
-    pub fn update_table(&self, name: &str, update: TableUpdate) -> Result<Arc<TableInfo>, StoreError> {
+    pub fn update_table(&self, name: &str, update: TableUpdate) -> Result<Arc<TableInfo>, CatalogError> {
         let (name, reserved) = (name.to_owned(), self.inner.reserved.clone());
         self.transact(move |transaction| {
-            update.options.map_or(Ok(()), |_| reserved.check(&name))?;
+            if update.options.is_some() && reserved.contains(&name) {
+                return Err(CatalogError::Reserved(name));
+            }
             catalog::update(transaction, &name, update)
         })
         .map(|table| table.info.clone())
     }
 
     /// Deletes a table with its rows, its log and its tunnels. Durable when it returns; the space is freed by and by.
-    pub fn delete_table(&self, name: &str) -> Result<(), StoreError> {
+    pub fn delete_table(&self, name: &str) -> Result<(), CatalogError> {
         let name = name.to_owned();
         self.transact(move |transaction| catalog::delete(transaction, &name))?;
         if let Some(background) = self.inner.background.get() {
@@ -250,17 +249,17 @@ impl Store {
     pub fn write(
         &self,
         writes: Vec<Write>,
-        done: impl FnOnce(Vec<Result<Written, StoreError>>) + Send + 'static,
+        done: impl FnOnce(Vec<Result<Written, WriteError>>) + Send + 'static,
     ) {
         let tables = self.inner.committer.published.tables();
         let count = writes.len();
         let mut bytes = 0;
-        let prepared: Vec<Result<Prepared, StoreError>> = writes
+        let prepared: Vec<Result<Prepared, WriteError>> = writes
             .into_iter()
             .map(|write| {
                 bytes += write.bytes();
                 let table = tables.get(&write.table).cloned();
-                prepare(table.ok_or_else(|| StoreError::TableMissing(write.table.clone()))?, write)
+                prepare(table.ok_or_else(|| NoTable(write.table.clone()))?, write)
             })
             .collect();
         // Until the request is queued, its caller is here to be told.
@@ -273,31 +272,31 @@ impl Store {
             Box::new(move |committed| {
                 let answers = match committed {
                     Ok(()) => answers,
-                    Err(error) => vec![Err(error); answers.len()],
+                    Err(halt) => vec![Err(halt.into()); answers.len()],
                 };
                 if let Some(done) = take(&answer) {
                     done(answers);
                 }
             })
         };
-        if let Err(error) = self.inner.committer.submitter().queue(Box::new(act), bytes)
+        if let Err(halt) = self.inner.committer.submitter().queue(Box::new(act), bytes)
             && let Some(done) = take(&done)
         {
-            done(vec![Err(error); count]);
+            done(vec![Err(halt.into()); count]);
         }
     }
 
     /// As [`Store::write`], and waits.
-    pub fn write_and_wait(&self, writes: Vec<Write>) -> Vec<Result<Written, StoreError>> {
+    pub fn write_and_wait(&self, writes: Vec<Write>) -> Vec<Result<Written, WriteError>> {
         let count = writes.len();
         let (answer, answered) = channel();
         // Nobody is left to be told if sending fails.
         self.write(writes, move |answers| drop(answer.send(answers)));
-        answered.recv().unwrap_or_else(|_| vec![Err(self.inner.committer.published.lost()); count])
+        answered.recv().unwrap_or_else(|_| vec![Err(self.inner.committer.published.lost().into()); count])
     }
 
     /// Reads one row. `None` if it is not there, or has nothing of what the selection asks for.
-    pub fn get(&self, table: &str, key: &NamedKey, selection: &Selection) -> Result<Option<Row>, StoreError> {
+    pub fn get(&self, table: &str, key: &NamedKey, selection: &Selection) -> Result<Option<Row>, ReadError> {
         let table = self.find_table(table)?;
         rows::get(self.snapshot().as_ref(), &table, key, selection, self.inner.clock.now_us() / 1_000)
     }
@@ -310,14 +309,14 @@ impl Store {
         &self,
         read: &RangeRead,
         emit: &mut dyn FnMut(&[KeyRef<'_>], &[CellRef<'_>]) -> usize,
-    ) -> Result<Option<PrimaryKey>, StoreError> {
+    ) -> Result<Option<PrimaryKey>, ReadError> {
         let table = self.find_table(&read.table)?;
         rows::range(self.snapshot().as_ref(), &table, read, self.inner.clock.now_us() / 1_000, emit)
     }
 
     /// Reads everything, and sees that the rows of each table are what its log has made them, as far as it reaches back.
     /// Takes memory for the keys in the log of one table.
-    pub fn check(&self) -> Result<Checked, StoreError> {
+    pub fn check(&self) -> Result<Checked, Damage> {
         let snapshot = self.snapshot();
         let mut checked = Checked::default();
         for table in catalog::load(snapshot.as_ref())?.values() {
@@ -352,16 +351,16 @@ impl Store {
     }
 
     /// A table as of the last commit.
-    pub fn find_table(&self, name: &str) -> Result<Arc<Table>, StoreError> {
+    pub fn find_table(&self, name: &str) -> Result<Arc<Table>, NoTable> {
         let tables = self.inner.committer.published.tables();
-        tables.get(name).cloned().ok_or_else(|| StoreError::TableMissing(name.to_owned()))
+        tables.get(name).cloned().ok_or_else(|| NoTable(name.to_owned()))
     }
 
     /// Runs `act` on the commit thread as one request, and returns once its group is durable. An error takes back all that it wrote.
-    pub(crate) fn transact<T: Send + 'static>(
+    pub(crate) fn transact<T: Send + 'static, E: From<Halt> + Send + 'static>(
         &self,
-        act: impl FnOnce(&mut Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
+        act: impl FnOnce(&mut Transaction<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E> {
         self.inner.committer.submitter().transact(act)
     }
 
@@ -374,13 +373,16 @@ impl Store {
 /// Applies the writes of a request, each by itself.
 fn apply_all(
     transaction: &mut Transaction<'_>,
-    prepared: Vec<Result<Prepared, StoreError>>,
+    prepared: Vec<Result<Prepared, WriteError>>,
     reserved: &Reserved,
-) -> Vec<Result<Written, StoreError>> {
+) -> Vec<Result<Written, WriteError>> {
     let mut answers = Vec::with_capacity(prepared.len());
     for (index, prepared) in (0..).zip(prepared) {
         answers.push(prepared.and_then(|prepared| {
-            reserved.check(prepared.table.name())?;
+            let table = prepared.table.name();
+            if reserved.contains(table) {
+                return Err(WriteError::Reserved(table.to_owned()));
+            }
             apply::apply(transaction, prepared, index)
         }));
     }

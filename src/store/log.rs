@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::catalog::Table;
 use super::edit::{EditRef, Edits, apply, keep_versions};
 use super::engine::{Bytes, Entry, Scan, Snapshot, Space};
-use super::error::StoreError;
+use super::error::Damage;
 use super::format::{META_LOG_START, TableId, meta_key};
 use super::meta::Meta;
 use super::read::Direction;
@@ -145,20 +145,31 @@ impl<'a> Record<'a> {
 
     /// The cells of the row after the change; `None` where it went.
     pub(crate) fn after(&self) -> Result<Option<Vec<CellRef<'a>>>, Malformed> {
+        let mut cells = Vec::new();
+        Ok(self.after_into(&mut cells)?.then_some(cells))
+    }
+
+    /// Puts the cells of the row after the change into `cells`, which is empty. False where the row went.
+    pub(crate) fn after_into(&self, cells: &mut Vec<CellRef<'a>>) -> Result<bool, Malformed> {
         match self.action {
-            Action::Put => Cells::new(self.changed).collect::<Result<_, _>>().map(Some),
-            Action::Delete => Ok(None),
+            Action::Put => {
+                for cell in Cells::new(self.changed) {
+                    cells.push(cell?);
+                }
+            }
+            Action::Delete => return Ok(false),
             Action::Update => {
-                let mut cells = match &self.before {
-                    Some(before) => before.cells().collect::<Result<Vec<_>, _>>()?,
-                    None => Vec::new(),
-                };
-                cells.retain(|cell| cell.version > self.expired_ms);
-                Edits::new(self.changed).try_for_each(|edit| edit.map(|edit| apply(&mut cells, edit)))?;
-                keep_versions(&mut cells, self.versions_max as usize);
-                Ok(Some(cells))
+                for cell in self.before.iter().flat_map(|before| before.cells()) {
+                    let cell = cell?;
+                    if cell.version > self.expired_ms {
+                        cells.push(cell);
+                    }
+                }
+                Edits::new(self.changed).try_for_each(|edit| edit.map(|edit| apply(cells, edit)))?;
+                keep_versions(cells, self.versions_max as usize);
             }
         }
+        Ok(true)
     }
 }
 
@@ -170,23 +181,22 @@ pub(crate) struct LogEntry {
 }
 
 impl LogEntry {
-    fn new(entry: Entry) -> Result<LogEntry, StoreError> {
+    fn new(entry: Entry) -> Result<LogEntry, Damage> {
         let position = entry.key.get(KEY_HEAD_BYTES..).ok_or(Malformed).and_then(LogPosition::decode);
-        let position = position.map_err(|Malformed| {
-            StoreError::Damaged(format!("a key {:02x?} in the space log", &*entry.key))
-        })?;
+        let position =
+            position.map_err(|Malformed| Damage(format!("a key {:02x?} in the space log", &*entry.key)))?;
         Ok(LogEntry { position, value: entry.value })
     }
 
     /// What it says.
-    pub(crate) fn record(&self) -> Result<Record<'_>, StoreError> {
+    pub(crate) fn record(&self) -> Result<Record<'_>, Damage> {
         Record::decode(&self.value).map_err(|Malformed| self.damaged())
     }
 
     /// That it cannot be read.
-    pub(crate) fn damaged(&self) -> StoreError {
+    pub(crate) fn damaged(&self) -> Damage {
         let LogPosition { commit, index } = self.position;
-        StoreError::Damaged(format!("the change of row {index} of commit {commit} in the space log"))
+        Damage(format!("the change of row {index} of commit {commit} in the space log"))
     }
 }
 
@@ -196,10 +206,10 @@ pub(crate) struct LogScan {
 }
 
 impl Iterator for LogScan {
-    type Item = Result<LogEntry, StoreError>;
+    type Item = Result<LogEntry, Damage>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        Some(self.entries.next()?.map_err(StoreError::from).and_then(LogEntry::new))
+        Some(self.entries.next()?.map_err(Damage::from).and_then(LogEntry::new))
     }
 }
 
@@ -222,10 +232,10 @@ pub(crate) fn start(
     meta: &(impl Meta + ?Sized),
     table: &Table,
     partition: u8,
-) -> Result<LogPosition, StoreError> {
+) -> Result<LogPosition, Damage> {
     let Some(value) = meta.value(&start_key(table.id, partition))? else { return Ok(LogPosition::default()) };
     LogPosition::decode(&value).map_err(|Malformed| {
-        StoreError::Damaged(format!("where the log of table \"{}\" starts, in the space meta", table.name()))
+        Damage(format!("where the log of table \"{}\" starts, in the space meta", table.name()))
     })
 }
 
@@ -235,7 +245,7 @@ pub(crate) fn first_kept(
     meta: &(impl Meta + ?Sized),
     table: &Table,
     partition: u8,
-) -> Result<Option<LogPosition>, StoreError> {
+) -> Result<Option<LogPosition>, Damage> {
     if table.info.schema.stream.is_none() {
         return Ok(None);
     }
@@ -259,7 +269,7 @@ pub(crate) fn cut(
     partition: u8,
     keep: LogPosition,
     changes_max: usize,
-) -> Result<Cut, StoreError> {
+) -> Result<Cut, Damage> {
     // What an earlier request of the group cut is still in the snapshot; its start is not.
     let start = start(transaction, table, partition)?;
     let mut removed = Vec::new();

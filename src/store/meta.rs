@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::engine::{Bytes, Snapshot, Space};
-use super::error::StoreError;
+use super::error::Damage;
 use super::format::after_prefix;
 use super::read::Direction;
 use super::transaction::Transaction;
@@ -14,44 +14,43 @@ use super::transaction::Transaction;
 /// What the space `meta` holds: as a snapshot shows it, or as of now within a group.
 pub(crate) trait Meta {
     /// The value of a key.
-    fn value(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError>;
+    fn value(&self, key: &[u8]) -> Result<Option<Bytes>, Damage>;
 
     /// All entries whose keys start with `prefix`.
-    fn entries(&self, prefix: &[u8]) -> Result<BTreeMap<Bytes, Bytes>, StoreError>;
+    fn entries(&self, prefix: &[u8]) -> Result<BTreeMap<Bytes, Bytes>, Damage>;
 
     /// A record; none where there is none.
-    fn record<T: DeserializeOwned>(&self, key: &[u8]) -> Result<Option<T>, StoreError> {
+    fn record<T: DeserializeOwned>(&self, key: &[u8]) -> Result<Option<T>, Damage> {
         self.value(key)?.map(|bytes| parse(key, &bytes)).transpose()
     }
 }
 
 impl Meta for dyn Snapshot + '_ {
-    fn value(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
+    fn value(&self, key: &[u8]) -> Result<Option<Bytes>, Damage> {
         Ok(self.get(Space::Meta, key)?)
     }
 
-    fn entries(&self, prefix: &[u8]) -> Result<BTreeMap<Bytes, Bytes>, StoreError> {
+    fn entries(&self, prefix: &[u8]) -> Result<BTreeMap<Bytes, Bytes>, Damage> {
         let upper = after_prefix(prefix).unwrap_or_default();
         let entries = self.scan(Space::Meta, prefix, &upper, Direction::Forward);
-        entries.map(|entry| entry.map(|entry| (entry.key, entry.value)).map_err(StoreError::from)).collect()
+        entries.map(|entry| entry.map(|entry| (entry.key, entry.value)).map_err(Damage::from)).collect()
     }
 }
 
 impl Meta for Transaction<'_> {
-    fn value(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
+    fn value(&self, key: &[u8]) -> Result<Option<Bytes>, Damage> {
         self.get(Space::Meta, key)
     }
 
-    fn entries(&self, prefix: &[u8]) -> Result<BTreeMap<Bytes, Bytes>, StoreError> {
+    fn entries(&self, prefix: &[u8]) -> Result<BTreeMap<Bytes, Bytes>, Damage> {
         self.list(prefix)
     }
 }
 
 /// Reads a record's bytes.
-pub(crate) fn parse<T: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Result<T, StoreError> {
-    serde_json::from_slice(bytes).map_err(|error| {
-        StoreError::Damaged(format!("record {} of the space meta: {error}", key.escape_ascii()))
-    })
+pub(crate) fn parse<T: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Result<T, Damage> {
+    serde_json::from_slice(bytes)
+        .map_err(|error| Damage(format!("record {} of the space meta: {error}", key.escape_ascii())))
 }
 
 /// Writes a record.
@@ -59,9 +58,9 @@ pub(crate) fn put<T: Serialize>(
     transaction: &mut Transaction<'_>,
     key: Vec<u8>,
     record: &T,
-) -> Result<(), StoreError> {
+) -> Result<(), Damage> {
     let bytes = serde_json::to_vec(record)
-        .map_err(|error| StoreError::Invalid(format!("record {}: {error}", key.escape_ascii())))?;
+        .map_err(|error| Damage(format!("record {}: {error}", key.escape_ascii())))?;
     transaction.put(Space::Meta, key, bytes);
     Ok(())
 }

@@ -6,7 +6,7 @@ use super::catalog::Table;
 use super::change::{ColumnChange, RowChange, Write};
 use super::check_key::{Allow, check, values};
 use super::edit::cell_order;
-use super::error::StoreError;
+use super::error::WriteError;
 use super::filter::Filter;
 use super::key::row_key;
 use super::row::{ROW_HEAD_BYTES, put_cell};
@@ -36,7 +36,7 @@ pub(crate) struct EncodedRow {
 }
 
 /// Checks a write against its table, and encodes what does not depend on when it is its turn.
-pub(crate) fn prepare(table: Arc<Table>, write: Write) -> Result<Prepared, StoreError> {
+pub(crate) fn prepare(table: Arc<Table>, write: Write) -> Result<Prepared, WriteError> {
     let allow = if matches!(write.change, RowChange::Put(_)) { Allow::AutoIncrement } else { Allow::Values };
     check(&table, &write.key, allow)?;
     if let Some(filter) = &write.condition.columns {
@@ -53,10 +53,7 @@ pub(crate) fn prepare(table: Arc<Table>, write: Write) -> Result<Prepared, Store
         RowChange::Update(columns) => {
             check_columns(&table, columns)?;
             if columns.is_empty() {
-                return Err(StoreError::Invalid(format!(
-                    "Attribute column is missing. Table: '{}'.",
-                    table.name()
-                )));
+                return Err(WriteError::NoColumns(table.name().to_owned()));
             }
             None
         }
@@ -81,7 +78,7 @@ pub(crate) fn encode_put(
     columns: &[(String, ColumnChange)],
     options: &TableOptions,
     now_ms: i64,
-) -> Result<EncodedRow, StoreError> {
+) -> Result<EncodedRow, WriteError> {
     let mut cells: Vec<(CellRef<'_>, bool)> = Vec::with_capacity(columns.len());
     for (name, change) in columns {
         if let ColumnChange::Put { value, version } = change {
@@ -118,54 +115,40 @@ pub(crate) fn encode_put(
 }
 
 /// Refuses rows that are too large.
-pub(crate) fn check_row_bytes(bytes: usize) -> Result<(), StoreError> {
+pub(crate) fn check_row_bytes(bytes: usize) -> Result<(), WriteError> {
     if bytes <= ROW_BYTES_MAX {
         return Ok(());
     }
-    Err(StoreError::RowTooLarge(format!(
-        "The total data size of a row exceeds the limit, limit size: {ROW_BYTES_MAX}, data size: {bytes}."
-    )))
+    Err(WriteError::RowTooLarge(bytes))
 }
 
 /// Refuses changes of columns where whole rows are written.
-fn check_puts(columns: &[(String, ColumnChange)]) -> Result<(), StoreError> {
+fn check_puts(columns: &[(String, ColumnChange)]) -> Result<(), WriteError> {
     let other = columns.iter().find(|(_, change)| !matches!(change, ColumnChange::Put { .. }));
-    other.map_or(Ok(()), |(name, _)| {
-        Err(StoreError::Invalid(format!(
-            "Column '{name}' can't be deleted or incremented by a put; update the row instead."
-        )))
-    })
+    other.map_or(Ok(()), |(name, _)| Err(WriteError::NotAPut(name.clone())))
 }
 
-fn check_condition(filter: &Filter) -> Result<(), StoreError> {
+fn check_condition(filter: &Filter) -> Result<(), WriteError> {
     if filter.page().is_some() {
-        return Err(StoreError::Invalid("A column condition can't be a ColumnPaginationFilter.".to_owned()));
+        return Err(WriteError::PageAsCondition);
     }
-    filter.check()
+    Ok(filter.check()?)
 }
 
-fn check_columns(table: &Table, columns: &[(String, ColumnChange)]) -> Result<(), StoreError> {
+fn check_columns(table: &Table, columns: &[(String, ColumnChange)]) -> Result<(), WriteError> {
     if columns.len() > WRITE_COLUMNS_MAX {
-        return Err(StoreError::Invalid(format!(
-            "The number of attribute columns exceeds the limit, limit count: {WRITE_COLUMNS_MAX}, \
-             column count: {}.",
-            columns.len()
-        )));
+        return Err(WriteError::TooManyColumns(columns.len()));
     }
     columns.iter().try_for_each(|(name, change)| check_column(table, name, change))
 }
 
-fn check_column(table: &Table, name: &str, change: &ColumnChange) -> Result<(), StoreError> {
-    let invalid = |message: String| Err(StoreError::Invalid(message));
+fn check_column(table: &Table, name: &str, change: &ColumnChange) -> Result<(), WriteError> {
+    let column = || name.to_owned();
     if name.is_empty() || name.len() > NAME_BYTES_MAX {
-        return invalid(format!(
-            "The length of column name must be in range: [1, {NAME_BYTES_MAX}], current length: {}, \
-             column: '{name}'.",
-            name.len()
-        ));
+        return Err(WriteError::ColumnName(column()));
     }
     if table.key().iter().any(|column| column.name == name) {
-        return invalid(format!("Attribute column '{name}' has the name of a primary key column."));
+        return Err(WriteError::IsKeyColumn(column()));
     }
     if let ColumnChange::Put { value, .. } = change {
         let bytes = match value.borrow() {
@@ -174,19 +157,14 @@ fn check_column(table: &Table, name: &str, change: &ColumnChange) -> Result<(), 
             _ => 0,
         };
         if bytes > VALUE_BYTES_MAX {
-            return invalid(format!(
-                "The length of attribute column: '{name}' exceeds the MaxLength:{VALUE_BYTES_MAX} \
-                 with CurrentLength:{bytes}."
-            ));
+            return Err(WriteError::ValueTooLong { column: column(), bytes });
         }
     }
     match change {
         ColumnChange::Put { version: Some(version), .. } | ColumnChange::DeleteVersion(version)
             if !(0..VERSION_MS_MAX).contains(version) =>
         {
-            invalid(format!(
-                "Timestamp must be in range [0, INT64_MAX/1000). Column: '{name}', current: {version}."
-            ))
+            Err(WriteError::Version { column: column(), version: *version })
         }
         _ => Ok(()),
     }

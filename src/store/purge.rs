@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError};
 
 use super::commit::Submitter;
-use super::engine::{Bytes, Engine, Space};
-use super::error::StoreError;
+use super::engine::{Bytes, Engine, EngineError, Space};
+use super::error::{CatalogError, Halt};
 use super::format::{META_AUTO, META_LOG_START, META_PURGE, META_TUNNEL, TableId, after_prefix, meta_key};
 use super::read::Direction;
 
@@ -22,7 +22,7 @@ pub(crate) struct Purge {
 
 impl Purge {
     /// Removes what all deleted tables left behind, until it is to end.
-    pub(crate) fn all(&self) -> Result<(), StoreError> {
+    pub(crate) fn all(&self) -> Result<(), CatalogError> {
         let snapshot = self.engine.snapshot();
         let tables = snapshot.scan(Space::Meta, &[META_PURGE], &[META_PURGE + 1], Direction::Forward);
         for table in tables {
@@ -35,7 +35,7 @@ impl Purge {
     }
 
     /// Removes all of a table, and last the note that it is to be removed.
-    fn purge(&self, table: TableId) -> Result<(), StoreError> {
+    fn purge(&self, table: TableId) -> Result<(), CatalogError> {
         self.remove(Space::Rows, &table.bytes())?;
         self.remove(Space::Log, &table.bytes())?;
         for kind in [META_AUTO, META_LOG_START, META_TUNNEL] {
@@ -49,7 +49,7 @@ impl Purge {
     }
 
     /// Removes all keys that start with `prefix`.
-    fn remove(&self, space: Space, prefix: &[u8]) -> Result<(), StoreError> {
+    fn remove(&self, space: Space, prefix: &[u8]) -> Result<(), CatalogError> {
         let snapshot = self.engine.snapshot();
         let upper = after_prefix(prefix).unwrap_or_default();
         let mut entries = snapshot.scan(space, prefix, &upper, Direction::Forward);
@@ -58,16 +58,16 @@ impl Purge {
                 .by_ref()
                 .take(KEYS_MAX)
                 .map(|entry| entry.map(|entry| entry.key))
-                .collect::<Result<_, _>>()?;
+                .collect::<Result<_, EngineError>>()?;
             if keys.is_empty() {
                 return Ok(());
             }
             self.submitter.transact(move |transaction| {
                 keys.into_iter().for_each(|key| transaction.remove(space, key));
-                Ok(())
+                Ok::<_, Halt>(())
             })?;
             if self.is_stopped() {
-                return Err(StoreError::Closing);
+                return Err(Halt::Closing.into());
             }
         }
     }

@@ -3,7 +3,7 @@
 use super::catalog::Table;
 use super::check_key::{Allow, check, values};
 use super::engine::{Entry, Snapshot, Space};
-use super::error::StoreError;
+use super::error::{Damage, ReadError};
 use super::key::{KeyReader, KeyRefs, Side, bound, row_key};
 use super::read::{Direction, PAGE_BYTES_MAX, PAGE_ROWS_MAX, RangeRead, Selection};
 use super::row::{Malformed, RowView};
@@ -25,12 +25,12 @@ pub(crate) fn get(
     key: &NamedKey,
     selection: &Selection,
     now_ms: i64,
-) -> Result<Option<Row>, StoreError> {
+) -> Result<Option<Row>, ReadError> {
     check(table, key, Allow::Values)?;
     let selector = Selector::new(selection, table, now_ms)?;
     let stored_key = row_key(table.id, values(key, 0));
     let Some(value) = snapshot.get(Space::Rows, &stored_key)? else { return Ok(None) };
-    let damaged = |Malformed| StoreError::Damaged(format!("row {key:?} of table \"{}\"", table.name()));
+    let damaged = |Malformed| Damage(format!("row {key:?} of table \"{}\"", table.name()));
     let row = RowView::new(&value).map_err(damaged)?;
     let mut cells = Vec::new();
     if !selector.select(row.cells(), &mut cells).map_err(damaged)? {
@@ -47,12 +47,12 @@ pub(crate) fn range(
     read: &RangeRead,
     now_ms: i64,
     emit: &mut dyn FnMut(&[KeyRef<'_>], &[CellRef<'_>]) -> usize,
-) -> Result<Option<PrimaryKey>, StoreError> {
+) -> Result<Option<PrimaryKey>, ReadError> {
     let (lower, upper) = bounds(table, read)?;
     let selector = Selector::new(&read.selection, table, now_ms)?;
     let rows_max = read.rows_max.unwrap_or(PAGE_ROWS_MAX).min(PAGE_ROWS_MAX);
     if rows_max == 0 {
-        return Err(StoreError::Invalid("The limit must be greater than 0.".to_owned()));
+        return Err(ReadError::NoRows);
     }
     let mut keys = KeyReader::default();
     let mut memory: Vec<CellRef<'_>> = Vec::new();
@@ -69,9 +69,7 @@ pub(crate) fn range(
         }
         seen_rows += 1;
         seen_bytes += key.len() + value.len();
-        let damaged = |Malformed| {
-            StoreError::Damaged(format!("row {:?} of table \"{}\"", row_key.to_key(), table.name()))
-        };
+        let damaged = |Malformed| Damage(format!("row {:?} of table \"{}\"", row_key.to_key(), table.name()));
         let mut cells = recycle(memory);
         let row = RowView::new(&value).map_err(damaged)?;
         if selector.select(row.cells(), &mut cells).map_err(damaged)? {
@@ -88,15 +86,15 @@ pub(crate) fn key_values<'a>(
     reader: &'a mut KeyReader,
     table: &Table,
     key: &'a [u8],
-) -> Result<KeyRefs<'a>, StoreError> {
+) -> Result<KeyRefs<'a>, Damage> {
     let columns: &[KeyColumn] = table.key();
-    key.get(TABLE_BYTES..).and_then(|key| reader.read(columns, key)).ok_or_else(|| {
-        StoreError::Damaged(format!("a key {key:02x?} of table \"{}\" in the space rows", table.name()))
-    })
+    key.get(TABLE_BYTES..)
+        .and_then(|key| reader.read(columns, key))
+        .ok_or_else(|| Damage(format!("a key {key:02x?} of table \"{}\" in the space rows", table.name())))
 }
 
 /// The same memory, empty, for cells of another row: the standard library collects in place.
-fn recycle<'b>(mut cells: Vec<CellRef<'_>>) -> Vec<CellRef<'b>> {
+pub(crate) fn recycle<'b>(mut cells: Vec<CellRef<'_>>) -> Vec<CellRef<'b>> {
     cells.clear();
     cells
         .into_iter()
@@ -105,7 +103,7 @@ fn recycle<'b>(mut cells: Vec<CellRef<'_>>) -> Vec<CellRef<'b>> {
 }
 
 /// The bytes from and below which a range lies.
-fn bounds(table: &Table, read: &RangeRead) -> Result<(Vec<u8>, Vec<u8>), StoreError> {
+fn bounds(table: &Table, read: &RangeRead) -> Result<(Vec<u8>, Vec<u8>), ReadError> {
     check(table, &read.start, Allow::Bounds)?;
     check(table, &read.end, Allow::Bounds)?;
     let start: Vec<KeyPart> = read.start.iter().map(|(_, part)| part.clone()).collect();
@@ -118,14 +116,7 @@ fn bounds(table: &Table, read: &RangeRead) -> Result<(Vec<u8>, Vec<u8>), StoreEr
         Direction::Backward if order.is_gt() => {
             Ok((bound(table.id, &end, Side::Above), bound(table.id, &start, Side::Above)))
         }
-        Direction::Forward => Err(StoreError::Invalid(format!(
-            "Begin key must less than end key in FORWARD. Table: '{}'.",
-            table.name()
-        ))),
-        Direction::Backward => Err(StoreError::Invalid(format!(
-            "Begin key must more than end key in BACKWARD. Table: '{}'.",
-            table.name()
-        ))),
+        direction => Err(ReadError::Bounds { table: table.name().to_owned(), direction }),
     }
 }
 

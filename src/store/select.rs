@@ -1,7 +1,7 @@
 //! Which of a row's cells a read gives.
 
 use super::catalog::Table;
-use super::error::StoreError;
+use super::error::ReadError;
 use super::filter::Filter;
 use super::read::Selection;
 use super::row::{Cells, Malformed};
@@ -29,14 +29,14 @@ impl<'s> Selector<'s> {
         selection: &'s Selection,
         table: &Table,
         now_ms: i64,
-    ) -> Result<Selector<'s>, StoreError> {
+    ) -> Result<Selector<'s>, ReadError> {
         if selection.versions_max == Some(0) {
-            return Err(StoreError::Invalid("The value of max_versions must be positive: 0.".to_owned()));
+            return Err(ReadError::NoVersions);
         }
         if let Some((start, end)) = selection.versions
             && (start < 0 || start >= end)
         {
-            return Err(StoreError::Invalid(format!("Invalid time range: [{start}, {end}).")));
+            return Err(ReadError::VersionRange(start, end));
         }
         if let Some(filter) = &selection.filter {
             filter.check()?;

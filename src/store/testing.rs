@@ -11,8 +11,7 @@ pub use crate::engine::faulty::{Disk, Fault};
 
 use crate::change::{ColumnChange, Condition, Returning, RowChange, Write};
 use crate::engine::Space;
-
-use crate::error::StoreError;
+use crate::error::{Damage, ReadError};
 use crate::format::META_PURGE;
 use crate::read::{Direction, RangeRead, Selection};
 use crate::schema::{KeyColumn, StreamOptions, TableOptions, TableSchema};
@@ -50,7 +49,7 @@ impl TestClock {
 }
 
 /// A store on a disk in memory.
-pub fn open(disk: &Disk, clock: &TestClock, durability: Durability) -> Result<Store, StoreError> {
+pub fn open(disk: &Disk, clock: &TestClock, durability: Durability) -> Result<Store, Damage> {
     Store::start(Arc::new(disk.clone()), clock.options(durability), None)
 }
 
@@ -128,7 +127,7 @@ pub fn all(store: &Store, table: &str, direction: Direction) -> RangeRead {
 }
 
 /// The rows of a range, page by page.
-pub fn scan(store: &Store, mut read: RangeRead) -> Result<Vec<Row>, StoreError> {
+pub fn scan(store: &Store, mut read: RangeRead) -> Result<Vec<Row>, ReadError> {
     let mut rows = Vec::new();
     let names: Vec<String> = read.start.iter().map(|(name, _)| name.clone()).collect();
     loop {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::catalog::{Table, Tables};
 use super::engine::{Batch, Bytes, Change, Snapshot, Space};
-use super::error::StoreError;
+use super::error::{Damage, NoTable};
 use super::format::{META_COMMIT, after_prefix};
 use super::read::Direction;
 
@@ -108,7 +108,7 @@ impl<'g> Transaction<'g> {
     }
 
     /// The value of a key, as of now within the group.
-    pub(crate) fn get(&self, space: Space, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
+    pub(crate) fn get(&self, space: Space, key: &[u8]) -> Result<Option<Bytes>, Damage> {
         match self.group.written[space.index()].get(key) {
             Some(written) => Ok(written.clone()),
             None => Ok(self.group.snapshot.get(space, key)?),
@@ -116,7 +116,7 @@ impl<'g> Transaction<'g> {
     }
 
     /// Entries of the space `meta` whose keys start with `prefix`, in order, as of now within the group. Reads them all.
-    pub(crate) fn list(&self, prefix: &[u8]) -> Result<BTreeMap<Bytes, Bytes>, StoreError> {
+    pub(crate) fn list(&self, prefix: &[u8]) -> Result<BTreeMap<Bytes, Bytes>, Damage> {
         let upper = after_prefix(prefix).unwrap_or_default();
         let mut entries = BTreeMap::new();
         for entry in self.group.snapshot.scan(Space::Meta, prefix, &upper, Direction::Forward) {
@@ -163,8 +163,8 @@ impl<'g> Transaction<'g> {
     }
 
     /// A table, as of now within the group.
-    pub(crate) fn table(&self, name: &str) -> Result<Arc<Table>, StoreError> {
-        self.group.tables.get(name).cloned().ok_or_else(|| StoreError::TableMissing(name.to_owned()))
+    pub(crate) fn table(&self, name: &str) -> Result<Arc<Table>, NoTable> {
+        self.group.tables.get(name).cloned().ok_or_else(|| NoTable(name.to_owned()))
     }
 
     /// Changes the tables that later requests see. The caller also writes them to `meta`.

@@ -13,6 +13,17 @@ pub enum KeyType {
     Binary,
 }
 
+impl KeyType {
+    /// Its name, in lower case.
+    pub fn name(self) -> &'static str {
+        match self {
+            KeyType::Integer => "integer",
+            KeyType::String => "string",
+            KeyType::Binary => "binary",
+        }
+    }
+}
+
 /// Value of a key column. Ordered as rows are: integers as signed numbers, text and bytes bytewise.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum KeyValue {
@@ -69,8 +80,8 @@ pub enum ValueRef<'a> {
     Binary(&'a [u8]),
 }
 
-/// A [`KeyValue`] borrowed from where it is stored.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// A [`KeyValue`] borrowed from where it is stored, and ordered as that is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(missing_docs)] // Variants as in `KeyValue`.
 pub enum KeyRef<'a> {
     Integer(i64),

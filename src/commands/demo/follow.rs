@@ -20,9 +20,9 @@ use crate::commands::up::INTERRUPTED;
 use crate::commands::{Failure, init, say};
 use live::feed::{Board, Rank};
 use live::job::{JobWatch, Phase};
+use order_tables::ResultError;
 use orders::Layout;
 use store::Store;
-use store::error::StoreError;
 use store::view::View;
 use tablestore::client::Client;
 
@@ -79,7 +79,7 @@ impl Follow {
         };
         let layout = self.layout.clone();
         let (board, sums) = off_the_runtime(move || {
-            Ok::<_, StoreError>((Board::read(&settled, &layout)?, Sums::of(&settled)?))
+            Ok::<_, ResultError>((Board::read(&settled, &layout)?, Sums::of(&settled)?))
         })
         .await?;
         view.show(&Seen { board, ..seen }.shown(&self.watch))?;

@@ -7,8 +7,7 @@ use dataflows::{Totals, ViewId};
 use differential_dataflow::difference::Semigroup;
 
 use crate::commands::columns::columns;
-use order_tables::{each_totals, total};
-use store::error::StoreError;
+use order_tables::{ResultError, each_totals, total};
 use store::view::View;
 use terminal::{Thousands, amount_for_people};
 
@@ -31,8 +30,8 @@ impl Sums {
     /// Adds up the tables of all views. Cost: one scan of each.
     ///
     /// # Errors
-    /// [`StoreError`], where they cannot be read.
-    pub(super) fn of(view: &View) -> Result<Sums, StoreError> {
+    /// [`ResultError`], where they cannot be read.
+    pub(super) fn of(view: &View) -> Result<Sums, ResultError> {
         // Of two rows, it is told which.
         total(view)?;
         ViewId::all().map(|of| sum(view, of)).collect::<Result<_, _>>().map(Sums)
@@ -67,7 +66,7 @@ impl fmt::Display for Sums {
     }
 }
 
-fn sum(view: &View, of: ViewId) -> Result<Sum, StoreError> {
+fn sum(view: &View, of: ViewId) -> Result<Sum, ResultError> {
     let mut sum = Sum { of, rows: 0, totals: Totals::ZERO };
     each_totals(view, of, &mut |_, totals| {
         sum.rows += 1;

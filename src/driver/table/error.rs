@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 
 use order_tables::ORDER_SOURCE;
-use store::error::{OpenError, StoreError};
+use store::error::{OpenError, ReadError};
 use tablestore::client::ClientError;
 
 /// Why a table of orders cannot be read. Each is printed as one sentence and ends the run.
@@ -56,7 +56,7 @@ pub enum TableError {
         /// The input as typed.
         name: String,
         /// Why.
-        error: StoreError,
+        error: ReadError,
     },
     /// The server cannot be reached, or refuses a request.
     Call {

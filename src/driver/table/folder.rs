@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use super::{ORDER_SOURCE, TableError, check_key};
-use store::error::{OpenError, StoreError};
+use store::error::{NoTable, OpenError, ReadError};
 use store::value::{CellRef, KeyRef, PrimaryKey};
 use store::view::View;
 use store::{Store, StoreOptions};
@@ -45,12 +45,12 @@ impl FolderRows {
             OpenError::Locked { holder, .. } => TableError::InUse { name: name(), holder },
             error => TableError::Open { error },
         })?;
-        let read = |error| TableError::Read { name: name(), error };
-        let view = store.view().map_err(read)?;
+        let view = store
+            .view()
+            .map_err(|damage| TableError::Read { name: name(), error: ReadError::Damaged(damage) })?;
         match view.table(ORDER_SOURCE) {
             Ok(info) => check_key(&name(), &info.schema.key)?,
-            Err(StoreError::TableMissing(_)) => return Err(TableError::NoTable { name: name() }),
-            Err(error) => return Err(read(error)),
+            Err(NoTable(_)) => return Err(TableError::NoTable { name: name() }),
         }
         Ok(FolderRows { view, next: Next::First, given: 0, _store: store })
     }

@@ -11,9 +11,9 @@ use dataflows::views::{TOTAL, USERS, WINDOWS};
 use dataflows::{Amount, Change, Epoch, Part, Parts, Totals};
 
 use crate::job::{Committed, Recorded};
-use order_tables::{ORDER_SOURCE, each_totals, not_a_result, total};
+use order_tables::{ORDER_SOURCE, ResultError, each_totals, not_a_result, total};
 use orders::Layout;
-use store::error::StoreError;
+use store::error::{Damage, NoTable};
 use store::value::KeyRef;
 use store::view::View;
 
@@ -103,8 +103,8 @@ impl Board {
     /// Cost: one scan of the users and windows.
     ///
     /// # Errors
-    /// [`StoreError`], where they cannot be read.
-    pub fn read(view: &View, layout: &Layout) -> Result<Board, StoreError> {
+    /// [`ResultError`], where they cannot be read.
+    pub fn read(view: &View, layout: &Layout) -> Result<Board, ResultError> {
         let mut board = Board::empty(layout);
         board.upper = upper(view)?;
         if view.table(ORDER_SOURCE).is_err() {
@@ -233,9 +233,8 @@ fn window_ms(begin: &KeyRef<'_>, layout: &Layout) -> Option<i64> {
     }
 }
 
-fn not_in_zone(begin: &str, layout: &Layout) -> StoreError {
-    let (table, zone) = (WINDOWS.table, layout.zone.name());
-    StoreError::Damaged(format!("row {begin:?} of table {table:?} is not of a window of the zone {zone}"))
+fn not_in_zone(begin: &str, layout: &Layout) -> ResultError {
+    ResultError::Window { begin: begin.to_owned(), zone: layout.zone.name().to_owned() }
 }
 
 fn rank<V>(value: V, user: &str) -> UserRank<V> {
@@ -244,9 +243,9 @@ fn rank<V>(value: V, user: &str) -> UserRank<V> {
 
 /// The results in a view are those of the orders as of all commits below this one. Without a table of orders they hold all of
 /// none, whatever is left of the tables.
-fn upper(view: &View) -> Result<Epoch, StoreError> {
+fn upper(view: &View) -> Result<Epoch, Damage> {
     match view.table(ORDER_SOURCE) {
-        Err(StoreError::TableMissing(_)) => Ok(view.last_commit() + 1),
+        Err(NoTable(_)) => Ok(view.last_commit() + 1),
         _ => Ok(Recorded::of(view)?.map_or(0, |recorded| recorded.upper)),
     }
 }
@@ -254,8 +253,8 @@ fn upper(view: &View) -> Result<Epoch, StoreError> {
 /// The last commit of orders that the results in a view hold.
 ///
 /// # Errors
-/// [`StoreError`], where the view cannot be read.
-pub fn epoch_of(view: &View) -> Result<Epoch, StoreError> {
+/// [`Damage`], where the view cannot be read.
+pub fn epoch_of(view: &View) -> Result<Epoch, Damage> {
     Ok(upper(view)?.saturating_sub(1))
 }
 

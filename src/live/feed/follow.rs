@@ -14,7 +14,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::{Board, LEADERS_MAX, Shared};
 use crate::job::{Committed, Phase, Status};
 use crate::verify::Verification;
-use store::error::StoreError;
+use order_tables::ResultError;
+use store::error::ReadError;
 
 /// The shortest time between two frames.
 const FRAME_INTERVAL: Duration = Duration::from_millis(100);
@@ -129,7 +130,7 @@ async fn read(shared: &Arc<Shared>) -> bool {
     let board = spawn_blocking(move || Board::read(&store.view()?, &layout));
     match board.await {
         // The job makes it, and begins again.
-        Ok(Err(StoreError::TableMissing(_))) => true,
+        Ok(Err(ResultError::Read(ReadError::NoTable(_)))) => true,
         Ok(Ok(board)) => {
             let mut seen = shared.seen();
             seen.board = board;

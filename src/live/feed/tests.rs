@@ -11,7 +11,8 @@ use tokio::task::block_in_place;
 use super::*;
 use crate::job::testing::{Fixture, any_request, config, delete, put};
 use crate::job::{JobConfig, Phase};
-use order_tables::{ORDER_SOURCE, each_totals, order_of};
+use order_tables::{ORDER_SOURCE, ResultError, each_totals, order_of};
+use store::error::ReadError;
 use store::value::KeyRef;
 use testkit::Random;
 
@@ -119,7 +120,7 @@ fn windows(store: &Store) -> BTreeMap<i64, (i64, String)> {
         let start_ms = layout.start_ms(begin).unwrap();
         windows.insert(start_ms, (totals.orders, totals.amount.to_string()));
     });
-    assert!(matches!(read, Ok(()) | Err(store::error::StoreError::TableMissing(_))));
+    assert!(matches!(read, Ok(()) | Err(ResultError::Read(ReadError::NoTable(_)))));
     windows
 }
 

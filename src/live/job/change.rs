@@ -6,17 +6,16 @@ use dataflows::{Diff, Epoch, Order, WindowWidth};
 
 use super::late::Late;
 use order_tables::{RejectRow, order_of};
-use store::value::{Cell, CellRef, KeyValue, PrimaryKey, Row};
-use store::view::RowChange;
+use store::changes::ChangeRef;
+use store::value::PrimaryKey;
 
 /// What the changes of one epoch come to.
 #[derive(Debug)]
 pub(super) struct Changes {
-    epoch: Epoch,
     /// When they are taken in, in epoch milliseconds, and the width of windows: what is late by that.
     taken: (i64, WindowWidth),
     /// Orders that come and go.
-    pub(super) orders: Vec<(Order, Epoch, Diff)>,
+    orders: Vec<(Order, Epoch, Diff)>,
     /// By the key of their order: what is set aside from now on, or no more.
     pub(super) rejects: BTreeMap<PrimaryKey, Option<RejectRow>>,
     /// By how much the number of orders that are set aside changes.
@@ -26,10 +25,9 @@ pub(super) struct Changes {
 }
 
 impl Changes {
-    /// None yet of this epoch, which is taken in at `now_ms`.
-    pub(super) fn new(epoch: Epoch, now_ms: i64, width: WindowWidth) -> Changes {
+    /// An empty set of changes. `now_ms` (epoch milliseconds) and the width of windows decide which changes count as late.
+    pub(super) fn new(now_ms: i64, width: WindowWidth) -> Changes {
         Changes {
-            epoch,
             taken: (now_ms, width),
             orders: Vec::new(),
             rejects: BTreeMap::new(),
@@ -38,30 +36,36 @@ impl Changes {
         }
     }
 
+    /// The orders that come and go, as changes of an epoch. None are left.
+    pub(super) fn take_orders(&mut self, epoch: Epoch) -> Vec<(Order, Epoch, Diff)> {
+        let mut orders = std::mem::take(&mut self.orders);
+        orders.iter_mut().for_each(|(_, at, _)| *at = epoch);
+        orders
+    }
+
     /// Adds a change by `commit`: the row before goes, the row after comes.
-    pub(super) fn push(&mut self, commit: u64, change: RowChange) {
-        let epoch = self.epoch;
-        let key = change.after.as_ref().or(change.before.as_ref()).map(|row| row.key.clone());
-        let (before, after) =
-            (change.before.as_ref().map(order_of_row), change.after.as_ref().map(order_of_row));
+    pub(super) fn push(&mut self, commit: u64, change: &ChangeRef<'_>) {
+        let order = |cells| order_of(change.key, cells);
+        let (before, after) = (change.before.map(order), change.after.map(order));
         let is_reject = |order: &Option<Result<Order, String>>| matches!(order, Some(Err(_)));
         self.rejects_diff += i64::from(is_reject(&after)) - i64::from(is_reject(&before));
-        if let Some(key) = key.as_ref().filter(|_| before != after) {
-            self.late.push(self.taken, commit, key, order_in(&before), order_in(&after));
+        if before != after {
+            self.late.push(self.taken, commit, change.key, order_in(&before), order_in(&after));
         }
-        match (&before, &after, key) {
-            (_, Some(Err(reason)), Some(key)) => {
-                let reject = RejectRow { key: key.clone(), reason: reason.clone(), commit };
-                self.rejects.insert(key, Some(reject));
+        let key = || -> PrimaryKey { change.key.iter().map(|value| value.to_value()).collect() };
+        match (&before, &after) {
+            (_, Some(Err(reason))) => {
+                let reject = RejectRow { key: key(), reason: reason.clone(), commit };
+                self.rejects.insert(key(), Some(reject));
             }
-            (Some(Err(_)), _, Some(key)) => drop(self.rejects.insert(key, None)),
+            (Some(Err(_)), _) => drop(self.rejects.insert(key(), None)),
             _ => {}
         }
         match (before, after) {
             (Some(Ok(before)), Some(Ok(after))) if before == after => {}
             (before, after) => {
-                let gone = before.and_then(Result::ok).map(|order| (order, epoch, -1));
-                let come = after.and_then(Result::ok).map(|order| (order, epoch, 1));
+                let gone = before.and_then(Result::ok).map(|order| (order, 0, -1));
+                let come = after.and_then(Result::ok).map(|order| (order, 0, 1));
                 self.orders.extend(gone.into_iter().chain(come));
             }
         }
@@ -70,11 +74,4 @@ impl Changes {
 
 fn order_in(order: &Option<Result<Order, String>>) -> Option<&Order> {
     order.as_ref()?.as_ref().ok()
-}
-
-fn order_of_row(row: &Row) -> Result<Order, String> {
-    let key: Vec<_> = row.key.iter().map(KeyValue::borrow).collect();
-
-    let cells: Vec<CellRef<'_>> = row.cells.iter().map(Cell::borrow).collect();
-    order_of(&key, &cells)
 }

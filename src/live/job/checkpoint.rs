@@ -22,7 +22,7 @@ use xxhash_rust::xxh3::Xxh3;
 use super::recorded::{HEAD_KEY, Head, Unusable};
 use order_tables::{RejectRow, schemas};
 use orders::Layout;
-use store::error::StoreError;
+use store::error::Damage;
 use store::value::{KeyValue, PrimaryKey};
 use store::view::View;
 
@@ -73,7 +73,7 @@ pub(super) enum Found {
 }
 
 /// Reads the checkpoint that a view sees. Cost: that of its entries, one a live user and window.
-pub(super) fn load(view: &View) -> Result<Found, StoreError> {
+pub(super) fn load(view: &View) -> Result<Found, Damage> {
     let head = match Head::read(view)? {
         Some(Ok(head)) => head,
         Some(Err(unusable)) => return Ok(Found::Unusable(unusable)),
@@ -102,7 +102,7 @@ pub(super) fn load(view: &View) -> Result<Found, StoreError> {
 }
 
 /// Keys of all notes of the checkpoint that a view sees, whatever state it is in.
-pub(super) fn keys(view: &View) -> Result<Vec<Vec<u8>>, StoreError> {
+pub(super) fn keys(view: &View) -> Result<Vec<Vec<u8>>, Damage> {
     view.notes(HEAD_KEY).map(|note| note.map(|(key, _)| key)).collect()
 }
 

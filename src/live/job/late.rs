@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use dataflows::{Amount, Order, WindowWidth};
 
-use store::value::{KeyValue, PrimaryKey};
+use store::value::KeyRef;
 
 /// Late changes of an epoch whose orders are told; of further ones the last are.
 pub const LATE_ROWS_MAX: usize = 500;
@@ -46,7 +46,7 @@ impl Late {
         &mut self,
         (now_ms, width): (i64, WindowWidth),
         commit: u64,
-        key: &PrimaryKey,
+        key: &[KeyRef<'_>],
         before: Option<&Order>,
         after: Option<&Order>,
     ) {
@@ -57,14 +57,14 @@ impl Late {
         let Some(window_ms) = ended(after).or_else(|| ended(before)) else { return };
         self.count += 1;
         *self.windows.entry(window_ms).or_default() += 1;
-        let [KeyValue::String(user), KeyValue::String(order)] = key.as_slice() else { return };
+        let [KeyRef::String(user), KeyRef::String(order)] = *key else { return };
         if self.rows.len() == LATE_ROWS_MAX {
             self.rows.pop_front();
         }
         let placed = |order: Option<&Order>| order.map(|order| (order.price, order.at_ms));
         self.rows.push_back(LateChange {
-            user: user.clone(),
-            order: order.clone(),
+            user: user.to_owned(),
+            order: order.to_owned(),
             before: placed(before),
             after: placed(after),
             window_ms,
@@ -85,7 +85,7 @@ mod tests {
 
     fn late(now_ms: i64, before: Option<i64>, after: Option<i64>) -> Late {
         let mut late = Late::default();
-        let key = vec![KeyValue::String("u".to_owned()), KeyValue::String("o".to_owned())];
+        let key = [KeyRef::String("u"), KeyRef::String("o")];
         let (before, after) = (before.map(order), after.map(order));
         late.push((now_ms, WindowWidth::default()), 7, &key, before.as_ref(), after.as_ref());
         late
@@ -117,7 +117,8 @@ mod tests {
     fn all_are_counted_and_the_last_are_told() {
         let mut late = Late::default();
         for commit in 0..2 * LATE_ROWS_MAX as u64 {
-            let key = vec![KeyValue::String("u".to_owned()), KeyValue::String(commit.to_string())];
+            let order_id = commit.to_string();
+            let key = [KeyRef::String("u"), KeyRef::String(&order_id)];
             late.push((i64::MAX, WindowWidth::default()), commit, &key, None, Some(&order(0)));
         }
         assert_eq!((late.count, late.windows[&0]), (1_000, 1_000));

@@ -17,6 +17,7 @@
 
 mod change;
 mod checkpoint;
+mod fault;
 mod late;
 mod reconcile;
 mod recorded;
@@ -37,7 +38,7 @@ use self::run::Life;
 use self::tables::Wanted;
 use orders::Layout;
 use store::Store;
-use store::error::StoreError;
+use store::error::Damage;
 
 pub use late::{LATE_ROWS_MAX, Late, LateChange, Placed};
 #[cfg(test)]
@@ -69,7 +70,7 @@ pub enum JobError {
     /// The results that are there have other windows, or another zone.
     Layout(String),
     /// The store cannot be read.
-    Store(StoreError),
+    Store(Damage),
     /// The system gives no thread.
     System(std::io::Error),
 }

@@ -9,7 +9,7 @@ use super::checkpoint::Rejects;
 use order_tables::{ORDER_REJECTS, ResultRow};
 use orders::Layout;
 use store::change::{ColumnChange, Condition, Returning, RowChange, Write};
-use store::error::StoreError;
+use store::error::ReadError;
 use store::value::{CellRef, KeyPart, KeyRef, PrimaryKey};
 use store::view::View;
 
@@ -23,7 +23,7 @@ pub(super) fn reconcile(
     rejects: &Rejects,
     layout: &Layout,
     epoch: u64,
-) -> Result<Vec<Write>, StoreError> {
+) -> Result<Vec<Write>, ReadError> {
     let row = |change: &Change| {
         let totals = change.after.as_ref()?;
         Some(Wanted::new(ResultRow::new(&change.key, totals, layout).put(epoch)))
@@ -90,7 +90,7 @@ fn table(
     name: &str,
     wanted: impl Iterator<Item = Wanted>,
     writes: &mut Vec<Write>,
-) -> Result<(), StoreError> {
+) -> Result<(), ReadError> {
     let Some(table) = view.find_table(name) else { return Ok(()) };
     let mut wanted = wanted.peekable();
     view.each_row(name, None, &mut |key, cells| {

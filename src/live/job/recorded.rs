@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::tables::{Look, Wanted};
 use orders::{Layout, Zone};
-use store::error::StoreError;
+use store::error::Damage;
 use store::format::TableId;
 use store::view::View;
 
@@ -92,7 +92,7 @@ impl Head {
     }
 
     /// The head in a view, if there is one.
-    pub(super) fn read(view: &View) -> Result<Option<Result<Head, Unusable>>, StoreError> {
+    pub(super) fn read(view: &View) -> Result<Option<Result<Head, Unusable>>, Damage> {
         // It sorts before the entries, whose keys start with its own.
         match view.notes(HEAD_KEY).next().transpose()? {
             Some((key, value)) if key == HEAD_KEY => Ok(Some(Head::decode(&value))),
@@ -114,14 +114,14 @@ impl Head {
 
 impl Recorded {
     /// As of when the results in a view are. None where no job ever wrote any, or where its checkpoint cannot be used.
-    pub fn of(view: &View) -> Result<Option<Recorded>, StoreError> {
+    pub fn of(view: &View) -> Result<Option<Recorded>, Damage> {
         let Some(Ok(head)) = Head::read(view)? else { return Ok(None) };
         Ok(head.layout().map(|layout| Recorded { upper: head.upper, layout }))
     }
 
     /// As [`Recorded::of`], with the table of orders that the results are of. None also while a table is not as the job needs it,
     /// or is another than the results were written with: then the job is about to make them anew.
-    pub(crate) fn current(view: &View) -> Result<Option<(TableId, Recorded)>, StoreError> {
+    pub(crate) fn current(view: &View) -> Result<Option<(TableId, Recorded)>, Damage> {
         let Look::Ready(tables) = Wanted::new().look(|name| view.find_table(name)) else { return Ok(None) };
         let Some(Ok(head)) = Head::read(view)? else { return Ok(None) };
         let is_of_them = head.tables.iter().eq(tables.iter().map(|table| &table.0));

@@ -12,15 +12,17 @@ use tracing::{info, warn};
 use super::JobConfig;
 use super::change::Changes;
 use super::checkpoint::{Checkpoint, Found, Rejects, load};
+use super::fault::Fault;
 use super::recorded::Head;
 use super::sink::{Sink, empty};
 use super::status::{Committed, Phase, Status};
 use super::tables::{Look, Wanted};
 use cluster::Workers;
-use host::{BLOCK_RECORDS_MAX, Done, GraphShape, Host, WorkerLost};
+use host::{BLOCK_RECORDS_MAX, Done, GraphShape, Host};
 use order_tables::{ORDER_SOURCE, RESULT_TABLES, RejectRow, order_of};
 use store::Store;
-use store::error::StoreError;
+use store::changes::ChangeRef;
+use store::error::{ReadError, WriteError};
 use store::format::TableId;
 use store::tunnel::{ChangeBatch, ChangeReader};
 use store::value::{KeyRef, PrimaryKey};
@@ -31,34 +33,6 @@ const ROWS_BETWEEN_LOOKS: u64 = 65_536;
 
 /// About the bytes of a row's totals in the graph: entry, slot and note of the epoch.
 const STATE_ENTRY_BYTES: u64 = 72;
-
-/// Why the job cannot go on.
-#[derive(Debug)]
-pub(super) enum Fault {
-    Store(StoreError),
-    Graph(String),
-}
-
-impl From<StoreError> for Fault {
-    fn from(error: StoreError) -> Fault {
-        Fault::Store(error)
-    }
-}
-
-impl From<WorkerLost> for Fault {
-    fn from(lost: WorkerLost) -> Fault {
-        Fault::Graph(lost.to_string())
-    }
-}
-
-impl std::fmt::Display for Fault {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Fault::Store(error) => error.fmt(f),
-            Fault::Graph(message) => f.write_str(message),
-        }
-    }
-}
 
 /// How a sitting ends.
 enum End {
@@ -105,7 +79,7 @@ impl Life {
                 Ok(End::Stop) => return Ok(()),
                 Ok(End::Again) => {}
                 // A table went while it was being written: the next look says which.
-                Err(Fault::Store(StoreError::TableMissing(_) | StoreError::TunnelExpired(_))) => {}
+                Err(fault) if fault.is_of_changed_tables() => {}
                 Err(fault) => return Err(fault),
             }
         }
@@ -173,8 +147,8 @@ impl Life {
         info!("table {ORDER_SOURCE} was deleted, and the results of its orders with it");
         match empty(&self.store, view, &self.config.layout) {
             // Whoever deletes the tables was faster.
-            Err(StoreError::TableMissing(_)) => Ok(()),
-            done => Ok(done?),
+            Err(Fault::Write(WriteError::NoTable(_))) => Ok(()),
+            done => done,
         }
     }
 
@@ -217,9 +191,9 @@ impl Life {
                 } else if !kept.head.has_windows(&self.config.layout) {
                     "it is of other windows".to_owned()
                 } else {
-                    match view.changes(ORDER_SOURCE, kept.head.upper.max(1)) {
-                        Ok(_) => return Ok(Some(kept)),
-                        Err(StoreError::TunnelExpired(reason)) => reason,
+                    match view.check_changes(ORDER_SOURCE, kept.head.upper.max(1)) {
+                        Ok(()) => return Ok(Some(kept)),
+                        Err(ReadError::NotKept(gone)) => gone.to_string(),
                         Err(error) => return Err(error.into()),
                     }
                 }
@@ -291,7 +265,10 @@ impl Life {
                 return Ok(End::Again);
             }
             let last = self.store.last_commit();
-            match reader.next_batch(self.config.changes_max)? {
+            let now_ms = self.store.clock().now_us().div_euclid(1_000);
+            let mut changes = Changes::new(now_ms, self.config.layout.width);
+            let mut push = |commit, change: &ChangeRef<'_>| changes.push(commit, change);
+            match reader.next_batch(self.config.changes_max, &mut push)? {
                 None => {
                     self.status.send_modify(|status| status.behind_since = None);
                     self.await_commit(last);
@@ -302,7 +279,7 @@ impl Life {
                         status.behind_since.get_or_insert_with(Instant::now);
                         false
                     });
-                    let commit = self.take(sitting, batch)?;
+                    let commit = self.take(sitting, batch, changes)?;
                     sitting.upper = upper;
                     // Nothing but these results is in that commit.
                     if commit == Some(upper) {
@@ -316,12 +293,15 @@ impl Life {
     }
 
     /// Brings a batch through the graph and its results into the tables; the number of their commit, if any changed.
-    fn take(&self, sitting: &mut Sitting, batch: ChangeBatch) -> Result<Option<u64>, Fault> {
-        let (epoch, orders) = (batch.upper - 1, batch.changes.len());
-        let now_ms = self.store.clock().now_us().div_euclid(1_000);
-        let mut changes = Changes::new(epoch, now_ms, self.config.layout.width);
-        batch.changes.into_iter().for_each(|(commit, change)| changes.push(commit, change));
-        let Changes { orders: diffs, rejects, rejects_diff, late, .. } = changes;
+    fn take(
+        &self,
+        sitting: &mut Sitting,
+        batch: ChangeBatch,
+        mut changes: Changes,
+    ) -> Result<Option<u64>, Fault> {
+        let (epoch, orders) = (batch.upper - 1, batch.changes);
+        let diffs = changes.take_orders(epoch);
+        let Changes { rejects, rejects_diff, late, .. } = changes;
         if diffs.is_empty() && rejects.is_empty() {
             return Ok(None);
         }

@@ -4,13 +4,14 @@ use dataflows::views::{TOTAL, VIEWS};
 use dataflows::{Change, Totals};
 
 use super::checkpoint::{Digest, Note, Rejects, head_note, keys, reject_note};
+use super::fault::Fault;
 use super::reconcile::reconcile;
 use order_tables::{RESULT_TABLES, RejectRow, ResultRow};
 use orders::Layout;
 use store::Store;
 use store::append::Append;
 use store::change::Write;
-use store::error::StoreError;
+use store::error::{Damage, WriteError};
 use store::format::TableId;
 use store::value::PrimaryKey;
 use store::view::View;
@@ -61,7 +62,7 @@ impl Sink {
         rows: &[Change],
         rejects: &Rejects,
         is_kept: bool,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<bool, Fault> {
         let writes = reconcile(view, rows, rejects, &self.layout, upper.saturating_sub(1))?;
         self.counts.rejects = rejects.len() as u64;
         if is_kept {
@@ -83,7 +84,7 @@ impl Sink {
         changes: &[Change],
         rejects: Vec<(PrimaryKey, Option<RejectRow>)>,
         rejects_diff: i64,
-    ) -> Result<Option<u64>, StoreError> {
+    ) -> Result<Option<u64>, WriteError> {
         if changes.is_empty() && rejects.is_empty() {
             return Ok(None);
         }
@@ -105,12 +106,7 @@ impl Sink {
     }
 
     /// A whole checkpoint, and the end of what there was of another.
-    fn all_notes(
-        &mut self,
-        view: &View,
-        rows: &[Change],
-        rejects: &Rejects,
-    ) -> Result<Vec<Note>, StoreError> {
+    fn all_notes(&mut self, view: &View, rows: &[Change], rejects: &Rejects) -> Result<Vec<Note>, Damage> {
         let mut notes: Vec<Note> = rows.iter().map(|change| self.note(change)).collect();
         notes.extend(rejects.iter().map(|(key, reject)| reject_note(key, Some(reject))));
         notes.sort();
@@ -140,7 +136,7 @@ impl Sink {
         }
     }
 
-    fn append(&self, upper: u64, writes: Vec<Write>, mut notes: Vec<Note>) -> Result<u64, StoreError> {
+    fn append(&self, upper: u64, writes: Vec<Write>, mut notes: Vec<Note>) -> Result<u64, WriteError> {
         let ids = self.tables.iter().map(|id| id.0).collect();
         notes.push(head_note(upper, &self.layout, ids, self.counts.rejects, self.digest));
         // The table of orders may have gone since: these are still the results as of `upper`.
@@ -151,10 +147,11 @@ impl Sink {
 }
 
 /// Takes away all results and the checkpoint: the orders that they were of are gone.
-pub(super) fn empty(store: &Store, view: &View, layout: &Layout) -> Result<(), StoreError> {
+pub(super) fn empty(store: &Store, view: &View, layout: &Layout) -> Result<(), Fault> {
     let writes = reconcile(view, &[], &Rejects::new(), layout, 0)?;
     let notes = keys(view)?.into_iter().map(|key| (key, None)).collect();
     let tables =
         RESULT_TABLES.iter().filter_map(|name| Some(((*name).to_owned(), view.find_table(name)?.id)));
-    store.append(Append { tables: tables.collect(), writes, notes }).map(drop)
+    store.append(Append { tables: tables.collect(), writes, notes })?;
+    Ok(())
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use order_tables::{ORDER_SOURCE, key_text, schemas};
 use store::Store;
 use store::catalog::Table;
-use store::error::StoreError;
+use store::error::CatalogError;
 use store::format::TableId;
 use store::schema::{STREAM_HOURS, StreamOptions, TableSchema, TableUpdate};
 
@@ -55,7 +55,7 @@ impl Wanted {
     }
 
     /// Makes the tables of results that are missing, and has the changes of the orders logged.
-    pub(super) fn complete(&self, store: &Store) -> Result<(), StoreError> {
+    pub(super) fn complete(&self, store: &Store) -> Result<(), CatalogError> {
         for schema in &self.schemas {
             let found = store.find_table(&schema.name).ok();
             let is_source = schema.name == ORDER_SOURCE;
@@ -71,7 +71,7 @@ impl Wanted {
             };
             match done {
                 // Somebody else was faster; the next look says what came of it.
-                Err(StoreError::TableExists(_) | StoreError::TableMissing(_)) => {}
+                Err(CatalogError::Exists(_) | CatalogError::NoTable(_)) => {}
                 done => done?,
             }
         }

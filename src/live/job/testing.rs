@@ -12,7 +12,7 @@ use crate::job::{Job, JobConfig, Phase, Status};
 use order_tables::{ORDER_REJECTS, ORDER_SOURCE, RESULT_TABLES, order_of, schemas};
 use orders::{Layout, Zone};
 use store::change::{ColumnChange, RowChange, Write};
-use store::error::StoreError;
+use store::error::NoTable;
 use store::testing::Disk;
 use store::testing::{TestClock, open, write};
 use store::value::{KeyPart, KeyValue, NamedKey, Value, ValueRef};
@@ -198,7 +198,7 @@ fn show(value: ValueRef<'_>) -> String {
 pub fn dump(view: &View) -> String {
     let mut text = String::new();
     for table in RESULT_TABLES {
-        if view.table(table) == Err(StoreError::TableMissing(table.to_owned())) {
+        if view.table(table) == Err(NoTable(table.to_owned())) {
             continue;
         }
         view.each_row(table, None, &mut |key, cells| {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use order_tables::ORDER_SOURCE;
-use store::error::StoreError;
+use store::error::{Damage, ReadError};
 use tablestore::client::ClientError;
 
 /// Why results cannot be verified. The message says what to do where that is not obvious.
@@ -14,7 +14,7 @@ pub enum VerifyError {
     /// Changes of orders since the results are no longer kept: those results were before this commit.
     ChangesGone(u64),
     /// The store cannot be read.
-    Store(StoreError),
+    Read(ReadError),
     /// The instance at this endpoint knows nothing of verifying.
     Foreign {
         /// Where it is.
@@ -38,7 +38,7 @@ impl fmt::Display for VerifyError {
                 "the results cannot be verified: they are those before commit {upper}, and the changes of {ORDER_SOURCE} \
                  since then are not all kept; they can be once the live job has caught up"
             ),
-            VerifyError::Store(error) => error.fmt(f),
+            VerifyError::Read(error) => error.fmt(f),
             VerifyError::Foreign { endpoint, error } => write!(
                 f,
                 "{endpoint} is no instance that can be verified: use one of `orderflow up`, or --data with the folder of one \
@@ -51,8 +51,14 @@ impl fmt::Display for VerifyError {
 
 impl std::error::Error for VerifyError {}
 
-impl From<StoreError> for VerifyError {
-    fn from(error: StoreError) -> VerifyError {
-        VerifyError::Store(error)
+impl From<ReadError> for VerifyError {
+    fn from(error: ReadError) -> VerifyError {
+        VerifyError::Read(error)
+    }
+}
+
+impl From<Damage> for VerifyError {
+    fn from(damage: Damage) -> VerifyError {
+        VerifyError::Read(damage.into())
     }
 }

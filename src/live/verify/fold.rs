@@ -5,10 +5,9 @@ use std::collections::btree_map::Entry;
 
 use dataflows::{Diff, PlainRows, RowKey, Totals, ViewId, WindowWidth};
 
-use super::source::borrowed;
 use order_tables::{Reject, ResultRow, order_of};
 use orders::Layout;
-use store::value::{CellRef, KeyRef, PrimaryKey, Row};
+use store::value::{CellRef, KeyRef, PrimaryKey};
 
 /// What the rows folded in so far come to.
 #[derive(Debug)]
@@ -52,10 +51,9 @@ impl Fold {
     }
 
     /// As [`Fold::update`], of a row that may be there.
-    pub(super) fn update_row(&mut self, row: Option<&Row>, times: Diff) {
-        if let Some(row) = row {
-            let (key, cells) = borrowed(row);
-            self.update(&key, &cells, times);
+    pub(super) fn update_row(&mut self, key: &[KeyRef<'_>], cells: Option<&[CellRef<'_>]>, times: Diff) {
+        if let Some(cells) = cells {
+            self.update(key, cells, times);
         }
     }
 

@@ -34,14 +34,14 @@ pub use error::VerifyError;
 pub use recount::{DIFFERENCES_MAX, Difference, Recount, Verified};
 pub use remote::Remote;
 pub use source::{EmitRow, Source};
-pub use store::page_of_changes::ChangesFrom;
+pub use store::changes::ChangesFrom;
 
 use dataflows::WindowWidth;
 
 use crate::job::Recorded;
 use order_tables::{ORDER_SOURCE, RESULT_TABLES};
 use orders::{Layout, Zone};
-use store::error::StoreError;
+use store::error::Damage;
 use store::view::View;
 use tablestore::server::{ResultsAsOf, ShownResults};
 
@@ -58,7 +58,7 @@ pub fn recount(view: View) -> Result<Recount<View>, VerifyError> {
 ///
 /// A job that finds the table of orders gone takes its checkpoint away. Then the tables of results, if there are any, must be
 /// empty, as of now.
-pub(crate) fn recorded(view: &View) -> Result<Option<Recorded>, StoreError> {
+pub(crate) fn recorded(view: &View) -> Result<Option<Recorded>, Damage> {
     if let Some(recorded) = Recorded::of(view)? {
         return Ok(Some(recorded));
     }
@@ -73,7 +73,7 @@ pub(crate) fn recorded(view: &View) -> Result<Option<Recorded>, StoreError> {
 pub struct JobResults;
 
 impl ShownResults for JobResults {
-    fn in_view(&self, view: &View) -> Result<Option<ResultsAsOf>, StoreError> {
+    fn in_view(&self, view: &View) -> Result<Option<ResultsAsOf>, Damage> {
         let as_of = |Recorded { upper, layout }: Recorded| ResultsAsOf {
             upper,
             zone: layout.zone.name().to_owned(),

@@ -212,8 +212,8 @@ impl<S: Source> Recount<S> {
     fn changes(&mut self, from: ChangesFrom, changes_max: usize) -> Result<Stage, VerifyError> {
         let fold = &mut self.fold;
         let next = self.source.changes(from, changes_max, &mut |change| {
-            fold.update_row(change.after.as_ref(), -1);
-            fold.update_row(change.before.as_ref(), 1);
+            fold.update_row(change.key, change.after, -1);
+            fold.update_row(change.key, change.before, 1);
         })?;
         Ok(match next {
             Some(next) => Stage::Changes(next),

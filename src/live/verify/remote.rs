@@ -7,8 +7,8 @@ use super::source::{borrowed, range};
 use super::{ChangesFrom, EmitRow, Recount, Source, VerifyError};
 use crate::job::Recorded;
 use orders::{Layout, Zone};
+use store::changes::ChangeRef;
 use store::value::{KeyPart, PrimaryKey};
-use store::view::RowChange;
 use tablestore::client::{Client, ClientError, Place, Snapshot};
 
 /// A snapshot that a server keeps open. It goes there by itself once it is not read for a minute.
@@ -97,7 +97,7 @@ impl Source for Remote {
         &mut self,
         from: ChangesFrom,
         changes_max: usize,
-        emit: &mut dyn FnMut(RowChange),
+        emit: &mut dyn FnMut(&ChangeRef<'_>),
     ) -> Result<Option<ChangesFrom>, VerifyError> {
         let place = Place { commit: from.commit, skip: from.skip };
         let changes_max = u32::try_from(changes_max).unwrap_or(u32::MAX);
@@ -106,7 +106,7 @@ impl Source for Remote {
             true => VerifyError::ChangesGone(from.commit),
             false => VerifyError::Call(error),
         })?;
-        page.changes.into_iter().for_each(emit);
+        page.changes.iter().for_each(|change| change.lend(&mut *emit));
         Ok(page.next.map(|next| ChangesFrom { commit: next.commit, skip: next.skip }))
     }
 }

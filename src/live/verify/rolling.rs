@@ -19,6 +19,7 @@
 //! Results are compared only where they are those of the tables that are there. Between the commit that deletes or makes a table
 //! and the one in which the live job takes that in, there is nothing to say.
 
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use super::fold::Fold;
@@ -28,10 +29,10 @@ use crate::job::Recorded;
 use order_tables::ORDER_SOURCE;
 use orders::Layout;
 use store::Store;
-use store::error::StoreError;
+use store::error::{Damage, ReadError};
 use store::format::TableId;
-use store::value::PrimaryKey;
-use store::view::{RowChange, View};
+use store::value::{KeyRef, KeyValue, PrimaryKey};
+use store::view::View;
 
 /// Most changes by which the results may be behind the orders to be compared. Few in tests, so that they are more at times.
 pub(super) const UNDONE_MAX: usize = if cfg!(test) { 12 } else { 50_000 };
@@ -146,9 +147,9 @@ impl Orders {
     fn slice(&mut self, mut view: View, rows_max: usize) -> Result<Option<View>, VerifyError> {
         let Orders { fold, read, from, .. } = self;
         let next = Source::changes(&mut view, *from, rows_max, &mut |change| {
-            if read.has(&change) {
-                fold.update_row(change.before.as_ref(), -1);
-                fold.update_row(change.after.as_ref(), 1);
+            if read.has(change.key) {
+                fold.update_row(change.key, change.before, -1);
+                fold.update_row(change.key, change.after, 1);
             }
         })?;
         if let Some(next) = next {
@@ -182,12 +183,11 @@ impl Orders {
 }
 
 impl Read {
-    /// Whether the row that changed is one of them.
-    fn has(&self, change: &RowChange) -> bool {
-        let row = change.after.as_ref().or(change.before.as_ref());
+    /// Whether the row of this key is one of them.
+    fn has(&self, key: &[KeyRef<'_>]) -> bool {
         match self {
             Read::Nothing => false,
-            Read::Below(key) => row.is_some_and(|row| row.key < *key),
+            Read::Below(next) => key.iter().copied().lt(next.iter().map(KeyValue::borrow)),
             Read::All => true,
         }
     }
@@ -211,7 +211,7 @@ fn after(view: &View) -> ChangesFrom {
 }
 
 /// The table of orders, if there is one, and as of when the results in a view are those of it. None if they are not.
-fn basis(view: &View) -> Result<Option<(Option<TableId>, Recorded)>, StoreError> {
+fn basis(view: &View) -> Result<Option<(Option<TableId>, Recorded)>, Damage> {
     if view.find_table(ORDER_SOURCE).is_some() {
         return Ok(Recorded::current(view)?.map(|(table, recorded)| (Some(table), recorded)));
     }
@@ -221,15 +221,14 @@ fn basis(view: &View) -> Result<Option<(Option<TableId>, Recorded)>, StoreError>
 }
 
 /// Whether there are few changes of orders from a commit on. Where they are not all kept, the job has to begin anew.
-fn is_near(view: &View, upper: u64) -> Result<bool, StoreError> {
-    let changes = match view.changes(ORDER_SOURCE, upper) {
-        Err(StoreError::TunnelExpired(_)) => return Ok(false),
-        changes => changes?,
-    };
+fn is_near(view: &View, upper: u64) -> Result<bool, ReadError> {
     let mut count = 0;
-    for change in changes.take(UNDONE_MAX + 1) {
-        change?;
+    let counted = view.each_change(ORDER_SOURCE, upper, &mut |_, _| {
         count += 1;
+        if count > UNDONE_MAX { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    match counted {
+        Err(ReadError::NotKept(_)) => Ok(false),
+        counted => counted.map(|()| count <= UNDONE_MAX),
     }
-    Ok(count <= UNDONE_MAX)
 }

@@ -4,11 +4,11 @@ use std::ops::ControlFlow;
 
 use super::VerifyError;
 use order_tables::{ORDER_SOURCE, schemas};
-use store::error::StoreError;
-use store::page_of_changes::ChangesFrom;
+use store::changes::{ChangeRef, ChangesFrom};
+use store::error::ReadError;
 use store::read::{Direction, RangeRead, Selection};
 use store::value::{CellRef, KeyPart, KeyRef, NamedKey, PrimaryKey, Row};
-use store::view::{RowChange, View};
+use store::view::View;
 
 /// Takes the key and the newest version of each cell of a row.
 pub type EmitRow<'a> = &'a mut dyn FnMut(&[KeyRef<'_>], &[CellRef<'_>]);
@@ -37,7 +37,7 @@ pub trait Source {
         &mut self,
         from: ChangesFrom,
         changes_max: usize,
-        emit: &mut dyn FnMut(RowChange),
+        emit: &mut dyn FnMut(&ChangeRef<'_>),
     ) -> Result<Option<ChangesFrom>, VerifyError>;
 }
 
@@ -55,7 +55,7 @@ impl Source for View {
             0
         });
         match page {
-            Err(StoreError::TableMissing(_)) => Ok(None),
+            Err(ReadError::NoTable(_)) => Ok(None),
             page => Ok(page?),
         }
     }
@@ -64,7 +64,7 @@ impl Source for View {
         &mut self,
         from: ChangesFrom,
         changes_max: usize,
-        emit: &mut dyn FnMut(RowChange),
+        emit: &mut dyn FnMut(&ChangeRef<'_>),
     ) -> Result<Option<ChangesFrom>, VerifyError> {
         let mut left = changes_max;
         let page = self.changes_page(ORDER_SOURCE, from, &mut |change| {
@@ -73,7 +73,7 @@ impl Source for View {
             if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         page.map_err(|error| match error {
-            StoreError::TunnelExpired(_) => VerifyError::ChangesGone(from.commit),
+            ReadError::NotKept(_) => VerifyError::ChangesGone(from.commit),
             error => error.into(),
         })
     }

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use super::keys::KeyError;
 use live::job::JobError;
-use store::error::{OpenError, StoreError};
+use store::error::{CloseError, OpenError};
 
 /// Why an instance did not start, or did not end well.
 #[derive(Debug)]
@@ -22,9 +22,9 @@ pub enum InstanceError {
     Job(JobError),
     /// The live job ended by itself, for this reason.
     JobFailed(String),
-    /// The store has failed and takes no more writes.
-    Store(StoreError),
-    /// The operating system refused something.
+    /// The store has failed.
+    Store(CloseError),
+    /// The system refuses.
     System(io::Error),
 }
 

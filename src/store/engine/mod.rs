@@ -13,7 +13,6 @@ use std::fmt;
 /// Bytes that are cheap to clone: shared, or inline where they are few.
 pub(crate) use fjall::Bytes;
 
-use super::error::StoreError;
 use super::read::Direction;
 
 /// A sorted space of keys.
@@ -66,13 +65,6 @@ pub(crate) struct EngineError(pub(crate) String);
 impl fmt::Display for EngineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
-    }
-}
-
-impl From<EngineError> for StoreError {
-    /// As a failed read; a failed write makes the store refuse further ones, which says more.
-    fn from(error: EngineError) -> StoreError {
-        StoreError::Damaged(error.0)
     }
 }
 

@@ -1,7 +1,7 @@
 use tempfile::TempDir;
 
 use crate::engine::Space;
-use crate::error::StoreError;
+use crate::error::{AutoIncrementError, CatalogError, Halt, NoTable};
 use crate::schema::{KeyColumn, StreamOptions, TableOptions, TableSchema, TableUpdate};
 use crate::testing::{folder, memory_store};
 use crate::transaction::Transaction;
@@ -29,7 +29,7 @@ fn tables_come_change_go_and_outlive_the_process() {
     let store = open(&folder);
     store.create_table(schema("B")).unwrap();
     store.create_table(schema("A")).unwrap();
-    assert_eq!(store.create_table(schema("A")), Err(StoreError::TableExists("A".to_owned())));
+    assert_eq!(store.create_table(schema("A")), Err(CatalogError::Exists("A".to_owned())));
     let stream = Some(Some(StreamOptions { hours: 24 }));
     let info = store.update_table("A", TableUpdate { stream, ..TableUpdate::default() }).unwrap();
     assert!(info.stream_id.as_ref().is_some_and(|id| id.starts_with("A_")));
@@ -39,12 +39,12 @@ fn tables_come_change_go_and_outlive_the_process() {
     assert_eq!(store.tables(), ["A", "B"]);
     assert_eq!(store.table("A").unwrap(), info);
     store.delete_table("A").unwrap();
-    assert_eq!(store.delete_table("A"), Err(StoreError::TableMissing("A".to_owned())));
+    assert_eq!(store.delete_table("A"), Err(NoTable("A".to_owned()).into()));
     store.create_table(schema("A")).unwrap();
     let (old, new) = (info.stream_id.clone(), store.table("A").unwrap().stream_id.clone());
     assert!(old.is_some() && new.is_none());
     store.close().unwrap();
-    assert_eq!(store.create_table(schema("C")), Err(StoreError::Closing));
+    assert_eq!(store.create_table(schema("C")), Err(Halt::Closing.into()));
     assert_eq!(store.tables(), ["A", "B"]);
 }
 
@@ -53,23 +53,23 @@ fn a_failed_request_leaves_nothing_and_later_ones_see_earlier_ones() {
     let store = memory_store();
     let put = |transaction: &mut Transaction<'_>| {
         transaction.put(Space::Meta, b"ukey".to_vec(), b"1".to_vec());
-        Ok(())
+        Ok::<_, Halt>(())
     };
     store.transact(put).unwrap();
     let commit = store.last_commit();
-    let failed: Result<(), StoreError> = store.transact(|transaction| {
+    let failed: Result<(), CatalogError> = store.transact(|transaction| {
         transaction.put(Space::Meta, b"ukey".to_vec(), b"2".to_vec());
         transaction.put(Space::Meta, b"uother".to_vec(), b"2".to_vec());
         transaction.append(Space::Log, b"log".to_vec(), b"2".to_vec());
         transaction.tables_mut().clear();
-        Err(StoreError::ConditionFailed)
+        Err(CatalogError::NoMoreIds)
     });
-    assert_eq!(failed, Err(StoreError::ConditionFailed));
+    assert_eq!(failed, Err(CatalogError::NoMoreIds));
     assert_eq!(store.last_commit(), commit);
     let seen = store.transact(|transaction| {
         transaction.remove(Space::Meta, b"ukey".to_vec());
         transaction.put(Space::Meta, b"uthird".to_vec(), b"3".to_vec());
-        transaction.list(b"u")
+        Ok::<_, CatalogError>(transaction.list(b"u")?)
     });
     let keys: Vec<Vec<u8>> = seen.unwrap().into_keys().map(|key| key.to_vec()).collect();
     assert_eq!(keys, [b"uthird".to_vec()]);
@@ -85,42 +85,53 @@ fn wrong_schemas_are_refused_by_name() {
     }
     let id = || column("Id", KeyType::String, false);
     type Change = Box<dyn Fn(&mut TableSchema)>;
-    let cases: Vec<(Change, &str)> = vec![
-        (Box::new(|schema| schema.name = "".to_owned()), "table name: ''"),
-        (Box::new(|schema| schema.name = "1a".to_owned()), "table name: '1a'"),
-        (Box::new(|schema| schema.name = "a-b".to_owned()), "table name: 'a-b'"),
-        (Box::new(|schema| schema.name = "a".repeat(256)), "Invalid table name"),
-        (Box::new(|schema| schema.key.clear()), "must be in range: [1, 4]."),
+    let table = |name: &str| CatalogError::TableName(name.to_owned());
+    let columns = |count| CatalogError::KeyColumns { table: "T".to_owned(), count };
+    let chosen = |error| CatalogError::AutoIncrement { column: "n".to_owned(), error };
+    let auto = || column("n", KeyType::Integer, true);
+    let cases: Vec<(Change, CatalogError)> = vec![
+        (Box::new(|schema| schema.name = "".to_owned()), table("")),
+        (Box::new(|schema| schema.name = "1a".to_owned()), table("1a")),
+        (Box::new(|schema| schema.name = "a-b".to_owned()), table("a-b")),
+        (Box::new(|schema| schema.name = "a".repeat(256)), table(&"a".repeat(256))),
+        (Box::new(|schema| schema.key.clear()), columns(0)),
         (
             Box::new(|schema| {
                 schema.key =
                     (0..5).map(|i| KeyColumn { name: format!("k{i}"), ..schema.key[0].clone() }).collect()
             }),
-            "must be in range: [1, 4].",
+            columns(5),
         ),
-        (Box::new(move |schema| schema.key = vec![id(), id()]), "primary key name: 'Id'"),
+        (
+            Box::new(move |schema| schema.key = vec![id(), id()]),
+            CatalogError::KeyColumnTwice("Id".to_owned()),
+        ),
         (
             Box::new(move |schema| schema.key = vec![column("a b", KeyType::String, false)]),
-            "column name: 'a b'",
+            CatalogError::ColumnName("a b".to_owned()),
         ),
-        (Box::new(move |schema| schema.key = vec![column("n", KeyType::Integer, true)]), "'n' can't be AUTO"),
+        (Box::new(move |schema| schema.key = vec![auto()]), chosen(AutoIncrementError::First)),
         (
             Box::new(move |schema| schema.key = vec![id(), column("n", KeyType::String, true)]),
-            "'n' must be INTEGER",
+            chosen(AutoIncrementError::NotAnInteger),
         ),
-        (Box::new(|schema| schema.options.max_versions = 0), "max_versions must be positive: 0"),
-        (Box::new(|schema| schema.options.time_to_live_s = -2), "time_to_live"),
-        (Box::new(|schema| schema.options.version_deviation_s = 0), "deviation"),
-        (Box::new(|schema| schema.stream = Some(StreamOptions { hours: 0 })), "current: 0."),
-        (Box::new(|schema| schema.defined_columns = vec![("Id".to_owned(), 1)]), "column name: 'Id'"),
+        (
+            Box::new(move |schema| schema.key = vec![id(), column("m", KeyType::Integer, true), auto()]),
+            chosen(AutoIncrementError::Second),
+        ),
+        (Box::new(|schema| schema.options.max_versions = 0), CatalogError::MaxVersions(0)),
+        (Box::new(|schema| schema.options.time_to_live_s = -2), CatalogError::TimeToLive(-2)),
+        (Box::new(|schema| schema.options.version_deviation_s = 0), CatalogError::VersionDeviation(0)),
+        (Box::new(|schema| schema.stream = Some(StreamOptions { hours: 0 })), CatalogError::StreamHours(0)),
+        (
+            Box::new(|schema| schema.defined_columns = vec![("Id".to_owned(), 1)]),
+            CatalogError::ColumnTwice("Id".to_owned()),
+        ),
     ];
     for (change, expected) in cases {
         let mut schema = schema("T");
         change(&mut schema);
-        match store.create_table(schema) {
-            Err(StoreError::Invalid(message)) => assert!(message.contains(expected), "{message}"),
-            other => panic!("expected \"{expected}\", got {other:?}"),
-        }
+        assert_eq!(store.create_table(schema), Err(expected));
     }
     assert!(store.tables().is_empty());
 }
@@ -131,7 +142,7 @@ fn the_65th_table_is_refused() {
     for i in 0..64 {
         store.create_table(schema(&format!("T{i}"))).unwrap();
     }
-    assert_eq!(store.create_table(schema("T64")), Err(StoreError::TooManyTables));
+    assert_eq!(store.create_table(schema("T64")), Err(CatalogError::TooManyTables));
     store.delete_table("T0").unwrap();
     store.create_table(schema("T64")).unwrap();
 }

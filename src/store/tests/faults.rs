@@ -7,7 +7,7 @@ use super::script::{Request, agrees, models, script};
 use crate::change::{ColumnChange, RowChange};
 use crate::engine::Space;
 use crate::engine::faulty::{Disk, Fault};
-use crate::error::StoreError;
+use crate::error::{CatalogError, CloseError, Halt};
 use crate::testing::{START_MS, TestClock, key, memory_store, open, rows, schema, set, write};
 use crate::{Durability, Store};
 
@@ -62,20 +62,20 @@ fn fail_at(commit: usize, fault: Fault, requests: &[Request], models: &[Model]) 
 
 fn refuses_writes_and_reads_on(
     store: &Store,
-    error: Option<&StoreError>,
+    error: Option<&CatalogError>,
     model: &Model,
     clock: &TestClock,
     context: &str,
 ) {
     // The removal of a deleted table may be what failed, and the next request told.
     let refusal = store.create_table(schema("Late", false));
-    assert!(matches!(refusal, Err(StoreError::ReadOnly(_))), "{context}: {refusal:?}");
+    assert!(matches!(refusal, Err(CatalogError::Halted(Halt::Failed(_)))), "{context}: {refusal:?}");
     assert!(error.is_none_or(|error| Err(error.clone()) == refusal), "{context}: {error:?}");
     let failure = store.failure().unwrap();
     assert!(failure.contains("start again"), "{failure}");
     assert!(agrees(store, model, clock.now_ms()), "{context}");
     store.check().unwrap();
-    assert!(matches!(store.close(), Err(StoreError::ReadOnly(_))), "{context}");
+    assert!(matches!(store.close(), Err(CloseError::Failed(_))), "{context}");
 }
 
 #[test]
@@ -167,9 +167,9 @@ fn what_is_not_synced_may_be_lost_but_nothing_is_torn() {
 #[test]
 fn a_panic_on_the_commit_thread_fails_the_store_and_nobody_waits() {
     let store = memory_store();
-    let panicked = store.transact(|_| -> Result<(), StoreError> { panic!("a fault of ours") });
-    assert!(matches!(panicked, Err(StoreError::ReadOnly(message)) if message.contains("a fault of ours")));
-    assert!(matches!(store.create_table(schema("T", false)), Err(StoreError::ReadOnly(_))));
+    let panicked = store.transact(|_| -> Result<(), Halt> { panic!("a fault of ours") });
+    assert!(matches!(panicked, Err(Halt::Failed(message)) if message.contains("a fault of ours")));
+    assert!(matches!(store.create_table(schema("T", false)), Err(CatalogError::Halted(Halt::Failed(_)))));
     assert!(store.tables().is_empty());
 }
 

@@ -5,10 +5,12 @@ use crate::change::{ColumnChange, RowChange, Write};
 use crate::edit::EditRef;
 use crate::engine::Space;
 use crate::engine::faulty::Disk;
+use crate::error::CatalogError;
 use crate::key::KeyReader;
 use crate::log::{self, Action, Cut, LogPosition};
 use crate::schema::{StreamOptions, TableUpdate};
 use crate::testing::{TestClock, key, memory_store, open, schema, set, write};
+use crate::transaction::Transaction;
 use crate::{CHANNELS, Durability, Store};
 
 /// Changes of all partitions, in the order of their commits, as `key action before > after | edits`.
@@ -105,13 +107,20 @@ fn a_stream_that_is_switched_on_starts_there() {
         let stream = Some(on.then_some(StreamOptions { hours: 1 }));
         store.update_table("T", TableUpdate { stream, ..TableUpdate::default() }).unwrap()
     };
+    let switch_stream_on = || {
+        let switch = |transaction: &mut Transaction<'_>| {
+            let table = transaction.table("T")?;
+            Ok::<_, CatalogError>(catalog::switch_stream_on(transaction, table)?)
+        };
+        store.transact(switch).unwrap();
+    };
     put(1);
     assert!(changes(&store, "T").is_empty());
-    store.transact(|transaction| catalog::switch_stream_on(transaction, "T")).unwrap();
+    switch_stream_on();
     let first = store.table("T").unwrap();
     assert!(first.stream_id.is_some());
     // It is on already.
-    store.transact(|transaction| catalog::switch_stream_on(transaction, "T")).unwrap();
+    switch_stream_on();
     assert_eq!(store.table("T").unwrap(), first);
     put(2);
     assert_eq!(changes(&store, "T"), ["Integer(1) put v=1 > v=2 | v=2"]);
@@ -139,7 +148,10 @@ fn a_log_is_cut_a_bounded_part_at_a_time_and_stays_cut() {
     let keep = LogPosition::start_of(store.last_commit() - 1);
     let cut_some = |store: &Store, partition| {
         let table = table.clone();
-        store.transact(move |transaction| log::cut(transaction, &table, partition, keep, 3)).unwrap()
+        let cut = move |transaction: &mut Transaction<'_>| {
+            Ok::<_, CatalogError>(log::cut(transaction, &table, partition, keep, 3)?)
+        };
+        store.transact(cut).unwrap()
     };
     let mut left = 40;
     for partition in 0..CHANNELS {

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use crate::change::{ColumnChange, Existence, Returning, RowChange, Write};
-use crate::error::StoreError;
+use crate::error::WriteError;
 use crate::filter::{Comparator, Filter};
 use crate::schema::{TableOptions, TableSchema};
 use crate::value::{Cell, KeyPart, NamedKey, PrimaryKey, Row, Value};
@@ -54,9 +54,9 @@ pub(crate) enum Refused {
 }
 
 impl Refused {
-    pub(crate) fn of(error: &StoreError) -> Refused {
+    pub(crate) fn of(error: &WriteError) -> Refused {
         match error {
-            StoreError::ConditionFailed => Refused::Condition,
+            WriteError::ConditionFailed => Refused::Condition,
             _ => Refused::Other,
         }
     }

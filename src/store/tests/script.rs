@@ -3,7 +3,7 @@
 use super::model::Model;
 use crate::Store;
 use crate::change::{ColumnChange, Condition, Existence, RowChange, Write};
-use crate::error::StoreError;
+use crate::error::{CatalogError, WriteError};
 use crate::schema::{TableOptions, TableSchema, TableUpdate};
 use crate::testing::{TestClock, key, rows, schema, set, write};
 
@@ -17,7 +17,7 @@ pub(crate) enum Request {
 
 impl Request {
     /// Does it. Answers of single writes do not matter here, but that the store takes none.
-    pub(crate) fn run(&self, store: &Store, clock: &TestClock) -> Result<(), StoreError> {
+    pub(crate) fn run(&self, store: &Store, clock: &TestClock) -> Result<(), CatalogError> {
         clock.advance_ms(1);
         match self.clone() {
             Request::Create(schema) => store.create_table(schema),
@@ -27,10 +27,11 @@ impl Request {
                 store.update_table(table, update).map(drop)
             }
             Request::Write(writes) => {
-                let refused =
-                    |error: &StoreError| matches!(error, StoreError::ReadOnly(_) | StoreError::Closing);
-                let answers = store.write_and_wait(writes);
-                answers.into_iter().filter_map(Result::err).find(refused).map_or(Ok(()), Err)
+                let halted = store.write_and_wait(writes).into_iter().find_map(|answer| match answer {
+                    Err(WriteError::Halted(halt)) => Some(halt),
+                    _ => None,
+                });
+                halted.map_or(Ok(()), |halt| Err(halt.into()))
             }
         }
     }

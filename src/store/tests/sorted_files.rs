@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use crate::change::{ColumnChange, RowChange, Write};
-use crate::error::{OpenError, StoreError};
+use crate::error::{Damage, Halt, OpenError, ReadError, WriteError};
 use crate::read::{Direction, Selection};
 use crate::testing::{START_MS, TestClock, all, folder, key, rows, scan, schema, write};
 use crate::value::Value;
@@ -66,7 +66,9 @@ fn a_flipped_byte_of_any_file_gives_the_rows_or_a_refusal() {
                 open(&folder, &clock).map(|store| scan(&store, all(&store, "T", Direction::Forward)));
             match outcome {
                 Ok(Ok(found)) => assert!(found == expected, "{}, byte {at}", path.display()),
-                Ok(Err(StoreError::Damaged(message))) => assert!(message.contains("engine"), "{message}"),
+                Ok(Err(ReadError::Damaged(Damage(message)))) => {
+                    assert!(message.contains("engine"), "{message}")
+                }
                 Err(OpenError::Damaged { path: named, .. } | OpenError::Io { path: named, .. }) => {
                     assert!(named.starts_with(folder.path()), "{named:?}");
                 }
@@ -109,7 +111,10 @@ fn writes_are_refused_and_reads_go_on_where_memory_cannot_be_written_out() {
     let refused =
         (0..400).find_map(|id| store.write_and_wait(vec![row(id)]).remove(0).err().map(|error| (id, error)));
     let (count, error) = refused.unwrap();
-    assert!(matches!(&error, StoreError::ReadOnly(message) if message.contains("start again")), "{error}");
+    assert!(
+        matches!(&error, WriteError::Halted(Halt::Failed(message)) if message.contains("start again")),
+        "{error}"
+    );
     assert!(store.get("T", &key("u", count - 1), &Selection::default()).unwrap().is_some());
     drop(store);
     // Put right, all that was acknowledged is there.

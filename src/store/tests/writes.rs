@@ -4,11 +4,11 @@ use std::thread;
 
 use crate::Store;
 use crate::change::{ColumnChange, Condition, Existence, Returning, RowChange, Write};
-use crate::error::StoreError;
+use crate::error::{FilterTooLarge, Halt, KeyInput, KeyMismatch, NoTable, ReadError, WriteError};
 use crate::filter::{Comparator, Filter};
 use crate::read::Selection;
 use crate::testing::{START_MS, bounds, key, memory_store, rows, schema, set, write};
-use crate::value::{KeyPart, KeyValue, NamedKey, Value};
+use crate::value::{KeyPart, KeyType, KeyValue, NamedKey, Value};
 
 fn store() -> Store {
     let store = memory_store();
@@ -20,7 +20,7 @@ fn put(columns: Vec<(String, ColumnChange)>) -> RowChange {
     RowChange::Put(columns)
 }
 
-fn one(store: &Store, write: Write) -> Result<(), StoreError> {
+fn one(store: &Store, write: Write) -> Result<(), WriteError> {
     store.write_and_wait(vec![write]).remove(0).map(drop)
 }
 
@@ -36,30 +36,39 @@ fn wrong_keys_are_refused_by_column() {
     let named = |user: &str, id: &str| -> NamedKey {
         vec![(user.to_owned(), string("u")), (id.to_owned(), integer())]
     };
-    let cases: Vec<(NamedKey, &str)> = vec![
-        (vec![], "Validate PK size fail. Input: 0, Meta: 2."),
-        (vec![("User".to_owned(), string("u"))], "Validate PK size fail. Input: 1, Meta: 2."),
-        (named("user", "Id"), "Validate PK name fail. Input: user, Meta: User."),
-        (named("Id", "User"), "Validate PK name fail. Input: Id, Meta: User."),
-        (bounds(integer(), integer()), "Validate PK type fail. Input: INTEGER, Meta: STRING. Column: 'User'"),
-        (bounds(string("u"), KeyPart::Min), "Input: INF_MIN"),
-        (bounds(string("u"), KeyPart::Max), "Input: INF_MAX"),
-        (bounds(string("u"), KeyPart::AutoIncrement), "Input: AUTO_INCREMENT"),
+    let table = || "T".to_owned();
+    let count = |actual| KeyMismatch::Count { table: table(), expected: 2, actual };
+    let name = |expected: &str, actual: &str| KeyMismatch::Name {
+        table: table(),
+        expected: expected.to_owned(),
+        actual: actual.to_owned(),
+    };
+    let kind = |column: &str, expected, actual| KeyMismatch::Type {
+        table: table(),
+        column: column.to_owned(),
+        expected,
+        actual,
+    };
+    let id = |actual| kind("Id", KeyType::Integer, actual);
+    let cases: Vec<(NamedKey, KeyMismatch)> = vec![
+        (vec![], count(0)),
+        (vec![("User".to_owned(), string("u"))], count(1)),
+        (named("user", "Id"), name("User", "user")),
+        (named("Id", "User"), name("User", "Id")),
+        (bounds(integer(), integer()), kind("User", KeyType::String, KeyInput::Value(KeyType::Integer))),
+        (bounds(string("u"), KeyPart::Min), id(KeyInput::Min)),
+        (bounds(string("u"), KeyPart::Max), id(KeyInput::Max)),
+        (bounds(string("u"), KeyPart::AutoIncrement), id(KeyInput::AutoIncrement)),
         (
             bounds(string(&"u".repeat(1_025)), integer()),
-            "primary key column: 'User' exceeds the MaxLength:1024 with CurrentLength:1025.",
+            KeyMismatch::TooLong { column: "User".to_owned(), bytes: 1_025 },
         ),
     ];
     for (key, expected) in cases {
-        let refused = [
-            one(&store, write("T", key.clone(), put(vec![]))),
-            store.get("T", &key, &Selection::default()).map(drop),
-        ];
-        for refused in refused {
-            let error = refused.unwrap_err();
-            assert!(matches!(error, StoreError::InvalidKey(_) | StoreError::Invalid(_)), "{error:?}");
-            assert!(error.to_string().contains(expected), "{error}");
-        }
+        let written = one(&store, write("T", key.clone(), put(vec![])));
+        assert_eq!(written, Err(WriteError::Key(expected.clone())));
+        let read = store.get("T", &key, &Selection::default()).map(drop);
+        assert_eq!(read, Err(ReadError::Key(expected)));
     }
     one(&store, write("T", key(&"u".repeat(1_024), 1), put(vec![]))).unwrap();
 }
@@ -71,29 +80,28 @@ fn wrong_columns_are_refused_by_name() {
     let many = |count| (0..count).map(|i| set(&format!("c{i}"), i)).collect();
     let huge = |count| (0..count).map(|i| (format!("c{i}"), long(2 << 20).1)).collect();
     let update = RowChange::Update;
-    let cases: Vec<(RowChange, &str)> = vec![
+    let version = |version| WriteError::Version { column: "v".to_owned(), version };
+    let not_a_put = || WriteError::NotAPut("v".to_owned());
+    let nine = 8 + 9 * (1 + 2 + 8 + 1 + 4 + (2 << 20));
+    let cases: Vec<(RowChange, WriteError)> = vec![
         (
             put(vec![long((2 << 20) + 1)]),
-            "column: 'long' exceeds the MaxLength:2097152 with CurrentLength:2097153.",
+            WriteError::ValueTooLong { column: "long".to_owned(), bytes: 2_097_153 },
         ),
-        (put(many(1_025)), "limit count: 1024, column count: 1025."),
-        (put(huge(9)), "limit size: 16777216"),
-        (put(vec![set("", 1)]), "current length: 0"),
-        (put(vec![set(&"n".repeat(256), 1)]), "current length: 256"),
-        (put(vec![set("User", 1)]), "'User' has the name of a primary key column"),
-        (
-            put(vec![versioned("v", 1, -1)]),
-            "Timestamp must be in range [0, INT64_MAX/1000). Column: 'v', current: -1.",
-        ),
-        (update(vec![versioned("v", 1, i64::MAX / 1_000)]), "Timestamp must be in range"),
-        (update(vec![("v".to_owned(), ColumnChange::DeleteVersion(-1))]), "Timestamp must be in range"),
-        (update(vec![]), "Attribute column is missing. Table: 'T'."),
-        (put(vec![("v".to_owned(), ColumnChange::DeleteAll)]), "'v'"),
-        (put(vec![("v".to_owned(), ColumnChange::Increment(1))]), "'v'"),
+        (put(many(1_025)), WriteError::TooManyColumns(1_025)),
+        (put(huge(9)), WriteError::RowTooLarge(nine)),
+        (put(vec![set("", 1)]), WriteError::ColumnName(String::new())),
+        (put(vec![set(&"n".repeat(256), 1)]), WriteError::ColumnName("n".repeat(256))),
+        (put(vec![set("User", 1)]), WriteError::IsKeyColumn("User".to_owned())),
+        (put(vec![versioned("v", 1, -1)]), version(-1)),
+        (update(vec![versioned("v", 1, i64::MAX / 1_000)]), version(i64::MAX / 1_000)),
+        (update(vec![("v".to_owned(), ColumnChange::DeleteVersion(-1))]), version(-1)),
+        (update(vec![]), WriteError::NoColumns("T".to_owned())),
+        (put(vec![("v".to_owned(), ColumnChange::DeleteAll)]), not_a_put()),
+        (put(vec![("v".to_owned(), ColumnChange::Increment(1))]), not_a_put()),
     ];
     for (change, expected) in cases {
-        let error = one(&store, write("T", key("u", 1), change)).unwrap_err();
-        assert!(error.to_string().contains(expected), "{error}");
+        assert_eq!(one(&store, write("T", key("u", 1), change)), Err(expected));
     }
     assert!(rows(&store, "T").is_empty());
     one(&store, write("T", key("u", 1), put(many(1_024)))).unwrap();
@@ -102,7 +110,7 @@ fn wrong_columns_are_refused_by_name() {
     one(&store, write("T", key("u", 3), put(huge(7)))).unwrap();
     let grown = (0..3).map(|i| (format!("d{i}"), long(2 << 20).1)).collect();
     let error = one(&store, write("T", key("u", 3), RowChange::Update(grown))).unwrap_err();
-    assert!(matches!(error, StoreError::RowTooLarge(_)), "{error}");
+    assert!(matches!(error, WriteError::RowTooLarge(_)), "{error}");
 }
 
 #[test]
@@ -117,14 +125,14 @@ fn wrong_conditions_are_refused() {
     };
     let deep = (0..40).fold(column.clone(), |filter, _| Filter::Not(Box::new(filter)));
     let cases = [
-        (Filter::All(vec![column.clone(); 33]), "The count of filter exceeds the max: 32."),
-        (deep, "depth"),
-        (Filter::Any(vec![Filter::Page { offset: 0, limit: 1 }]), "ColumnPaginationFilter"),
+        (Filter::All(vec![column.clone(); 33]), FilterTooLarge::Conditions { max: 32 }.into()),
+        (deep, FilterTooLarge::Depth { max: 32 }.into()),
+        (Filter::Any(vec![Filter::Page { offset: 0, limit: 1 }]), WriteError::PageAsCondition),
     ];
     for (filter, expected) in cases {
         let condition = Condition { columns: Some(filter), ..Condition::default() };
-        let error = one(&store, Write { condition, ..write("T", key("u", 1), put(vec![])) }).unwrap_err();
-        assert!(error.to_string().contains(expected), "{error}");
+        let refused = one(&store, Write { condition, ..write("T", key("u", 1), put(vec![])) });
+        assert_eq!(refused, Err(expected));
     }
     let condition = Condition { columns: Some(Filter::All(vec![column; 32])), ..Condition::default() };
     one(&store, Write { condition, ..write("T", key("u", 1), put(vec![])) }).unwrap();
@@ -144,19 +152,13 @@ fn rows_of_a_request_are_answered_one_by_one_and_applied_in_order() {
         Write { returning: Returning::After(vec!["n".to_owned()]), ..write("T", key("u", 1), add(-7)) },
         write("T", key("u", 1), add(i64::MIN)),
     ]);
-    let errors: Vec<Option<StoreError>> =
+    let errors: Vec<Option<WriteError>> =
         answers.iter().map(|answer| answer.as_ref().err().cloned()).collect();
     assert_eq!(errors[0], None);
-    assert_eq!(errors[1], Some(StoreError::TableMissing("None".to_owned())));
-    assert_eq!(errors[2], Some(StoreError::ConditionFailed));
-    assert!(
-        matches!(&errors[4], Some(StoreError::Invalid(message)) if message.contains("'s'")),
-        "{errors:?}"
-    );
-    assert!(
-        matches!(&errors[6], Some(StoreError::Invalid(message)) if message.contains("'n'")),
-        "{errors:?}"
-    );
+    assert_eq!(errors[1], Some(NoTable("None".to_owned()).into()));
+    assert_eq!(errors[2], Some(WriteError::ConditionFailed));
+    assert_eq!(errors[4], Some(WriteError::NotAnInteger("s".to_owned())));
+    assert_eq!(errors[6], Some(WriteError::Overflow { column: "n".to_owned(), by: i64::MIN }));
     let after = answers[5].as_ref().unwrap().row.clone().unwrap();
     assert_eq!(after.cells[0].value, Value::Integer(-2));
     assert_eq!(after.cells.len(), 1);
@@ -203,7 +205,7 @@ fn the_store_chooses_ascending_keys() {
         }
     }
     let update = write("T", bounds(user("a"), KeyPart::AutoIncrement), RowChange::Update(vec![set("v", 1)]));
-    assert!(matches!(one(&store, update), Err(StoreError::InvalidKey(_))));
+    assert!(matches!(one(&store, update), Err(WriteError::Key(_))));
     assert_eq!(rows(&store, "T").len(), 6);
 }
 
@@ -226,16 +228,16 @@ fn time_never_runs_backwards_and_followers_are_woken() {
     let before = store.last_commit();
     // The clock of the tests stands.
     let times: Vec<i64> =
-        (0..3).map(|_| store.transact(|transaction| Ok(transaction.now_us())).unwrap()).collect();
+        (0..3).map(|_| store.transact(|transaction| Ok::<_, Halt>(transaction.now_us())).unwrap()).collect();
     assert!(times.windows(2).all(|pair| pair[0] <= pair[1]));
     assert_eq!(store.last_commit(), before, "a request that writes nothing is no commit");
     assert!(!commits.has_changed().unwrap());
     one(&store, write("T", key("u", 1), put(vec![]))).unwrap();
     assert!(commits.has_changed().unwrap());
     assert_eq!(*commits.borrow_and_update(), before + 1);
-    let later = store.transact(|transaction| Ok(transaction.now_us())).unwrap();
+    let later = store.transact(|transaction| Ok::<_, Halt>(transaction.now_us())).unwrap();
     assert!(later > times[0]);
     store.close().unwrap();
     let refused = store.write_and_wait(vec![write("T", key("u", 1), put(vec![])); 2]);
-    assert_eq!(refused, [Err(StoreError::Closing), Err(StoreError::Closing)]);
+    assert_eq!(refused, [Err(Halt::Closing.into()), Err(Halt::Closing.into())]);
 }

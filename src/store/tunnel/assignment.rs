@@ -13,7 +13,7 @@
 //! whole) and knows which channels have been read to their end. A channel is given to a client only in that client's
 //! own heartbeat, so never to one that is gone.
 
-use super::super::error::StoreError;
+use super::super::error::TunnelError;
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -138,10 +138,9 @@ impl Assignment {
         id: String,
         timeout_s: Option<i64>,
         now_us: i64,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), TunnelError> {
         if self.clients.len() >= CLIENTS_MAX {
-            let message = format!("a tunnel serves at most {CLIENTS_MAX} clients at a time; shut some down");
-            return Err(StoreError::Invalid(message));
+            return Err(TunnelError::TooManyClients { max: CLIENTS_MAX });
         }
         let timeout_s = timeout_s.filter(|seconds| *seconds > 0).unwrap_or(CLIENT_TIMEOUT_S);
         let timeout_us = timeout_s.min(CLIENT_TIMEOUT_S_MAX) * 1_000_000;
@@ -159,7 +158,7 @@ impl Assignment {
     }
 
     /// Drops a client at its own wish.
-    pub(super) fn shut_down(&mut self, client: &str) -> Result<(), StoreError> {
+    pub(super) fn shut_down(&mut self, client: &str) -> Result<(), TunnelError> {
         self.known(client)?;
         self.remove(client);
         Ok(())
@@ -170,19 +169,18 @@ impl Assignment {
         self.channels.iter_mut().filter(|share| share.is_of(client)).for_each(Share::release);
     }
 
-    fn known(&self, client: &str) -> Result<&Client, StoreError> {
-        let gone = || StoreError::ResourceGone(format!("client {client:?} is not, or no longer, connected"));
+    fn known(&self, client: &str) -> Result<&Client, TunnelError> {
+        let gone = || TunnelError::ClientGone(client.to_owned());
         self.clients.get(client).ok_or_else(gone)
     }
 
     /// The position in [`shares`](Self::shares) of a channel that the client may read.
-    pub(super) fn held(&self, client: &str, channel: &str) -> Result<usize, StoreError> {
+    pub(super) fn held(&self, client: &str, channel: &str) -> Result<usize, TunnelError> {
         self.known(client)?;
         let held = self.channels.iter().position(|share| share.channel == channel && share.is_of(client));
-        held.ok_or_else(|| {
-            StoreError::ResourceGone(format!(
-                "channel {channel:?} is not, or no longer, that of client {client:?}"
-            ))
+        held.ok_or_else(|| TunnelError::ChannelGone {
+            channel: channel.to_owned(),
+            client: client.to_owned(),
         })
     }
 
@@ -195,7 +193,7 @@ impl Assignment {
         reports: &[ChannelReport],
         ends: &[End],
         now_us: i64,
-    ) -> Result<Vec<ChannelReport>, StoreError> {
+    ) -> Result<Vec<ChannelReport>, TunnelError> {
         self.drop_silent(now_us);
         self.known(client)?;
         if let Some(known) = self.clients.get_mut(client) {

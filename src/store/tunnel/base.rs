@@ -19,7 +19,7 @@ use super::super::Store;
 use super::super::catalog::Table;
 use super::super::edit::EditRef;
 use super::super::engine::{Bytes, Snapshot, Space};
-use super::super::error::StoreError;
+use super::super::error::{Damage, TunnelError};
 use super::super::format::{CHANNELS, TableId, after_prefix};
 use super::super::log::{self, Action, LogPosition, Record, log_key};
 use super::super::read::Direction;
@@ -130,7 +130,7 @@ impl View {
         from: Vec<u8>,
         records: u64,
         now_us: i64,
-    ) -> Result<PageEnd, StoreError> {
+    ) -> Result<PageEnd, TunnelError> {
         let undo = match self.undo.take() {
             Some(undo) if undo.covers(&from) => undo,
             _ => self.undo_from(page.table, &from)?,
@@ -153,7 +153,7 @@ impl View {
         from: Vec<u8>,
         expiry: Option<Expiry>,
         page: &mut Page<'_>,
-    ) -> Result<Option<Vec<u8>>, StoreError> {
+    ) -> Result<Option<Vec<u8>>, TunnelError> {
         let head = self.table.bytes();
         let key_of = |key: &[u8]| [head.as_slice(), key].concat();
         let upper = match &undo.upper {
@@ -191,7 +191,7 @@ impl View {
                     let row =
                         RowView::new(&row.value).map_err(|Malformed| self.lost(LogPosition::default()))?;
                     if row.commit > self.commit {
-                        return Err(self.lost(LogPosition::start_of(row.commit)));
+                        return Err(self.lost(LogPosition::start_of(row.commit)).into());
                     }
                     emit_row(page, &key, row, expiry)?;
                 }
@@ -200,11 +200,11 @@ impl View {
     }
 
     /// The undo of as many rows from a key on as it may hold.
-    fn undo_from(&self, table: &Table, from: &[u8]) -> Result<Undo, StoreError> {
+    fn undo_from(&self, table: &Table, from: &[u8]) -> Result<Undo, TunnelError> {
         let after = LogPosition::start_of(self.commit + 1);
         let mut undo = Undo { lower: from.to_vec(), upper: None, rows: BTreeMap::new() };
         for partition in 0..CHANNELS {
-            check_kept(self.snapshot.as_ref(), table, partition, after)?;
+            check_kept::<TunnelError>(self.snapshot.as_ref(), table, partition, after)?;
             for entry in log::scan(self.snapshot.as_ref(), self.table, partition, after) {
                 let entry = entry?;
                 let record = entry.record()?;
@@ -221,13 +221,13 @@ impl View {
         Ok(undo)
     }
 
-    fn change(&self, partition: u8, position: LogPosition) -> Result<Bytes, StoreError> {
+    fn change(&self, partition: u8, position: LogPosition) -> Result<Bytes, Damage> {
         let value = self.snapshot.get(Space::Log, &log_key(self.table, partition, position))?;
         value.ok_or_else(|| self.lost(position))
     }
 
-    fn lost(&self, position: LogPosition) -> StoreError {
-        StoreError::Damaged(format!(
+    fn lost(&self, position: LogPosition) -> Damage {
+        Damage(format!(
             "a row as of commit {} cannot be told: its change of commit {} in the space log is missing",
             self.commit, position.commit
         ))
@@ -240,14 +240,9 @@ fn row_key(key: &[u8]) -> &[u8] {
 }
 
 /// Emits a row, unless all its cells have expired.
-fn emit_row(
-    page: &mut Page<'_>,
-    key: &[u8],
-    row: RowView<'_>,
-    expiry: Option<Expiry>,
-) -> Result<(), StoreError> {
+fn emit_row(page: &mut Page<'_>, key: &[u8], row: RowView<'_>, expiry: Option<Expiry>) -> Result<(), Damage> {
     let name = page.table.name();
-    let damaged = || StoreError::Damaged(format!("row {} of table \"{name}\"", key.escape_ascii()));
+    let damaged = || Damage(format!("row {} of table \"{name}\"", key.escape_ascii()));
     let mut edits = Vec::new();
     let mut expired = false;
     for cell in row.cells() {

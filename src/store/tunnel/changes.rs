@@ -1,18 +1,20 @@
 //! All changes of a table in the order of their commits, in batches, for readers within the process.
 
-use super::super::Store;
-use super::super::error::StoreError;
-use super::super::view::RowChange;
+use std::ops::ControlFlow;
 
-/// All changes of the commits from `lower` to below `upper`, in order.
-#[derive(Clone, Debug, PartialEq)]
+use super::super::Store;
+use super::super::changes::ChangeRef;
+use super::super::error::ReadError;
+
+/// The commits from `lower` to below `upper`, of which a reader has given all changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChangeBatch {
     /// The first commit.
     pub lower: u64,
     /// The commit before which it ends: where the next batch begins.
     pub upper: u64,
-    /// The changes, each with its commit.
-    pub changes: Vec<(u64, RowChange)>,
+    /// How many changes there were.
+    pub changes: usize,
 }
 
 /// Reads all changes of a table, at its own pace.
@@ -34,26 +36,33 @@ impl ChangeReader {
         self.lower = self.lower.max(lower);
     }
 
-    /// The changes of all commits that are there, or of the first of them: then `changes_max` changes, and what else
-    /// their last commit did. None if there was no commit since. [`StoreError::TunnelExpired`] if changes of these
-    /// commits are no longer, or not, kept.
-    pub fn next_batch(&mut self, changes_max: usize) -> Result<Option<ChangeBatch>, StoreError> {
+    /// Gives the changes of all commits that are there to `emit`, each with its commit, or those of the first of them:
+    /// then `changes_max` changes, and what else their last commit did. None if there was no commit since.
+    ///
+    /// # Errors
+    /// [`ReadError::NotKept`] if changes of these commits are no longer, or not, kept. What was given then is no batch.
+    pub fn next_batch(
+        &mut self,
+        changes_max: usize,
+        emit: &mut dyn FnMut(u64, &ChangeRef<'_>),
+    ) -> Result<Option<ChangeBatch>, ReadError> {
         let lower = self.lower;
         if lower > self.store.last_commit() {
             return Ok(None);
         }
         let view = self.store.view()?;
-        let mut batch = ChangeBatch { lower, upper: view.last_commit() + 1, changes: Vec::new() };
+        let mut batch = ChangeBatch { lower, upper: view.last_commit() + 1, changes: 0 };
         let mut last = lower;
-        for change in view.changes(&self.table, lower)? {
-            let (commit, change) = change?;
-            if batch.changes.len() >= changes_max && commit > last {
+        view.each_change(&self.table, lower, &mut |commit, change| {
+            if batch.changes >= changes_max && commit > last {
                 batch.upper = commit;
-                break;
+                return ControlFlow::Break(());
             }
             last = commit;
-            batch.changes.push((commit, change));
-        }
+            batch.changes += 1;
+            emit(commit, change);
+            ControlFlow::Continue(())
+        })?;
         self.lower = batch.upper;
         Ok(Some(batch))
     }

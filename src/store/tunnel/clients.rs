@@ -2,12 +2,12 @@
 
 use std::sync::{MutexGuard, PoisonError};
 
-use super::super::error::StoreError;
+use super::super::error::TunnelError;
 use super::super::meta::put;
 use super::assignment::{ChannelReport, ChannelStatus, End};
 use super::model::{Checkpoint, Cursor, PageEnd, Place};
 use super::page::{Emit, Page, PageMax};
-use super::records::{Source, checkpoint, checkpoint_key, exists, fill_random};
+use super::records::{Definition, Source, checkpoint, checkpoint_key, exists, fill_random};
 use super::session::{Session, Told};
 use super::{Open, Tunnels, stream};
 
@@ -24,7 +24,7 @@ pub struct Claim<'a> {
 
 impl Tunnels<'_> {
     /// Connects a client and gives its id.
-    pub fn connect(&self, tunnel: &str, timeout_s: Option<i64>) -> Result<String, StoreError> {
+    pub fn connect(&self, tunnel: &str, timeout_s: Option<i64>) -> Result<String, TunnelError> {
         let open = self.open_text(tunnel)?;
         let mut session = self.live(&open)?;
         let mut random = [0; 16];
@@ -44,7 +44,7 @@ impl Tunnels<'_> {
         tunnel: &str,
         client: &str,
         reports: &[ChannelReport],
-    ) -> Result<Vec<ChannelReport>, StoreError> {
+    ) -> Result<Vec<ChannelReport>, TunnelError> {
         let open = self.open_text(tunnel)?;
         let mut session = self.live(&open)?;
         let mut assignment = session.assignment.clone();
@@ -67,7 +67,7 @@ impl Tunnels<'_> {
     }
 
     /// Drops a client at its own wish.
-    pub fn shut_down(&self, tunnel: &str, client: &str) -> Result<(), StoreError> {
+    pub fn shut_down(&self, tunnel: &str, client: &str) -> Result<(), TunnelError> {
         let open = self.open_text(tunnel)?;
         let mut session = open.lock();
         let mut assignment = session.assignment.clone();
@@ -77,20 +77,20 @@ impl Tunnels<'_> {
     }
 
     /// The stored checkpoint of a channel that the client has.
-    pub fn checkpoint(&self, claim: Claim<'_>) -> Result<Checkpoint, StoreError> {
+    pub fn checkpoint(&self, claim: Claim<'_>) -> Result<Checkpoint, TunnelError> {
         let open = self.open_text(claim.tunnel)?;
         let (_session, index, source) = self.held(&open, claim)?;
-        checkpoint(self.store.snapshot().as_ref(), &open.definition, index, source)
+        Ok(checkpoint(self.store.snapshot().as_ref(), &open.definition, index, source)?)
     }
 
     /// Sets the checkpoint of a channel that the client has. Durable when it returns. `number` must be above the stored one.
-    pub fn set_checkpoint(&self, claim: Claim<'_>, cursor: Cursor, number: i64) -> Result<(), StoreError> {
+    pub fn set_checkpoint(&self, claim: Claim<'_>, cursor: Cursor, number: i64) -> Result<(), TunnelError> {
         let open = self.open_text(claim.tunnel)?;
         let (mut session, index, source) = self.held(&open, claim)?;
         self.check_place(source, &cursor.place)?;
         if let (Source::Stream(partition), Place::Stream(position)) = (source, &cursor.place) {
             let table = self.table_of(&open.definition)?;
-            stream::check_kept(self.store.snapshot().as_ref(), &table, partition, *position)?;
+            stream::check_kept::<TunnelError>(self.store.snapshot().as_ref(), &table, partition, *position)?;
         }
         let finished = cursor.place == Place::Finished;
         // `finished` does not tell how many records there were.
@@ -101,17 +101,14 @@ impl Tunnels<'_> {
             exists(transaction, definition.id)?;
             let before = checkpoint(transaction, &definition, index, source)?;
             if number <= before.number {
-                return Err(StoreError::CheckpointOutOfOrder(format!(
-                    "checkpoint {number} of channel {channel:?} is not above the stored one, {}",
-                    before.number
-                )));
+                return Err(TunnelError::CheckpointOutOfOrder { channel, number, stored: before.number });
             }
             let cursor = match told {
                 Some(told) => told,
                 None if finished => Cursor { place: Place::Finished, ..before.cursor },
                 None => cursor,
             };
-            put(transaction, checkpoint_key(definition.id, index), &Checkpoint { cursor, number })
+            Ok(put(transaction, checkpoint_key(definition.id, index), &Checkpoint { cursor, number })?)
         })?;
         session.set_consumed(index, finished);
         Ok(())
@@ -124,7 +121,7 @@ impl Tunnels<'_> {
         from: Cursor,
         max: PageMax,
         emit: Emit<'_>,
-    ) -> Result<PageEnd, StoreError> {
+    ) -> Result<PageEnd, TunnelError> {
         let open = self.open_text(claim.tunnel)?;
         let (session, index, source) = self.held(&open, claim)?;
         drop(session);
@@ -151,7 +148,7 @@ impl Tunnels<'_> {
     }
 
     /// Refuses a place that cannot be one of the channel's.
-    fn check_place(&self, source: Source, place: &Place) -> Result<(), StoreError> {
+    fn check_place(&self, source: Source, place: &Place) -> Result<(), TunnelError> {
         match (source, place) {
             (_, Place::Finished) | (Source::Base, Place::Base(_)) => Ok(()),
             (Source::Stream(_), Place::Stream(position)) => {
@@ -160,23 +157,19 @@ impl Tunnels<'_> {
                 if position.commit <= last + 1 {
                     return Ok(());
                 }
-                let message =
-                    format!("the token names commit {}, and the last one is {last}", position.commit);
-                Err(StoreError::Invalid(message))
+                Err(TunnelError::PlaceAhead { commit: position.commit, last })
             }
-            _ => Err(StoreError::Invalid("the token is that of a channel of another type".to_owned())),
+            _ => Err(TunnelError::PlaceOfOtherType),
         }
     }
 
     /// Locks a tunnel for a client's request, which keeps it from expiring.
-    fn live<'o>(&self, open: &'o Open) -> Result<MutexGuard<'o, Session>, StoreError> {
+    fn live<'o>(&self, open: &'o Open) -> Result<MutexGuard<'o, Session>, TunnelError> {
         let mut session = open.lock();
         let table = self.table_of(&open.definition)?;
         if self.is_expired(&session, &table) {
-            return Err(StoreError::TunnelExpired(format!(
-                "tunnel \"{}\" of table \"{}\" was left alone for longer than the table keeps changes; create it anew",
-                open.definition.name, open.definition.table
-            )));
+            let Definition { name, table, .. } = &open.definition;
+            return Err(TunnelError::Expired { tunnel: name.clone(), table: table.clone() });
         }
         session.active_us = session.active_us.max(self.store.clock().now_us());
         Ok(session)
@@ -187,13 +180,15 @@ impl Tunnels<'_> {
         &self,
         open: &'o Open,
         claim: Claim<'_>,
-    ) -> Result<(MutexGuard<'o, Session>, usize, Source), StoreError> {
+    ) -> Result<(MutexGuard<'o, Session>, usize, Source), TunnelError> {
         let mut session = self.live(open)?;
         session.assignment.drop_silent(self.store.clock().now_us());
         let index = session.assignment.held(claim.client, claim.channel)?;
         let source = open.definition.sources().get(index).copied();
-        let source =
-            source.ok_or_else(|| StoreError::ResourceGone(format!("no channel {:?}", claim.channel)))?;
+        let source = source.ok_or_else(|| TunnelError::ChannelGone {
+            channel: claim.channel.to_owned(),
+            client: claim.client.to_owned(),
+        })?;
         Ok((session, index, source))
     }
 }

@@ -1,7 +1,7 @@
 //! How tunnels come.
 
 use super::super::catalog::{Table, switch_stream_on};
-use super::super::error::StoreError;
+use super::super::error::{Damage, TunnelError};
 use super::super::format::CHANNELS;
 use super::super::log::{self, LogPosition};
 use super::super::meta::{Meta, put};
@@ -12,28 +12,20 @@ use super::model::{StartFlag, StreamRange, TunnelKind, TunnelSpec};
 use super::records::{Definition, Horizon, Life, TunnelId, definitions, horizon_key};
 
 /// Refuses what no tunnel can be, whatever the table.
-pub(super) fn check(spec: &TunnelSpec) -> Result<(), StoreError> {
-    let invalid = |message: String| Err(StoreError::Invalid(message));
+pub(super) fn check(spec: &TunnelSpec) -> Result<(), TunnelError> {
     let bytes = spec.name.as_bytes();
     let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
     if !(1..=NAME_BYTES_MAX).contains(&bytes.len()) || !bytes.iter().all(allowed) {
-        return invalid(format!(
-            "Invalid tunnel name: '{}'. It must be 1 to {NAME_BYTES_MAX} letters, digits, underscores and hyphens.",
-            spec.name
-        ));
+        return Err(TunnelError::Name(spec.name.clone()));
     }
     let range = given(spec.range);
     if spec.kind != TunnelKind::Stream && (range.start_ns.is_some() || range.end_ns.is_some()) {
-        return invalid(format!(
-            "tunnel '{}': only a Stream tunnel has a start and an end offset",
-            spec.name
-        ));
+        return Err(TunnelError::RangeOfBase { tunnel: spec.name.clone() });
     }
     match (range.start_ns, range.end_ns) {
-        (Some(start_ns), Some(end_ns)) if start_ns >= end_ns => invalid(format!(
-            "tunnel '{}': the start offset {start_ns} must be below the end offset {end_ns}",
-            spec.name
-        )),
+        (Some(start_ns), Some(end_ns)) if start_ns >= end_ns => {
+            Err(TunnelError::RangeEmpty { tunnel: spec.name.clone(), start_ns, end_ns })
+        }
         _ => Ok(()),
     }
 }
@@ -46,19 +38,16 @@ pub(super) fn given(range: Option<StreamRange>) -> StreamRange {
 }
 
 /// Creates a tunnel; every change after its commit is logged and kept for it.
-pub(super) fn create(transaction: &mut Transaction<'_>, spec: TunnelSpec) -> Result<Definition, StoreError> {
+pub(super) fn create(transaction: &mut Transaction<'_>, spec: TunnelSpec) -> Result<Definition, TunnelError> {
     let table = transaction.table(&spec.table)?;
     let others = definitions(transaction, table.id)?;
     if others.iter().any(|other| other.name == spec.name) {
-        return Err(StoreError::TunnelExists(spec.name));
+        return Err(TunnelError::Exists(spec.name));
     }
     if others.len() >= TUNNELS_MAX {
-        return Err(StoreError::Invalid(format!(
-            "table '{}' has {TUNNELS_MAX} tunnels, its most",
-            spec.table
-        )));
+        return Err(TunnelError::TooMany { table: spec.table, max: TUNNELS_MAX });
     }
-    let table = switch_stream_on(transaction, &spec.table)?;
+    let table = switch_stream_on(transaction, table)?;
     let definition = Definition {
         id: TunnelId::new(table.id)?,
         table: spec.table,
@@ -80,7 +69,7 @@ fn starts(
     table: &Table,
     kind: TunnelKind,
     range: StreamRange,
-) -> Result<[LogPosition; CHANNELS as usize], StoreError> {
+) -> Result<[LogPosition; CHANNELS as usize], TunnelError> {
     let mut starts = [LogPosition::start_of(transaction.number() + 1); CHANNELS as usize];
     let earliest = match (kind, range.start_ns, range.flag) {
         (TunnelKind::Stream, Some(start_ns), _) => {
@@ -103,17 +92,13 @@ fn starts(
 }
 
 /// The oldest change that is kept, as of now within the group.
-fn first_kept(
-    transaction: &Transaction<'_>,
-    table: &Table,
-    partition: u8,
-) -> Result<LogPosition, StoreError> {
+fn first_kept(transaction: &Transaction<'_>, table: &Table, partition: u8) -> Result<LogPosition, Damage> {
     let first = log::first_kept(transaction, table, partition)?;
     Ok(first.unwrap_or(LogPosition::start_of(transaction.number() + 1)))
 }
 
 /// Refuses a start of which later changes are no longer there.
-fn check_kept(transaction: &Transaction<'_>, table: &Table, start_ns: u64) -> Result<(), StoreError> {
+fn check_kept(transaction: &Transaction<'_>, table: &Table, start_ns: u64) -> Result<(), TunnelError> {
     let cut: Horizon = transaction.record(&horizon_key(table.id))?.unwrap_or_default();
     let info = &table.info;
     // What was written before the stream was switched on was never logged.
@@ -122,10 +107,7 @@ fn check_kept(transaction: &Transaction<'_>, table: &Table, start_ns: u64) -> Re
     if i128::from(start_ns) >= i128::from(kept_from_us) * 1_000 {
         return Ok(());
     }
-    Err(StoreError::TunnelExpired(format!(
-        "changes of table '{}' are kept from {kept_from_us}000 ns since 1970 on, and the start offset is {start_ns}",
-        table.name()
-    )))
+    Err(TunnelError::StartNotKept { table: table.name().to_owned(), kept_from_us, start_ns })
 }
 
 /// The first change of a partition at a time or after it. Looks at about as many changes as the number of commits
@@ -136,7 +118,7 @@ fn find_time(
     partition: u8,
     first: LogPosition,
     start_ns: u64,
-) -> Result<LogPosition, StoreError> {
+) -> Result<LogPosition, Damage> {
     let (mut lower, mut upper) = (first.commit, transaction.number());
     while lower < upper {
         let middle = lower + (upper - lower) / 2;

@@ -51,7 +51,7 @@ use self::session::Session;
 use super::Store;
 use super::catalog::Table;
 use super::engine::{Snapshot, Space};
-use super::error::StoreError;
+use super::error::{Damage, TunnelError};
 use super::log;
 use super::meta::Meta;
 
@@ -86,14 +86,14 @@ impl Open {
 
 impl Tunnels<'_> {
     /// Creates a tunnel and switches its table's stream on where it is off. Gives the tunnel's id.
-    pub fn create(&self, spec: TunnelSpec) -> Result<String, StoreError> {
+    pub fn create(&self, spec: TunnelSpec) -> Result<String, TunnelError> {
         create::check(&spec)?;
         let definition = self.store.transact(move |transaction| create::create(transaction, spec))?;
         Ok(definition.id.to_string())
     }
 
     /// Deletes a tunnel. An `id`, if given, must be its own.
-    pub fn delete(&self, table: &str, name: &str, id: Option<&str>) -> Result<(), StoreError> {
+    pub fn delete(&self, table: &str, name: &str, id: Option<&str>) -> Result<(), TunnelError> {
         let (table, name, id) = (table.to_owned(), name.to_owned(), id.map(str::to_owned));
         let deleted = self.store.transact(move |transaction| {
             let table = transaction.table(&table)?;
@@ -101,14 +101,14 @@ impl Tunnels<'_> {
             for key in transaction.list(&found.key(b""))?.into_keys() {
                 transaction.remove(Space::Meta, key);
             }
-            Ok(found)
+            Ok::<_, TunnelError>(found)
         })?;
         self.store.tunnel_sessions().forget(deleted);
         Ok(())
     }
 
     /// The tunnels of a table, or of all tables, by table and name.
-    pub fn list(&self, table: Option<&str>) -> Result<Vec<TunnelInfo>, StoreError> {
+    pub fn list(&self, table: Option<&str>) -> Result<Vec<TunnelInfo>, TunnelError> {
         let names = match table {
             Some(table) => vec![table.to_owned()],
             None => self.store.tables(),
@@ -119,7 +119,7 @@ impl Tunnels<'_> {
                 Ok(found) => found,
                 // Deleted in between.
                 Err(_) if table.is_none() => continue,
-                Err(error) => return Err(error),
+                Err(error) => return Err(error.into()),
             };
             let snapshot = self.store.snapshot();
             let mut definitions = definitions(snapshot.as_ref(), found.id)?;
@@ -127,7 +127,7 @@ impl Tunnels<'_> {
             for definition in definitions {
                 match self.open(definition.id) {
                     Ok(open) => infos.push(self.info(&open, &found)),
-                    Err(StoreError::TunnelMissing(_)) => {}
+                    Err(TunnelError::Missing(_)) => {}
                     Err(error) => return Err(error),
                 }
             }
@@ -141,7 +141,7 @@ impl Tunnels<'_> {
         table: &str,
         name: &str,
         id: Option<&str>,
-    ) -> Result<TunnelDescription, StoreError> {
+    ) -> Result<TunnelDescription, TunnelError> {
         let table = self.store.find_table(table)?;
         let snapshot = self.store.snapshot();
         let open = self.open(find(snapshot.as_ref(), &table, name, id)?.id)?;
@@ -199,7 +199,7 @@ impl Tunnels<'_> {
         source: Source,
         cursor: &Cursor,
         now_us: i64,
-    ) -> Result<i64, StoreError> {
+    ) -> Result<i64, Damage> {
         match (source, &cursor.place) {
             (Source::Stream(partition), Place::Stream(from)) => {
                 match log::scan(snapshot, definition.id.table, partition, *from).next() {
@@ -213,24 +213,24 @@ impl Tunnels<'_> {
     }
 
     /// The tunnel's table, unless it was deleted, and perhaps created anew, in between.
-    fn table_of(&self, definition: &Definition) -> Result<Arc<Table>, StoreError> {
+    fn table_of(&self, definition: &Definition) -> Result<Arc<Table>, TunnelError> {
         match self.store.find_table(&definition.table) {
             Ok(table) if table.id == definition.id.table => Ok(table),
-            _ => Err(StoreError::TunnelMissing(definition.id.to_string())),
+            _ => Err(TunnelError::Missing(definition.id.to_string())),
         }
     }
 
-    fn open_text(&self, tunnel: &str) -> Result<Open, StoreError> {
-        let id = TunnelId::parse(tunnel).ok_or_else(|| StoreError::TunnelMissing(tunnel.to_owned()))?;
+    fn open_text(&self, tunnel: &str) -> Result<Open, TunnelError> {
+        let id = TunnelId::parse(tunnel).ok_or_else(|| TunnelError::Missing(tunnel.to_owned()))?;
         self.open(id)
     }
 
-    fn open(&self, id: TunnelId) -> Result<Open, StoreError> {
+    fn open(&self, id: TunnelId) -> Result<Open, TunnelError> {
         let snapshot = self.store.snapshot();
         let sessions = self.store.tunnel_sessions();
         let Some(definition) = snapshot.as_ref().record::<Definition>(&id.key(b"d"))? else {
             sessions.forget(id);
-            return Err(StoreError::TunnelMissing(id.to_string()));
+            return Err(TunnelError::Missing(id.to_string()));
         };
         let session = sessions.of(snapshot.as_ref(), &definition)?;
         Ok(Open { definition, session })

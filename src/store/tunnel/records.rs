@@ -13,7 +13,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::super::catalog::Table;
-use super::super::error::StoreError;
+use super::super::error::{Damage, TunnelError};
 use super::super::format::{CHANNELS, META_TUNNEL, TableId, meta_key};
 use super::super::log::LogPosition;
 use super::super::meta::{Meta, parse};
@@ -31,7 +31,7 @@ pub(super) struct TunnelId {
 
 impl TunnelId {
     /// A new one.
-    pub(super) fn new(table: TableId) -> Result<TunnelId, StoreError> {
+    pub(super) fn new(table: TableId) -> Result<TunnelId, Damage> {
         let mut name = [0; NAME_BYTES];
         fill_random(&mut name)?;
         Ok(TunnelId { table, name })
@@ -74,8 +74,8 @@ impl std::fmt::Display for TunnelId {
 }
 
 /// Random bytes of the system.
-pub(super) fn fill_random(bytes: &mut [u8]) -> Result<(), StoreError> {
-    getrandom::fill(bytes).map_err(|error| StoreError::Damaged(format!("no random bytes: {error}")))
+pub(super) fn fill_random(bytes: &mut [u8]) -> Result<(), Damage> {
+    getrandom::fill(bytes).map_err(|error| Damage(format!("no random bytes: {error}")))
 }
 
 /// A tunnel as it was created.
@@ -169,18 +169,15 @@ fn is_definition(key: &[u8]) -> bool {
 }
 
 /// Refuses a tunnel that is not, or no longer, there.
-pub(super) fn exists(meta: &(impl Meta + ?Sized), tunnel: TunnelId) -> Result<(), StoreError> {
+pub(super) fn exists(meta: &(impl Meta + ?Sized), tunnel: TunnelId) -> Result<(), TunnelError> {
     match meta.value(&tunnel.key(b"d"))? {
         Some(_) => Ok(()),
-        None => Err(StoreError::TunnelMissing(tunnel.to_string())),
+        None => Err(TunnelError::Missing(tunnel.to_string())),
     }
 }
 
 /// The tunnels of a table.
-pub(super) fn definitions(
-    meta: &(impl Meta + ?Sized),
-    table: TableId,
-) -> Result<Vec<Definition>, StoreError> {
+pub(super) fn definitions(meta: &(impl Meta + ?Sized), table: TableId) -> Result<Vec<Definition>, Damage> {
     let entries = meta.entries(&meta_key(META_TUNNEL, table))?;
     entries.iter().filter(|(key, _)| is_definition(key)).map(|(key, value)| parse(key, value)).collect()
 }
@@ -191,10 +188,10 @@ pub(super) fn find(
     table: &Table,
     name: &str,
     id: Option<&str>,
-) -> Result<Definition, StoreError> {
+) -> Result<Definition, TunnelError> {
     let mut found = definitions(meta, table.id)?.into_iter().filter(|tunnel| tunnel.name == name);
     let found = found.find(|tunnel| id.is_none_or(|id| tunnel.id.to_string() == id));
-    found.ok_or_else(|| StoreError::TunnelMissing(format!("{name} of table {}", table.name())))
+    found.ok_or_else(|| TunnelError::Missing(format!("{name} of table {}", table.name())))
 }
 
 /// The checkpoint of a channel: where it starts, before one was set.
@@ -203,7 +200,7 @@ pub(super) fn checkpoint(
     definition: &Definition,
     channel: usize,
     source: Source,
-) -> Result<Checkpoint, StoreError> {
+) -> Result<Checkpoint, Damage> {
     let stored = meta.record(&checkpoint_key(definition.id, channel))?;
     Ok(stored.unwrap_or_else(|| definition.start(source)))
 }

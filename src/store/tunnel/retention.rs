@@ -7,7 +7,7 @@ use std::sync::PoisonError;
 
 use super::super::Store;
 use super::super::catalog::Table;
-use super::super::error::StoreError;
+use super::super::error::{Damage, TunnelError};
 use super::super::format::CHANNELS;
 use super::super::log::{self, Cut, LogPosition};
 use super::super::meta::{Meta, put};
@@ -26,7 +26,7 @@ pub(super) fn kept_us(table: &Table) -> Option<i64> {
 
 /// Lets tunnels expire, and removes the changes that nobody needs any more, in commits of bounded size. Gives the first
 /// error, once it has looked at all tables.
-pub(crate) fn turn(store: &Store) -> Result<(), StoreError> {
+pub(crate) fn turn(store: &Store) -> Result<(), TunnelError> {
     store.tunnel_sessions().views.forget_idle(store.clock().now_us());
     let mut result = Ok(());
     for name in store.tables() {
@@ -35,7 +35,7 @@ pub(crate) fn turn(store: &Store) -> Result<(), StoreError> {
     result
 }
 
-fn turn_table(store: &Store, name: &str) -> Result<(), StoreError> {
+fn turn_table(store: &Store, name: &str) -> Result<(), TunnelError> {
     // Deleted in between: all goes with it.
     let Ok(table) = store.find_table(name) else { return Ok(()) };
     expire(store, &table)?;
@@ -43,7 +43,7 @@ fn turn_table(store: &Store, name: &str) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn expire(store: &Store, table: &Table) -> Result<(), StoreError> {
+fn expire(store: &Store, table: &Table) -> Result<(), TunnelError> {
     let snapshot = store.snapshot();
     for definition in definitions(snapshot.as_ref(), table.id)? {
         let now_us = store.clock().now_us();
@@ -51,7 +51,7 @@ fn expire(store: &Store, table: &Table) -> Result<(), StoreError> {
         let mut session = session.lock().unwrap_or_else(PoisonError::into_inner);
         if !session.life.expired && session.is_expired(kept_us(table), now_us) {
             match session.expire(store, &definition) {
-                Ok(()) | Err(StoreError::TunnelMissing(_)) => {}
+                Ok(()) | Err(TunnelError::Missing(_)) => {}
                 Err(error) => return Err(error),
             }
             store.tunnel_sessions().views.forget(definition.id);
@@ -61,7 +61,7 @@ fn expire(store: &Store, table: &Table) -> Result<(), StoreError> {
 }
 
 /// Removes changes of a table, a bounded number of them.
-fn cut(store: &Store, table: &str) -> Result<Cut, StoreError> {
+fn cut(store: &Store, table: &str) -> Result<Cut, TunnelError> {
     let (name, clock) = (table.to_owned(), store.clock().clone());
     store.transact(move |transaction| {
         // Deleted in between: its log goes with it.
@@ -89,10 +89,7 @@ fn cut(store: &Store, table: &str) -> Result<Cut, StoreError> {
 }
 
 /// The first change of each partition that a tunnel still needs.
-fn holds(
-    transaction: &Transaction<'_>,
-    table: &Table,
-) -> Result<[LogPosition; CHANNELS as usize], StoreError> {
+fn holds(transaction: &Transaction<'_>, table: &Table) -> Result<[LogPosition; CHANNELS as usize], Damage> {
     let mut holds = [LogPosition::start_of(transaction.number()); CHANNELS as usize];
     for definition in definitions(transaction, table.id)? {
         let life: Life = transaction.record(&definition.id.key(b"l"))?.unwrap_or_default();
@@ -131,7 +128,7 @@ fn old_up_to(
     partition: u8,
     kept_from_us: Option<i64>,
     hold: LogPosition,
-) -> Result<Option<LogPosition>, StoreError> {
+) -> Result<Option<LogPosition>, Damage> {
     let start = log::start(transaction, table, partition)?;
     let mut keep = None;
     // One more than a commit may remove shows that another cut is due.

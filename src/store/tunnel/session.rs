@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::super::Store;
 use super::super::engine::{Snapshot, Space};
-use super::super::error::StoreError;
+use super::super::error::{Damage, TunnelError};
 use super::super::meta::{Meta, parse, put};
 use super::SAVE_US;
 use super::assignment::{Assignment, End};
@@ -32,7 +32,7 @@ impl Sessions {
         &self,
         snapshot: &dyn Snapshot,
         definition: &Definition,
-    ) -> Result<Arc<Mutex<Session>>, StoreError> {
+    ) -> Result<Arc<Mutex<Session>>, Damage> {
         let mut map = self.map.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(session) = map.get(&definition.id) {
             return Ok(session.clone());
@@ -72,7 +72,7 @@ pub(super) struct Session {
 }
 
 impl Session {
-    fn load(snapshot: &dyn Snapshot, definition: &Definition, opened_us: i64) -> Result<Session, StoreError> {
+    fn load(snapshot: &dyn Snapshot, definition: &Definition, opened_us: i64) -> Result<Session, Damage> {
         let sources = definition.sources();
         let key = definition.id.key(b"a");
         let (mut assignment, stored_bytes) = match snapshot.value(&key)? {
@@ -128,10 +128,9 @@ impl Session {
         definition: &Definition,
         assignment: Assignment,
         ended: Vec<(usize, Cursor)>,
-    ) -> Result<(), StoreError> {
-        let bytes = serde_json::to_vec(&assignment).map_err(|error| {
-            StoreError::Damaged(format!("clients of tunnel \"{}\": {error}", definition.name))
-        })?;
+    ) -> Result<(), TunnelError> {
+        let bytes = serde_json::to_vec(&assignment)
+            .map_err(|error| Damage(format!("clients of tunnel \"{}\": {error}", definition.name)))?;
         let changed = bytes != self.stored || !ended.is_empty();
         if changed || self.active_us.saturating_sub(self.life.active_us) >= SAVE_US {
             let life = Life { active_us: self.active_us, expired: false };
@@ -155,7 +154,7 @@ impl Session {
         assignment: Vec<u8>,
         life: Life,
         ended: Vec<(usize, Cursor)>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), TunnelError> {
         let definition = definition.clone();
         store.transact(move |transaction| {
             let id = definition.id;
@@ -177,12 +176,12 @@ impl Session {
     }
 
     /// Marks the tunnel as expired, for good.
-    pub(super) fn expire(&mut self, store: &Store, definition: &Definition) -> Result<(), StoreError> {
+    pub(super) fn expire(&mut self, store: &Store, definition: &Definition) -> Result<(), TunnelError> {
         let life = Life { active_us: self.active_us, expired: true };
         let (id, stored) = (definition.id, life.clone());
         store.transact(move |transaction| {
             exists(transaction, id)?;
-            put(transaction, id.key(b"l"), &stored)
+            Ok::<_, TunnelError>(put(transaction, id.key(b"l"), &stored)?)
         })?;
         self.life = life;
         Ok(())

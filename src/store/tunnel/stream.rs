@@ -3,9 +3,9 @@
 use super::super::Store;
 use super::super::catalog::Table;
 use super::super::engine::{Snapshot, Space};
-use super::super::error::StoreError;
+use super::super::error::{Damage, NotKept, TunnelError};
 use super::super::format::META_COMMIT;
-use super::super::log::{self, LogEntry, LogPosition};
+use super::super::log::{self, LogEntry, LogPosition, Record};
 use super::super::meta::put;
 use super::super::transaction::Last;
 use super::create::given;
@@ -14,30 +14,28 @@ use super::page::Page;
 use super::records::{Definition, exists};
 
 /// Refuses a position from which on changes are no longer kept.
-pub(crate) fn check_kept(
+pub(crate) fn check_kept<E: From<NotKept> + From<Damage>>(
     snapshot: &dyn Snapshot,
     table: &Table,
     partition: u8,
     position: LogPosition,
-) -> Result<(), StoreError> {
-    let name = table.name();
+) -> Result<(), E> {
+    let name = || table.name().to_owned();
     match log::first_kept(snapshot, table, partition)? {
         Some(first) if position >= first => Ok(()),
-        Some(first) => Err(StoreError::TunnelExpired(format!(
-            "changes of table '{name}' are kept from commit {} on, and commit {} is asked for; read the table anew",
-            first.commit, position.commit
-        ))),
-        None => Err(StoreError::TunnelExpired(format!(
-            "the stream of table '{name}' was switched off; switch it on and read the table anew"
-        ))),
+        Some(first) => {
+            Err(E::from(NotKept::Cut { table: name(), kept_from: first.commit, asked_from: position.commit }))
+        }
+        None => Err(E::from(NotKept::StreamOff { table: name() })),
     }
 }
 
 /// The last commit that a snapshot shows.
-pub(crate) fn last_of(snapshot: &dyn Snapshot) -> Result<Last, StoreError> {
+pub(crate) fn last_of(snapshot: &dyn Snapshot) -> Result<Last, Damage> {
     match snapshot.get(Space::Meta, META_COMMIT)? {
-        Some(bytes) => Last::decode(&bytes)
-            .ok_or_else(|| StoreError::Damaged("the last commit in the space meta".to_owned())),
+        Some(bytes) => {
+            Last::decode(&bytes).ok_or_else(|| Damage("the last commit in the space meta".to_owned()))
+        }
         None => Ok(Last::default()),
     }
 }
@@ -69,7 +67,7 @@ pub(super) fn page(
     partition: u8,
     next: Next,
     page: Page<'_>,
-) -> Result<PageEnd, StoreError> {
+) -> Result<PageEnd, TunnelError> {
     let range = given(definition.range);
     let logged = page.table.info.schema.stream.is_some();
     let mut reading = Reading { partition, range, next, page };
@@ -96,11 +94,11 @@ pub(super) fn page(
 }
 
 /// Makes a commit, so that every later one has a later time than now.
-fn show_time(store: &Store, definition: &Definition) -> Result<(), StoreError> {
+fn show_time(store: &Store, definition: &Definition) -> Result<(), TunnelError> {
     let definition = definition.clone();
     store.transact(move |transaction| {
         exists(transaction, definition.id)?;
-        put(transaction, definition.id.key(b"d"), &definition)
+        Ok(put(transaction, definition.id.key(b"d"), &definition)?)
     })
 }
 
@@ -112,13 +110,14 @@ struct Reading<'p> {
 }
 
 impl Reading<'_> {
-    fn scan(&mut self, snapshot: &dyn Snapshot) -> Result<Outcome, StoreError> {
+    fn scan(&mut self, snapshot: &dyn Snapshot) -> Result<Outcome, TunnelError> {
         let table = self.page.table;
-        check_kept(snapshot, table, self.partition, self.next.position)?;
+        check_kept::<TunnelError>(snapshot, table, self.partition, self.next.position)?;
         let last = last_of(snapshot)?;
         for entry in log::scan(snapshot, table.id, self.partition, self.next.position) {
             let entry = entry?;
-            let time_us = entry.record()?.time_us;
+            let record = entry.record()?;
+            let time_us = record.time_us;
             if self.range.is_over(time_us) {
                 return Ok(Outcome::Ended);
             }
@@ -126,7 +125,7 @@ impl Reading<'_> {
                 if self.page.is_full() {
                     return Ok(Outcome::Full);
                 }
-                self.emit(&entry)?;
+                self.emit(&entry, &record)?;
                 self.next.records += 1;
                 self.next.time_us = time_us;
             }
@@ -136,8 +135,7 @@ impl Reading<'_> {
         Ok(Outcome::Exhausted(last))
     }
 
-    fn emit(&mut self, entry: &LogEntry) -> Result<(), StoreError> {
-        let record = entry.record()?;
+    fn emit(&mut self, entry: &LogEntry, record: &Record<'_>) -> Result<(), Damage> {
         let edits = record.edits().collect::<Result<Vec<_>, _>>().map_err(|_| entry.damaged())?;
         let sequence = Sequence { time_us: record.time_us, index: entry.position.index };
         let emitted = self.page.emit(record.key, record.action, &edits, Some(sequence));

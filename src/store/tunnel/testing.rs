@@ -84,7 +84,7 @@ impl Fixture {
         name: &str,
         kind: TunnelKind,
         range: Option<StreamRange>,
-    ) -> Result<String, StoreError> {
+    ) -> Result<String, TunnelError> {
         self.tunnels().create(TunnelSpec { table: TABLE.into(), name: name.into(), kind, range })
     }
 
@@ -213,7 +213,7 @@ pub(super) fn read_page(
     claim: Claim<'_>,
     from: Cursor,
     records_max: usize,
-) -> Result<(Vec<Read>, Cursor, bool), StoreError> {
+) -> Result<(Vec<Read>, Cursor, bool), TunnelError> {
     let mut records = Vec::new();
     let max = PageMax { records: records_max, ..PageMax::default() };
     let end = store.tunnels().read(claim, from, max, &mut |record| {
@@ -295,7 +295,12 @@ pub(super) fn cell(name: &str, value: i64, version: i64) -> Cell {
 
 /// What a new client consumes, by channel, until nothing is left; and whether all channels came to their end.
 pub(super) fn drain(fixture: &Fixture, tunnel: &str) -> (BTreeMap<String, Vec<Read>>, bool) {
-    let tunnels = fixture.tunnels();
+    drain_of(fixture.store(), tunnel)
+}
+
+/// What a new client consumes of a tunnel of any store.
+pub(super) fn drain_of(store: &Store, tunnel: &str) -> (BTreeMap<String, Vec<Read>>, bool) {
+    let tunnels = store.tunnels();
     let mut worker = Worker { id: tunnels.connect(tunnel, None).unwrap(), ..Worker::default() };
     let mut consumed = BTreeMap::<String, Vec<Read>>::new();
     let mut busy = 2;
@@ -311,7 +316,7 @@ pub(super) fn drain(fixture: &Fixture, tunnel: &str) -> (BTreeMap<String, Vec<Re
             let mut at = tunnels.checkpoint(claim).unwrap();
             let mut more = true;
             while more && at.cursor.place != Place::Finished {
-                let (records, next, is_more) = read_page(fixture.store(), claim, at.cursor, 5).unwrap();
+                let (records, next, is_more) = read_page(store, claim, at.cursor, 5).unwrap();
                 consumed.entry(channel.clone()).or_default().extend(records);
                 at = Checkpoint { cursor: next, number: at.number + 1 };
                 tunnels.set_checkpoint(claim, at.cursor.clone(), at.number).unwrap();

@@ -6,8 +6,8 @@ use super::error::ClientError;
 use super::rows::{RangePage, range_page, range_request, returned_row};
 use crate::plain_buffer::Malformed;
 use crate::{snapshot, table};
+use store::changes::ChangedRow;
 use store::read::RangeRead;
-use store::view::RowChange;
 
 const OPEN: Operation = Operation::read("/orderflow/snapshot/open");
 const READ: Operation = Operation::read("/orderflow/snapshot/read");
@@ -20,7 +20,7 @@ pub use snapshot::{Place, Snapshot};
 #[derive(Clone, Debug, PartialEq)]
 pub struct ChangesPage {
     /// In order.
-    pub changes: Vec<RowChange>,
+    pub changes: Vec<ChangedRow>,
     /// Where the next page starts; `None` if there is no more.
     pub next: Option<Place>,
 }
@@ -63,7 +63,7 @@ impl Client {
         let answer = self.call::<snapshot::ChangesResponse>(CHANGES, &request).await?.answer;
         let change = |change: &snapshot::Change| {
             let before = returned_row(change.before.as_deref())?;
-            Ok::<_, Malformed>(RowChange { before, after: returned_row(change.after.as_deref())? })
+            Ok::<_, Malformed>(ChangedRow { before, after: returned_row(change.after.as_deref())? })
         };
         let changes = answer.changes.iter().map(change).collect::<Result<_, _>>();
         let changes = changes.map_err(|malformed| self.untrusted(CHANGES, malformed))?;

@@ -1,12 +1,12 @@
-//! Refusals: the vendor's status, code and usual message, with the table, column or limit by name.
+//! Refusals: the vendor's status, code and usual message, with the table, column or limit by name. Those of the store are in
+//! [`sentences`](super::sentences).
 
 use hyper::StatusCode;
 use prost::Message;
 
+use super::sentences::too_many_columns;
 use crate::plain_buffer::Malformed;
 use crate::table;
-use store::error::StoreError;
-use store::schema::{TABLES_MAX, WRITE_COLUMNS_MAX};
 
 /// Why a request, or one row of it, is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,11 +63,7 @@ impl Refusal {
     pub(super) fn malformed(malformed: Malformed, table: &str) -> Refusal {
         match malformed {
             Malformed::Wrong(_) => Refusal::invalid(format!("Invalid row: {malformed}. Table: '{table}'.")),
-            Malformed::TooManyCells(count) => StoreError::Invalid(format!(
-                "The number of attribute columns exceeds the limit, limit count: {WRITE_COLUMNS_MAX}, \
-                 column count: {count}. Table: '{table}'."
-            ))
-            .into(),
+            Malformed::TooManyCells(count) => too_many_columns(count, &format!(" Table: '{table}'.")),
         }
     }
 
@@ -84,58 +80,6 @@ impl Refusal {
     /// As a body.
     pub(super) fn encode(self) -> Vec<u8> {
         self.message().encode_to_vec()
-    }
-}
-
-impl From<StoreError> for Refusal {
-    fn from(error: StoreError) -> Refusal {
-        use StatusCode as Status;
-        let says = error.to_string();
-        match error {
-            StoreError::Invalid(message) => Refusal::invalid(message),
-            StoreError::InvalidKey(message) => Refusal::new(Status::BAD_REQUEST, "OTSInvalidPK", message),
-            StoreError::RowTooLarge(message) => {
-                Refusal::new(Status::BAD_REQUEST, "OTSOutOfRowSizeLimit", message)
-            }
-            StoreError::TooManyTables => Refusal::new(
-                Status::FORBIDDEN,
-                "OTSQuotaExhausted",
-                format!("Number of tables exceeds the quota:{TABLES_MAX}."),
-            ),
-            StoreError::TableMissing(table) => Refusal::new(
-                Status::NOT_FOUND,
-                "OTSObjectNotExist",
-                format!("Requested table does not exist. Table: '{table}'."),
-            ),
-            StoreError::TableExists(table) => Refusal::new(
-                Status::CONFLICT,
-                "OTSObjectAlreadyExist",
-                format!("Requested table already exists. Table: '{table}'."),
-            ),
-            StoreError::Reserved(_) => Refusal::new(
-                Status::FORBIDDEN,
-                "OTSNoPermissionAccess",
-                format!("You have no permission to access the requested resource: {says}."),
-            ),
-            StoreError::ConditionFailed => {
-                Refusal::new(Status::FORBIDDEN, "OTSConditionCheckFail", "Condition check failed.")
-            }
-            StoreError::TunnelExists(_) => Refusal::new(Status::BAD_REQUEST, "OTSTunnelExist", says),
-            StoreError::TunnelMissing(_) => Refusal::invalid(says),
-            StoreError::TunnelExpired(message) => {
-                Refusal::new(Status::BAD_REQUEST, "OTSTunnelExpired", message)
-            }
-            StoreError::ResourceGone(message) => Refusal::new(Status::NOT_FOUND, "OTSResourceGone", message),
-            StoreError::CheckpointOutOfOrder(message) => {
-                Refusal::new(Status::BAD_REQUEST, "OTSSequenceNumberNotMatch", message)
-            }
-            StoreError::ReadOnly(_) | StoreError::Closing => Refusal::new(
-                Status::SERVICE_UNAVAILABLE,
-                "OTSServerUnavailable",
-                format!("Server is not available. {says}"),
-            ),
-            StoreError::Damaged(_) => Refusal::internal(&says),
-        }
     }
 }
 

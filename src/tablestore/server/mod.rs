@@ -22,6 +22,7 @@ mod operation;
 mod plain;
 mod reads;
 mod requests;
+mod sentences;
 mod snapshots;
 mod tables;
 mod token;

@@ -14,7 +14,7 @@ use crate::limits::ROWS_PER_READ_MAX;
 use crate::plain_buffer::{Writer, encode_row, parse_key};
 use crate::table;
 use store::Store;
-use store::error::StoreError;
+use store::error::ReadError;
 use store::read::{Direction, PAGE_BYTES_MAX, RangeRead, Selection};
 use store::schema::TableInfo;
 use store::value::{CellRef, KeyRef, NamedKey, PrimaryKey};
@@ -103,7 +103,7 @@ pub(super) fn range_read(body: Bytes) -> Result<RangeRead, Refusal> {
 /// The answer with a page of a range of a table, whose rows `range` gives.
 pub(super) fn range_page(
     info: &TableInfo,
-    range: impl FnOnce(Emit<'_>) -> Result<Option<PrimaryKey>, StoreError>,
+    range: impl FnOnce(Emit<'_>) -> Result<Option<PrimaryKey>, ReadError>,
 ) -> Result<Vec<u8>, Refusal> {
     let mut page = Writer::with_capacity(PAGE_BYTES);
     let next = range(&mut |key, cells| {

@@ -16,23 +16,24 @@ use super::decode::{CLOSE_SNAPSHOT, PLAIN, READ_SNAPSHOT, SNAPSHOT_CHANGES, deco
 use super::error::Refusal;
 use super::operation::SnapshotOperation;
 use super::reads::{key_names, range_page, range_read};
-use crate::plain_buffer::encode_row;
+use super::sentences::resource_gone;
+use crate::plain_buffer::Writer;
 use crate::snapshot;
 use store::Store;
-use store::error::StoreError;
-use store::page_of_changes::ChangesFrom;
+use store::changes::{ChangeRef, ChangesFrom};
+use store::error::Damage;
 use store::read::{PAGE_BYTES_MAX, PAGE_ROWS_MAX};
 use store::schema::TableInfo;
-use store::value::Row;
-use store::view::{RowChange, View};
+use store::value::{CellRef, KeyRef};
+use store::view::View;
 
 /// What the server is told of the results that lie in its store, for snapshots that show both.
 pub trait ShownResults: Send + Sync {
     /// As of when the results that `view` sees are, and how they print; none where there are none.
     ///
     /// # Errors
-    /// [`StoreError`]: the view cannot be read.
-    fn in_view(&self, view: &View) -> Result<Option<ResultsAsOf>, StoreError>;
+    /// [`Damage`]: the view cannot be read.
+    fn in_view(&self, view: &View) -> Result<Option<ResultsAsOf>, Damage>;
 
     /// Name of the table that the results are computed from: a snapshot gives its changes.
     fn source(&self) -> &str;
@@ -98,11 +99,10 @@ impl Snapshots {
                 held.used = Instant::now();
                 Ok(held.view.clone())
             }
-            None => Err(StoreError::ResourceGone(format!(
+            None => Err(resource_gone(format!(
                 "snapshot {id} is not open: it was closed, or not used for {} s",
                 self.idle_time_max.as_secs_f64()
-            ))
-            .into()),
+            ))),
         }
     }
 
@@ -166,7 +166,7 @@ async fn open(service: &Service, body: Bytes) -> Result<Vec<u8>, Refusal> {
     let results = service.results.clone();
     let taken = service.blocking(move |store: &Store| {
         let view = store.view()?;
-        Ok::<_, StoreError>(results.in_view(&view)?.map(|as_of| (view, as_of)))
+        Ok::<_, Damage>(results.in_view(&view)?.map(|as_of| (view, as_of)))
     });
     let hold = |(view, as_of): (View, ResultsAsOf)| {
         Ok::<_, Refusal>(snapshot::Snapshot {
@@ -216,9 +216,9 @@ fn page_of_changes(
     // Where the table is gone, so are its changes.
     let Ok(info) = view.table(source) else { return Ok(snapshot::ChangesResponse::default()) };
     let (mut changes, mut bytes) = (Vec::new(), 0);
-    let next = view.changes_page(source, from, &mut |RowChange { before, after }| {
-        let row = |row: Option<Row>| row.map(|row| encode(&info, &row));
-        let change = snapshot::Change { before: row(before), after: row(after) };
+    let next = view.changes_page(source, from, &mut |ChangeRef { key, before, after }| {
+        let row = |cells: Option<&[CellRef<'_>]>| cells.map(|cells| encode(&info, key, cells));
+        let change = snapshot::Change { before: row(*before), after: row(*after) };
         bytes += change.encoded_len();
         changes.push(change);
         match changes.len() >= limit || bytes >= PAGE_BYTES_MAX {
@@ -230,8 +230,13 @@ fn page_of_changes(
     Ok(snapshot::ChangesResponse { changes, next })
 }
 
-fn encode(info: &TableInfo, row: &Row) -> Bytes {
-    encode_row(key_names(info), row).into()
+fn encode(info: &TableInfo, key: &[KeyRef<'_>], cells: &[CellRef<'_>]) -> Bytes {
+    let mut writer = Writer::new();
+    let mut row = writer.row();
+    key_names(info).zip(key).for_each(|(name, value)| row.key(name, *value));
+    cells.iter().for_each(|cell| row.cell(*cell));
+    row.end();
+    writer.finish().into()
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod http;
 mod limits;
 mod plain;
 mod refusals;
+mod sentences;
 mod snapshots;
 mod tunnel_bodies;
 mod tunnels;
@@ -29,7 +30,7 @@ use crate::signature::{SignedHeader, SigningKey};
 use crate::table;
 use store::append::Append;
 use store::change::{ColumnChange, Condition, Returning, RowChange, Write};
-use store::error::StoreError;
+use store::error::Damage;
 use store::schema::{KeyColumn, StreamOptions, TableOptions, TableSchema};
 use store::value::{KeyPart, KeyType, KeyValue, NamedKey, Value};
 use store::view::View;
@@ -115,7 +116,7 @@ const RESULTS_NOTE: &[u8] = b"results";
 struct Results;
 
 impl ShownResults for Results {
-    fn in_view(&self, view: &View) -> Result<Option<ResultsAsOf>, StoreError> {
+    fn in_view(&self, view: &View) -> Result<Option<ResultsAsOf>, Damage> {
         let Some((_, upper)) = view.notes(RESULTS_NOTE).next().transpose()? else { return Ok(None) };
         let upper = u64::from_le_bytes(upper.as_slice().try_into().unwrap());
         Ok(Some(ResultsAsOf { upper, zone: "Europe/Berlin".to_owned(), window_ms: 30_000 }))

@@ -19,7 +19,7 @@ use crate::limits::{ROWS_PER_WRITE_MAX, WRITE_BYTES_MAX};
 use crate::plain_buffer::{WriteForm, encode_row, parse_change};
 use crate::table;
 use store::change::{Returning, Write, Written};
-use store::error::StoreError;
+use store::error::{Halt, WriteError};
 use store::schema::TableInfo;
 
 /// Replaces a row.
@@ -108,7 +108,7 @@ pub(super) async fn batch(service: &Service, body: Bytes) -> Result<Vec<u8>, Ref
         let answer = |refusal: Option<Refusal>| {
             let result = match refusal {
                 Some(refusal) => Err(refusal),
-                None => written.next().unwrap_or(Err(StoreError::Closing)).map_err(Refusal::from),
+                None => written.next().unwrap_or(Err(Halt::Closing.into())).map_err(Refusal::from),
             };
             answer_row(result, info.as_deref())
         };
@@ -171,7 +171,7 @@ async fn one(
 ) -> Result<Option<Bytes>, Refusal> {
     let parsed = parse(&table, asked)?;
     check_size(operation, parsed.bytes)?;
-    let written = write_all(service, vec![parsed.write]).await?.pop().unwrap_or(Err(StoreError::Closing))?;
+    let written = write_all(service, vec![parsed.write]).await?.pop().unwrap_or(Err(Halt::Closing.into()))?;
     match written.row {
         None => Ok(None),
         row => Ok(returned(Written { row, ..written }, service.store.table(&table).ok().as_deref())),
@@ -182,7 +182,7 @@ async fn one(
 async fn write_all(
     service: &Service,
     writes: Vec<Write>,
-) -> Result<Vec<Result<Written, StoreError>>, Refusal> {
+) -> Result<Vec<Result<Written, WriteError>>, Refusal> {
     if writes.is_empty() {
         return Ok(Vec::new());
     }
@@ -191,8 +191,8 @@ async fn write_all(
     service.store.write(writes, move |results| drop(done.send(results)));
     // An answer gets lost only with the store's commit thread, which then has failed.
     answered.await.map_err(|_| match service.store.failure() {
-        Some(reason) => StoreError::ReadOnly(reason).into(),
-        None => StoreError::Closing.into(),
+        Some(reason) => Halt::Failed(reason).into(),
+        None => Halt::Closing.into(),
     })
 }
 

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use crate::job::testing::*;
 use order_tables::{ORDER_REJECTS, RESULT_TABLES};
 use store::change::RowChange;
-use store::error::StoreError;
+use store::error::{CatalogError, WriteError};
 use store::schema::{TableOptions, TableUpdate};
 use store::testing::write;
 use store::value::{CellRef, KeyPart, KeyRef, KeyValue, Value, ValueRef};
@@ -139,12 +139,12 @@ fn result_tables_are_the_jobs_while_it_runs() {
         || RESULT_TABLES.iter().zip(keys.clone()).map(|(table, key)| write(table, key, RowChange::Delete));
     for (write, table) in writes().zip(RESULT_TABLES) {
         let answer = fixture.store.write_and_wait(vec![write]).remove(0);
-        assert_eq!(answer.map(drop), Err(StoreError::Reserved(table.to_owned())));
+        assert_eq!(answer.map(drop), Err(WriteError::Reserved(table.to_owned())));
     }
     let options = Some(TableOptions { time_to_live_s: 9, ..Default::default() });
     let options = TableUpdate { options, ..Default::default() };
     let refused = fixture.store.update_table("OrderBatchSink", options);
-    assert_eq!(refused.map(drop), Err(StoreError::Reserved("OrderBatchSink".to_owned())));
+    assert_eq!(refused.map(drop), Err(CatalogError::Reserved("OrderBatchSink".to_owned())));
     fixture.stop();
     fixture.write(writes().collect());
 }

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use super::rolling::{settle, start_job};
 use super::*;
 use crate::verify::always::{Life, Next};
+use store::error::{Damage, ReadError};
 
 /// A recount without a thread of its own, and what it publishes.
 fn life(store: &Store) -> (Life, watch::Receiver<Option<Verification>>) {
@@ -156,7 +157,7 @@ fn what_goes_wrong_is_said_once_and_tried_again() {
         let (mut life, verified) = life(&store);
         for _ in 0..2 {
             for _ in 0..3 {
-                let damaged = VerifyError::Store(StoreError::Damaged("a row".to_owned()));
+                let damaged = VerifyError::Read(ReadError::Damaged(Damage("a row".to_owned())));
                 let now = Instant::now();
                 let next = life.next(Ok(Err(damaged)), now);
                 assert!(next.after.is_none() && next.not_before > now + Duration::from_secs(1));

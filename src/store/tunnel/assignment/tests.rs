@@ -51,7 +51,7 @@ fn play(mut assignment: Assignment, script: &str) {
                 let answer = assignment.heartbeat(id, &list(said), &ends, now);
                 match expected.trim() {
                     "gone" => {
-                        assert!(matches!(answer, Err(StoreError::ResourceGone(_))), "{line}: {answer:?}")
+                        assert!(matches!(answer, Err(TunnelError::ClientGone(_))), "{line}: {answer:?}")
                     }
                     expected => assert_eq!(answer, Ok(list(expected)), "{line}"),
                 }
@@ -245,7 +245,10 @@ fn a_client_holds_what_it_was_given_and_nothing_else() {
     assert_eq!(assignment.held("A", "s1"), Ok(1));
     for (client, channel) in [("B", "s1"), ("A", "s9"), ("C", "s0")] {
         let held = assignment.held(client, channel);
-        assert!(matches!(held, Err(StoreError::ResourceGone(_))), "{client} {channel}: {held:?}");
+        assert!(
+            matches!(held, Err(TunnelError::ChannelGone { .. } | TunnelError::ClientGone(_))),
+            "{client} {channel}: {held:?}"
+        );
     }
 }
 
@@ -255,7 +258,10 @@ fn refuses_too_many_clients() {
     for id in 0..CLIENTS_MAX {
         assignment.connect(id.to_string(), None, 0).unwrap();
     }
-    assert!(matches!(assignment.connect("more".into(), None, 0), Err(StoreError::Invalid(_))));
+    assert_eq!(
+        assignment.connect("more".into(), None, 0),
+        Err(TunnelError::TooManyClients { max: CLIENTS_MAX })
+    );
 }
 
 #[derive(Clone, Debug)]

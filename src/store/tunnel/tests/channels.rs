@@ -3,6 +3,7 @@
 use super::super::testing::*;
 use super::super::*;
 use crate::change::{ColumnChange, RowChange as Change};
+use crate::error::ReadError;
 use crate::log::{Action, LogPosition};
 use crate::schema::TableUpdate;
 
@@ -13,12 +14,14 @@ fn connect(fixture: &Fixture, tunnel: &str) -> Worker {
     worker
 }
 
-fn gone<T: std::fmt::Debug>(result: Result<T, StoreError>) {
-    assert!(matches!(result, Err(StoreError::ResourceGone(_))), "{result:?}");
+fn gone<T: std::fmt::Debug>(result: Result<T, TunnelError>) {
+    let gone = matches!(result, Err(TunnelError::ClientGone(_) | TunnelError::ChannelGone { .. }));
+    assert!(gone, "{result:?}");
 }
 
-fn invalid<T: std::fmt::Debug>(result: Result<T, StoreError>) {
-    assert!(matches!(result, Err(StoreError::Invalid(_))), "{result:?}");
+fn invalid<T: std::fmt::Debug>(result: Result<T, TunnelError>) {
+    let invalid = matches!(result, Err(TunnelError::PlaceAhead { .. } | TunnelError::PlaceOfOtherType));
+    assert!(invalid, "{result:?}");
 }
 
 #[test]
@@ -38,7 +41,7 @@ fn checkpoints_only_go_up_and_stay() {
             Cursor { records: number as u64, ..next.clone() },
             number,
         );
-        let refused = matches!(set, Err(StoreError::CheckpointOutOfOrder(_)));
+        let refused = matches!(set, Err(TunnelError::CheckpointOutOfOrder { .. }));
         assert_eq!((set.is_ok(), refused), (taken, !taken), "{number}");
     }
     for _ in 0..2 {
@@ -226,9 +229,9 @@ fn a_stream_that_was_switched_off_in_between_is_not_whole() {
         let update = TableUpdate { stream: Some(stream), ..TableUpdate::default() };
         fixture.store().update_table(TABLE, update).unwrap();
         let read = read_page(fixture.store(), claim, start.clone(), 10);
-        assert!(matches!(read, Err(StoreError::TunnelExpired(_))), "{read:?}");
+        assert!(matches!(read, Err(TunnelError::NotKept(_))), "{read:?}");
         let mut reader = ChangeReader::new(fixture.store().clone(), TABLE, 1);
-        assert!(matches!(reader.next_batch(10), Err(StoreError::TunnelExpired(_))));
+        assert!(matches!(reader.next_batch(10, &mut |_, _| ()), Err(ReadError::NotKept(_))));
     }
 }
 

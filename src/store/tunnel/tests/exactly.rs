@@ -7,9 +7,9 @@ use proptest::prelude::*;
 use super::super::testing::*;
 use super::super::*;
 use crate::change::{ColumnChange, RowChange as Change};
+use crate::changes::ChangedRow;
 use crate::log::Action;
 use crate::value::{Cell, PrimaryKey, Row};
-use crate::view::RowChange;
 
 const MAX_VERSIONS: usize = 2;
 
@@ -143,7 +143,7 @@ impl World {
         let said = self.workers[worker].said();
         match self.fixture.tunnels().heartbeat(&self.tunnel, &self.workers[worker].id, &said) {
             Ok(answer) => self.workers[worker].hear(answer),
-            Err(StoreError::ResourceGone(_)) => drop(self.workers.remove(worker)),
+            Err(TunnelError::ClientGone(_)) => drop(self.workers.remove(worker)),
             Err(error) => panic!("{error}"),
         }
     }
@@ -164,7 +164,7 @@ impl World {
             Some(at) => Some((channel, at)),
             None => match self.fixture.tunnels().checkpoint(self.claim(worker, &channel)) {
                 Ok(at) => Some((channel, at)),
-                Err(StoreError::ResourceGone(_)) => {
+                Err(TunnelError::ClientGone(_) | TunnelError::ChannelGone { .. }) => {
                     self.workers[worker].fail(&channel);
                     None
                 }
@@ -193,7 +193,7 @@ impl World {
                 self.consumed.entry(channel).or_default().extend(records);
                 busy
             }
-            Err(StoreError::ResourceGone(_)) => {
+            Err(TunnelError::ClientGone(_) | TunnelError::ChannelGone { .. }) => {
                 self.workers[worker].fail(&channel);
                 true
             }
@@ -247,12 +247,16 @@ impl World {
         let mut cursors: BTreeMap<PrimaryKey, usize> = BTreeMap::new();
         let mut changes = ChangeReader::new(self.fixture.store().clone(), TABLE, first);
         let mut next = first;
-        while let Some(batch) = changes.next_batch(3).unwrap() {
+        let read = &mut Vec::new();
+        while let Some(batch) =
+            changes.next_batch(3, &mut |_, change| read.push(change.to_changed_row())).unwrap()
+        {
+            assert_eq!(batch.changes, read.len());
             assert_eq!(batch.lower, next, "batches are contiguous");
             assert!(batch.lower < batch.upper);
             next = batch.upper;
-            for (_, RowChange { before, after }) in &batch.changes {
-                let key = &before.as_ref().or(after.as_ref()).unwrap().key;
+            for ChangedRow { before, after } in read.drain(..) {
+                let key = &before.as_ref().or(after.as_ref()).unwrap().key.clone();
                 assert_eq!(
                     rows.get(key),
                     before.as_ref(),
@@ -261,12 +265,12 @@ impl World {
                     batch.upper
                 );
                 let cursor = cursors.entry(key.clone()).or_default();
-                let read = streams[key][*cursor];
+                let record = streams[key][*cursor];
                 *cursor += 1;
                 records -= 1;
-                let row = read.apply(rows.get(key), MAX_VERSIONS);
-                assert_eq!(row, *after, "{read:?}");
-                assert_eq!(read.action == Action::Delete, after.is_none());
+                let row = record.apply(rows.get(key), MAX_VERSIONS);
+                assert_eq!(row, after, "{record:?}");
+                assert_eq!(record.action == Action::Delete, after.is_none());
                 match row {
                     Some(row) => _ = rows.insert(key.clone(), row),
                     None => _ = rows.remove(key),

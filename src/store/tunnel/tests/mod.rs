@@ -2,5 +2,6 @@
 
 mod channels;
 mod exactly;
+mod old_folders;
 mod retention;
 mod tunnels;

@@ -41,8 +41,7 @@ fn a_tunnel_is_created_listed_described_and_deleted() {
     assert_eq!(names, [vec![("BaseData_0", true)], streams.to_vec()].concat());
     assert!(channels.iter().all(|channel| channel.status == ChannelStatus::Wait && channel.client.is_none()));
 
-    let missing =
-        |result: Result<(), StoreError>| assert!(matches!(result, Err(StoreError::TunnelMissing(_))));
+    let missing = |result: Result<(), TunnelError>| assert!(matches!(result, Err(TunnelError::Missing(_))));
     missing(fixture.tunnels().delete(TABLE, "t", Some(&other)));
     fixture.tunnels().delete(TABLE, "t", Some(&id)).unwrap();
     missing(fixture.tunnels().delete(TABLE, "t", None));
@@ -61,7 +60,7 @@ fn a_table_takes_its_tunnels_with_it() {
     for _ in 0..2 {
         assert_eq!(fixture.tunnels().list(None).unwrap(), []);
         let gone = fixture.tunnels().heartbeat(&id, &client, &[]);
-        assert!(matches!(gone, Err(StoreError::TunnelMissing(_))), "{gone:?}");
+        assert!(matches!(gone, Err(TunnelError::Missing(_))), "{gone:?}");
         fixture.reopen();
     }
 }
@@ -72,13 +71,13 @@ fn refuses_what_cannot_be() {
     let tunnels = fixture.tunnels();
     fixture.create("t", TunnelKind::Stream, None).unwrap();
     let refused = |spec| tunnels.create(spec).unwrap_err();
-    assert!(matches!(refused(spec("t", TunnelKind::BaseData, None)), StoreError::TunnelExists(_)));
+    assert!(matches!(refused(spec("t", TunnelKind::BaseData, None)), TunnelError::Exists(_)));
     let elsewhere = TunnelSpec { table: "x".into(), ..spec("t", TunnelKind::Stream, None) };
-    assert!(matches!(refused(elsewhere), StoreError::TableMissing(_)));
+    assert!(matches!(refused(elsewhere), TunnelError::NoTable(_)));
     let long = "n".repeat(256);
     for name in ["", "a b", "é", &long] {
         let error = refused(spec(name, TunnelKind::Stream, None));
-        assert!(matches!(&error, StoreError::Invalid(message) if message.contains(name)), "{error}");
+        assert_eq!(error, TunnelError::Name(name.to_owned()));
     }
     let now = fixture.now_us();
     for (kind, range) in [
@@ -87,19 +86,19 @@ fn refuses_what_cannot_be() {
         (TunnelKind::Stream, from_to(now, now)),
     ] {
         let error = refused(spec("u", kind, range));
-        assert!(matches!(error, StoreError::Invalid(_)), "{error}");
+        assert!(matches!(error, TunnelError::RangeOfBase { .. } | TunnelError::RangeEmpty { .. }), "{error}");
     }
     for missing in [tunnels.list(Some("x")).map(drop), tunnels.describe("x", "t", None).map(drop)] {
-        assert!(matches!(missing, Err(StoreError::TableMissing(_))));
+        assert!(matches!(missing, Err(TunnelError::NoTable(_))));
     }
     for wrong in ["", "x", "00000001", "00000001-0000-0000-0000-000000000000", "é"] {
-        assert!(matches!(tunnels.connect(wrong, None), Err(StoreError::TunnelMissing(_))), "{wrong}");
+        assert!(matches!(tunnels.connect(wrong, None), Err(TunnelError::Missing(_))), "{wrong}");
     }
     for more in 1..TUNNELS_MAX {
         tunnels.create(spec(&format!("t{more}"), TunnelKind::Stream, None)).unwrap();
     }
     let error = refused(spec("u", TunnelKind::Stream, None));
-    assert!(matches!(&error, StoreError::Invalid(message) if message.contains("64 tunnels")), "{error}");
+    assert_eq!(error, TunnelError::TooMany { table: TABLE.to_owned(), max: 64 });
 }
 
 #[test]
@@ -154,7 +153,7 @@ fn a_start_before_what_was_ever_logged_is_too_late() {
     fixture.put(1, 1);
     fixture.pass(SECOND_US);
     let error = fixture.create("t", TunnelKind::Stream, from_to(fixture.now_us() - 1, 0)).unwrap_err();
-    assert!(matches!(error, StoreError::TunnelExpired(_)), "{error}");
+    assert!(matches!(error, TunnelError::StartNotKept { .. }), "{error}");
     assert_eq!(
         fixture.store().table(TABLE).unwrap().stream_id,
         None,

@@ -1,0 +1,115 @@
+//! Why a table is not created, changed or deleted.
+
+use std::fmt;
+
+use super::{Damage, Halt, NoTable, from_causes};
+use crate::schema::{KEY_COLUMNS_MAX, NAME_BYTES_MAX, STREAM_HOURS_MAX, TABLES_MAX, TIME_TO_LIVE_S_MIN};
+
+/// Why a table is not created, changed or deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CatalogError {
+    /// There is no such table.
+    NoTable(NoTable),
+    /// A table of this name is there.
+    Exists(String),
+    /// The store holds all the tables it may: [`TABLES_MAX`].
+    TooManyTables,
+    /// All ids of tables have been used; none is used twice.
+    NoMoreIds,
+    /// The table of this name is reserved: only the program itself changes its options now.
+    Reserved(String),
+    /// No table may have this name.
+    TableName(String),
+    /// The key has no column, or more than [`KEY_COLUMNS_MAX`].
+    KeyColumns {
+        /// Name of the table.
+        table: String,
+        /// Columns of its key.
+        count: usize,
+    },
+    /// No column may have this name.
+    ColumnName(String),
+    /// Two key columns have this name.
+    KeyColumnTwice(String),
+    /// Two columns have this name.
+    ColumnTwice(String),
+    /// The store cannot choose the values of a key column.
+    AutoIncrement {
+        /// Name of the column.
+        column: String,
+        /// Why not.
+        error: AutoIncrementError,
+    },
+    /// So many versions of a cell cannot be kept.
+    MaxVersions(i32),
+    /// Cells cannot live for so many seconds.
+    TimeToLive(i32),
+    /// Versions cannot deviate from the time of the write by so many seconds.
+    VersionDeviation(i64),
+    /// Changes cannot be kept for so many hours.
+    StreamHours(i32),
+    /// What is stored cannot be read.
+    Damaged(Damage),
+    /// The store takes no more writes.
+    Halted(Halt),
+}
+
+/// Why the store cannot choose the values of a key column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AutoIncrementError {
+    /// The column is not of integers.
+    NotAnInteger,
+    /// It is the first of the key.
+    First,
+    /// Another column of the key is one already.
+    Second,
+}
+
+from_causes!(CatalogError: NoTable => NoTable, Damage => Damaged, Halt => Halted);
+
+impl fmt::Display for CatalogError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CatalogError::NoTable(cause) => cause.fmt(f),
+            CatalogError::Exists(table) => write!(f, "table {table} is there already"),
+            CatalogError::TooManyTables => write!(f, "the store holds {TABLES_MAX} tables, its most"),
+            CatalogError::NoMoreIds => f.write_str("all table ids of this store have been used"),
+            CatalogError::Reserved(table) => {
+                write!(f, "options of table {table} are changed by the program itself and by nobody else now")
+            }
+            CatalogError::TableName(name) | CatalogError::ColumnName(name) => write!(
+                f,
+                "a name has 1 to {NAME_BYTES_MAX} letters, digits and underscores and does not start with a digit, \
+                 unlike \"{name}\""
+            ),
+            CatalogError::KeyColumns { table, count } => {
+                write!(f, "a key has 1 to {KEY_COLUMNS_MAX} columns, and that of table {table} has {count}")
+            }
+            CatalogError::KeyColumnTwice(name) => write!(f, "the key column {name} is there twice"),
+            CatalogError::ColumnTwice(name) => write!(f, "the column {name} is there twice"),
+            CatalogError::AutoIncrement { column, error } => {
+                let reason = match error {
+                    AutoIncrementError::NotAnInteger => "it is not of integers",
+                    AutoIncrementError::First => "it is the first of the key",
+                    AutoIncrementError::Second => "another column of the key is one already",
+                };
+                write!(f, "key column {column} cannot be one whose values the store chooses: {reason}")
+            }
+            CatalogError::MaxVersions(count) => {
+                write!(f, "at least one version of a cell is kept, not {count}")
+            }
+            CatalogError::TimeToLive(seconds) => write!(
+                f,
+                "cells live for ever (-1) or for at least {TIME_TO_LIVE_S_MIN} s, not for {seconds} s"
+            ),
+            CatalogError::VersionDeviation(seconds) => {
+                write!(f, "versions may deviate by at least 1 s, not by {seconds} s")
+            }
+            CatalogError::StreamHours(hours) => {
+                write!(f, "changes are kept for 1 to {STREAM_HOURS_MAX} hours, not for {hours}")
+            }
+            CatalogError::Damaged(cause) => cause.fmt(f),
+            CatalogError::Halted(cause) => cause.fmt(f),
+        }
+    }
+}

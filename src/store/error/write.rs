@@ -1,0 +1,112 @@
+//! Why a row is not written.
+
+use std::fmt;
+
+use super::{Damage, FilterTooLarge, Halt, KeyMismatch, NoTable, from_causes};
+use crate::schema::{NAME_BYTES_MAX, ROW_BYTES_MAX, VALUE_BYTES_MAX, VERSION_MS_MAX, WRITE_COLUMNS_MAX};
+
+/// Why a row is not written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WriteError {
+    /// There is no such table, or no longer.
+    NoTable(NoTable),
+    /// The table of this name is reserved: only the program itself writes it now.
+    Reserved(String),
+    /// The key does not fit its table.
+    Key(KeyMismatch),
+    /// The condition is too large.
+    Condition(FilterTooLarge),
+    /// The condition asks for a page of columns, which is none.
+    PageAsCondition,
+    /// The row is not as the condition asks.
+    ConditionFailed,
+    /// The write names more than [`WRITE_COLUMNS_MAX`] columns: so many.
+    TooManyColumns(usize),
+    /// An update of this table names no column.
+    NoColumns(String),
+    /// A column's name is empty, or longer than [`NAME_BYTES_MAX`] bytes.
+    ColumnName(String),
+    /// This attribute column has the name of a key column.
+    IsKeyColumn(String),
+    /// A put deletes or increments this column.
+    NotAPut(String),
+    /// A value has more than [`VALUE_BYTES_MAX`] bytes.
+    ValueTooLong {
+        /// Name of the column.
+        column: String,
+        /// Bytes of the value.
+        bytes: usize,
+    },
+    /// A version is not in the range from 0 to below [`VERSION_MS_MAX`].
+    Version {
+        /// Name of the column.
+        column: String,
+        /// The version, in milliseconds since 1970.
+        version: i64,
+    },
+    /// The row would have more than [`ROW_BYTES_MAX`] bytes: so many.
+    RowTooLarge(usize),
+    /// The value of this column is to be incremented, and is not an integer.
+    NotAnInteger(String),
+    /// A sum is beyond 64 bits.
+    Overflow {
+        /// Name of the column.
+        column: String,
+        /// What was to be added.
+        by: i64,
+    },
+    /// What is stored cannot be read.
+    Damaged(Damage),
+    /// The store takes no more writes.
+    Halted(Halt),
+}
+
+from_causes!(WriteError: NoTable => NoTable, KeyMismatch => Key, FilterTooLarge => Condition, Damage => Damaged, Halt => Halted);
+
+impl fmt::Display for WriteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            WriteError::NoTable(cause) => cause.fmt(f),
+            WriteError::Reserved(table) => {
+                write!(f, "table {table} is written by the program itself and by nobody else now")
+            }
+            WriteError::Key(cause) => cause.fmt(f),
+            WriteError::Condition(cause) => cause.fmt(f),
+            WriteError::PageAsCondition => f.write_str("a page of columns is no condition"),
+            WriteError::ConditionFailed => f.write_str("the row is not as the condition asks"),
+            WriteError::TooManyColumns(count) => {
+                write!(f, "a write names at most {WRITE_COLUMNS_MAX} columns, and {count} are given")
+            }
+            WriteError::NoColumns(table) => write!(f, "an update of table {table} names no column"),
+            WriteError::ColumnName(column) => write!(
+                f,
+                "the name of a column has 1 to {NAME_BYTES_MAX} bytes, and \"{column}\" has {}",
+                column.len()
+            ),
+            WriteError::IsKeyColumn(column) => {
+                write!(f, "the attribute column {column} has the name of a key column")
+            }
+            WriteError::NotAPut(column) => {
+                write!(f, "a put writes whole rows, and neither deletes nor increments column {column}")
+            }
+            WriteError::ValueTooLong { column, bytes } => {
+                write!(f, "column {column} takes at most {VALUE_BYTES_MAX} bytes, and {bytes} are given")
+            }
+            WriteError::Version { column, version } => write!(
+                f,
+                "versions are from 0 to below {VERSION_MS_MAX}, and that of column {column} is {version}"
+            ),
+            WriteError::RowTooLarge(bytes) => {
+                write!(f, "a row has at most {ROW_BYTES_MAX} bytes, and this one would have {bytes}")
+            }
+            WriteError::NotAnInteger(column) => {
+                write!(f, "the value of column {column} is not an integer and cannot be incremented")
+            }
+            WriteError::Overflow { column, by } => {
+                write!(f, "column {column} plus {by} is beyond 64 bits")
+            }
+            WriteError::Damaged(cause) => cause.fmt(f),
+            WriteError::Halted(cause) => cause.fmt(f),
+        }
+    }
+}

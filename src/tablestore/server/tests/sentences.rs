@@ -1,0 +1,255 @@
+//! What callers are told where the store refuses, to the letter: these were the store's own sentences once, and programs know them.
+
+use super::super::error::Refusal;
+use store::error::{
+    AutoIncrementError, CatalogError, Damage, FilterTooLarge, Halt, KeyInput, KeyMismatch, NoTable, NotKept,
+    ReadError, TunnelError, WriteError,
+};
+use store::read::Direction;
+use store::value::KeyType;
+
+const INVALID: (u16, &str) = (400, "OTSParameterInvalid");
+const KEY: (u16, &str) = (400, "OTSInvalidPK");
+const INTERNAL: (u16, &str) = (500, "OTSInternalServerError");
+const UNAVAILABLE: (u16, &str) = (503, "OTSServerUnavailable");
+const EXPIRED: (u16, &str) = (400, "OTSTunnelExpired");
+const GONE: (u16, &str) = (404, "OTSResourceGone");
+const NO_PERMISSION: (u16, &str) = (403, "OTSNoPermissionAccess");
+
+fn text(text: &str) -> String {
+    text.to_owned()
+}
+
+fn told(refusal: impl Into<Refusal>, (status, code): (u16, &str), sentence: &str) {
+    let Refusal { status: actual_status, code: actual_code, message } = refusal.into();
+    assert_eq!((actual_status.as_u16(), actual_code, message.as_str()), (status, code, sentence));
+}
+
+#[test]
+fn of_causes_at_any_boundary() {
+    told(NoTable(text("T")), (404, "OTSObjectNotExist"), "Requested table does not exist. Table: 'T'.");
+    told(Damage(text("row 1")), INTERNAL, "Internal server error. row 1");
+    told(Halt::Failed(text("a write failed")), UNAVAILABLE, "Server is not available. a write failed");
+    told(Halt::Closing, UNAVAILABLE, "Server is not available. the store is shutting down");
+    told(
+        NotKept::Cut { table: text("T"), kept_from: 9, asked_from: 3 },
+        EXPIRED,
+        "changes of table 'T' are kept from commit 9 on, and commit 3 is asked for; read the table anew",
+    );
+    told(
+        NotKept::StreamOff { table: text("T") },
+        EXPIRED,
+        "the stream of table 'T' was switched off; switch it on and read the table anew",
+    );
+    told(
+        KeyMismatch::Count { table: text("T"), expected: 2, actual: 1 },
+        KEY,
+        "Validate PK size fail. Input: 1, Meta: 2. Table: 'T'.",
+    );
+    told(
+        KeyMismatch::Name { table: text("T"), expected: text("a"), actual: text("b") },
+        KEY,
+        "Validate PK name fail. Input: b, Meta: a. Table: 'T'.",
+    );
+    for (actual, input) in [
+        (KeyInput::Value(KeyType::Integer), "INTEGER"),
+        (KeyInput::Value(KeyType::Binary), "BINARY"),
+        (KeyInput::Min, "INF_MIN"),
+        (KeyInput::Max, "INF_MAX"),
+        (KeyInput::AutoIncrement, "AUTO_INCREMENT"),
+    ] {
+        let expected = KeyType::String;
+        told(
+            KeyMismatch::Type { table: text("T"), column: text("a"), expected, actual },
+            KEY,
+            &format!("Validate PK type fail. Input: {input}, Meta: STRING. Column: 'a', table: 'T'."),
+        );
+    }
+    told(
+        KeyMismatch::TooLong { column: text("a"), bytes: 1_025 },
+        INVALID,
+        "The length of primary key column: 'a' exceeds the MaxLength:1024 with CurrentLength:1025.",
+    );
+    told(FilterTooLarge::Depth { max: 32 }, INVALID, "The depth of filter exceeds the max: 32.");
+    told(FilterTooLarge::Conditions { max: 32 }, INVALID, "The count of filter exceeds the max: 32.");
+}
+
+#[test]
+fn of_reads() {
+    let bounds = |direction| ReadError::Bounds { table: text("T"), direction };
+    told(ReadError::NoVersions, INVALID, "The value of max_versions must be positive: 0.");
+    told(ReadError::VersionRange(5, 4), INVALID, "Invalid time range: [5, 4).");
+    told(ReadError::NoRows, INVALID, "The limit must be greater than 0.");
+    told(bounds(Direction::Forward), INVALID, "Begin key must less than end key in FORWARD. Table: 'T'.");
+    told(bounds(Direction::Backward), INVALID, "Begin key must more than end key in BACKWARD. Table: 'T'.");
+}
+
+#[test]
+fn of_writes() {
+    told(
+        WriteError::Reserved(text("T")),
+        NO_PERMISSION,
+        "You have no permission to access the requested resource: table T is written by the live job and by nobody \
+         else while that runs.",
+    );
+    told(WriteError::ConditionFailed, (403, "OTSConditionCheckFail"), "Condition check failed.");
+    told(WriteError::PageAsCondition, INVALID, "A column condition can't be a ColumnPaginationFilter.");
+    told(
+        WriteError::TooManyColumns(1_025),
+        INVALID,
+        "The number of attribute columns exceeds the limit, limit count: 1024, column count: 1025.",
+    );
+    told(WriteError::NoColumns(text("T")), INVALID, "Attribute column is missing. Table: 'T'.");
+    told(
+        WriteError::ColumnName(text("")),
+        INVALID,
+        "The length of column name must be in range: [1, 255], current length: 0, column: ''.",
+    );
+    told(
+        WriteError::IsKeyColumn(text("a")),
+        INVALID,
+        "Attribute column 'a' has the name of a primary key column.",
+    );
+    told(
+        WriteError::NotAPut(text("a")),
+        INVALID,
+        "Column 'a' can't be deleted or incremented by a put; update the row instead.",
+    );
+    told(
+        WriteError::ValueTooLong { column: text("a"), bytes: 2_097_153 },
+        INVALID,
+        "The length of attribute column: 'a' exceeds the MaxLength:2097152 with CurrentLength:2097153.",
+    );
+    told(
+        WriteError::Version { column: text("a"), version: -1 },
+        INVALID,
+        "Timestamp must be in range [0, INT64_MAX/1000). Column: 'a', current: -1.",
+    );
+    told(
+        WriteError::RowTooLarge(16_777_217),
+        (400, "OTSOutOfRowSizeLimit"),
+        "The total data size of a row exceeds the limit, limit size: 16777216, data size: 16777217.",
+    );
+    told(
+        WriteError::NotAnInteger(text("a")),
+        INVALID,
+        "Column 'a' can't be incremented: its value is not of type INTEGER.",
+    );
+    told(
+        WriteError::Overflow { column: text("a"), by: 1 },
+        INVALID,
+        "Column 'a' can't be incremented by 1: the sum is beyond 64 bits.",
+    );
+}
+
+#[test]
+fn of_tables() {
+    let chosen = |error| CatalogError::AutoIncrement { column: text("a"), error };
+    told(
+        CatalogError::Exists(text("T")),
+        (409, "OTSObjectAlreadyExist"),
+        "Requested table already exists. Table: 'T'.",
+    );
+    told(CatalogError::TooManyTables, (403, "OTSQuotaExhausted"), "Number of tables exceeds the quota:64.");
+    told(CatalogError::NoMoreIds, INVALID, "all table ids of this store have been used");
+    told(
+        CatalogError::Reserved(text("T")),
+        NO_PERMISSION,
+        "You have no permission to access the requested resource: table T is written by the live job and by nobody \
+         else while that runs.",
+    );
+    told(CatalogError::TableName(text("1")), INVALID, "Invalid table name: '1'.");
+    told(
+        CatalogError::KeyColumns { table: text("T"), count: 5 },
+        INVALID,
+        "The number of primary key columns must be in range: [1, 4]. Table: 'T', current: 5.",
+    );
+    told(CatalogError::ColumnName(text("1")), INVALID, "Invalid column name: '1'.");
+    told(CatalogError::KeyColumnTwice(text("a")), INVALID, "Duplicated primary key name: 'a'.");
+    told(CatalogError::ColumnTwice(text("a")), INVALID, "Duplicated column name: 'a'.");
+    told(
+        chosen(AutoIncrementError::NotAnInteger),
+        INVALID,
+        "AUTO_INCREMENT primary key column 'a' must be INTEGER.",
+    );
+    told(
+        chosen(AutoIncrementError::First),
+        INVALID,
+        "The first primary key column 'a' can't be AUTO_INCREMENT.",
+    );
+    told(
+        chosen(AutoIncrementError::Second),
+        INVALID,
+        "AUTO_INCREMENT primary key count must be at most 1, found 'a'.",
+    );
+    told(CatalogError::MaxVersions(0), INVALID, "The value of max_versions must be positive: 0.");
+    told(
+        CatalogError::TimeToLive(0),
+        INVALID,
+        "The value of time_to_live must be -1, or at least 1 seconds: 0.",
+    );
+    told(
+        CatalogError::VersionDeviation(0),
+        INVALID,
+        "The value of deviation_cell_version_in_sec must be positive: 0.",
+    );
+    told(
+        CatalogError::StreamHours(0),
+        INVALID,
+        "The value of expiration_time must be in range: [1, 168] hours, current: 0.",
+    );
+}
+
+#[test]
+fn of_tunnels() {
+    told(TunnelError::Exists(text("t")), (400, "OTSTunnelExist"), "tunnel already exists: t");
+    told(TunnelError::Missing(text("t of table T")), INVALID, "tunnel does not exist: t of table T");
+    told(
+        TunnelError::Name(text("a b")),
+        INVALID,
+        "Invalid tunnel name: 'a b'. It must be 1 to 255 letters, digits, underscores and hyphens.",
+    );
+    told(
+        TunnelError::RangeOfBase { tunnel: text("t") },
+        INVALID,
+        "tunnel 't': only a Stream tunnel has a start and an end offset",
+    );
+    told(
+        TunnelError::RangeEmpty { tunnel: text("t"), start_ns: 2, end_ns: 1 },
+        INVALID,
+        "tunnel 't': the start offset 2 must be below the end offset 1",
+    );
+    told(TunnelError::TooMany { table: text("T"), max: 64 }, INVALID, "table 'T' has 64 tunnels, its most");
+    told(
+        TunnelError::StartNotKept { table: text("T"), kept_from_us: 7, start_ns: 6 },
+        EXPIRED,
+        "changes of table 'T' are kept from 7000 ns since 1970 on, and the start offset is 6",
+    );
+    told(
+        TunnelError::Expired { tunnel: text("t"), table: text("T") },
+        EXPIRED,
+        "tunnel \"t\" of table \"T\" was left alone for longer than the table keeps changes; create it anew",
+    );
+    told(
+        TunnelError::TooManyClients { max: 9 },
+        INVALID,
+        "a tunnel serves at most 9 clients at a time; shut some down",
+    );
+    told(TunnelError::ClientGone(text("c")), GONE, "client \"c\" is not, or no longer, connected");
+    told(
+        TunnelError::ChannelGone { channel: text("s"), client: text("c") },
+        GONE,
+        "channel \"s\" is not, or no longer, that of client \"c\"",
+    );
+    told(
+        TunnelError::CheckpointOutOfOrder { channel: text("s"), number: 1, stored: 2 },
+        (400, "OTSSequenceNumberNotMatch"),
+        "checkpoint 1 of channel \"s\" is not above the stored one, 2",
+    );
+    told(
+        TunnelError::PlaceAhead { commit: 9, last: 3 },
+        INVALID,
+        "the token names commit 9, and the last one is 3",
+    );
+    told(TunnelError::PlaceOfOtherType, INVALID, "the token is that of a channel of another type");
+}
