@@ -1,7 +1,11 @@
 //! Bytes and pages of a Parquet file, with the promises of its headers checked before they are believed.
 //!
-//! A page header says how many bytes its page will unpack to and how many values it has, and the
-//! decoders below allocate accordingly. Both are compared here with what the footer and the bytes allow.
+//! A page header says how many bytes its page will unpack to and how many values it has. The crate
+//! makes room for both before it looks at the page: up to 2 GiB for the bytes (`decode_page`) and for
+//! up to 4 billion values of a dictionary (`DictDecoder::set_dict`). A file of 100 bytes could so take
+//! all memory, and a failed allocation ends the process. Both claims are compared here with what the
+//! footer and the bytes allow. The crate also asks for any range that a footer names; `get_bytes`
+//! refuses one beyond the end of the file before it makes room.
 
 use std::fs::File;
 use std::io::{BufReader, Read};
