@@ -9,8 +9,12 @@
 //! read in row groups whose footer says that no id is null or empty; that it is short and UTF-8 is
 //! not checked there.
 //!
-//! The bytes may be anybody's. Headers are checked before they are believed (`source`), and a panic
-//! of the decoder on a page that makes no sense is caught here and is an error like any other.
+//! A page that differs from the checksum in its header refuses the file; a page without a checksum,
+//! which most writers leave out, is believed. Only pages that are read are checked.
+//!
+//! The bytes may be anybody's, and the crate `parquet` (60.1) believes too much of them. Each guard
+//! around it stands for one of its faults: `nesting` for recursion without a limit, `source` for
+//! room that is made before a claim is checked, `guarded` for panics.
 
 mod column;
 mod error;

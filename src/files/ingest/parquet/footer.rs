@@ -78,7 +78,11 @@ fn check_footer(source: &Source) -> Result<(), String> {
     check_nesting(&footer)
 }
 
-/// What the decoder gives, its errors and panics as text.
+/// Runs `decode` and returns what it gives, with its errors and its panics as text.
+///
+/// The crate panics on bytes that make no sense to it, where it should return an error: for example
+/// on a page of indexes without a dictionary before it (`ColumnValueDecoderImpl::set_data`), and on
+/// levels that are longer than their page (`Bytes::slice`).
 pub(super) fn guarded<T>(decode: impl FnOnce() -> Result<T, DecodeError>) -> Result<T, String> {
     thread_local! {
         static GUARDED: Cell<bool> = const { Cell::new(false) };

@@ -1,7 +1,11 @@
 //! Bytes and pages of a Parquet file, with the promises of its headers checked before they are believed.
 //!
-//! A page header says how many bytes its page will unpack to and how many values it has, and the
-//! decoders below allocate accordingly. Both are compared here with what the footer and the bytes allow.
+//! A page header says how many bytes its page will unpack to and how many values it has. The crate
+//! makes room for both before it looks at the page: up to 2 GiB for the bytes (`decode_page`) and for
+//! up to 4 billion values of a dictionary (`DictDecoder::set_dict`). A file of 100 bytes could so take
+//! all memory, and a failed allocation ends the process. Both claims are compared here with what the
+//! footer and the bytes allow. The crate also asks for any range that a footer names; `get_bytes`
+//! refuses one beyond the end of the file before it makes room.
 
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -9,6 +13,8 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use flate2::read::MultiGzDecoder;
+use parquet::basic::Compression;
 use parquet::column::page::{Page, PageMetadata, PageReader};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::ColumnChunkMetaData;
@@ -43,9 +49,15 @@ impl Source {
             return Err(ParquetError::EOF(format!("a column ends at byte {}", start.saturating_add(len))));
         }
         let unpacked = u64::try_from(chunk.uncompressed_size())?;
-        let page_bytes_max = Some(unpacked.min(PAGE_BYTES_MAX));
-        let source = Source { page_bytes_max, ..self.clone() };
-        Ok(CheckedPages { pages: SerializedPageReader::new(Arc::new(source), chunk, rows, None)? })
+        let page_bytes_max = unpacked.min(PAGE_BYTES_MAX);
+        let source = Arc::new(Source { page_bytes_max: Some(page_bytes_max), ..self.clone() });
+        if !matches!(chunk.compression(), Compression::GZIP(_)) {
+            let pages = SerializedPageReader::new(source, chunk, rows, None)?;
+            return Ok(CheckedPages { pages, gzip_bytes_max: None });
+        }
+        let as_stored = chunk.clone().into_builder().set_compression(Compression::UNCOMPRESSED).build()?;
+        let pages = SerializedPageReader::new(source, &as_stored, rows, None)?;
+        Ok(CheckedPages { pages, gzip_bytes_max: Some(page_bytes_max) })
     }
 }
 
@@ -135,11 +147,43 @@ fn unpacked_bytes(mut head: &[u8]) -> Option<u64> {
 /// The pages of a column chunk, refused where they claim more values than their bytes can hold.
 pub(super) struct CheckedPages {
     pages: SerializedPageReader<Source>,
+    /// What a page of gzip may unpack to. `pages` then gives its bytes as they are stored, because the
+    /// crate's codec for gzip unpacks to the end, whatever the header claims: a thousand times the file.
+    gzip_bytes_max: Option<u64>,
+}
+
+/// Replaces the bytes of a page, which are packed with gzip, by what they unpack to.
+///
+/// # Errors
+/// Where that is more than `bytes_max`, and where the bytes are not gzip.
+fn unpack_gzip(page: &mut Page, bytes_max: u64) -> Result<()> {
+    let (bytes, levels) = match page {
+        Page::DataPageV2 { is_compressed: false, .. } => return Ok(()),
+        Page::DataPageV2 { buf, def_levels_byte_len, rep_levels_byte_len, .. } => {
+            (buf, *def_levels_byte_len as usize + *rep_levels_byte_len as usize)
+        }
+        Page::DataPage { buf, .. } | Page::DictionaryPage { buf, .. } => (buf, 0),
+    };
+    let cut = || ParquetError::General("its levels are cut".to_owned());
+    let (levels, packed) = bytes.split_at_checked(levels).ok_or_else(cut)?;
+    let mut unpacked = levels.to_vec();
+    // A page of nulls only may have no bytes at all.
+    if !packed.is_empty() {
+        MultiGzDecoder::new(packed).take(bytes_max.saturating_add(1)).read_to_end(&mut unpacked)?;
+    }
+    if unpacked.len() as u64 > bytes_max {
+        return Err(ParquetError::General(format!("a page unpacks to more than {bytes_max} bytes")));
+    }
+    *bytes = unpacked.into();
+    Ok(())
 }
 
 impl PageReader for CheckedPages {
     fn get_next_page(&mut self) -> Result<Option<Page>> {
-        let page = self.pages.get_next_page()?;
+        let mut page = self.pages.get_next_page()?;
+        if let (Some(page), Some(bytes_max)) = (&mut page, self.gzip_bytes_max) {
+            unpack_gzip(page, bytes_max)?;
+        }
         // A data page may repeat one value for ever; a dictionary spells each of its values out.
         if let Some(Page::DictionaryPage { buf, num_values, .. }) = &page
             && *num_values as usize > buf.len()
@@ -168,7 +212,12 @@ impl Iterator for CheckedPages {
 
 #[cfg(test)]
 mod tests {
-    use super::unpacked_bytes;
+    use std::io::Write;
+
+    use flate2::write::GzEncoder;
+    use parquet::basic::Encoding;
+
+    use super::*;
 
     #[test]
     fn the_size_at_the_head_of_a_page_header() {
@@ -179,5 +228,20 @@ mod tests {
         {
             assert_eq!(unpacked_bytes(head), None, "{head:x?}");
         }
+    }
+
+    #[test]
+    fn gzip_unpacks_to_no_more_than_its_chunk_may() {
+        let page = |unpacked: &[u8]| {
+            let mut packed = GzEncoder::new(Vec::new(), flate2::Compression::best());
+            packed.write_all(unpacked).unwrap();
+            let buf = packed.finish().unwrap().into();
+            Page::DictionaryPage { buf, num_values: 1, encoding: Encoding::PLAIN, is_sorted: false }
+        };
+        let mut sound = page(b"a value");
+        unpack_gzip(&mut sound, 7).unwrap();
+        assert_eq!(&sound.buffer()[..], b"a value");
+        let refused = unpack_gzip(&mut page(&[0; 1 << 20]), 1000).unwrap_err().to_string();
+        assert!(refused.ends_with("a page unpacks to more than 1000 bytes"), "{refused}");
     }
 }

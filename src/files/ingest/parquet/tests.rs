@@ -20,6 +20,8 @@ use dataflows::Id;
 
 use super::*;
 
+mod checksums;
+
 /// A column's values; with `Nulls`, those where the levels are 1.
 enum Values {
     Text(Vec<&'static str>),
