@@ -85,6 +85,12 @@ impl Zone {
         &self.name
     }
 
+    /// What the clocks of the zone are ahead of UTC at `at_ms`, in milliseconds. Zero for a time that no clock shows.
+    pub fn offset_ms(&self, at_ms: i64) -> i64 {
+        let offset = Timestamp::from_millisecond(at_ms).map(|at| self.zone.to_offset(at));
+        offset.map_or(0, |offset| i64::from(offset.seconds()) * 1_000)
+    }
+
     /// `at_ms` as `YYYY-MM-DD HH:MM:SS` of this zone, cutting milliseconds.
     ///
     /// The second of two equal local times has its offset appended, and a time before the year 1
