@@ -28,7 +28,7 @@ pub struct Cli {
 /// What to do.
 #[derive(Subcommand, Debug)]
 pub enum Command {
-    /// Run an instance of its own with made-up orders, and watch the results follow them.
+    /// Run an instance of its own with a day of made-up orders and more as they come, and watch them on its page.
     Demo(Box<DemoArgs>),
     /// Run the graph over files, standard input, or the orders in a store.
     Run(Box<RunArgs>),

@@ -1,5 +1,5 @@
-//! `orderflow demo`: one command, nothing to prepare: an instance with made-up orders and a live view of the results; or
-//! what single changes of many orders cost.
+//! `orderflow demo`: one command and nothing to prepare. It runs an instance with a day of made-up orders behind it and
+//! more as they come, which people watch on its page; `demo recompute` shows what single changes of many orders cost.
 
 use std::fmt;
 use std::fs;
@@ -18,11 +18,12 @@ use live::LiveArgs;
 use recompute::RecomputeArgs;
 
 mod follow;
+mod history;
+mod line;
 mod live;
+mod load;
 mod recompute;
-mod render;
 mod results;
-mod screen;
 mod written;
 
 /// How close to each other signals are one.

@@ -108,20 +108,23 @@ impl GenerateArgs {
     }
 
     /// Returns the orders that the flags describe, for the store. `now_ms` is the present time
-    /// (epoch ms).
+    /// (epoch ms). Unless the user gives a start, none of the orders lies after the time at which it
+    /// is written.
     pub fn live_spec(&self, now_ms: i64) -> Spec {
         let orders = self.orders.unwrap_or(STORE_ORDERS);
         let takes_ms = self.rate.map(|rate| rate.time_of(orders).as_millis().try_into().unwrap_or(u64::MAX));
         let span_ms = self.hours.map(hours_ms).or(takes_ms).unwrap_or(hours_ms(STORE_HOURS));
-        // With a rate, orders are placed while they are written. Without one, all have been placed
-        // by now.
-        let placed_before_ms =
-            if self.rate.is_some() { 0 } else { i64::try_from(span_ms).unwrap_or(i64::MAX) };
+        // Orders that keep a pace are placed as they are written, others have been placed by now.
+        let placed_before_ms = match self.rate {
+            Some(rate) => rate.lead_ms(self.connections),
+            None => i64::try_from(span_ms).unwrap_or(i64::MAX),
+        };
         Spec {
             orders,
             users: self.users.unwrap_or(STORE_USERS),
             start_ms: self.start.unwrap_or(now_ms.saturating_sub(placed_before_ms)),
             span_ms,
+            keeps_to_past: self.start.is_none(),
             ..self.shape()
         }
     }

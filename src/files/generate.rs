@@ -7,8 +7,10 @@
 //! Each line depends only on the spec, its own number and how many orders were placed before it. So
 //! no earlier line is kept: ten million lines need as much memory as ten.
 
+mod day;
 mod format;
 
+pub use day::Day;
 pub use format::{WriteError, write};
 
 /// The fewest digits of a user id, without its letter. Ids are longer if there are more users.
@@ -47,6 +49,9 @@ pub struct Spec {
     pub corrections_percent: u8,
     /// How many of a hundred lines cancel an earlier order.
     pub cancels_percent: u8,
+    /// Whether no line has an order of later than the line itself, which is at its share of the span: for orders that
+    /// are written about then, or were by now.
+    pub keeps_to_past: bool,
 }
 
 impl Default for Spec {
@@ -61,6 +66,7 @@ impl Default for Spec {
             late_max_ms: 10 * 60_000,
             corrections_percent: 0,
             cancels_percent: 0,
+            keeps_to_past: false,
         }
     }
 }
@@ -172,12 +178,7 @@ impl Orders {
     fn placed(&self, order: u64) -> GeneratedOrder {
         let spec = &self.spec;
         let mut random = Random::new(spec.seed, order << 1);
-        // The square of a number below one is more often small: the user of rank r is about 1/√r as
-        // busy as the busiest. Multiplying by a prime spreads the busy users over all ids.
-        let rank = random.squared_below(spec.users.into());
-        let user = ((rank * 2_654_435_761 + 40_503) % u64::from(spec.users)) as u32;
-        let (cents_min, cents_max) = (*PRICE_CENTS.start(), *PRICE_CENTS.end());
-        let price_cents = cents_min + random.squared_below((cents_max - cents_min + 1) as u64) as i64;
+        let (user, price_cents) = bought(&mut random, spec.users);
         let step = u128::from(order.min(self.placed_expected - 1)) * u128::from(spec.span_ms);
         let on_time_ms = spec.start_ms + (step / u128::from(self.placed_expected)) as i64;
         let late = random.below(100) < u64::from(spec.late_percent);
@@ -199,6 +200,39 @@ impl Orders {
         }
         changed
     }
+
+    /// What the next line does.
+    fn line(&mut self, line: u64) -> GeneratedOrder {
+        if self.spec.is_upserts() && self.placed > 0 {
+            let mut random = Random::new(self.spec.seed, line << 1 | 1);
+            let corrections = u64::from(self.spec.corrections_percent);
+            let draw = random.below(100);
+            if draw < corrections {
+                return self.changed(&mut random, Op::Put);
+            }
+            if draw < corrections + u64::from(self.spec.cancels_percent) {
+                return self.changed(&mut random, Op::Delete);
+            }
+        }
+        self.placed += 1;
+        self.placed(self.placed - 1)
+    }
+
+    /// When a line is written, in epoch milliseconds.
+    fn due_ms(&self, line: u64) -> i64 {
+        let passed = u128::from(line) * u128::from(self.spec.span_ms) / u128::from(self.spec.orders.max(1));
+        self.spec.start_ms + passed as i64
+    }
+}
+
+/// Number of the user of the next order, and its price in cents.
+fn bought(random: &mut Random, users: u32) -> (u32, i64) {
+    // The square of a number below one leans to zero: the user of rank r is about 1/√r as busy as
+    // the busiest. Multiplying by a prime scatters the busy ones among the names.
+    let rank = random.squared_below(users.into());
+    let user = ((rank * 2_654_435_761 + 40_503) % u64::from(users)) as u32;
+    let (cents_min, cents_max) = (*PRICE_CENTS.start(), *PRICE_CENTS.end());
+    (user, cents_min + random.squared_below((cents_max - cents_min + 1) as u64) as i64)
 }
 
 impl Iterator for Orders {
@@ -210,19 +244,13 @@ impl Iterator for Orders {
         }
         let line = self.line;
         self.line += 1;
-        if self.spec.is_upserts() && self.placed > 0 {
-            let mut random = Random::new(self.spec.seed, line << 1 | 1);
-            let corrections = u64::from(self.spec.corrections_percent);
-            let draw = random.below(100);
-            if draw < corrections {
-                return Some(self.changed(&mut random, Op::Put));
-            }
-            if draw < corrections + u64::from(self.spec.cancels_percent) {
-                return Some(self.changed(&mut random, Op::Delete));
-            }
+        let mut order = self.line(line);
+        if self.spec.keeps_to_past {
+            // What would lie ahead lies back as far.
+            let due_ms = self.due_ms(line);
+            order.at_ms = order.at_ms.min(2 * due_ms - order.at_ms);
         }
-        self.placed += 1;
-        Some(self.placed(self.placed - 1))
+        Some(order)
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

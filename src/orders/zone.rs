@@ -85,6 +85,13 @@ impl Zone {
         &self.name
     }
 
+    /// Returns how far the clocks of this zone are ahead of UTC at `at_ms` (epoch ms), in
+    /// milliseconds. It is zero for a time that no clock shows.
+    pub fn offset_ms(&self, at_ms: i64) -> i64 {
+        let offset = Timestamp::from_millisecond(at_ms).map(|at| self.zone.to_offset(at));
+        offset.map_or(0, |offset| i64::from(offset.seconds()) * 1_000)
+    }
+
     /// Returns `at_ms` (epoch ms) as `YYYY-MM-DD HH:MM:SS` in this zone. Milliseconds are cut off.
     ///
     /// The second of two equal local times has its offset appended. A time before the year 1 or

@@ -1,33 +1,26 @@
-//! Writes orders to an instance and shows how its results follow, until it is to end; then sees that the results hold all
-//! orders, and adds them up.
+//! Writes orders to an instance and prints a line a second of how its results follow, until it is to end; then sees that
+//! the results hold all orders, and adds them up.
 
 use std::io::{ErrorKind, Write as _};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::oneshot;
 use tokio::time::{MissedTickBehavior, interval_at, sleep_until};
 
-use super::render::{self, SHOWN_MAX, Shown};
+use super::line::{Shown, line};
 use super::results::Sums;
-use super::screen::Screen;
-use super::written::{Counters, Speed, now_ms};
+use super::written::{Counters, Speed};
 use super::{Interrupts, caught_up, environment, off_the_runtime};
 use crate::commands::generate::{self, Load};
 use crate::commands::up::INTERRUPTED;
 use crate::commands::{Failure, init, say};
-use live::feed::{Board, Rank};
 use live::job::{JobWatch, Phase};
-use order_tables::ResultError;
-use orders::Layout;
 use store::Store;
-use store::view::View;
 use tablestore::client::Client;
 
-/// How often the view is drawn, and how often a line is printed where it cannot be.
-const DRAW_INTERVAL: Duration = Duration::from_millis(200);
+/// How often a line is printed.
 const LINE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// An instance, and what to do with it.
@@ -40,22 +33,17 @@ pub(super) struct Follow {
     pub(super) ends_after: Option<Duration>,
     /// A client of the instance.
     pub(super) client: Client,
-    /// How its windows are printed.
-    pub(super) layout: Layout,
     /// Its store.
     pub(super) store: Store,
     /// Its job.
     pub(super) watch: JobWatch,
 }
 
-/// What the view is made of.
+/// What the lines are made of.
 struct Seen {
     started: Instant,
-    board: Board,
     counters: Arc<Counters>,
     speed: Speed,
-    /// When results last became durable.
-    durable_at: Option<Instant>,
 }
 
 impl Follow {
@@ -69,21 +57,16 @@ impl Follow {
             () = interrupts.next() => return Err(Failure::new(INTERRUPTED, "stopped before the first order")),
         }
         say(&self.intro)?;
-        let mut view = Output::of_stdout();
-        let seen = self.follow(interrupts, &mut view).await?;
-        let settled = tokio::select! {
-            settled = self.settled() => settled?,
+        let mut seen = self.follow(interrupts).await?;
+        tokio::select! {
+            settled = caught_up(&self.watch, self.store.last_commit()) => settled?,
             () = interrupts.next() => {
                 return Err(Failure::new(INTERRUPTED, "stopped before the results held all orders"));
             }
-        };
-        let layout = self.layout.clone();
-        let (board, sums) = off_the_runtime(move || {
-            Ok::<_, ResultError>((Board::read(&settled, &layout)?, Sums::of(&settled)?))
-        })
-        .await?;
-        view.show(&Seen { board, ..seen }.shown(&self.watch))?;
-        Ok(sums)
+        }
+        print(&seen.shown(&self.watch))?;
+        let view = self.store.view().map_err(environment)?;
+        off_the_runtime(move || Sums::of(&view)).await
     }
 
     /// Makes the tables and waits until the results follow the orders that are there.
@@ -92,18 +75,11 @@ impl Follow {
         caught_up(&self.watch, self.store.last_commit()).await
     }
 
-    /// Writes the orders and shows the results until it is time to end and all that was written is acknowledged.
-    async fn follow(&self, interrupts: &mut Interrupts, view: &mut Output) -> Result<Seen, Failure> {
-        let mut committed = self.watch.committed();
+    /// Writes the orders and tells of the results until it is time to end and all that was written is acknowledged.
+    async fn follow(&self, interrupts: &mut Interrupts) -> Result<Seen, Failure> {
         let started = Instant::now();
-        let counters = Arc::new(Counters::new(self.layout.width));
-        let mut seen = Seen {
-            started,
-            board: self.read().await?,
-            counters: Arc::clone(&counters),
-            speed: Speed::default(),
-            durable_at: None,
-        };
+        let counters = Arc::new(Counters::default());
+        let mut seen = Seen { started, counters: Arc::clone(&counters), speed: Speed::default() };
         seen.speed.sample(started, self.watch.status().changes);
         let (stop, stopped) = oneshot::channel::<()>();
         let mut stop = Some(stop);
@@ -112,24 +88,13 @@ impl Follow {
             let _ = stopped.await;
         }));
         let ends_at = started + self.ends_after.unwrap_or_default();
-        let mut ticks = interval_at((started + view.interval()).into(), view.interval());
+        let mut ticks = interval_at((started + LINE_INTERVAL).into(), LINE_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {
             tokio::select! {
                 written = &mut writing => return written.map(|()| seen),
-                epoch = committed.recv() => match epoch {
-                    Ok(epoch) => {
-                        seen.board.apply(&epoch);
-                        seen.durable_at = Some(epoch.at);
-                    }
-                    Err(RecvError::Lagged(_)) => seen.board = self.read().await?,
-                    Err(RecvError::Closed) => return Err(Failure::new(3, "the job has ended")),
-                },
                 _ = ticks.tick() => {
-                    if seen.board.is_short(SHOWN_MAX) {
-                        seen.board = self.read().await?;
-                    }
-                    if !view.show(&seen.shown(&self.watch))? {
+                    if !print(&seen.shown(&self.watch))? {
                         stop = None;
                     }
                     seen.check(&self.watch)?;
@@ -141,40 +106,21 @@ impl Follow {
             }
         }
     }
-
-    /// What the result tables say now.
-    async fn read(&self) -> Result<Board, Failure> {
-        let (store, layout) = (self.store.clone(), self.layout.clone());
-        off_the_runtime(move || Board::read(&store.view()?, &layout)).await
-    }
-
-    /// A view in which the results hold all that was written.
-    async fn settled(&self) -> Result<View, Failure> {
-        caught_up(&self.watch, self.store.last_commit()).await?;
-        self.store.view().map_err(environment)
-    }
 }
 
 impl Seen {
-    /// What there is to show of it now.
+    /// What there is to say of it now.
     fn shown(&mut self, watch: &JobWatch) -> Shown {
         let (now, status) = (Instant::now(), watch.status());
-        let (last_windows, later_windows) = self.board.last_windows(now_ms(), SHOWN_MAX);
         Shown {
             running_for: now.duration_since(self.started),
             phase: status.phase,
-            total: self.board.total(),
-            users: self.board.user_count(),
-            windows: self.board.window_count(),
-            epoch: self.board.epoch(),
-            age: self.durable_at.map(|at| now.saturating_duration_since(at)),
+            total: status.total,
+            epoch: status.upper.saturating_sub(1),
             behind: status.behind_since.map(|since| now.saturating_duration_since(since)),
             orders_per_second: self.speed.sample(now, status.changes),
             written: self.counters.so_far(),
             rejects: status.rejects,
-            top_users: self.board.top_users(Rank::Amount, SHOWN_MAX),
-            last_windows,
-            later_windows,
         }
     }
 
@@ -190,42 +136,12 @@ impl Seen {
     }
 }
 
-/// Where the view goes.
-enum Output {
-    /// A terminal: over what was shown before.
-    Screen(Screen),
-    /// Anything else: a line each time.
-    Lines,
-}
-
-impl Output {
-    fn of_stdout() -> Output {
-        Screen::of_stdout().map_or(Output::Lines, Output::Screen)
-    }
-
-    fn interval(&self) -> Duration {
-        match self {
-            Output::Screen(_) => DRAW_INTERVAL,
-            Output::Lines => LINE_INTERVAL,
-        }
-    }
-
-    /// Shows it; false where nobody is left to see.
-    fn show(&mut self, shown: &Shown) -> Result<bool, Failure> {
-        let done = match self {
-            Output::Screen(screen) => {
-                let (rows, columns) = screen.size();
-                screen.draw(&render::lines(shown, rows, columns))
-            }
-            Output::Lines => {
-                let mut out = std::io::stdout();
-                out.write_all(render::line(shown).as_bytes()).and_then(|()| out.flush())
-            }
-        };
-        match done {
-            Ok(()) => Ok(true),
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
-            Err(error) => Err(Failure::new(3, format!("cannot print: {error}"))),
-        }
+/// Prints a line; false where nobody is left to read it.
+fn print(shown: &Shown) -> Result<bool, Failure> {
+    let mut out = std::io::stdout();
+    match out.write_all(line(shown).as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failure::new(3, format!("cannot print: {error}"))),
     }
 }

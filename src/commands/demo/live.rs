@@ -1,4 +1,5 @@
-//! The live demo: an instance, made-up orders at a steady rate, and a view of the results as they follow.
+//! The live demo: an instance with a day of made-up orders, and more of them at a steady rate, for people to watch on its
+//! page.
 
 use std::future::pending;
 use std::path::PathBuf;
@@ -8,6 +9,7 @@ use clap::Args;
 use tokio::task::spawn_blocking;
 
 use super::follow::Follow;
+use super::history;
 use super::results::Sums;
 use super::written::now_ms;
 use super::{Folder, Interrupts, runtime};
@@ -18,19 +20,23 @@ use crate::commands::generate::{Load, Rate};
 use crate::commands::page::PageArgs;
 use crate::commands::up::{INTERRUPTED, REGION, addresses, exports};
 use crate::commands::{Failure, say};
-
 use crate::program::instance::{Instance, InstanceConfig, InstanceError};
-use files::generate::Spec;
+use files::generate::{Day, Spec};
 use live::job::{CHANGES_MAX, JobConfig};
+use orders::Layout;
 use store::Durability;
 use tablestore::client::{Client, ClientConfig};
 use tablestore::limits::ROWS_PER_WRITE_MAX;
+use terminal::Thousands;
 
 /// Name of the instance.
 const INSTANCE: &str = "orderflow";
 
 /// Batches of orders in flight.
 const CONNECTIONS: u16 = 2;
+
+/// Orders of the day before the demo begins: enough for a full trend, few enough to be written in about two seconds.
+const HISTORY_ORDERS: u64 = 100_000;
 
 /// Of a hundred lines, how many correct an earlier order, and how many cancel one.
 const CORRECTIONS_PERCENT: u8 = 6;
@@ -48,9 +54,9 @@ pub struct LiveArgs {
     /// Address to listen on, of this machine only; port 0 takes a free one
     #[arg(long, env = "ORDERFLOW_LISTEN", default_value = "127.0.0.1:0", value_name = "HOST:PORT")]
     pub listen: String,
-    /// Orders a second (200/s), minute (6000/m) or hour
-    #[arg(long, env = "ORDERFLOW_RATE", default_value = "200/s", value_name = "N/s")]
-    pub rate: Rate,
+    /// Orders a second (200/s), minute (6000/m) or hour; by default as many as the shop has at this time of day
+    #[arg(long, env = "ORDERFLOW_RATE", value_name = "N/s")]
+    pub rate: Option<Rate>,
     /// Users who order; a few of them order most
     #[arg(long, env = "ORDERFLOW_USERS", default_value_t = 1_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub users: u32,
@@ -95,8 +101,10 @@ pub(super) fn live(args: &LiveArgs) -> Result<(), Failure> {
     }
     let (runtime, interrupts) = runtime()?;
     let folder = Folder::of(args.data.as_deref())?;
+    let day = day(args, &layout, now_ms());
     let ended = runtime.block_on(run(
         args,
+        &day,
         interrupts,
         InstanceConfig {
             data: folder.path.clone(),
@@ -124,21 +132,36 @@ fn failed(error: InstanceError) -> Failure {
     Failure::new(error.exit_code(), error)
 }
 
-/// From the start of the instance to its end.
-async fn run(args: &LiveArgs, mut interrupts: Interrupts, config: InstanceConfig) -> Result<Sums, Failure> {
-    let layout = config.job.as_ref().map(|job| job.layout.clone());
+/// From the first order of the past day to the end of the instance.
+async fn run(
+    args: &LiveArgs,
+    day: &Day,
+    mut interrupts: Interrupts,
+    config: InstanceConfig,
+) -> Result<Sums, Failure> {
+    let has_day = tokio::select! {
+        written = history::write(&config.data, day) => written?,
+        () = interrupts.next() => {
+            return Err(Failure::new(INTERRUPTED, "stopped while the past day was written"));
+        }
+    };
+    let rate = args.rate.unwrap_or_else(|| Rate::a_minute(day.orders_a_minute_at_end()));
     let mut instance = Instance::start(config).await.map_err(failed)?;
     let store = instance.store().clone();
-    let shown = match (instance.job(), layout) {
-        (Some(watch), Some(layout)) => {
+    let shown = match instance.job() {
+        Some(watch) => {
             let (endpoint, key) = (instance.endpoint(), instance.key());
             let client = ClientConfig::new(&endpoint, INSTANCE, &key.id, &key.secret, Some(REGION));
             let demo = Follow {
-                intro: intro(&exports(&endpoint, INSTANCE, key, true), instance.page().as_deref(), args),
-                load: load(args, store.last_commit()),
+                intro: intro(
+                    &exports(&endpoint, INSTANCE, key, true),
+                    instance.page().as_deref(),
+                    has_day.then_some(day.orders),
+                    rate,
+                ),
+                load: load(args, rate, store.last_commit()),
                 ends_after: args.ends_after.map(Duration::from_millis),
                 client: Client::new(client)?,
-                layout,
                 store: store.clone(),
                 watch,
             };
@@ -149,7 +172,7 @@ async fn run(args: &LiveArgs, mut interrupts: Interrupts, config: InstanceConfig
                 }
             }
         }
-        _ => Err(Failure::new(3, "the job has not started")),
+        None => Err(Failure::new(3, "the job has not started")),
     };
     let stopped = tokio::select! {
         stopped = instance.stop() => stopped.map_err(failed),
@@ -162,39 +185,55 @@ async fn run(args: &LiveArgs, mut interrupts: Interrupts, config: InstanceConfig
     shown.and_then(|sums| stopped.map(|()| sums))
 }
 
+/// The day that ends now, on the clocks of the zone that windows are printed in.
+fn day(args: &LiveArgs, layout: &Layout, now_ms: i64) -> Day {
+    Day {
+        orders: HISTORY_ORDERS,
+        users: args.users,
+        seed: args.seed,
+        end_ms: now_ms,
+        offset_ms: layout.zone.offset_ms(now_ms),
+    }
+}
+
 /// The orders to write to a store with so many commits.
-fn load(args: &LiveArgs, commits: u64) -> Load {
-    let orders = args.rate.orders_in(ORDERS_SPAN);
-    let span_ms = args.rate.time_of(orders).as_millis().try_into().unwrap_or(u64::MAX);
+fn load(args: &LiveArgs, rate: Rate, commits: u64) -> Load {
+    let orders = rate.orders_in(ORDERS_SPAN);
+    let span_ms = rate.time_of(orders).as_millis().try_into().unwrap_or(u64::MAX);
     Load {
         spec: Spec {
             orders,
             users: args.users,
             seed: args.seed,
-            start_ms: now_ms(),
+            start_ms: now_ms().saturating_sub(rate.lead_ms(CONNECTIONS)),
             span_ms,
             corrections_percent: CORRECTIONS_PERCENT,
             cancels_percent: CANCELS_PERCENT,
+            keeps_to_past: true,
             ..Spec::default()
         },
         // Beyond any order of an earlier demo: a commit places no more than a request holds.
         first_order: commits.saturating_mul(ROWS_PER_WRITE_MAX as u64),
-        rate: Some(args.rate),
+        rate: Some(rate),
         connections: CONNECTIONS,
     }
 }
 
-/// What is said first: how to reach the instance, and what to do there.
-fn intro(exports: &str, page: Option<&str>, args: &LiveArgs) -> String {
+/// What is said first: where the page is, how to reach the instance, and what to do there. `past` is the number of orders of
+/// the day that was written, if it was.
+fn intro(exports: &str, page: Option<&str>, past: Option<u64>, rate: Rate) -> String {
     let page = page.map(|page| format!("# The live page: {page}\n")).unwrap_or_default();
+    let orders = match past {
+        Some(past) => format!("A day of {} made-up orders is there, more come at {rate}", Thousands(past)),
+        None => format!("More made-up orders at {rate}"),
+    };
     format!(
-        "{exports}\
-         {page}\
-         # Made-up orders at {}. Look at them from another shell, after these lines:\n\
+        "{page}\
+         {exports}\
+         # {orders}. Look at them from another shell, after these lines:\n\
          #   orderflow rows OrderBatchSink --limit 10   what users have ordered\n\
          #   orderflow verify                           a recount, compared row by row\n\
          # Ctrl-C ends it.\n\n",
-        args.rate
     )
 }
 

@@ -11,11 +11,12 @@ use clap::Args;
 use dataflows::WindowWidth;
 use tokio::task::spawn_blocking;
 
+use super::load::load;
 use super::{Folder, Interrupts, caught_up, environment, off_the_runtime, runtime};
 
 use crate::commands::up::INTERRUPTED;
 use crate::commands::{Failure, say};
-use files::generate::Spec;
+use files::generate::{Orders, Spec};
 use live::job::{CHANGES_MAX, Job, JobConfig, JobWatch};
 use order_tables::schemas;
 use orders::{Layout, Zone};
@@ -25,7 +26,6 @@ use terminal::Thousands;
 use terminal::progress::{Progress, ProgressCounters, Read};
 
 mod changes;
-mod load;
 mod recount;
 mod report;
 
@@ -157,7 +157,7 @@ impl Recompute<'_> {
         let counters = Arc::new(ProgressCounters::default());
         let reading = Arc::clone(&counters);
         let progress = Progress::of_orders(move || reading.load(), spec.orders, quiet);
-        load::load(&self.store, spec, &counters).await?;
+        load(&self.store, Orders::new(spec.clone()), &counters).await?;
         drop(progress);
         let acknowledged_s = started.elapsed().as_secs_f64();
         let watch = self.watch.clone();

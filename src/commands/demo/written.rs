@@ -5,9 +5,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use dataflows::WindowWidth;
-
-use super::render::Written;
+use super::line::Written;
 use crate::commands::generate::{Hear, Kind, Line, write_of};
 use order_tables::row_text::named_key_text;
 use tablestore::client::ServiceError;
@@ -15,25 +13,17 @@ use tablestore::client::ServiceError;
 /// What the speed is an average over.
 const SPEED_SPAN: Duration = Duration::from_secs(3);
 
-/// Orders by what was done to them.
-#[derive(Debug)]
+/// Counts orders by what was done to them.
+#[derive(Debug, Default)]
 pub(super) struct Counters {
-    width: WindowWidth,
     placed: AtomicU64,
     corrected: AtomicU64,
     cancelled: AtomicU64,
-    late: AtomicU64,
     /// Why an order was refused first.
     refused: OnceLock<String>,
 }
 
 impl Counters {
-    /// None yet; windows are of this width.
-    pub(super) fn new(width: WindowWidth) -> Counters {
-        let [placed, corrected, cancelled, late] = [const { AtomicU64::new(0) }; 4];
-        Counters { width, placed, corrected, cancelled, late, refused: OnceLock::new() }
-    }
-
     /// What the store acknowledged so far.
     pub(super) fn so_far(&self) -> Written {
         let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
@@ -41,7 +31,6 @@ impl Counters {
             placed: load(&self.placed),
             corrected: load(&self.corrected),
             cancelled: load(&self.cancelled),
-            late: load(&self.late),
         }
     }
 
@@ -59,10 +48,6 @@ impl Hear for Counters {
             Kind::Cancelled => &self.cancelled,
         };
         counter.fetch_add(1, Ordering::Relaxed);
-        let window = self.width.containing(line.order.at_ms);
-        if line.kind == Kind::Placed && window.start_ms.saturating_add(self.width.ms()) <= now_ms() {
-            self.late.fetch_add(1, Ordering::Relaxed);
-        }
     }
 
     fn refused(&self, line: &Line, error: &ServiceError) {
@@ -122,20 +107,11 @@ mod tests {
 
     #[test]
     fn lines_are_counted_by_what_they_are() {
-        let counters = Counters::new(WindowWidth::default());
-        let now_ms = now_ms();
-        let line = |kind, at_ms| Line {
-            kind,
-            order: GeneratedOrder { user: 1, order: 1, price_cents: 100, at_ms, op: Op::Put },
-        };
-        for (kind, at_ms) in [
-            (Kind::Placed, now_ms + 60_000),
-            (Kind::Placed, now_ms - 60_000),
-            (Kind::Corrected, now_ms - 60_000),
-            (Kind::Cancelled, now_ms - 60_000),
-        ] {
-            counters.written(&line(kind, at_ms));
+        let counters = Counters::default();
+        let order = GeneratedOrder { user: 1, order: 1, price_cents: 100, at_ms: 0, op: Op::Put };
+        for kind in [Kind::Placed, Kind::Placed, Kind::Corrected, Kind::Placed, Kind::Cancelled] {
+            counters.written(&Line { kind, order });
         }
-        assert_eq!(counters.so_far(), Written { placed: 2, corrected: 1, cancelled: 1, late: 1 });
+        assert_eq!(counters.so_far(), Written { placed: 3, corrected: 1, cancelled: 1 });
     }
 }

@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use tablestore::limits::ROWS_PER_WRITE_MAX;
+
 /// The greatest number of orders in a rate, whatever its unit of time.
 const RATE_MAX: u64 = 1_000_000_000;
 
@@ -32,6 +34,19 @@ impl Rate {
     pub fn batch_rows(self, connections: u64, rows_max: usize) -> usize {
         let rows = self.orders / (10 * self.per_s * connections.max(1));
         usize::try_from(rows).unwrap_or(rows_max).clamp(1, rows_max)
+    }
+
+    /// How long before its time an order may leave, in milliseconds: a batch leaves when its first order is due, while the
+    /// batches of the other connections fill.
+    pub fn lead_ms(self, connections: u16) -> i64 {
+        let rows = self.batch_rows(connections.into(), ROWS_PER_WRITE_MAX) as u64;
+        let ahead = self.time_of((rows - 1) * u64::from(connections));
+        i64::try_from(ahead.as_nanos().div_ceil(1_000_000)).unwrap_or(i64::MAX)
+    }
+
+    /// So many orders a minute, from 1 to the greatest number of a rate.
+    pub fn a_minute(orders: u64) -> Rate {
+        Rate { orders: orders.clamp(1, RATE_MAX), per_s: 60 }
     }
 }
 
@@ -127,6 +142,19 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Rate>().unwrap().batch_rows(connections, 200), rows, "{text}");
         }
+    }
+
+    #[test]
+    fn orders_leave_ahead_of_their_time_by_a_batch_of_each_connection() {
+        for (text, connections, lead_ms) in
+            [("1/h", 4, 0), ("10/s", 4, 0), ("100/s", 1, 90), ("200/s", 2, 90), ("1000000/s", 4, 1)]
+        {
+            assert_eq!(text.parse::<Rate>().unwrap().lead_ms(connections), lead_ms, "{text}");
+        }
+        assert_eq!(
+            (Rate::a_minute(90).to_string(), Rate::a_minute(0).to_string()),
+            ("90/m".into(), "1/m".into())
+        );
     }
 
     #[test]

@@ -115,6 +115,26 @@ fn upserts_change_orders_that_were_placed_before() {
 }
 
 #[test]
+fn orders_that_keep_to_the_past_lie_no_later_than_their_line() {
+    let spec = Spec { orders: 20_000, span_ms: 7_200_000, ..upserts() };
+    let kept = Orders::new(Spec { keeps_to_past: true, ..spec.clone() });
+    let (mut moved, mut ahead) = (0, 0);
+    for ((line, kept), free) in kept.enumerate().zip(Orders::new(spec.clone())) {
+        let due_ms = spec.start_ms + (line as u64 * spec.span_ms / spec.orders) as i64;
+        assert!(kept.at_ms <= due_ms, "line {line}: {kept:?}");
+        if free.at_ms <= due_ms {
+            assert_eq!(kept, free);
+            continue;
+        }
+        // As far back as it would have been ahead, and in all else the same.
+        assert_eq!(kept, GeneratedOrder { at_ms: 2 * due_ms - free.at_ms, ..free });
+        ahead += 1;
+        moved += u32::from(free.at_ms > due_ms + JITTER_MS as i64);
+    }
+    assert!(moved > 500 && ahead >= moved, "{moved} of {ahead}");
+}
+
+#[test]
 fn text_has_a_line_for_each_order_and_its_values() {
     for spec in [Spec { orders: 70_000, ..Spec::default() }, upserts()] {
         let csv = String::from_utf8(written(&spec, Format::Csv)).unwrap();

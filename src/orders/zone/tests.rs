@@ -40,6 +40,19 @@ fn times_print_in_their_zone() {
 }
 
 #[test]
+fn the_offset_is_that_of_the_zone_at_the_time() {
+    for (zone, at, minutes) in [
+        ("UTC", "2026-01-02T03:04:05Z", 0),
+        ("-03:30", "2026-01-02T00:00:00Z", -210),
+        ("Europe/Berlin", "2026-01-01T12:00:00Z", 60),
+        ("Europe/Berlin", "2026-07-01T12:00:00Z", 120),
+    ] {
+        assert_eq!(Zone::parse(zone).unwrap().offset_ms(utc_ms(at)), minutes * 60_000, "{zone} {at}");
+    }
+    assert_eq!(Zone::parse("Europe/Berlin").unwrap().offset_ms(i64::MAX), 0);
+}
+
+#[test]
 fn milliseconds_print_only_when_asked() {
     let zone = Zone::parse("Europe/Berlin").unwrap();
     let mut text = Vec::new();

@@ -5,10 +5,10 @@ use std::sync::atomic::Ordering;
 
 use tokio::sync::mpsc::unbounded_channel;
 
+use super::environment;
 use crate::commands::Failure;
-use crate::commands::demo::environment;
 use crate::commands::generate::write_of;
-use files::generate::{Orders, Spec};
+use files::generate::GeneratedOrder;
 use store::Store;
 use store::change::Write;
 use tablestore::limits::ROWS_PER_WRITE_MAX;
@@ -23,12 +23,11 @@ const BATCHES_IN_FLIGHT_MAX: usize = 16;
 /// [`Failure`] 3, where the store refuses one.
 pub(super) async fn load(
     store: &Store,
-    spec: &Spec,
+    mut orders: impl Iterator<Item = GeneratedOrder>,
     counters: &Arc<ProgressCounters>,
 ) -> Result<(), Failure> {
     let (answer, mut answers) = unbounded_channel();
     let mut in_flight = 0;
-    let mut orders = Orders::new(spec.clone());
     loop {
         let batch: Vec<Write> =
             orders.by_ref().take(ROWS_PER_WRITE_MAX).map(|order| write_of(&order)).collect();
