@@ -1,4 +1,5 @@
-//! Folders that earlier versions wrote: each opens, verifies with the totals of its time, and goes on.
+//! Folders that earlier versions wrote: each opens, verifies with the totals of its time, and goes
+//! on.
 //!
 //! `tests/fixtures/README.md` says how they were made.
 
@@ -85,7 +86,8 @@ fn verified(up: &Up, orders: u64) -> Value {
     }
 }
 
-/// Writes on: a new user's order, one more, another price of the first, and the first order of old goes.
+/// Writes on: a new user's order, one more, another price of the first, and the first order of old
+/// goes.
 fn goes_on(data: &Path, expected: &Value) {
     let up = Up::start(data, &["-w", "2"]);
     let before = expected["verify"]["orders"].as_u64().expect("a number");

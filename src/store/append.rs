@@ -62,8 +62,9 @@ impl Store {
         })
     }
 
-    /// From now on, rows and options of these tables, and of no others, are for the program itself to write: callers' writes
-    /// are refused as [`WriteError::Reserved`]. None frees them all. What was queued before is done before.
+    /// From now on, rows and options of these tables, and of no others, are for the program itself
+    /// to write: callers' writes are refused as [`WriteError::Reserved`]. None frees them all. What
+    /// was queued before is done before.
     pub fn reserve(&self, tables: &[&str]) -> Result<(), Halt> {
         let tables = tables.iter().map(|table| (*table).to_owned()).collect();
         let reserved = self.reserved().clone();

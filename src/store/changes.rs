@@ -102,8 +102,9 @@ impl View {
         Ok(next)
     }
 
-    /// Gives the changes of a table by all commits from `lower` on to `emit`, in the order of the commits, and within
-    /// a commit of its rows, until `emit` breaks off. Copies no row; takes the memory of one.
+    /// Gives the changes of a table by all commits from `lower` on to `emit`, in the order of the
+    /// commits, and within a commit of its rows, until `emit` breaks off. Copies no row; takes the
+    /// memory of one.
     ///
     /// # Errors
     /// [`ReadError::NotKept`] if changes of these commits are no longer, or not, kept.
@@ -140,7 +141,8 @@ impl View {
         Ok(())
     }
 
-    /// Refuses to read changes from `lower` on that are no longer, or not, kept, without reading any.
+    /// Refuses to read changes from `lower` on that are no longer, or not, kept, without reading
+    /// any.
     ///
     /// # Errors
     /// [`ReadError::NotKept`].

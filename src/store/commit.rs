@@ -48,7 +48,7 @@ enum Job {
 /// What the commit thread tells everybody.
 pub(crate) struct Published {
     tables: RwLock<Arc<Tables>>,
-    /// Held while the engine may show other tables than are published.
+    /// The commit thread holds it while the engine may show other tables than are published.
     tables_change: RwLock<()>,
     failure: OnceLock<String>,
     last: watch::Sender<u64>,
@@ -61,8 +61,8 @@ impl Published {
         self.tables.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// What `look` sees of the engine, with the tables of the same commit. Waits for a commit that changes a table, if
-    /// one is under way.
+    /// Returns what `look` sees of the engine, with the tables of the same commit. Waits for a
+    /// commit that changes a table, if one is under way.
     pub(crate) fn with_tables<T>(&self, look: impl FnOnce() -> T) -> (T, Arc<Tables>) {
         let _held = self.tables_change.read().unwrap_or_else(PoisonError::into_inner);
         (look(), self.tables())

@@ -149,7 +149,8 @@ impl<'a> Record<'a> {
         Ok(self.after_into(&mut cells)?.then_some(cells))
     }
 
-    /// Puts the cells of the row after the change into `cells`, which is empty. False where the row went.
+    /// Puts the cells of the row after the change into `cells`, which is empty. Returns false where
+    /// the row went.
     pub(crate) fn after_into(&self, cells: &mut Vec<CellRef<'a>>) -> Result<bool, Malformed> {
         match self.action {
             Action::Put => {

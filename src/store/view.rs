@@ -22,7 +22,7 @@ use super::value::{CellRef, KeyRef, KeyValue, NamedKey, PrimaryKey, Row};
 /// Sees nothing that is committed after it was taken, in any table. While it lives, what it sees is kept on disk.
 pub struct View {
     snapshot: Box<dyn Snapshot>,
-    /// Those of the snapshot, shared with all views since the last change of a table.
+    /// The tables that the snapshot shows, shared with all views since the last change of a table.
     tables: Arc<Tables>,
     last: Last,
     now_ms: i64,

@@ -12,7 +12,8 @@ use store::value::PrimaryKey;
 /// What the changes of one epoch come to.
 #[derive(Debug)]
 pub(super) struct Changes {
-    /// When they are taken in, in epoch milliseconds, and the width of windows: what is late by that.
+    /// When they are taken in, in epoch milliseconds, and the width of windows: what is late by
+    /// that.
     taken: (i64, WindowWidth),
     /// Orders that come and go.
     orders: Vec<(Order, Epoch, Diff)>,
@@ -25,7 +26,8 @@ pub(super) struct Changes {
 }
 
 impl Changes {
-    /// An empty set of changes. `now_ms` (epoch milliseconds) and the width of windows decide which changes count as late.
+    /// An empty set of changes. `now_ms` (epoch milliseconds) and the width of windows decide which
+    /// changes count as late.
     pub(super) fn new(now_ms: i64, width: WindowWidth) -> Changes {
         Changes {
             taken: (now_ms, width),

@@ -85,6 +85,11 @@ impl Life {
         }
     }
 
+    /// The time by the store's clock, in epoch milliseconds.
+    fn now_ms(&self) -> i64 {
+        self.store.clock().now_us().div_euclid(1_000)
+    }
+
     fn stopping(&self) -> bool {
         *self.stop.borrow()
     }
@@ -265,9 +270,12 @@ impl Life {
                 return Ok(End::Again);
             }
             let last = self.store.last_commit();
-            let now_ms = self.store.clock().now_us().div_euclid(1_000);
-            let mut changes = Changes::new(now_ms, self.config.layout.width);
-            let mut push = |commit, change: &ChangeRef<'_>| changes.push(commit, change);
+            let none_yet = || Changes::new(self.now_ms(), self.config.layout.width);
+            let mut changes = None;
+            // The clock is read once the first change is seen: what is late is so by then.
+            let mut push = |commit, change: &ChangeRef<'_>| {
+                changes.get_or_insert_with(none_yet).push(commit, change);
+            };
             match reader.next_batch(self.config.changes_max, &mut push)? {
                 None => {
                     self.status.send_modify(|status| status.behind_since = None);
@@ -279,7 +287,7 @@ impl Life {
                         status.behind_since.get_or_insert_with(Instant::now);
                         false
                     });
-                    let commit = self.take(sitting, batch, changes)?;
+                    let commit = self.take(sitting, batch, changes.unwrap_or_else(none_yet))?;
                     sitting.upper = upper;
                     // Nothing but these results is in that commit.
                     if commit == Some(upper) {

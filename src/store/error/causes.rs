@@ -51,7 +51,8 @@ impl fmt::Display for Halt {
     }
 }
 
-/// Changes of a table that a reader asks for are not kept, or no longer. The reader has to read the table anew.
+/// Changes of a table that a reader asks for are not kept, or no longer. The reader has to read the
+/// table anew.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NotKept {
     /// They are older than the oldest change that is kept.

@@ -47,7 +47,8 @@ pub enum TunnelError {
     },
     /// The changes that the client would read next are no longer kept.
     NotKept(NotKept),
-    /// The tunnel was left alone for longer than its table keeps changes, and delivers nothing any more.
+    /// The tunnel was left alone for longer than its table keeps changes, and delivers nothing any
+    /// more.
     Expired {
         /// Name of the tunnel.
         tunnel: String,

@@ -1,5 +1,9 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use tempfile::TempDir;
 
+use crate::catalog;
 use crate::engine::Space;
 use crate::error::{AutoIncrementError, CatalogError, Halt, NoTable};
 use crate::schema::{KeyColumn, StreamOptions, TableOptions, TableSchema, TableUpdate};
@@ -75,6 +79,32 @@ fn a_failed_request_leaves_nothing_and_later_ones_see_earlier_ones() {
     assert_eq!(keys, [b"uthird".to_vec()]);
     assert_eq!(store.last_commit(), commit + 1);
     assert!(store.snapshot().get(Space::Meta, b"ukey").unwrap().is_none());
+}
+
+#[test]
+fn a_view_has_the_tables_of_its_snapshot_whenever_it_is_taken() {
+    let store = memory_store();
+    store.create_table(schema("A")).unwrap();
+    let ended = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for _ in 0..200 {
+                store.create_table(schema("B")).unwrap();
+                store.delete_table("B").unwrap();
+            }
+            ended.store(true, Ordering::Release);
+        });
+        while !ended.load(Ordering::Acquire) {
+            let view = store.view().unwrap();
+            let stored = catalog::load(view.snapshot()).unwrap();
+            for table in ["A", "B"] {
+                assert_eq!(view.find_table(table), stored.get(table).cloned(), "{view:?}");
+            }
+        }
+    });
+    // Nothing of the tables is read again, or copied, where none has changed.
+    let [one, other] = [(); 2].map(|()| store.view().unwrap().find_table("A").unwrap());
+    assert!(Arc::ptr_eq(&one, &other));
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! All changes of a table in the order of their commits, in batches, for readers within the process.
+//! All changes of a table in the order of their commits, in batches, for readers within the
+//! process.
 
 use std::ops::ControlFlow;
 
@@ -26,21 +27,25 @@ pub struct ChangeReader {
 }
 
 impl ChangeReader {
-    /// Reads the changes of the commits from `lower` on. [`Store::commits`] wakes who waits for more.
+    /// Reads the changes of the commits from `lower` on. [`Store::commits`] wakes who waits for
+    /// more.
     pub fn new(store: Store, table: &str, lower: u64) -> ChangeReader {
         ChangeReader { store, table: table.to_owned(), lower }
     }
 
-    /// Leaves out the commits below `lower`, of which the caller knows that they changed nothing of the table.
+    /// Leaves out the commits below `lower`, of which the caller knows that they changed nothing of
+    /// the table.
     pub fn skip_to(&mut self, lower: u64) {
         self.lower = self.lower.max(lower);
     }
 
-    /// Gives the changes of all commits that are there to `emit`, each with its commit, or those of the first of them:
-    /// then `changes_max` changes, and what else their last commit did. None if there was no commit since.
+    /// Gives the changes of all commits that are there to `emit`, each with its commit, or those of
+    /// the first of them: then `changes_max` changes, and what else their last commit did. None if
+    /// there was no commit since.
     ///
     /// # Errors
-    /// [`ReadError::NotKept`] if changes of these commits are no longer, or not, kept. What was given then is no batch.
+    /// [`ReadError::NotKept`] if changes of these commits are no longer, or not, kept. What was
+    /// given then is no batch.
     pub fn next_batch(
         &mut self,
         changes_max: usize,

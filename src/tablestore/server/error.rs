@@ -1,5 +1,5 @@
-//! Refusals: the vendor's status, code and usual message, with the table, column or limit by name. Those of the store are in
-//! [`sentences`](super::sentences).
+//! Refusals: the vendor's status, code and usual message, with the table, column or limit by name.
+//! Those of the store are in [`sentences`](super::sentences).
 
 use hyper::StatusCode;
 use prost::Message;

@@ -1,6 +1,8 @@
-//! What callers over the wire are told where the store refuses: the vendor's status, code and sentence for each of its errors.
+//! What callers over the wire are told where the store refuses: the vendor's status, code and
+//! sentence for each of its errors.
 //!
-//! This is the one place that knows both. Programs compare codes, and people search for sentences: neither may change.
+//! This is the one place that knows both. Programs compare codes, and people search for sentences:
+//! neither may change.
 
 use hyper::StatusCode as Status;
 
@@ -16,7 +18,8 @@ use store::schema::{
 };
 use store::value::KeyType;
 
-/// A row names more attribute columns than a write may: `count`. `of` says of which table, where that is known.
+/// A row names more attribute columns than a write may: `count`. `of` says of which table, where
+/// that is known.
 pub(super) fn too_many_columns(count: usize, of: &str) -> Refusal {
     Refusal::invalid(format!(
         "The number of attribute columns exceeds the limit, limit count: {WRITE_COLUMNS_MAX}, \

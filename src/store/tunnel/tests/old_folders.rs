@@ -1,4 +1,5 @@
-//! Tunnels in folders that earlier versions wrote, at the time at which these ended: they go on where their clients were.
+//! Tunnels in folders that earlier versions wrote, at the time at which these ended: they go on
+//! where their clients were.
 
 use std::path::Path;
 use std::sync::Arc;

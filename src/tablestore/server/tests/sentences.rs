@@ -1,4 +1,5 @@
-//! What callers are told where the store refuses, to the letter: these were the store's own sentences once, and programs know them.
+//! What callers are told where the store refuses, to the letter: these were the store's own
+//! sentences once, and programs know them.
 
 use super::super::error::Refusal;
 use store::error::{
