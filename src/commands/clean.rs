@@ -20,7 +20,7 @@ pub struct CleanArgs {
     pub connection: ConnectionArgs,
 }
 
-/// Deletes the tunnel and the five tables with all their rows; what is gone already may be.
+/// Deletes the tunnel and the tables with all their rows; what is gone already may be.
 ///
 /// # Errors
 /// [`Failure`]: 1 if the user says no, 2 without a terminal to ask on, else of the connection.

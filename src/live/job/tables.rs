@@ -9,10 +9,10 @@ use store::error::StoreError;
 use store::format::TableId;
 use store::schema::{STREAM_HOURS, StreamOptions, TableSchema, TableUpdate};
 
-/// The five tables as they are to be.
+/// The tables as they are to be: that of the orders, those of the views and that of the rejects.
 #[derive(Debug)]
 pub(super) struct Wanted {
-    schemas: [TableSchema; 5],
+    schemas: Vec<TableSchema>,
 }
 
 /// What there is of them.
@@ -30,7 +30,7 @@ pub(super) enum Look {
 
 impl Wanted {
     pub(super) fn new() -> Wanted {
-        Wanted { schemas: schemas() }
+        Wanted { schemas: schemas().into() }
     }
 
     /// Looks at the tables, which `find` finds by name.
