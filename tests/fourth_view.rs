@@ -138,7 +138,10 @@ fn is_file_of(path: &Path, format: &str, expected: &[[String; 4]]) {
                 let row = row.expect("a row");
                 let fields: Vec<(String, String)> = row
                     .get_column_iter()
-                    .map(|(name, field)| (name.clone(), field.to_string().trim_matches('"').to_owned()))
+                    .map(|(name, field)| match field {
+                        Field::Str(text) => (name.clone(), text.clone()),
+                        number => (name.clone(), number.to_string()),
+                    })
                     .collect();
                 let names: Vec<&str> = fields.iter().map(|(name, _)| name.as_str()).collect();
                 assert_eq!(names, ["UserId", "day", "count", "totalPrice", "totalPriceExact"]);

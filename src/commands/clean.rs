@@ -20,7 +20,7 @@ pub struct CleanArgs {
     pub connection: ConnectionArgs,
 }
 
-/// Deletes the tunnel and the five tables with all their rows. What does not exist is passed over.
+/// Deletes the tunnel and the tables with all their rows. What does not exist is passed over.
 ///
 /// # Errors
 /// Returns [`Failure`] with exit code 1 if the user says no, 2 if there is no terminal to ask on,

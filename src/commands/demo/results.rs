@@ -59,10 +59,19 @@ impl fmt::Display for Sums {
         let head = ["table", "rows", "orders", "amount"].map(str::to_owned).to_vec();
         let lines: Vec<Vec<String>> = [head].into_iter().chain(self.0.iter().map(line)).collect();
         f.write_str(&columns(&lines))?;
-        f.write_str(match self.agree() {
-            true => "The three results agree: users, total and windows, in count and exact amount.\n",
-            false => "THE THREE RESULTS DISAGREE: that is a bug in orderflow.\n",
-        })
+        let number = match self.0.len() {
+            3 => "three".to_owned(),
+            number => number.to_string(),
+        };
+        let names: Vec<&str> = self.0.iter().map(|sum| sum.of.name).collect();
+        let (first, last) = names.split_at(names.len() - 1);
+        let names = format!("{} and {}", first.join(", "), last.concat());
+        match self.agree() {
+            true => writeln!(f, "The {number} results agree: {names}, in count and exact amount."),
+            false => {
+                writeln!(f, "THE {} RESULTS DISAGREE: that is a bug in orderflow.", number.to_uppercase())
+            }
+        }
     }
 }
 

@@ -183,22 +183,29 @@ fn encode_key(key: &RowKey) -> Vec<u8> {
         }
     }
     for part in key.parts.as_slice() {
-        match (letter, part) {
-            (Some(_), Part::Text(text)) => text.with_bytes(|text| bytes.extend_from_slice(text)),
-            (Some(_), Part::Integer(number)) => bytes.extend_from_slice(&number.to_be_bytes()),
-            (None, Part::Text(text)) => text.with_bytes(|text| {
-                bytes.push(b't');
-                // Keys are limited to 1,024 bytes a column.
-                bytes.extend_from_slice(&(text.len() as u32).to_be_bytes());
-                bytes.extend_from_slice(text);
-            }),
-            (None, Part::Integer(number)) => {
-                bytes.push(b'i');
-                bytes.extend_from_slice(&number.to_be_bytes());
-            }
+        match part {
+            Part::Text(text) if letter.is_some() => text.with_bytes(|text| bytes.extend_from_slice(text)),
+            Part::Integer(number) if letter.is_some() => bytes.extend_from_slice(&number.to_be_bytes()),
+            part => push_part(&mut bytes, part),
         }
     }
     bytes
+}
+
+/// Appends a part of a key that may have several.
+fn push_part(bytes: &mut Vec<u8>, part: &Part) {
+    match part {
+        Part::Text(text) => text.with_bytes(|text| {
+            bytes.push(b't');
+            // Keys are limited to 1,024 bytes a column.
+            bytes.extend_from_slice(&(text.len() as u32).to_be_bytes());
+            bytes.extend_from_slice(text);
+        }),
+        Part::Integer(number) => {
+            bytes.push(b'i');
+            bytes.extend_from_slice(&number.to_be_bytes());
+        }
+    }
 }
 
 fn encode_totals(totals: &Totals) -> [u8; TOTALS_BYTES] {
@@ -233,8 +240,13 @@ fn decode(key: &[u8], value: &[u8]) -> Option<Entry> {
 /// The view, by its name, and the key that follows it.
 fn decode_named(bytes: &[u8]) -> Option<(ViewId, Parts)> {
     let (length, rest) = bytes.split_first()?;
-    let (name, mut rest) = rest.split_at_checked(usize::from(*length))?;
+    let (name, parts) = rest.split_at_checked(usize::from(*length))?;
     let view = ViewId::all().find(|view| view.name.as_bytes() == name)?;
+    Some((view, decode_parts(parts)?))
+}
+
+/// The parts of a key, as [`push_part`] appends them.
+fn decode_parts(mut rest: &[u8]) -> Option<Parts> {
     let mut parts = Vec::new();
     while let Some((kind, value)) = rest.split_first() {
         match kind {
@@ -253,7 +265,7 @@ fn decode_named(bytes: &[u8]) -> Option<(ViewId, Parts)> {
             _ => return None,
         }
     }
-    Some((view, Parts::from(parts)))
+    Some(Parts::from(parts))
 }
 
 fn decode_reject(key: &[u8], value: &[u8]) -> Option<RejectRow> {
@@ -266,4 +278,41 @@ fn decode_reject(key: &[u8], value: &[u8]) -> Option<RejectRow> {
         reason: text(reason)?,
         commit: u64::from_le_bytes(*commit),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notes_of_the_first_views_are_what_they_have_always_been() {
+        let totals = Totals { orders: 3, amount: Amount::from_units(-2) };
+        let value = [[3, 0, 0, 0, 0, 0, 0, 0], [254, 255, 255, 255, 255, 255, 255, 255], [255; 8]].concat();
+        for (key, bytes) in [
+            (RowKey::new(USERS, Parts::text(Id::new("größe"))), "job/ugröße".as_bytes()),
+            (RowKey::new(TOTAL, Parts::None), b"job/t"),
+            (RowKey::new(WINDOWS, Parts::integer(-30_000)), b"job/w\xff\xff\xff\xff\xff\xff\x8a\xd0"),
+        ] {
+            assert_eq!((encode_key(&key).as_slice(), encode_totals(&totals).as_slice()), (bytes, &*value));
+            match decode(bytes, &value) {
+                Some(Entry::Totals(found, is)) => assert_eq!((found, is), (key, totals)),
+                _ => panic!("{key:?} is read back"),
+            }
+        }
+    }
+
+    #[test]
+    fn keys_of_several_parts_are_read_back_and_no_others() {
+        let parts = [Part::Text(Id::new("u")), Part::Integer(-1), Part::Text(Id::new("")), Part::Integer(7)];
+        for count in 0..=parts.len() {
+            let mut bytes = Vec::new();
+            parts[..count].iter().for_each(|part| push_part(&mut bytes, part));
+            assert_eq!(decode_parts(&bytes), Some(Parts::from(parts[..count].to_vec())));
+            if count > 0 {
+                assert_eq!(decode_parts(&bytes[..bytes.len() - 1]), None, "cut off");
+            }
+        }
+        assert_eq!(decode_parts(b"x"), None);
+        assert_eq!(decode_parts(b"t\0\0\0\x01\xff"), None, "no text");
+    }
 }

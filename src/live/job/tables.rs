@@ -9,7 +9,7 @@ use store::error::CatalogError;
 use store::format::TableId;
 use store::schema::{STREAM_HOURS, StreamOptions, TableSchema, TableUpdate};
 
-/// The table of orders and the tables that the job writes, as they are to be.
+/// The tables as they are to be: that of the orders, those of the views and that of the rejects.
 #[derive(Debug)]
 pub(super) struct Wanted {
     schemas: Vec<TableSchema>,

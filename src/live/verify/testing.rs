@@ -19,7 +19,7 @@ pub(crate) fn folder() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
-/// A store with the five tables, the changes of orders logged.
+/// A store with all tables, the changes of orders logged.
 pub(crate) fn store(folder: &Path) -> Store {
     let options = StoreOptions { durability: Durability::Relaxed, clock: Clock::default() };
     let store = Store::open(folder, options).unwrap();
@@ -27,7 +27,7 @@ pub(crate) fn store(folder: &Path) -> Store {
     store
 }
 
-/// Makes the five tables.
+/// Makes all tables.
 pub(crate) fn prepare(store: &Store) {
     schemas().iter().for_each(|schema| create(store, &schema.name));
 }

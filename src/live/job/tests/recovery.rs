@@ -55,6 +55,7 @@ fn an_unusable_checkpoint_is_made_anew() {
         ("a short user", b"job/uuser 1", Some(&[1; 9])),
         ("another amount", b"job/uuser 1", Some(&[1; 24])),
         ("an unknown kind", b"job/x", Some(&[])),
+        ("a view that there is none of", b"job/v\x04gonei\0\0\0\0\0\0\0\0", Some(&[1; 24])),
     ] {
         let mut fixture = loaded();
         fixture.stop();
@@ -70,6 +71,25 @@ fn an_unusable_checkpoint_is_made_anew() {
         assert_eq!(fixture.store.last_commit(), commit, "{what}");
     }
     assert!(head.contains("upper"), "{head}");
+}
+
+#[test]
+fn a_checkpoint_of_fewer_views_is_made_anew() {
+    let mut fixture = loaded();
+    fixture.stop();
+    let before = dump(&fixture.store.view().unwrap());
+    // Each view has a table: with one less, the program that wrote it had one view less.
+    let (key, head) = fixture.store.view().unwrap().notes(b"job").next().unwrap().unwrap();
+    let mut head: serde_json::Value = serde_json::from_slice(&head).unwrap();
+    let tables = head["tables"].as_array_mut().unwrap();
+    tables.remove(tables.len() - 2);
+    let fewer = head["tables"].clone();
+    spoil(&fixture, &key, Some(head.to_string().as_bytes()));
+    fixture.restart(config(1, 50));
+    assert_eq!(fixture.check(), before);
+    let (_, head) = fixture.store.view().unwrap().notes(b"job").next().unwrap().unwrap();
+    let head: serde_json::Value = serde_json::from_slice(&head).unwrap();
+    assert_eq!(head["tables"].as_array().unwrap().len(), fewer.as_array().unwrap().len() + 1);
 }
 
 #[test]
