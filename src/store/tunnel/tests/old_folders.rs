@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use super::super::testing::*;
+use super::super::{TunnelInfo, retention};
 use crate::change::{Condition, Returning, RowChange, Write};
 use crate::value::{KeyPart, KeyValue, Value};
 use crate::{Clock, Durability, Store, StoreOptions};
@@ -46,7 +47,8 @@ fn tunnels_in_old_folders_go_on_where_their_clients_were() {
         let version = &old.version;
         let ended_us = old.expected["ended_ms"].as_i64().unwrap() * 1_000;
         let now_us = Arc::new(AtomicI64::new(ended_us));
-        let clock = Clock::new(move || now_us.fetch_add(1, Ordering::Relaxed));
+        let time = now_us.clone();
+        let clock = Clock::new(move || time.fetch_add(1, Ordering::Relaxed));
         let options = StoreOptions { durability: Durability::Synced, clock };
         let mut tunnel = String::new();
         for round in 0..2 {
@@ -62,5 +64,16 @@ fn tunnels_in_old_folders_go_on_where_their_clients_were() {
             assert_eq!(left(&store, &tunnel), [order("1", round), order("2", 7)], "version {version}");
             store.close().unwrap();
         }
+        // Years later it has expired, and its folder is as sound.
+        now_us.fetch_add(3 * 365 * 24 * HOUR_US, Ordering::Relaxed);
+        let store = Store::open(old.data.path(), options).unwrap();
+        retention::turn(&store).unwrap();
+        let TunnelInfo { name, expired, .. } = store.tunnels().list(Some(ORDERS)).unwrap().remove(0);
+        assert!(expired, "version {version}");
+        let described = store.tunnels().describe(ORDERS, &name, None).unwrap();
+        let consumed: u64 = described.channels.iter().map(|channel| channel.consumed).sum();
+        let before = old.expected["consumed"].as_object().unwrap().values();
+        assert_eq!(consumed, before.map(|count| count.as_u64().unwrap()).sum::<u64>() + 4);
+        store.check().unwrap();
     }
 }
