@@ -239,3 +239,18 @@ fn dependencies_are_read_from_a_manifest() {
                     [dev-dependencies]\nlive = { workspace = true }\n";
     assert_eq!(rooms_used(manifest), BTreeSet::from(["store".to_owned()]));
 }
+
+#[test]
+fn modules_are_files_of_their_own_name() {
+    let mut files = Vec::new();
+    for folder in ["src", "dataflows/src"] {
+        sources(&root().join(folder), &mut files);
+    }
+    for (_, folder, _) in ROOMS.iter().filter(|(_, folder, _)| folder.starts_with("src/")) {
+        sources(&root().join(folder), &mut files);
+    }
+    assert!(files.len() > 100, "the look at files finds what is there");
+    for file in files {
+        assert!(!file.ends_with("mod.rs"), "{} is to be named after its module", file.display());
+    }
+}
