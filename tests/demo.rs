@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Command, Output};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
@@ -57,6 +57,9 @@ fn agreed(stdout: &str) -> u64 {
     sums[0].1
 }
 
+/// Orders of the day that a new demo begins with.
+const PAST_ORDERS: u64 = 100_000;
+
 #[test]
 fn demos_side_by_side_print_a_line_a_second_and_end_in_agreement() {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -65,19 +68,25 @@ fn demos_side_by_side_print_a_line_a_second_and_end_in_agreement() {
     for process in both {
         let Ended { code, stdout, stderr } = process.wait();
         assert_eq!((code, stderr.as_str()), (Some(0), ""), "{stdout}");
-        assert!(stdout.starts_with("export OTS_ENDPOINT=http://127.0.0.1:"), "{stdout}");
+        assert!(stdout.starts_with("# The live page: http://127.0.0.1:"), "{stdout}");
+        assert!(stdout.contains("\nexport OTS_ENDPOINT=http://127.0.0.1:"), "{stdout}");
+        assert!(
+            stdout.contains("\n# A day of 100,000 made-up orders is there, more come at 600/s."),
+            "{stdout}"
+        );
         assert!(!stdout.contains('\u{1b}'), "{stdout:?}");
-        let lines: Vec<&str> = stdout.lines().filter(|line| line.contains("; results epoch ")).collect();
+        let lines: Vec<&str> = stdout.lines().filter(|line| line.contains("; epoch ")).collect();
         assert!(lines.len() >= 2, "{stdout}");
         let last = lines.last().expect("a line");
         let [placed, corrected, cancelled] =
             ["placed", "corrected", "cancelled"].map(|word| number_before(last, word));
         assert!(placed > 0 && corrected > 0 && cancelled > 0, "{last}");
-        assert!(last.contains("hold every order"), "{last}");
+        assert!(last.contains(", up to date"), "{last}");
         // What was cancelled may have been cancelled before, or be corrected again.
         let orders = agreed(&stdout);
-        assert_eq!(number_before(last, "orders of"), orders);
-        assert!((placed - cancelled..=placed).contains(&orders), "{last}");
+        assert_eq!(number_before(last, "orders,"), orders);
+        let ordered = PAST_ORDERS + placed;
+        assert!((ordered - cancelled..=ordered).contains(&orders), "{last}");
         assert!(stdout.contains("  orderflow demo recompute "), "{stdout}");
     }
     assert!(is_empty(folder.path()));
@@ -95,7 +104,7 @@ impl Running {
         let mut process = Process::spawn(command);
         let stdout = BufReader::new(process.0.stdout.take().expect("piped"));
         let mut running = Running { process, stdout, told: String::new() };
-        while !running.told.contains("; results epoch ") {
+        while !running.told.contains("; epoch ") {
             let read = running.stdout.read_line(&mut running.told).expect("the program prints UTF-8");
             assert!(read > 0, "it ended: {}", running.told);
         }
@@ -124,6 +133,11 @@ impl Running {
     }
 }
 
+/// When a window of the page's API begins, in epoch milliseconds.
+fn begin_ms(window: &Value) -> u128 {
+    window["beginMs"].as_u64().expect("a begin").into()
+}
+
 #[test]
 fn a_signal_ends_it_well_and_nothing_stays_behind() {
     for signal in ["INT", "TERM"] {
@@ -133,6 +147,14 @@ fn a_signal_ends_it_well_and_nothing_stays_behind() {
         let (status, at) = get(page.expect("it says where the page is"), "/api/at", "localhost");
         let at: Value = serde_json::from_str(&at).expect("JSON");
         assert!(status == 200 && at[0]["count"].as_u64().is_some_and(|count| count > 0), "{at}");
+        // The trend is full from the first look on, and nothing lies after now.
+        let (status, windows) = get(page.expect("a page"), "/api/windows?limit=1000", "localhost");
+        let windows: Value = serde_json::from_str(&windows).expect("JSON");
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970").as_millis();
+        let begins: Vec<u128> = windows.as_array().expect("windows").iter().map(begin_ms).collect();
+        assert_eq!((status, begins.len()), (200, 1_000));
+        assert!(begins.windows(2).all(|pair| pair[1] - pair[0] <= 60_000), "{begins:?}");
+        assert!(begins.last().is_some_and(|begin| *begin <= now), "{begins:?}");
         assert!(!is_empty(folder.path()));
         let Ended { code, stdout, stderr } = running.stop(signal);
         assert_eq!((code, stderr.as_str()), (Some(0), ""), "{stdout}");
@@ -146,18 +168,21 @@ fn a_signal_ends_it_well_and_nothing_stays_behind() {
 fn a_demo_in_a_folder_goes_on_where_it_ended() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let data = folder.path().join("shop").display().to_string();
-    let first = run(folder.path(), &["--data", &data, "--for", "1s", "--window", "5s"]);
+    let first = run(folder.path(), &["--data", &data, "--for", "1s", "--window", "5s", "--rate", "200/s"]);
     assert_eq!(first.code, Some(0), "{}", first.stderr);
     let before = agreed(&first.stdout);
+    assert!(before > PAST_ORDERS, "{}", first.stdout);
     assert!(first.stdout.contains(&format!("orderflow up --data {data} ")), "{}", first.stdout);
 
     let other = run(folder.path(), &["--data", &data, "--for", "1s"]);
     refused(&other, 2, "the results that are there have windows of 5000 ms");
 
     // Other commands reach it by what it printed. With the same seed, orders are other ones all the same.
-    let running = Running::start(demo(folder.path(), &["--data", &data, "--window", "5s"]));
+    let running =
+        Running::start(demo(folder.path(), &["--data", &data, "--window", "5s", "--rate", "200/s"]));
+    assert!(running.told.contains("\n# More made-up orders at 200/s. "), "{}", running.told);
     let line = running.told.lines().last().expect("a line");
-    assert!(number_before(line, "orders of") >= before, "{line}");
+    assert!(number_before(line, "orders,") >= before, "{line}");
     let rows = |table: &str| -> Output {
         let mut command = orderflow(&["rows", table, "--json", "--limit", "100000"]);
         command.envs(running.exports()).output().expect("the program starts")
