@@ -65,7 +65,8 @@ fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The rooms among the dependencies of a manifest; those for its tests are not among them.
+/// The rooms among the dependencies of a manifest, without those that only tests need: they stand
+/// elsewhere, or are optional.
 fn rooms_used(manifest: &str) -> BTreeSet<String> {
     let mut section = "";
     let mut used = BTreeSet::new();
@@ -73,6 +74,7 @@ fn rooms_used(manifest: &str) -> BTreeSet<String> {
         if line.starts_with('[') {
             section = line;
         } else if matches!(section, "[dependencies]" | "[build-dependencies]")
+            && !line.contains("optional = true")
             && let Some((name, _)) = line.split_once(['=', '.'])
             && ROOMS.iter().any(|(room, ..)| *room == name.trim())
         {
