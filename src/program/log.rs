@@ -169,7 +169,7 @@ pub(crate) mod tests {
         let timestamp = first.remove("timestamp").unwrap();
         timestamp.as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
         let expected = serde_json::json!({
-            "level": "INFO", "target": "orderflow::log::tests", "message": "rebuilt",
+            "level": "INFO", "target": "orderflow::program::log::tests", "message": "rebuilt",
             "users": 3, "seconds": 0.25, "table": "a \"b\"\n",
         });
         assert_eq!(Value::Object(first), expected);
