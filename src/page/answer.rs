@@ -127,3 +127,15 @@ pub(super) const JSON: &str = "application/json";
 pub(super) fn whole(bytes: Vec<u8>) -> Body {
     Body::Whole(Some(Bytes::from(bytes)))
 }
+
+/// Media type of CSV.
+const CSV: &str = "text/csv; charset=utf-8; header=present";
+
+/// A file of CSV.
+pub(super) fn csv(name: &str, body: Body) -> Response<Body> {
+    let mut response = answer(StatusCode::OK, CSV, body);
+    if let Ok(value) = HeaderValue::try_from(format!("attachment; filename=\"{name}.csv\"")) {
+        response.headers_mut().insert(header::CONTENT_DISPOSITION, value);
+    }
+    response
+}

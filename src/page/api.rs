@@ -2,63 +2,24 @@
 
 use std::sync::Arc;
 
+use dataflows::Totals;
 use dataflows::views::{TOTAL, USERS, WINDOWS};
-use dataflows::{Aggregate, Totals, ViewId};
-use hyper::header::{self, HeaderValue};
 use hyper::{Response, StatusCode};
 use tokio::sync::Notify;
 use tokio::task::spawn_blocking;
 
-use super::answer::{Body, JSON, answer, refusal, whole};
+use super::answer::{Body, JSON, answer, csv, refusal, whole};
 use super::download::Table;
+use super::fields::{columns_of, totals_fields};
 use super::query::Query;
+use super::refusal::Refusal;
 use super::rows::{Field, Rows};
 use super::{Page, windows};
 use live::feed::{FeedWatch, Rank, SHOWN_MAX};
 use live::job::LateChange;
-use order_tables::ResultError;
-use store::error::Damage;
-
-/// Media type of CSV.
-const CSV: &str = "text/csv; charset=utf-8; header=present";
 
 /// Rows of windows that are given at a time.
 const WINDOWS_MAX: usize = 20_000;
-
-/// Why there are no rows.
-pub(super) enum Refusal {
-    /// What was asked cannot be.
-    Asked(String),
-    /// The store cannot be read.
-    Store(String),
-}
-
-impl From<String> for Refusal {
-    fn from(sentence: String) -> Refusal {
-        Refusal::Asked(sentence)
-    }
-}
-
-impl From<ResultError> for Refusal {
-    fn from(error: ResultError) -> Refusal {
-        Refusal::Store(format!("the results cannot be read: {error}"))
-    }
-}
-
-impl From<Damage> for Refusal {
-    fn from(damage: Damage) -> Refusal {
-        ResultError::from(damage).into()
-    }
-}
-
-impl Refusal {
-    pub(super) fn answer(&self) -> Response<Body> {
-        match self {
-            Refusal::Asked(sentence) => refusal(StatusCode::BAD_REQUEST, sentence),
-            Refusal::Store(sentence) => refusal(StatusCode::INTERNAL_SERVER_ERROR, sentence),
-        }
-    }
-}
 
 impl Page {
     /// What lies at `/api/` under this name.
@@ -159,31 +120,6 @@ impl Page {
         let feed = self.config.feed.clone();
         spawn_blocking(move || read(&feed)).await.unwrap_or_else(|error| Err(failed(&error)))
     }
-}
-
-/// A file of CSV.
-pub(super) fn csv(name: &str, body: Body) -> Response<Body> {
-    let mut response = answer(StatusCode::OK, CSV, body);
-    if let Ok(value) = HeaderValue::try_from(format!("attachment; filename=\"{name}.csv\"")) {
-        response.headers_mut().insert(header::CONTENT_DISPOSITION, value);
-    }
-    response
-}
-
-/// Names of the columns of a view's rows: those of its key, then those of [`totals_fields`].
-pub(super) fn columns_of(view: ViewId) -> Vec<&'static str> {
-    let key = view.key.iter().map(|column| column.name);
-    let aggregates = view.aggregates.iter().flat_map(|aggregate| match *aggregate {
-        Aggregate::Count { column } => vec![column],
-        Aggregate::Sum { column, exact } => vec![column, exact],
-    });
-    key.chain(aggregates).collect()
-}
-
-/// Count, nearest double, exact decimal.
-pub(super) fn totals_fields(totals: &Totals) -> [Field; 3] {
-    let Totals { orders, amount } = totals;
-    [Field::Integer(*orders), Field::Double(amount.to_f64()), Field::Plain(amount.to_string())]
 }
 
 /// The fields of a user.

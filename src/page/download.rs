@@ -11,8 +11,9 @@ use tokio::sync::Notify;
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
-use super::answer::{Body, Parts, refusal};
-use super::api::{Refusal, columns_of, csv, totals_fields};
+use super::answer::{Body, Parts, csv, refusal};
+use super::fields::{columns_of, totals_fields};
+use super::refusal::Refusal;
 use super::rows::{Field, Rows};
 use super::{Page, windows};
 use live::feed::{FeedWatch, epoch_of};

@@ -2,7 +2,7 @@
 
 use dataflows::views::WINDOWS;
 
-use super::api::totals_fields;
+use super::fields::totals_fields;
 use super::rows::{Field, Rows};
 use live::feed::{FeedWatch, epoch_of};
 use order_tables::{ResultError, not_a_result, totals_of};
