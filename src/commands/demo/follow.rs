@@ -11,8 +11,8 @@ use tokio::time::{MissedTickBehavior, interval_at, sleep_until};
 
 use super::line::{Shown, line};
 use super::results::Sums;
+use super::runtime::{Interrupts, caught_up, environment, off_the_runtime};
 use super::written::{Counters, Speed};
-use super::{Interrupts, caught_up, environment, off_the_runtime};
 use crate::commands::generate::{self, Load};
 use crate::commands::up::INTERRUPTED;
 use crate::commands::{Failure, init, say};

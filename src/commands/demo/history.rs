@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::task::spawn_blocking;
 
 use super::load::load;
-use super::{environment, off_the_runtime};
+use super::runtime::{environment, off_the_runtime};
 use crate::commands::Failure;
 use crate::program::instance::InstanceError;
 use files::generate::Day;

@@ -8,17 +8,20 @@ use std::time::Duration;
 use clap::Args;
 use tokio::task::spawn_blocking;
 
+use super::folder::Folder;
 use super::follow::Follow;
 use super::history;
 use super::results::Sums;
+use super::runtime::{Interrupts, runtime};
 use super::written::now_ms;
-use super::{Folder, Interrupts, runtime};
+
 use crate::commands::time::parse_duration_ms;
 
+use crate::commands::address::addresses;
 use crate::commands::columns::columns;
 use crate::commands::generate::{Load, Rate};
 use crate::commands::page::PageArgs;
-use crate::commands::up::{INTERRUPTED, REGION, addresses, exports};
+use crate::commands::up::{INTERRUPTED, REGION, exports};
 use crate::commands::{Failure, say};
 use crate::program::instance::{Instance, InstanceConfig, InstanceError};
 use files::generate::{Day, Spec};

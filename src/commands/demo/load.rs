@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use tokio::sync::mpsc::unbounded_channel;
 
-use super::environment;
+use super::runtime::environment;
 use crate::commands::Failure;
 use crate::commands::generate::write_of;
 use files::generate::GeneratedOrder;

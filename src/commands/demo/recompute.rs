@@ -11,8 +11,9 @@ use clap::Args;
 use dataflows::WindowWidth;
 use tokio::task::spawn_blocking;
 
+use super::folder::Folder;
 use super::load::load;
-use super::{Folder, Interrupts, caught_up, environment, off_the_runtime, runtime};
+use super::runtime::{Interrupts, caught_up, environment, off_the_runtime, runtime};
 
 use crate::commands::up::INTERRUPTED;
 use crate::commands::{Failure, say};

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::commands::Failure;
 use crate::commands::columns::columns;
-use crate::commands::demo::environment;
+use crate::commands::demo::runtime::environment;
 use crate::commands::generate::write_of;
 use files::generate::{GeneratedOrder, Op, Orders, Spec, push_order_id, push_user_id};
 use live::job::Committed;

@@ -77,7 +77,7 @@ mod tests {
         let config = JobConfig { workers: 1, layout: layout.clone(), changes_max: CHANGES_MAX };
         let job = Job::start(store.clone(), config).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(crate::commands::demo::caught_up(&job.watch(), written)).unwrap();
+        runtime.block_on(crate::commands::demo::runtime::caught_up(&job.watch(), written)).unwrap();
         job.stop();
         let found = recount(store.view().unwrap(), &layout).unwrap();
         assert_eq!((found.orders, found.users, found.differing), (100, 7, 0));
