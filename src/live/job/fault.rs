@@ -19,7 +19,8 @@ pub(super) enum Fault {
 }
 
 impl Fault {
-    /// Whether a table, or the log, is no longer what the job began with: it begins again then.
+    /// Returns whether a table, or the log, is no longer what the job began with. Then the job
+    /// begins again.
     pub(super) fn is_of_changed_tables(&self) -> bool {
         matches!(
             self,

@@ -1,4 +1,5 @@
-//! The life of the job: waits for the tables, starts from the checkpoint or the order table, follows the changes.
+//! The thread of the job: it waits for the tables, starts from the checkpoint or the order table,
+//! and follows the changes.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -28,21 +29,21 @@ use store::tunnel::{ChangeBatch, ChangeReader};
 use store::value::{KeyRef, PrimaryKey};
 use store::view::View;
 
-/// Rows read between two looks at whether to stop, while the order table is read anew.
+/// The number of rows between two checks whether to stop, while the order table is read.
 const ROWS_BETWEEN_LOOKS: u64 = 65_536;
 
-/// About the bytes of a row's totals in the graph: entry, slot and note of the epoch.
+/// About the number of bytes of a row's totals in the graph: entry, slot and note of the epoch.
 const STATE_ENTRY_BYTES: u64 = 72;
 
 /// How a sitting ends.
 enum End {
-    /// It was asked to.
+    /// The job was asked to stop.
     Stop,
-    /// The tables, or the log, are no longer what it began with.
+    /// The tables, or the log, are no longer what the sitting began with.
     Again,
 }
 
-/// The job's own thread.
+/// The state of the job's thread.
 pub(super) struct Life {
     pub(super) store: Store,
     pub(super) config: JobConfig,
@@ -55,17 +56,17 @@ pub(super) struct Life {
     pub(super) wanted: Wanted,
 }
 
-/// The graph and the sink between two changes of the tables.
+/// A sitting: the graph and the sink between two changes of the tables.
 struct Sitting {
     host: Host,
     sink: Sink,
     tables: Vec<TableId>,
-    /// Results are as of all commits below.
+    /// The results are those of the orders as of all commits below this one.
     upper: u64,
 }
 
 impl Life {
-    /// Runs until it is asked to stop.
+    /// Runs until the job is asked to stop.
     pub(super) fn run(&mut self) -> Result<(), Fault> {
         loop {
             let Some(tables) = self.await_tables()? else { return Ok(()) };
@@ -78,14 +79,14 @@ impl Life {
             match end {
                 Ok(End::Stop) => return Ok(()),
                 Ok(End::Again) => {}
-                // A table went while it was being written: the next look says which.
+                // A table was deleted while the job wrote to it. The next look finds out which one.
                 Err(fault) if fault.is_of_changed_tables() => {}
                 Err(fault) => return Err(fault),
             }
         }
     }
 
-    /// The time by the store's clock, in epoch milliseconds.
+    /// Returns the time of the store's clock (epoch ms).
     fn now_ms(&self) -> i64 {
         self.store.clock().now_us().div_euclid(1_000)
     }
@@ -102,20 +103,21 @@ impl Life {
         });
     }
 
-    /// Waits for a commit after `seen`; false if it is to stop instead.
+    /// Waits for a commit after `seen`. Returns false if the job is to stop instead.
     fn await_commit(&mut self, seen: u64) -> bool {
         let mut commits = self.store.commits();
         let stop = &mut self.stop;
         self.runtime.block_on(async {
             tokio::select! {
-                // Either ends only with its sender: then there is nothing to wait for.
+                // Either wait fails only if its sender is gone. Then there is nothing to wait for.
                 _ = stop.wait_for(|stop| *stop) => false,
                 more = commits.wait_for(|last| *last > seen) => more.is_ok(),
             }
         })
     }
 
-    /// Waits until all tables are as they must be; none if it is to stop instead.
+    /// Waits until all tables are as the job needs them. Returns `None` if the job is to stop
+    /// instead.
     fn await_tables(&mut self) -> Result<Option<Vec<TableId>>, Fault> {
         loop {
             if self.stopping() {
@@ -142,7 +144,7 @@ impl Life {
         }
     }
 
-    /// Takes away the results of a table of orders that is no longer there.
+    /// Deletes the results of a table of orders that is no longer there.
     fn forget_gone(&self, view: &View) -> Result<(), Fault> {
         let Some(head) = Head::read(view)? else { return Ok(()) };
         let source = view.find_table(ORDER_SOURCE).map(|table| table.id.0);
@@ -151,13 +153,14 @@ impl Life {
         }
         info!("table {ORDER_SOURCE} was deleted, and the results of its orders with it");
         match empty(&self.store, view, &self.config.layout) {
-            // Whoever deletes the tables was faster.
+            // A table was deleted in the meantime.
             Err(Fault::Write(WriteError::NoTable(_))) => Ok(()),
             done => done,
         }
     }
 
-    /// Starts the graph from the checkpoint, or else from the order table. None if the tables have changed, or it is to stop.
+    /// Starts the graph from the checkpoint, or else from the order table. Returns `None` if the
+    /// tables have changed, or if the job is to stop.
     fn begin(&mut self, tables: Vec<TableId>) -> Result<Option<Sitting>, Fault> {
         let view = self.store.view()?;
         if self.wanted.look(|name| view.find_table(name)) != Look::Ready(tables.clone()) {
@@ -182,7 +185,7 @@ impl Life {
         Ok(Some(Sitting { host, sink, tables, upper }))
     }
 
-    /// The checkpoint, if the job can go on from it. Says why not, unless there never was one.
+    /// Returns the checkpoint if the job can go on from it. Otherwise logs why not.
     fn usable(&self, view: &View, tables: &[TableId]) -> Result<Option<Checkpoint>, Fault> {
         let reason = match load(view)? {
             Found::Nothing => {
@@ -208,7 +211,7 @@ impl Life {
         Ok(None)
     }
 
-    /// Reads the whole order table into the graph. None if it is to stop.
+    /// Reads the whole order table into the graph. Returns `None` if the job is to stop.
     #[allow(clippy::type_complexity)] // The rows and rejects of the first epoch, as of `keep`.
     fn rebuild(
         &self,
@@ -252,7 +255,7 @@ impl Life {
         Ok(Some((host.finish(upper)?.changes, rejects)))
     }
 
-    /// Follows the changes, a batch at a time, until it is to stop or begin again.
+    /// Follows the changes, a batch at a time, until the job is to stop or to begin again.
     fn follow(&mut self, sitting: &mut Sitting) -> Result<End, Fault> {
         let mut reader = ChangeReader::new(self.store.clone(), ORDER_SOURCE, sitting.upper);
         self.show(sitting, None);
@@ -272,7 +275,8 @@ impl Life {
             let last = self.store.last_commit();
             let none_yet = || Changes::new(self.now_ms(), self.config.layout.width);
             let mut changes = None;
-            // The clock is read once the first change is seen: what is late is so by then.
+            // The clock is read when the first change is seen: that time decides which changes are
+            // late.
             let mut push = |commit, change: &ChangeRef<'_>| {
                 changes.get_or_insert_with(none_yet).push(commit, change);
             };
@@ -289,7 +293,7 @@ impl Life {
                     });
                     let commit = self.take(sitting, batch, changes.unwrap_or_else(none_yet))?;
                     sitting.upper = upper;
-                    // Nothing but these results is in that commit.
+                    // That commit contains nothing but these results.
                     if commit == Some(upper) {
                         reader.skip_to(upper + 1);
                         sitting.upper += 1;
@@ -300,7 +304,8 @@ impl Life {
         }
     }
 
-    /// Brings a batch through the graph and its results into the tables; the number of their commit, if any changed.
+    /// Sends a batch through the graph and writes its results. Returns the number of their commit;
+    /// `None` if no result changed.
     fn take(
         &self,
         sitting: &mut Sitting,
@@ -325,12 +330,12 @@ impl Life {
         });
         let at = Instant::now();
         let committed = Committed { epoch, orders, changes, records, in_graph, at, late };
-        // Nobody may be listening.
+        // It is no error if nobody listens.
         let _ = self.committed.send(Arc::new(committed));
         Ok(commit)
     }
 
-    /// Shows as of when the results are now.
+    /// Updates the status with what the results hold now.
     fn show(&self, sitting: &Sitting, commit: Option<u64>) {
         let counts = sitting.sink.counts;
         self.status.send_modify(|status| {
@@ -345,13 +350,14 @@ impl Life {
     }
 }
 
-/// The status where there is no table of orders: the results hold all of none. What is counted since the start stays.
+/// Returns the status while there is no table of orders: there are no orders, so the results hold
+/// all of them. The counters since the start stay.
 fn without_orders(status: &Status, upper: u64) -> Status {
     let Status { changes, commits, sittings, .. } = *status;
     Status { phase: Phase::Waiting, upper, changes, commits, sittings, caught_up: true, ..Status::default() }
 }
 
-/// Brings a checkpoint into the graph; its rows and rejects.
+/// Loads a checkpoint into the graph. Returns its rows and rejects.
 fn keep(host: &mut Host, upper: u64, kept: Checkpoint) -> Result<(Vec<Change>, Rejects), Fault> {
     let Checkpoint { totals, rejects, .. } = kept;
     host.keep(totals)?;
