@@ -1,4 +1,4 @@
-//! The results as arrays of flat objects, or as CSV.
+//! Answers requests for results: arrays of flat objects, or CSV.
 
 use std::sync::Arc;
 
@@ -18,11 +18,11 @@ use super::{Page, windows};
 use live::feed::{FeedWatch, Rank, SHOWN_MAX};
 use live::job::LateChange;
 
-/// Rows of windows that are given at a time.
+/// The most windows in one answer.
 const WINDOWS_MAX: usize = 20_000;
 
 impl Page {
-    /// What lies at `/api/` under this name.
+    /// Answers a request for `/api/` and this name. `hang_up` cuts the connection.
     pub(super) async fn api(&self, name: &str, query: Option<&str>, hang_up: Arc<Notify>) -> Response<Body> {
         let (name, is_csv) = name.strip_suffix(".csv").map_or((name, false), |name| (name, true));
         if name == "at" && !is_csv {
@@ -93,7 +93,7 @@ impl Page {
         self.read(move |feed| Ok(windows::last_of(feed, range, limit)?)).await
     }
 
-    /// The first rows of a table, in the order of their keys.
+    /// Reads the first rows of a table, in the order of their keys.
     async fn first(&self, table: Table, query: Option<&str>) -> Result<Rows, Refusal> {
         let limit = Query::read(query, &["limit"])?.rows("limit", 100, SHOWN_MAX)?;
         self.read(move |feed| table.starting_with(feed, "", limit)).await
@@ -109,7 +109,8 @@ impl Page {
         Ok(Rows { columns, epoch, rows })
     }
 
-    /// Reads tables, beside few others.
+    /// Runs what reads tables on a thread that may block. At most `reads_max` such reads run at a
+    /// time; others wait.
     async fn read(
         &self,
         read: impl FnOnce(&FeedWatch) -> Result<Rows, Refusal> + Send + 'static,
@@ -122,7 +123,7 @@ impl Page {
     }
 }
 
-/// The fields of a user.
+/// Returns the fields of a user's row.
 fn user_fields(user: &str, totals: &Totals) -> Vec<Field> {
     [Field::Text(user.to_owned())].into_iter().chain(totals_fields(totals)).collect()
 }

@@ -1,4 +1,5 @@
-//! Tables by key: the first rows that begin so, or all of them, a part at a time.
+//! Reads tables in the order of their keys: the first rows, those with a prefix, or all of them in
+//! parts.
 
 use std::sync::Arc;
 
@@ -22,23 +23,23 @@ use order_tables::{ORDER_KEY, ORDER_REJECTS, not_a_result, totals_of};
 use store::value::{CellRef, KeyRef, KeyValue, PrimaryKey, ValueRef};
 use store::view::View;
 
-/// Rows in a part.
+/// The most rows in a part.
 const PART_ROWS_MAX: usize = 2_000;
 
-/// The name of the rejects among the addresses.
+/// The name of the rejects in addresses.
 const REJECTS: &str = "rejects";
 
-/// A table that is given by key.
+/// A table that can be downloaded.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Table {
-    /// That of a view with groups.
+    /// The result table of a view with groups.
     View(ViewId),
-    /// That of the orders that are set aside.
+    /// The table of the orders that are set aside.
     Rejects,
 }
 
 impl Table {
-    /// The one of this name.
+    /// Returns the table with this name in addresses; `None` if there is none.
     pub(super) fn of(name: &str) -> Option<Table> {
         match name {
             REJECTS => Some(Table::Rejects),
@@ -60,7 +61,7 @@ impl Table {
         }
     }
 
-    /// Names of its columns.
+    /// Returns the names of the columns.
     pub(super) fn columns(self) -> Vec<&'static str> {
         match self {
             Table::View(WINDOWS) => windows::COLUMNS.to_vec(),
@@ -69,7 +70,7 @@ impl Table {
         }
     }
 
-    /// How many columns its key has.
+    /// Returns the number of columns of the key.
     fn key_columns(self) -> usize {
         match self {
             Table::View(view) => view.key.len(),
@@ -77,10 +78,10 @@ impl Table {
         }
     }
 
-    /// The first rows whose key begins with `prefix`, at most so many.
+    /// Reads the first rows whose key begins with `prefix`, at most `limit`.
     ///
     /// # Errors
-    /// The store's.
+    /// Returns [`Refusal::Store`] if the table cannot be read.
     pub(super) fn starting_with(self, feed: &FeedWatch, prefix: &str, limit: usize) -> Result<Rows, Refusal> {
         let mut view = feed.store().view()?;
         let mut all = Rows { columns: self.columns(), epoch: epoch_of(&view)?, rows: Vec::new() };
@@ -101,7 +102,8 @@ impl Table {
         Ok(all)
     }
 
-    /// Rows from a key on, at most so many, and the key to go on from.
+    /// Reads at most `rows_max` rows, from the key `start` on. Returns them and the key to go on
+    /// from; `None` after the last row.
     fn page(
         self,
         feed: &FeedWatch,
@@ -121,7 +123,7 @@ impl Table {
             if let Some(error) = wrong {
                 return Err(error.into());
             }
-            // A page may have fewer rows and not be the last.
+            // A page may have fewer rows than asked for and still not be the last.
             if next.is_none() || rows.len() >= rows_max {
                 return Ok((rows, next));
             }
@@ -141,7 +143,7 @@ fn refused(error: VerifyError) -> Refusal {
     Refusal::Store(format!("the results cannot be read: {error}"))
 }
 
-/// The fields of a row of a view: its key as it is printed, then the totals.
+/// Returns the fields of a row of a view: the columns of its key, then the totals.
 fn view_fields(view: ViewId, key: &[KeyRef<'_>], cells: &[CellRef<'_>]) -> Option<Vec<Field>> {
     let totals = totals_of(view, key, cells)?;
     let field = |(part, print): (&KeyRef<'_>, Print)| match (part, print) {
@@ -155,7 +157,7 @@ fn view_fields(view: ViewId, key: &[KeyRef<'_>], cells: &[CellRef<'_>]) -> Optio
 }
 
 fn reject_fields(key: &[KeyRef<'_>], cells: &[CellRef<'_>]) -> Option<Vec<Field>> {
-    // What was set aside may have a key of any form.
+    // Orders that are set aside may have keys of any type.
     let text = |part: &KeyRef<'_>| match part {
         KeyRef::String(text) => Field::Text((*text).to_owned()),
         KeyRef::Integer(number) => Field::Integer(*number),
@@ -171,7 +173,7 @@ fn reject_fields(key: &[KeyRef<'_>], cells: &[CellRef<'_>]) -> Option<Vec<Field>
 }
 
 impl Page {
-    /// All rows of a table as CSV, as of one epoch.
+    /// Returns all rows of a table as CSV, as of one epoch.
     pub(super) fn download(&self, table: Table, hang_up: Arc<Notify>) -> Response<Body> {
         let Ok(place) = self.downloads.clone().try_acquire_owned() else {
             return refusal(StatusCode::SERVICE_UNAVAILABLE, "too many downloads at a time: try again later");
@@ -194,7 +196,8 @@ impl Page {
     }
 }
 
-/// Gives all rows of a table, until they are given, the reader is gone or the time is over.
+/// Gives all rows of a table to the reader. Ends early without an error if the reader is gone, and
+/// with an error after `deadline`.
 fn give_all(
     table: Table,
     feed: &FeedWatch,

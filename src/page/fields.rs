@@ -4,7 +4,8 @@ use dataflows::{Aggregate, Totals, ViewId};
 
 use super::rows::Field;
 
-/// Names of the columns of a view's rows: those of its key, then those of [`totals_fields`].
+/// Returns the names of the columns of a view's rows: those of its key, then those of
+/// [`totals_fields`].
 pub(super) fn columns_of(view: ViewId) -> Vec<&'static str> {
     let key = view.key.iter().map(|column| column.name);
     let aggregates = view.aggregates.iter().flat_map(|aggregate| match *aggregate {
@@ -14,7 +15,7 @@ pub(super) fn columns_of(view: ViewId) -> Vec<&'static str> {
     key.chain(aggregates).collect()
 }
 
-/// Count, nearest double, exact decimal.
+/// Returns the count, the nearest double and the exact decimal.
 pub(super) fn totals_fields(totals: &Totals) -> [Field; 3] {
     let Totals { orders, amount } = totals;
     [Field::Integer(*orders), Field::Double(amount.to_f64()), Field::Plain(amount.to_string())]

@@ -6,9 +6,9 @@ use super::answer::{Body, refusal};
 use order_tables::ResultError;
 use store::error::Damage;
 
-/// Why there are no rows.
+/// Why an answer has no rows. Each sentence is for the reader.
 pub(super) enum Refusal {
-    /// What was asked cannot be.
+    /// The request is not valid.
     Asked(String),
     /// The store cannot be read.
     Store(String),

@@ -1,36 +1,36 @@
-//! Rows of an answer, as JSON or CSV.
+//! Rows of an answer, which are printed as JSON or CSV.
 
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
 use orders::text::push_csv_field;
 
-/// What a row holds in a column.
+/// The value of one column in a row.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Field {
     /// A whole number.
     Integer(i64),
-    /// The nearest number that a double is.
+    /// A double.
     Double(f64),
-    /// Text of ours: an exact amount, a time, a word.
+    /// Text of our own: an exact amount, a time, a word.
     Plain(String),
-    /// Text from outside.
+    /// Text from outside, such as the name of a user.
     Text(String),
-    /// Nothing.
+    /// No value.
     Nothing,
 }
 
-/// Rows of some columns.
+/// Rows with the same columns.
 #[derive(Debug)]
 pub(super) struct Rows {
     pub(super) columns: Vec<&'static str>,
-    /// As of which commit.
+    /// The commit that the rows are as of.
     pub(super) epoch: u64,
-    /// A field a column.
+    /// The rows. Each has one field for each column.
     pub(super) rows: Vec<Vec<Field>>,
 }
 
 impl Field {
-    /// A number that is never negative.
+    /// Returns a field for a number that is never negative.
     pub(super) fn count(number: u64) -> Field {
         Field::Integer(i64::try_from(number).unwrap_or(i64::MAX))
     }
@@ -46,7 +46,8 @@ impl Field {
     }
 }
 
-/// Appends text from outside, so that no spreadsheet takes it for a formula.
+/// Appends text from outside. A spreadsheet must not take it for a formula, so a text that begins
+/// like one is prefixed with `'`.
 fn push_foreign(out: &mut Vec<u8>, text: &str) {
     match text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
         true => push_csv_field(out, format!("'{text}").as_bytes()),
@@ -90,14 +91,14 @@ impl Serialize for Rows {
 }
 
 impl Rows {
-    /// An array of flat objects, a line each.
+    /// Returns the rows as a JSON array of flat objects, and a line break.
     pub(super) fn json(&self) -> Vec<u8> {
         let mut out = serde_json::to_vec(self).expect("numbers and texts are JSON");
         out.push(b'\n');
         out
     }
 
-    /// A line of column names.
+    /// Returns the line of column names.
     pub(super) fn csv_head(&self) -> Vec<u8> {
         let mut out = b"epoch".to_vec();
         for column in &self.columns {
@@ -108,7 +109,7 @@ impl Rows {
         out
     }
 
-    /// The rows, a line each.
+    /// Returns the rows as lines of CSV.
     pub(super) fn csv(&self) -> Vec<u8> {
         let mut out = Vec::new();
         for fields in &self.rows {
