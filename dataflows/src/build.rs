@@ -1,4 +1,4 @@
-//! The whole graph: all views of the list over the same orders.
+//! Builds the whole graph: all views of the list over the same orders.
 
 use std::fmt;
 
@@ -16,16 +16,18 @@ use crate::totals_by::{Partials, totals_by};
 use crate::view::Filter;
 use crate::{Diff, Epoch, Order, Orders, Totals, WindowWidth};
 
-/// The rows of one view, as a collection that changes with the orders. Its type is the view's own.
+/// The rows of one view, as a collection that changes with the orders. Each view has its own type
+/// of key.
 pub struct Rows<'scope> {
     view: ViewId,
     typed: Box<dyn TypedRows<'scope> + 'scope>,
 }
 
-/// Totals as of a checkpoint, by view: what the views start from, in place of the orders that made them.
+/// Inputs for totals as of a checkpoint, one for each view. The views start from these totals in
+/// place of the orders that made them.
 ///
-/// Each row comes once, on any worker, as of the first epoch. Windows must be of the width that the views are
-/// built with.
+/// Each row must be sent once, on any worker, as of the first epoch. Windows must be of the width
+/// that the views are built with.
 pub struct KeptInputs(Vec<Box<dyn KeptInput>>);
 
 /// Builds all views of the orders, in the order of the list.
@@ -40,8 +42,8 @@ pub fn build(orders: Orders<'_>, width: WindowWidth) -> Vec<Rows<'_>> {
     ViewId::all().map(rows).collect()
 }
 
-/// Builds all views as [`build`] does, each beside totals that are kept already: those go where the sums of
-/// orders go, to `Totals`.
+/// Builds all views as [`build`] does, each with an input for totals that are kept already. They go
+/// to `Totals`, as the sums of orders do.
 pub fn build_on_kept(orders: Orders<'_>, width: WindowWidth) -> (Vec<Rows<'_>>, KeptInputs) {
     let mut kept = Vec::new();
     let rows = ViewId::all().map(|view| (view.engine.render)(view, orders.clone(), width, Some(&mut kept)));
@@ -49,54 +51,55 @@ pub fn build_on_kept(orders: Orders<'_>, width: WindowWidth) -> (Vec<Rows<'_>>, 
 }
 
 impl<'scope> Rows<'scope> {
-    /// The view that the rows are of.
+    /// Returns the view that the rows are of.
     pub fn view(&self) -> ViewId {
         self.view
     }
 
-    /// Lets the probe follow them too.
+    /// Makes the probe follow the rows, too.
     pub fn probe_with(&self, probe: &ProbeHandle<Epoch>) {
         self.typed.probe_with(probe);
     }
 
-    /// The rows as a collection of keys and totals that is of one type for all views.
+    /// Returns the rows as a collection of keys and totals. Its type is the same for all views.
     pub fn collection(self) -> VecCollection<'scope, Epoch, (Parts, Totals), Diff> {
         self.typed.collection()
     }
 
-    /// Brings the rows' updates to the first worker.
+    /// Sends the rows' updates to the first worker.
     pub(crate) fn gather(self) -> Stream<'scope, Epoch, Vec<Update>> {
         self.typed.gather(self.view)
     }
 }
 
 impl KeptInputs {
-    /// Gives the totals of one row, as of `epoch`. Panics unless the key is one of its view.
+    /// Sends the totals of one row, as of `epoch`. Panics if the key is not one of its view.
     pub fn send(&mut self, epoch: Epoch, key: &RowKey, totals: Totals) {
         self.0[key.view.index()].send(epoch, &key.parts, totals);
     }
 
-    /// Expects nothing more of epochs before this one.
+    /// Promises that no totals of epochs before this one will be sent.
     pub fn advance_to(&mut self, epoch: Epoch) {
         self.0.iter_mut().for_each(|input| input.advance_to(epoch));
     }
 
-    /// Expects nothing more at all.
+    /// Promises that no more totals will be sent.
     pub fn close(self) {}
 }
 
-/// What keeps a view's rows up to date: typed code, compiled for the view's own grouping.
+/// The code that keeps a view's rows up to date. It is compiled for the view's own grouping.
 #[derive(Clone, Copy)]
 pub struct Engine {
     render: Render,
 }
 
-/// Builds a view's part of the graph. Adds the view's input of kept totals to the list, if there is one.
+/// Builds a view's part of the graph. If there is a list of inputs, adds the view's input of kept
+/// totals to it.
 type Render =
     for<'scope> fn(ViewId, Orders<'scope>, WindowWidth, Option<&mut Vec<Box<dyn KeptInput>>>) -> Rows<'scope>;
 
 impl Engine {
-    /// The engine that keeps count and sum of each group of `G`: see [`totals_by`].
+    /// Returns the engine that keeps count and sum of each group of `G`: see [`totals_by`].
     pub const fn typed<G: Grouping>() -> Engine {
         Engine { render: render::<G> }
     }
@@ -128,7 +131,7 @@ fn render<'scope, G: Grouping>(
     Rows { view, typed: Box::new(rows) }
 }
 
-/// The orders that meet a condition.
+/// Returns the orders that meet a condition.
 fn filtered(orders: Orders<'_>, filter: Filter) -> Orders<'_> {
     type Met = CapacityContainerBuilder<Vec<(Order, Epoch, Diff)>>;
     let met = orders.inner.unary::<Met, _, _, _>(Pipeline, &format!("Filter: {}", filter.sql), |_, _| {
