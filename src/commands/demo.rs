@@ -1,5 +1,6 @@
-//! `orderflow demo`: one command and nothing to prepare. It runs an instance with a day of made-up orders behind it and
-//! more as they come, which people watch on its page; `demo recompute` shows what single changes of many orders cost.
+//! `orderflow demo`: shows orderflow without any preparation. The live demo runs an instance with a
+//! day of made-up orders behind it and more as they come, which people watch on its page. `demo
+//! recompute` shows what single changes of many orders cost.
 
 use clap::{Args, Subcommand};
 
@@ -18,19 +19,19 @@ mod results;
 mod runtime;
 mod written;
 
-/// Flags of `demo`.
+/// The flags of `demo`.
 #[derive(Args, Clone, Debug)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct DemoArgs {
-    /// Another demo than the live one.
+    /// The other demo to run; `None` runs the live one.
     #[command(subcommand)]
     pub command: Option<DemoCommand>,
-    /// Flags of the live one.
+    /// The flags of the live demo.
     #[command(flatten)]
     pub live: LiveArgs,
 }
 
-/// Another demo.
+/// The demos besides the live one.
 #[derive(Clone, Debug, Subcommand)]
 pub enum DemoCommand {
     /// Change single ones of a million orders, and show which rows of the results change, and what it costs
@@ -40,8 +41,8 @@ pub enum DemoCommand {
 /// Runs a demo.
 ///
 /// # Errors
-/// [`Failure`]: 1 where the results do not agree, 2 for flags that cannot be, 3 where disk or port fail, 130 where it was
-/// interrupted before its end.
+/// Returns [`Failure`] with exit code 1 if the results do not agree; 2 for flags that are not
+/// valid; 3 if disk or port fail; 130 if it was interrupted before its end.
 pub fn demo(args: &DemoArgs) -> Result<(), Failure> {
     match &args.command {
         None => live::live(&args.live),

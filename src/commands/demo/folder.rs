@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use crate::commands::Failure;
 
-/// Where a demo keeps its store: a folder of the user's, or a temporary one.
+/// The folder in which a demo keeps its store: one of the user's, or a temporary one.
 #[derive(Debug)]
 pub(super) struct Folder {
     pub(super) path: PathBuf,
@@ -15,7 +15,7 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    /// That of `--data`; without it, a temporary one.
+    /// Returns the folder of `--data`; without it, makes a temporary one.
     pub(super) fn of(data: Option<&Path>) -> Result<Folder, Failure> {
         if let Some(data) = data {
             return Ok(Folder { path: data.to_owned(), temporary: None });
@@ -27,7 +27,7 @@ impl Folder {
         Ok(Folder { path: temporary.path().to_owned(), temporary: Some(temporary) })
     }
 
-    /// Refuses a folder with anything in it.
+    /// Fails if there is anything in the folder.
     pub(super) fn check_empty(&self) -> Result<(), Failure> {
         let shown = self.path.display();
         match fs::read_dir(&self.path).map(|mut entries| entries.next().is_some()) {
@@ -43,7 +43,7 @@ impl Folder {
         }
     }
 
-    /// Removes it, if it is a temporary one. The store must have been closed.
+    /// Removes the folder if it is a temporary one. The store must have been closed.
     pub(super) fn remove(self) -> Result<(), Failure> {
         let cannot = |error: std::io::Error| {
             Failure::new(3, format!("cannot remove {}: {error}", self.path.display()))

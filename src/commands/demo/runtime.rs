@@ -10,10 +10,11 @@ use crate::commands::Failure;
 use crate::commands::up::Signals;
 use live::job::{JobWatch, Phase};
 
-/// How close to each other signals are one.
+/// The longest time between two signals that count as one.
 const SIGNALS_AT_ONCE: Duration = Duration::from_millis(200);
 
-/// Waits for signals to stop. Those that come at once are one: some programs send them to a process and to its group.
+/// A receiver of signals to stop. Signals that come at the same time count as one, because some
+/// programs send them to a process and to its group.
 pub(super) struct Interrupts {
     signals: Signals,
     last: Option<Instant>,
@@ -31,7 +32,8 @@ impl Interrupts {
     }
 }
 
-/// A runtime, and the signals to stop: from now on they are heard where they are waited for, and end nothing by themselves.
+/// Creates a runtime and a receiver of signals to stop. From now on a signal is heard only by the
+/// receiver, and ends nothing by itself.
 pub(super) fn runtime() -> Result<(Runtime, Interrupts), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -44,12 +46,12 @@ pub(super) fn runtime() -> Result<(Runtime, Interrupts), Failure> {
     Ok((runtime, Interrupts { signals, last: None }))
 }
 
-/// An environment that failed.
+/// Returns a failure of the environment, with exit code 3.
 pub(super) fn environment(error: impl fmt::Display) -> Failure {
     Failure::new(3, error)
 }
 
-/// Waits until the results hold all commits up to this one.
+/// Waits until the results hold all commits up to `commit`.
 pub(super) async fn caught_up(watch: &JobWatch, commit: u64) -> Result<(), Failure> {
     let mut status = watch.follow();
     loop {
@@ -63,7 +65,7 @@ pub(super) async fn caught_up(watch: &JobWatch, commit: u64) -> Result<(), Failu
     }
 }
 
-/// Runs what waits for the disk.
+/// Runs what waits for the disk on a thread that may block.
 pub(super) async fn off_the_runtime<T: Send + 'static, E: fmt::Display + Send + 'static>(
     act: impl FnOnce() -> Result<T, E> + Send + 'static,
 ) -> Result<T, Failure> {
