@@ -23,7 +23,7 @@
 
 mod change;
 mod checkpoint;
-mod fault;
+mod failure;
 mod late;
 mod reconcile;
 mod recorded;
@@ -175,7 +175,7 @@ fn live(mut life: Life) {
         Ok(Ok(())) => match life.store.reserve(&[]) {
             Ok(()) | Err(_) => Phase::Stopped,
         },
-        Ok(Err(fault)) => Phase::Failed(fault.to_string()),
+        Ok(Err(failure)) => Phase::Failed(failure.to_string()),
         Err(_) => Phase::Failed("internal error in the live job; start again".to_owned()),
     };
     life.status.send_modify(|status| status.phase = phase);

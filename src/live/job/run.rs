@@ -13,7 +13,7 @@ use tracing::{info, warn};
 use super::JobConfig;
 use super::change::Changes;
 use super::checkpoint::{Checkpoint, Found, Rejects, load};
-use super::fault::Fault;
+use super::failure::JobFailure;
 use super::recorded::Head;
 use super::sink::{Sink, empty};
 use super::status::{Committed, Phase, Status};
@@ -67,21 +67,21 @@ struct Sitting {
 
 impl Life {
     /// Runs until the job is asked to stop.
-    pub(super) fn run(&mut self) -> Result<(), Fault> {
+    pub(super) fn run(&mut self) -> Result<(), JobFailure> {
         loop {
             let Some(tables) = self.await_tables()? else { return Ok(()) };
             self.store.reserve(&RESULT_TABLES)?;
             let end = match self.begin(tables) {
                 Ok(Some(mut sitting)) => self.follow(&mut sitting),
                 Ok(None) => Ok(End::Again),
-                Err(fault) => Err(fault),
+                Err(failure) => Err(failure),
             };
             match end {
                 Ok(End::Stop) => return Ok(()),
                 Ok(End::Again) => {}
                 // A table was deleted while the job wrote to it. The next look finds out which one.
-                Err(fault) if fault.is_of_changed_tables() => {}
-                Err(fault) => return Err(fault),
+                Err(failure) if failure.is_of_changed_tables() => {}
+                Err(failure) => return Err(failure),
             }
         }
     }
@@ -118,7 +118,7 @@ impl Life {
 
     /// Waits until all tables are as the job needs them. Returns `None` if the job is to stop
     /// instead.
-    fn await_tables(&mut self) -> Result<Option<Vec<TableId>>, Fault> {
+    fn await_tables(&mut self) -> Result<Option<Vec<TableId>>, JobFailure> {
         loop {
             if self.stopping() {
                 return Ok(None);
@@ -145,7 +145,7 @@ impl Life {
     }
 
     /// Deletes the results of a table of orders that is no longer there.
-    fn forget_gone(&self, view: &View) -> Result<(), Fault> {
+    fn forget_gone(&self, view: &View) -> Result<(), JobFailure> {
         let Some(head) = Head::read(view)? else { return Ok(()) };
         let source = view.find_table(ORDER_SOURCE).map(|table| table.id.0);
         if head.is_ok_and(|head| head.tables.first().copied() == source) {
@@ -154,14 +154,14 @@ impl Life {
         info!("table {ORDER_SOURCE} was deleted, and the results of its orders with it");
         match empty(&self.store, view, &self.config.layout) {
             // A table was deleted in the meantime.
-            Err(Fault::Write(WriteError::NoTable(_))) => Ok(()),
+            Err(JobFailure::Write(WriteError::NoTable(_))) => Ok(()),
             done => done,
         }
     }
 
     /// Starts the graph from the checkpoint, or else from the order table. Returns `None` if the
     /// tables have changed, or if the job is to stop.
-    fn begin(&mut self, tables: Vec<TableId>) -> Result<Option<Sitting>, Fault> {
+    fn begin(&mut self, tables: Vec<TableId>) -> Result<Option<Sitting>, JobFailure> {
         let view = self.store.view()?;
         if self.wanted.look(|name| view.find_table(name)) != Look::Ready(tables.clone()) {
             return Ok(None);
@@ -172,7 +172,7 @@ impl Life {
         let workers = Workers::threads(self.config.workers);
         let shape = GraphShape { upserts: false, kept: true, width: self.config.layout.width };
         let mut host = Host::start(workers, shape, upper - 1)
-            .map_err(|error| Fault::Graph(format!("cannot start the workers of the graph: {error}")))?;
+            .map_err(|error| JobFailure::Graph(format!("cannot start the workers of the graph: {error}")))?;
         let loaded = match kept {
             Some(kept) => Some(keep(&mut host, upper, kept)?),
             None => self.rebuild(&mut host, &view, upper)?,
@@ -186,7 +186,7 @@ impl Life {
     }
 
     /// Returns the checkpoint if the job can go on from it. Otherwise logs why not.
-    fn usable(&self, view: &View, tables: &[TableId]) -> Result<Option<Checkpoint>, Fault> {
+    fn usable(&self, view: &View, tables: &[TableId]) -> Result<Option<Checkpoint>, JobFailure> {
         let reason = match load(view)? {
             Found::Nothing => {
                 info!("no checkpoint yet: reading the order table");
@@ -218,7 +218,7 @@ impl Life {
         host: &mut Host,
         view: &View,
         upper: u64,
-    ) -> Result<Option<(Vec<Change>, Rejects)>, Fault> {
+    ) -> Result<Option<(Vec<Change>, Rejects)>, JobFailure> {
         let (epoch, mut rows) = (upper - 1, 0_u64);
         let mut block: Vec<(Order, u64, i64)> = Vec::with_capacity(BLOCK_RECORDS_MAX);
         let mut rejected: Vec<(PrimaryKey, String)> = Vec::new();
@@ -256,7 +256,7 @@ impl Life {
     }
 
     /// Follows the changes, a batch at a time, until the job is to stop or to begin again.
-    fn follow(&mut self, sitting: &mut Sitting) -> Result<End, Fault> {
+    fn follow(&mut self, sitting: &mut Sitting) -> Result<End, JobFailure> {
         let mut reader = ChangeReader::new(self.store.clone(), ORDER_SOURCE, sitting.upper);
         self.show(sitting, None);
         self.status.send_modify(|status| {
@@ -311,7 +311,7 @@ impl Life {
         sitting: &mut Sitting,
         batch: ChangeBatch,
         mut changes: Changes,
-    ) -> Result<Option<u64>, Fault> {
+    ) -> Result<Option<u64>, JobFailure> {
         let (epoch, orders) = (batch.upper - 1, batch.changes);
         let diffs = changes.take_orders(epoch);
         let Changes { rejects, rejects_diff, late, .. } = changes;
@@ -358,7 +358,7 @@ fn without_orders(status: &Status, upper: u64) -> Status {
 }
 
 /// Loads a checkpoint into the graph. Returns its rows and rejects.
-fn keep(host: &mut Host, upper: u64, kept: Checkpoint) -> Result<(Vec<Change>, Rejects), Fault> {
+fn keep(host: &mut Host, upper: u64, kept: Checkpoint) -> Result<(Vec<Change>, Rejects), JobFailure> {
     let Checkpoint { totals, rejects, .. } = kept;
     host.keep(totals)?;
     Ok((host.finish(upper)?.changes, rejects))

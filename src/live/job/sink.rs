@@ -4,7 +4,7 @@ use dataflows::views::{TOTAL, VIEWS};
 use dataflows::{Change, Totals};
 
 use super::checkpoint::{Digest, Note, Rejects, head_note, keys, reject_note};
-use super::fault::Fault;
+use super::failure::JobFailure;
 use super::reconcile::reconcile;
 use order_tables::{RESULT_TABLES, RejectRow, ResultRow};
 use orders::Layout;
@@ -63,7 +63,7 @@ impl Sink {
         rows: &[Change],
         rejects: &Rejects,
         is_kept: bool,
-    ) -> Result<bool, Fault> {
+    ) -> Result<bool, JobFailure> {
         let writes = reconcile(view, rows, rejects, &self.layout, upper.saturating_sub(1))?;
         self.counts.rejects = rejects.len() as u64;
         if is_kept {
@@ -151,7 +151,7 @@ impl Sink {
 }
 
 /// Deletes all results and the checkpoint, because the table of their orders is gone.
-pub(super) fn empty(store: &Store, view: &View, layout: &Layout) -> Result<(), Fault> {
+pub(super) fn empty(store: &Store, view: &View, layout: &Layout) -> Result<(), JobFailure> {
     let writes = reconcile(view, &[], &Rejects::new(), layout, 0)?;
     let notes = keys(view)?.into_iter().map(|key| (key, None)).collect();
     let tables =
