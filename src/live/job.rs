@@ -2,8 +2,8 @@
 //! each epoch in one commit.
 //!
 //! ```text
-//!  OrderSource ─ log ─► ChangeReader ─► Changes ─► Graph ─► Sink ─► result tables + checkpoint + upper, in ONE commit
-//!               [lower, upper)     before −1, after +1          └─► OrderRejects
+//!  OrderSource ─ log ─► ChangeReader ─► OrderChanges ─► Graph ─► Sink ─► result tables + checkpoint + upper, in ONE commit
+//!               [lower, upper)     before −1, after +1               └─► OrderRejects
 //! ```
 //!
 //! The number of an epoch is that of the last commit in it; no clock takes part in a result. The

@@ -9,9 +9,9 @@ use order_tables::{RejectRow, order_of};
 use store::changes::ChangeRef;
 use store::value::PrimaryKey;
 
-/// The changes of one epoch.
+/// The changes of orders of one epoch.
 #[derive(Debug)]
-pub(super) struct Changes {
+pub(super) struct OrderChanges {
     /// The time at which the changes are taken in (epoch ms), and the width of the windows. They
     /// decide which changes are late.
     taken: (i64, WindowWidth),
@@ -25,11 +25,11 @@ pub(super) struct Changes {
     pub(super) late: Late,
 }
 
-impl Changes {
+impl OrderChanges {
     /// Creates an empty set of changes. `now_ms` (epoch ms) and `width` decide which changes count
     /// as late.
-    pub(super) fn new(now_ms: i64, width: WindowWidth) -> Changes {
-        Changes {
+    pub(super) fn new(now_ms: i64, width: WindowWidth) -> OrderChanges {
+        OrderChanges {
             taken: (now_ms, width),
             orders: Vec::new(),
             rejects: BTreeMap::new(),

@@ -11,7 +11,7 @@ use tokio::sync::{broadcast, watch};
 use tracing::{info, warn};
 
 use super::JobConfig;
-use super::change::Changes;
+use super::change::OrderChanges;
 use super::checkpoint::{Checkpoint, Found, Rejects, load};
 use super::failure::JobFailure;
 use super::recorded::Head;
@@ -273,12 +273,12 @@ impl Life {
                 return Ok(End::Again);
             }
             let last = self.store.last_commit();
-            let none_yet = || Changes::new(self.now_ms(), self.config.layout.width);
-            let mut changes = None;
+            let none_yet = || OrderChanges::new(self.now_ms(), self.config.layout.width);
+            let mut order_changes = None;
             // The clock is read when the first change is seen: that time decides which changes are
             // late.
             let mut push = |commit, change: &ChangeRef<'_>| {
-                changes.get_or_insert_with(none_yet).push(commit, change);
+                order_changes.get_or_insert_with(none_yet).push(commit, change);
             };
             match reader.next_batch(self.config.changes_max, &mut push)? {
                 None => {
@@ -291,7 +291,7 @@ impl Life {
                         status.behind_since.get_or_insert_with(Instant::now);
                         false
                     });
-                    let commit = self.take(sitting, batch, changes.unwrap_or_else(none_yet))?;
+                    let commit = self.take(sitting, batch, order_changes.unwrap_or_else(none_yet))?;
                     sitting.upper = upper;
                     // That commit contains nothing but these results.
                     if commit == Some(upper) {
@@ -310,11 +310,11 @@ impl Life {
         &self,
         sitting: &mut Sitting,
         batch: ChangeBatch,
-        mut changes: Changes,
+        mut order_changes: OrderChanges,
     ) -> Result<Option<u64>, JobFailure> {
         let (epoch, orders) = (batch.upper - 1, batch.changes);
-        let diffs = changes.take_orders(epoch);
-        let Changes { rejects, rejects_diff, late, .. } = changes;
+        let diffs = order_changes.take_orders(epoch);
+        let OrderChanges { rejects, rejects_diff, late, .. } = order_changes;
         if diffs.is_empty() && rejects.is_empty() {
             return Ok(None);
         }
