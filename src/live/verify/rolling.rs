@@ -56,7 +56,7 @@ enum At {
     /// It begins a pass.
     Begin,
     /// It folds in orders.
-    Orders(Box<Orders>),
+    Orders(Box<OrderPass>),
     /// It compares the results in one view. The pass began at this time.
     Compare(Box<Recount<View>>, Instant),
 }
@@ -81,23 +81,23 @@ pub(super) enum Step {
     Wait(u64),
 }
 
-/// The orders that were folded in so far.
+/// A pass that is folding in orders.
 #[derive(Debug)]
-struct Orders {
+struct OrderPass {
     begun: Instant,
     /// The table of orders; `None` if there is none.
     table: Option<TableId>,
     layout: Layout,
     fold: Fold,
     /// The rows that are in the fold.
-    read: Read,
+    read: RowsRead,
     /// The place in the log up to which the changes of those rows are in the fold.
     from: ChangesFrom,
 }
 
-/// How many rows of the table of orders were read: none, those below a key, or all.
+/// The rows of the table of orders that were read: none, those below a key, or all.
 #[derive(Debug)]
-enum Read {
+enum RowsRead {
     Nothing,
     Below(PrimaryKey),
     All,
@@ -117,24 +117,24 @@ impl Rolling {
     pub(super) fn step(&mut self, rows_max: usize) -> Result<Step, VerifyError> {
         let (step, next) = match std::mem::replace(&mut self.at, At::Begin) {
             At::Begin => self.slice(None, rows_max)?,
-            At::Orders(orders) => self.slice(Some(orders), rows_max)?,
+            At::Orders(pass) => self.slice(Some(pass), rows_max)?,
             At::Compare(recount, begun) => compare(recount, begun, rows_max)?,
         };
         self.at = next;
         Ok(step)
     }
 
-    fn slice(&self, orders: Option<Box<Orders>>, rows_max: usize) -> Result<(Step, At), VerifyError> {
+    fn slice(&self, pass: Option<Box<OrderPass>>, rows_max: usize) -> Result<(Step, At), VerifyError> {
         let view = self.store.view()?;
         let Some((table, recorded)) = basis(&view)? else {
             return Ok((Step::Wait(view.last_commit()), At::Begin));
         };
-        let same = orders.filter(|orders| orders.table == table && orders.layout == recorded.layout);
-        let mut orders =
-            same.unwrap_or_else(|| Box::new(Orders::none(&view, table, recorded.layout.clone())));
-        match orders.slice(view, rows_max) {
-            Ok(Some(view)) => orders.conclude(view, recorded),
-            Ok(None) => Ok((Step::More, At::Orders(orders))),
+        let same = pass.filter(|pass| pass.table == table && pass.layout == recorded.layout);
+        let mut pass =
+            same.unwrap_or_else(|| Box::new(OrderPass::none(&view, table, recorded.layout.clone())));
+        match pass.slice(view, rows_max) {
+            Ok(Some(view)) => pass.conclude(view, recorded),
+            Ok(None) => Ok((Step::More, At::Orders(pass))),
             // Without these changes, what became of the rows that were read is unknown.
             Err(VerifyError::ChangesGone(_)) => Ok((Step::More, At::Begin)),
             Err(error) => Err(error),
@@ -142,19 +142,19 @@ impl Rolling {
     }
 }
 
-impl Orders {
+impl OrderPass {
     /// Creates a pass without orders. What was committed before the view is in the rows that will
     /// be read.
-    fn none(view: &View, table: Option<TableId>, layout: Layout) -> Orders {
-        let read = if table.is_some() { Read::Nothing } else { Read::All };
+    fn none(view: &View, table: Option<TableId>, layout: Layout) -> OrderPass {
+        let read = if table.is_some() { RowsRead::Nothing } else { RowsRead::All };
         let from = after(view);
-        Orders { begun: Instant::now(), table, fold: Fold::new(layout.width), layout, read, from }
+        OrderPass { begun: Instant::now(), table, fold: Fold::new(layout.width), layout, read, from }
     }
 
     /// Folds in the changes of the rows that were read, then more rows, at most `rows_max` of each.
     /// Returns the view if the fold holds all orders as of it.
     fn slice(&mut self, mut view: View, rows_max: usize) -> Result<Option<View>, VerifyError> {
-        let Orders { fold, read, from, .. } = self;
+        let OrderPass { fold, read, from, .. } = self;
         let next = Source::changes(&mut view, *from, rows_max, &mut |change| {
             if read.has(change.key) {
                 fold.update_row(change.key, change.before, -1);
@@ -166,15 +166,15 @@ impl Orders {
             return Ok(None);
         }
         *from = after(&view);
-        let start = match std::mem::replace(read, Read::All) {
-            Read::All => return Ok(Some(view)),
-            Read::Nothing => None,
-            Read::Below(key) => Some(key),
+        let start = match std::mem::replace(read, RowsRead::All) {
+            RowsRead::All => return Ok(Some(view)),
+            RowsRead::Nothing => None,
+            RowsRead::Below(key) => Some(key),
         };
         let next = view.rows(ORDER_SOURCE, start, rows_max, &mut |key, cells| fold.update(key, cells, 1))?;
         Ok(match next {
             Some(next) => {
-                *read = Read::Below(next);
+                *read = RowsRead::Below(next);
                 None
             }
             None => Some(view),
@@ -187,18 +187,18 @@ impl Orders {
         if self.table.is_some() && !is_near(&view, recorded.upper)? {
             return Ok((Step::Wait(view.last_commit()), At::Orders(self)));
         }
-        let Orders { begun, fold, .. } = *self;
+        let OrderPass { begun, fold, .. } = *self;
         Ok((Step::Held, At::Compare(Box::new(Recount::of_orders(view, recorded, fold)), begun)))
     }
 }
 
-impl Read {
+impl RowsRead {
     /// Returns whether the row with this key was read.
     fn has(&self, key: &[KeyRef<'_>]) -> bool {
         match self {
-            Read::Nothing => false,
-            Read::Below(next) => key.iter().copied().lt(next.iter().map(KeyValue::borrow)),
-            Read::All => true,
+            RowsRead::Nothing => false,
+            RowsRead::Below(next) => key.iter().copied().lt(next.iter().map(KeyValue::borrow)),
+            RowsRead::All => true,
         }
     }
 }
