@@ -6,7 +6,7 @@
 //!  rows of each view's table and of OrderRejects ─────────────────────────────────────┘
 //! ```
 //!
-//! All rows are read from one [`Source`], which shows one state of all tables: a [`View`] of a
+//! All rows are read from one [`RecountSource`], which shows one state of all tables: a [`View`] of a
 //! store in this process, or a [`Remote`] of a store in another one. A [`Recount`] reads a bounded
 //! number of rows at a time, so that its caller can pause in between. It keeps an entry for each
 //! user, window and reject, as the results do, and no orders.
@@ -35,7 +35,7 @@ pub use always::{AlwaysOn, AlwaysOnConfig, Verification};
 pub use error::VerifyError;
 pub use recount::{DIFFERENCES_MAX, Difference, Recount, Verified};
 pub use remote::Remote;
-pub use source::{EmitRow, Source};
+pub use source::{EmitRow, RecountSource};
 pub use store::changes::ChangesFrom;
 
 use dataflows::WindowWidth;

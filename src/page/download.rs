@@ -18,7 +18,7 @@ use super::refusal::Refusal;
 use super::rows::{Field, Rows};
 use super::{Page, windows};
 use live::feed::{FeedWatch, epoch_of};
-use live::verify::{Source, VerifyError};
+use live::verify::{RecountSource, VerifyError};
 use order_tables::{ORDER_KEY, ORDER_REJECTS, not_a_result, totals_of};
 use store::value::{CellRef, KeyRef, KeyValue, PrimaryKey, ValueRef};
 use store::view::View;

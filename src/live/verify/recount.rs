@@ -8,7 +8,7 @@ use dataflows::{Totals, ViewId};
 
 use super::fold::{Expected, Fold};
 use super::source::key_names;
-use super::{ChangesFrom, Source, VerifyError};
+use super::{ChangesFrom, RecountSource, VerifyError};
 use crate::job::Recorded;
 use order_tables::row_text::{named_key_text, printable, value_text};
 use order_tables::{ORDER_SOURCE, RESULT_TABLES, ResultRow};
@@ -125,7 +125,7 @@ enum Stage {
     Failed(VerifyError),
 }
 
-impl<S: Source> Recount<S> {
+impl<S: RecountSource> Recount<S> {
     /// Begins at the first order. `recorded` says as of when the results in the source are.
     pub fn new(source: S, recorded: Recorded) -> Recount<S> {
         let fold = Fold::new(recorded.layout.width);

@@ -4,7 +4,7 @@ use dataflows::WindowWidth;
 use tokio::runtime::Handle;
 
 use super::source::{borrowed, range};
-use super::{ChangesFrom, EmitRow, Recount, Source, VerifyError};
+use super::{ChangesFrom, EmitRow, Recount, RecountSource, VerifyError};
 use crate::job::Recorded;
 use orders::{Layout, Zone};
 use store::changes::ChangeRef;
@@ -74,7 +74,7 @@ fn recorded(snapshot: &Snapshot) -> Option<Recorded> {
     Some(Recorded { upper: snapshot.upper, layout: Layout { zone, width } })
 }
 
-impl Source for Remote {
+impl RecountSource for Remote {
     fn rows(
         &mut self,
         table: &'static str,

@@ -28,7 +28,7 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use super::fold::Fold;
-use super::source::Source;
+use super::source::RecountSource;
 use super::{ChangesFrom, Recount, Verified, VerifyError, recorded};
 use crate::job::Recorded;
 use order_tables::ORDER_SOURCE;
@@ -155,7 +155,7 @@ impl OrderPass {
     /// Returns the view if the fold holds all orders as of it.
     fn slice(&mut self, mut view: View, rows_max: usize) -> Result<Option<View>, VerifyError> {
         let OrderPass { fold, read, from, .. } = self;
-        let next = Source::changes(&mut view, *from, rows_max, &mut |change| {
+        let next = RecountSource::changes(&mut view, *from, rows_max, &mut |change| {
             if read.has(change.key) {
                 fold.update_row(change.key, change.before, -1);
                 fold.update_row(change.key, change.after, 1);

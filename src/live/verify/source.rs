@@ -14,7 +14,7 @@ use store::view::View;
 pub type EmitRow<'a> = &'a mut dyn FnMut(&[KeyRef<'_>], &[CellRef<'_>]);
 
 /// One state of all tables, which does not change while it is read.
-pub trait Source {
+pub trait RecountSource {
     /// Gives at most `rows_max` rows (at least 1) of a table to `emit`, in the order of their keys,
     /// from `start` on. Returns the key to go on from; `None` after the last row. A page may have
     /// no rows and still not be the last. A table that does not exist has no rows.
@@ -43,7 +43,7 @@ pub trait Source {
     ) -> Result<Option<ChangesFrom>, VerifyError>;
 }
 
-impl Source for View {
+impl RecountSource for View {
     fn rows(
         &mut self,
         table: &'static str,
