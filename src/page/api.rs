@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use tokio::task::spawn_blocking;
 
 use super::answer::{Body, JSON, answer, csv, refusal, whole};
-use super::download::Table;
+use super::download::Download;
 use super::fields::{columns_of, totals_fields};
 use super::query::Query;
 use super::refusal::Refusal;
@@ -37,15 +37,15 @@ impl Page {
         }
         if is_csv
             && query.is_none_or(str::is_empty)
-            && let Some(table) = Table::of(name)
+            && let Some(download) = Download::of(name)
         {
-            return self.download(table, hang_up);
+            return self.download(download, hang_up);
         }
-        let rows = match (name, Table::of(name)) {
+        let rows = match (name, Download::of(name)) {
             ("late", _) => self.late(query),
-            (_, Some(Table::View(USERS))) => self.users(query).await,
-            (_, Some(Table::View(WINDOWS))) => self.windows(query).await,
-            (_, Some(table)) => self.first(table, query).await,
+            (_, Some(Download::View(USERS))) => self.users(query).await,
+            (_, Some(Download::View(WINDOWS))) => self.windows(query).await,
+            (_, Some(download)) => self.first(download, query).await,
             (name, None) if name == TOTAL.name => self.total(query),
             _ => return refusal(StatusCode::NOT_FOUND, "there is nothing at this address"),
         };
@@ -71,7 +71,7 @@ impl Page {
                     .into());
             }
             let (limit, prefix) = (query.rows("limit", 50, SHOWN_MAX)?, prefix.to_owned());
-            return self.read(move |feed| Table::View(USERS).starting_with(feed, &prefix, limit)).await;
+            return self.read(move |feed| Download::View(USERS).starting_with(feed, &prefix, limit)).await;
         }
         if query.text("limit").is_some() {
             return Err("limit goes with q; the number of leaders is top".to_owned().into());
@@ -94,9 +94,9 @@ impl Page {
     }
 
     /// Reads the first rows of a table, in the order of their keys.
-    async fn first(&self, table: Table, query: Option<&str>) -> Result<Rows, Refusal> {
+    async fn first(&self, download: Download, query: Option<&str>) -> Result<Rows, Refusal> {
         let limit = Query::read(query, &["limit"])?.rows("limit", 100, SHOWN_MAX)?;
-        self.read(move |feed| table.starting_with(feed, "", limit)).await
+        self.read(move |feed| download.starting_with(feed, "", limit)).await
     }
 
     fn late(&self, query: Option<&str>) -> Result<Rows, Refusal> {

@@ -31,50 +31,50 @@ const REJECTS: &str = "rejects";
 
 /// A table that can be downloaded.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Table {
+pub(super) enum Download {
     /// The result table of a view with groups.
     View(ViewId),
     /// The table of the orders that are set aside.
     Rejects,
 }
 
-impl Table {
-    /// Returns the table with this name in addresses; `None` if there is none.
-    pub(super) fn of(name: &str) -> Option<Table> {
+impl Download {
+    /// Returns the download with this name in addresses; `None` if there is none.
+    pub(super) fn of(name: &str) -> Option<Download> {
         match name {
-            REJECTS => Some(Table::Rejects),
-            name => ViewId::all().find(|view| view.name == name && !view.key.is_empty()).map(Table::View),
+            REJECTS => Some(Download::Rejects),
+            name => ViewId::all().find(|view| view.name == name && !view.key.is_empty()).map(Download::View),
         }
     }
 
     fn name(self) -> &'static str {
         match self {
-            Table::View(view) => view.name,
-            Table::Rejects => REJECTS,
+            Download::View(view) => view.name,
+            Download::Rejects => REJECTS,
         }
     }
 
     fn table(self) -> &'static str {
         match self {
-            Table::View(view) => view.table,
-            Table::Rejects => ORDER_REJECTS,
+            Download::View(view) => view.table,
+            Download::Rejects => ORDER_REJECTS,
         }
     }
 
     /// Returns the names of the columns.
     pub(super) fn columns(self) -> Vec<&'static str> {
         match self {
-            Table::View(WINDOWS) => windows::COLUMNS.to_vec(),
-            Table::View(view) => columns_of(view),
-            Table::Rejects => ORDER_KEY.into_iter().chain(["reason", "commit"]).collect(),
+            Download::View(WINDOWS) => windows::COLUMNS.to_vec(),
+            Download::View(view) => columns_of(view),
+            Download::Rejects => ORDER_KEY.into_iter().chain(["reason", "commit"]).collect(),
         }
     }
 
     /// Returns the number of columns of the key.
     fn key_columns(self) -> usize {
         match self {
-            Table::View(view) => view.key.len(),
-            Table::Rejects => ORDER_KEY.len(),
+            Download::View(view) => view.key.len(),
+            Download::Rejects => ORDER_KEY.len(),
         }
     }
 
@@ -132,9 +132,9 @@ impl Table {
 
     fn fields(self, feed: &FeedWatch, key: &[KeyRef<'_>], cells: &[CellRef<'_>]) -> Option<Vec<Field>> {
         match self {
-            Table::View(WINDOWS) => windows::window_fields(feed, key, cells).map(|(_, fields)| fields),
-            Table::View(view) => view_fields(view, key, cells),
-            Table::Rejects => reject_fields(key, cells),
+            Download::View(WINDOWS) => windows::window_fields(feed, key, cells).map(|(_, fields)| fields),
+            Download::View(view) => view_fields(view, key, cells),
+            Download::Rejects => reject_fields(key, cells),
         }
     }
 }
@@ -173,8 +173,8 @@ fn reject_fields(key: &[KeyRef<'_>], cells: &[CellRef<'_>]) -> Option<Vec<Field>
 }
 
 impl Page {
-    /// Returns all rows of a table as CSV, as of one epoch.
-    pub(super) fn download(&self, table: Table, hang_up: Arc<Notify>) -> Response<Body> {
+    /// Returns all rows of a download as CSV, as of one epoch.
+    pub(super) fn download(&self, download: Download, hang_up: Arc<Notify>) -> Response<Body> {
         let Ok(place) = self.downloads.clone().try_acquire_owned() else {
             return refusal(StatusCode::SERVICE_UNAVAILABLE, "too many downloads at a time: try again later");
         };
@@ -185,32 +185,32 @@ impl Page {
         let runtime = Handle::current();
         spawn_blocking(move || {
             if let Err(Refusal::Store(sentence) | Refusal::Asked(sentence)) =
-                give_all(table, &feed, &parts, &runtime, deadline)
+                give_all(download, &feed, &parts, &runtime, deadline)
             {
-                tracing::error!("a download of {} was cut off: {sentence}", table.name());
+                tracing::error!("a download of {} was cut off: {sentence}", download.name());
                 parts.cut();
             }
             drop(place);
         });
-        csv(table.name(), body)
+        csv(download.name(), body)
     }
 }
 
-/// Gives all rows of a table to the reader. Ends early without an error if the reader is gone, and
+/// Gives all rows of a download to the reader. Ends early without an error if the reader is gone, and
 /// with an error after `deadline`.
 fn give_all(
-    table: Table,
+    download: Download,
     feed: &FeedWatch,
     parts: &Parts,
     runtime: &Handle,
     deadline: Instant,
 ) -> Result<(), Refusal> {
     let mut view = feed.store().view()?;
-    let mut part = Rows { columns: table.columns(), epoch: epoch_of(&view)?, rows: Vec::new() };
+    let mut part = Rows { columns: download.columns(), epoch: epoch_of(&view)?, rows: Vec::new() };
     let mut bytes = part.csv_head();
     let mut start = None;
     loop {
-        let (rows, next) = table.page(feed, &mut view, start, PART_ROWS_MAX)?;
+        let (rows, next) = download.page(feed, &mut view, start, PART_ROWS_MAX)?;
         part.rows = rows;
         bytes.extend_from_slice(&part.csv());
         if !runtime.block_on(parts.give(Bytes::from(std::mem::take(&mut bytes)))) {
