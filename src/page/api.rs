@@ -13,7 +13,7 @@ use super::download::Download;
 use super::fields::{columns_of, totals_fields};
 use super::query::Query;
 use super::refusal::Refusal;
-use super::rows::{Field, Rows};
+use super::rows::{Rows, ShownField};
 use super::{Page, windows};
 use live::feed::{FeedWatch, Rank, SHOWN_MAX};
 use live::job::LateChange;
@@ -124,11 +124,11 @@ impl Page {
 }
 
 /// Returns the fields of a user's row.
-fn user_fields(user: &str, totals: &Totals) -> Vec<Field> {
-    [Field::Text(user.to_owned())].into_iter().chain(totals_fields(totals)).collect()
+fn user_fields(user: &str, totals: &Totals) -> Vec<ShownField> {
+    [ShownField::Text(user.to_owned())].into_iter().chain(totals_fields(totals)).collect()
 }
 
-fn late_fields(feed: &FeedWatch, change: LateChange) -> Vec<Field> {
+fn late_fields(feed: &FeedWatch, change: LateChange) -> Vec<ShownField> {
     let LateChange { user, order, before, after, window_ms, commit } = change;
     let kind = match (&before, &after) {
         (None, _) => "placed",
@@ -136,16 +136,16 @@ fn late_fields(feed: &FeedWatch, change: LateChange) -> Vec<Field> {
         (Some(_), None) => "cancelled",
     };
     let price = |placed: Option<live::job::Placed>| {
-        placed.map_or(Field::Nothing, |(price, _)| Field::Plain(price.to_string()))
+        placed.map_or(ShownField::Nothing, |(price, _)| ShownField::Plain(price.to_string()))
     };
     vec![
-        Field::Text(user),
-        Field::Text(order),
-        Field::Plain(kind.to_owned()),
+        ShownField::Text(user),
+        ShownField::Text(order),
+        ShownField::Plain(kind.to_owned()),
         price(after),
         price(before),
-        after.or(before).map_or(Field::Nothing, |(_, at_ms)| Field::Integer(at_ms)),
-        Field::Plain(feed.layout().begin(window_ms)),
-        Field::count(commit),
+        after.or(before).map_or(ShownField::Nothing, |(_, at_ms)| ShownField::Integer(at_ms)),
+        ShownField::Plain(feed.layout().begin(window_ms)),
+        ShownField::count(commit),
     ]
 }

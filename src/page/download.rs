@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::answer::{Body, Parts, csv, refusal};
 use super::fields::{columns_of, totals_fields};
 use super::refusal::Refusal;
-use super::rows::{Field, Rows};
+use super::rows::{Rows, ShownField};
 use super::{Page, windows};
 use live::feed::{FeedWatch, epoch_of};
 use live::verify::{RecountSource, VerifyError};
@@ -96,8 +96,7 @@ impl Download {
         let start: PrimaryKey =
             [prefix].into_iter().chain(others).map(|part| KeyValue::String(part.to_owned())).collect();
         let (rows, _) = self.page(feed, &mut view, Some(start), limit)?;
-        let begins =
-            |row: &Vec<Field>| matches!(row.first(), Some(Field::Text(text)) if text.starts_with(prefix));
+        let begins = |row: &Vec<ShownField>| matches!(row.first(), Some(ShownField::Text(text)) if text.starts_with(prefix));
         all.rows = rows.into_iter().take_while(begins).collect();
         Ok(all)
     }
@@ -110,7 +109,7 @@ impl Download {
         view: &mut View,
         start: Option<PrimaryKey>,
         rows_max: usize,
-    ) -> Result<(Vec<Vec<Field>>, Option<PrimaryKey>), Refusal> {
+    ) -> Result<(Vec<Vec<ShownField>>, Option<PrimaryKey>), Refusal> {
         let (mut rows, mut wrong, mut next) = (Vec::new(), None, start);
         loop {
             let left = rows_max - rows.len();
@@ -130,7 +129,7 @@ impl Download {
         }
     }
 
-    fn fields(self, feed: &FeedWatch, key: &[KeyRef<'_>], cells: &[CellRef<'_>]) -> Option<Vec<Field>> {
+    fn fields(self, feed: &FeedWatch, key: &[KeyRef<'_>], cells: &[CellRef<'_>]) -> Option<Vec<ShownField>> {
         match self {
             Download::View(WINDOWS) => windows::window_fields(feed, key, cells).map(|(_, fields)| fields),
             Download::View(view) => view_fields(view, key, cells),
@@ -144,24 +143,24 @@ fn refused(error: VerifyError) -> Refusal {
 }
 
 /// Returns the fields of a row of a view: the columns of its key, then the totals.
-fn view_fields(view: ViewId, key: &[KeyRef<'_>], cells: &[CellRef<'_>]) -> Option<Vec<Field>> {
+fn view_fields(view: ViewId, key: &[KeyRef<'_>], cells: &[CellRef<'_>]) -> Option<Vec<ShownField>> {
     let totals = totals_of(view, key, cells)?;
     let field = |(part, print): (&KeyRef<'_>, Print)| match (part, print) {
-        (KeyRef::String(text), Print::Text) => Some(Field::Text((*text).to_owned())),
-        (KeyRef::String(text), _) => Some(Field::Plain((*text).to_owned())),
-        (KeyRef::Integer(number), _) => Some(Field::Integer(*number)),
+        (KeyRef::String(text), Print::Text) => Some(ShownField::Text((*text).to_owned())),
+        (KeyRef::String(text), _) => Some(ShownField::Plain((*text).to_owned())),
+        (KeyRef::Integer(number), _) => Some(ShownField::Integer(*number)),
         (KeyRef::Binary(_), _) => None,
     };
     let key = key.iter().zip(view.key.iter().map(|column| column.print)).map(field);
     key.chain(totals_fields(&totals).map(Some)).collect()
 }
 
-fn reject_fields(key: &[KeyRef<'_>], cells: &[CellRef<'_>]) -> Option<Vec<Field>> {
+fn reject_fields(key: &[KeyRef<'_>], cells: &[CellRef<'_>]) -> Option<Vec<ShownField>> {
     // Orders that are set aside may have keys of any type.
     let text = |part: &KeyRef<'_>| match part {
-        KeyRef::String(text) => Field::Text((*text).to_owned()),
-        KeyRef::Integer(number) => Field::Integer(*number),
-        KeyRef::Binary(bytes) => Field::Text(String::from_utf8_lossy(bytes).into_owned()),
+        KeyRef::String(text) => ShownField::Text((*text).to_owned()),
+        KeyRef::Integer(number) => ShownField::Integer(*number),
+        KeyRef::Binary(bytes) => ShownField::Text(String::from_utf8_lossy(bytes).into_owned()),
     };
     let cell = |name: &str| cells.iter().find(|cell| cell.name == name).map(|cell| cell.value);
     let (Some(ValueRef::String(reason)), Some(ValueRef::Integer(commit))) = (cell("reason"), cell("commit"))
@@ -169,7 +168,7 @@ fn reject_fields(key: &[KeyRef<'_>], cells: &[CellRef<'_>]) -> Option<Vec<Field>
         return None;
     };
     let [user, order] = key else { return None };
-    Some(vec![text(user), text(order), Field::Text(reason.to_owned()), Field::Integer(commit)])
+    Some(vec![text(user), text(order), ShownField::Text(reason.to_owned()), ShownField::Integer(commit)])
 }
 
 impl Page {

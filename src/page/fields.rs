@@ -2,7 +2,7 @@
 
 use dataflows::{Aggregate, Totals, ViewId};
 
-use super::rows::Field;
+use super::rows::ShownField;
 
 /// Returns the names of the columns of a view's rows: those of its key, then those of
 /// [`totals_fields`].
@@ -16,7 +16,7 @@ pub(super) fn columns_of(view: ViewId) -> Vec<&'static str> {
 }
 
 /// Returns the count, the nearest double and the exact decimal.
-pub(super) fn totals_fields(totals: &Totals) -> [Field; 3] {
+pub(super) fn totals_fields(totals: &Totals) -> [ShownField; 3] {
     let Totals { orders, amount } = totals;
-    [Field::Integer(*orders), Field::Double(amount.to_f64()), Field::Plain(amount.to_string())]
+    [ShownField::Integer(*orders), ShownField::Double(amount.to_f64()), ShownField::Plain(amount.to_string())]
 }

@@ -6,7 +6,7 @@ use orders::text::push_csv_field;
 
 /// The value of one column in a row.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Field {
+pub(super) enum ShownField {
     /// A whole number.
     Integer(i64),
     /// A double.
@@ -26,22 +26,22 @@ pub(super) struct Rows {
     /// The commit that the rows are as of.
     pub(super) epoch: u64,
     /// The rows. Each has one field for each column.
-    pub(super) rows: Vec<Vec<Field>>,
+    pub(super) rows: Vec<Vec<ShownField>>,
 }
 
-impl Field {
+impl ShownField {
     /// Returns a field for a number that is never negative.
-    pub(super) fn count(number: u64) -> Field {
-        Field::Integer(i64::try_from(number).unwrap_or(i64::MAX))
+    pub(super) fn count(number: u64) -> ShownField {
+        ShownField::Integer(i64::try_from(number).unwrap_or(i64::MAX))
     }
 
     fn push_csv(&self, out: &mut Vec<u8>) {
         match self {
-            Field::Integer(number) => out.extend_from_slice(number.to_string().as_bytes()),
-            Field::Double(number) => out.extend_from_slice(number.to_string().as_bytes()),
-            Field::Plain(text) => push_csv_field(out, text.as_bytes()),
-            Field::Text(text) => push_foreign(out, text),
-            Field::Nothing => {}
+            ShownField::Integer(number) => out.extend_from_slice(number.to_string().as_bytes()),
+            ShownField::Double(number) => out.extend_from_slice(number.to_string().as_bytes()),
+            ShownField::Plain(text) => push_csv_field(out, text.as_bytes()),
+            ShownField::Text(text) => push_foreign(out, text),
+            ShownField::Nothing => {}
         }
     }
 }
@@ -55,18 +55,18 @@ fn push_foreign(out: &mut Vec<u8>, text: &str) {
     }
 }
 
-impl Serialize for Field {
+impl Serialize for ShownField {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         match self {
-            Field::Integer(number) => to.serialize_i64(*number),
-            Field::Double(number) => to.serialize_f64(*number),
-            Field::Plain(text) | Field::Text(text) => to.serialize_str(text),
-            Field::Nothing => to.serialize_none(),
+            ShownField::Integer(number) => to.serialize_i64(*number),
+            ShownField::Double(number) => to.serialize_f64(*number),
+            ShownField::Plain(text) | ShownField::Text(text) => to.serialize_str(text),
+            ShownField::Nothing => to.serialize_none(),
         }
     }
 }
 
-struct Row<'a>(&'a Rows, &'a [Field]);
+struct Row<'a>(&'a Rows, &'a [ShownField]);
 
 impl Serialize for Row<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
@@ -128,14 +128,14 @@ impl Rows {
 mod tests {
     use super::*;
 
-    fn rows(fields: Vec<Field>) -> Rows {
+    fn rows(fields: Vec<ShownField>) -> Rows {
         Rows { columns: vec!["UserId", "count", "totalPrice"], epoch: 7, rows: vec![fields] }
     }
 
     #[test]
     fn json_is_an_array_of_flat_objects() {
-        let user = Field::Text("<img src=x onerror=\"alert(1)\">".to_owned());
-        let rows = rows(vec![user, Field::Integer(-3), Field::Double(0.5)]);
+        let user = ShownField::Text("<img src=x onerror=\"alert(1)\">".to_owned());
+        let rows = rows(vec![user, ShownField::Integer(-3), ShownField::Double(0.5)]);
         assert_eq!(
             String::from_utf8(rows.json()).unwrap(),
             "[{\"epoch\":7,\"UserId\":\"<img src=x onerror=\\\"alert(1)\\\">\",\"count\":-3,\"totalPrice\":0.5}]\n"
@@ -157,13 +157,13 @@ mod tests {
             ("a,b", "\"a,b\""),
         ] {
             let rows = rows(vec![
-                Field::Text(user.to_owned()),
-                Field::Integer(-3),
-                Field::Plain("-1.50".to_owned()),
+                ShownField::Text(user.to_owned()),
+                ShownField::Integer(-3),
+                ShownField::Plain("-1.50".to_owned()),
             ]);
             assert_eq!(String::from_utf8(rows.csv()).unwrap(), format!("7,{expected},-3,-1.50\n"));
         }
-        let nothing = rows(vec![Field::Nothing, Field::count(u64::MAX), Field::Double(1e300)]);
+        let nothing = rows(vec![ShownField::Nothing, ShownField::count(u64::MAX), ShownField::Double(1e300)]);
         assert_eq!(nothing.csv_head(), b"epoch,UserId,count,totalPrice\n");
         assert!(nothing.csv().starts_with(b"7,,9223372036854775807,1"));
     }

@@ -3,7 +3,7 @@
 use dataflows::views::WINDOWS;
 
 use super::fields::totals_fields;
-use super::rows::{Field, Rows};
+use super::rows::{Rows, ShownField};
 use live::feed::{FeedWatch, epoch_of};
 use order_tables::{ResultError, not_a_result, totals_of};
 use orders::Layout;
@@ -78,14 +78,17 @@ pub(super) fn window_fields(
     feed: &FeedWatch,
     key: &[KeyRef<'_>],
     cells: &[CellRef<'_>],
-) -> Option<(i64, Vec<Field>)> {
+) -> Option<(i64, Vec<ShownField>)> {
     let totals = totals_of(WINDOWS, key, cells)?;
     let Some(KeyRef::String(begin)) = key.first() else { return None };
     let layout = feed.layout();
     let start_ms = layout.start_ms(begin)?;
-    let head =
-        [Field::Plain((*begin).to_owned()), Field::Plain(layout.end(start_ms)), Field::Integer(start_ms)];
-    let late = Field::count(feed.late_in(start_ms));
+    let head = [
+        ShownField::Plain((*begin).to_owned()),
+        ShownField::Plain(layout.end(start_ms)),
+        ShownField::Integer(start_ms),
+    ];
+    let late = ShownField::count(feed.late_in(start_ms));
     Some((start_ms, head.into_iter().chain(totals_fields(&totals)).chain([late]).collect()))
 }
 
