@@ -38,7 +38,7 @@ const ABSENT: &str = "-";
 
 /// A change to make.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Change {
+pub(super) struct OrderChange {
     /// The change in words.
     what: String,
     /// The order after the change.
@@ -76,7 +76,7 @@ struct ChangedRow {
 /// of another order, except the last one, which cancels the order before it.
 ///
 /// Cost: one pass over the orders.
-pub(super) fn of(spec: &Spec) -> Vec<Change> {
+pub(super) fn of(spec: &Spec) -> Vec<OrderChange> {
     let mut orders = Orders::new(spec.clone());
     // These are the last orders of each of the first three quarters.
     let quarter = usize::try_from(spec.orders / 4).unwrap_or(usize::MAX);
@@ -112,7 +112,7 @@ pub(super) fn of(spec: &Spec) -> Vec<Change> {
     changes
 }
 
-fn change(order: GeneratedOrder, what: impl FnOnce(&str) -> String) -> Change {
+fn change(order: GeneratedOrder, what: impl FnOnce(&str) -> String) -> OrderChange {
     let spelled = |push: &dyn Fn(&mut Vec<u8>)| {
         let mut id = Vec::new();
         push(&mut id);
@@ -120,7 +120,7 @@ fn change(order: GeneratedOrder, what: impl FnOnce(&str) -> String) -> Change {
     };
     let (id, user) =
         (spelled(&|id| push_order_id(order.order, id)), spelled(&|id| push_user_id(order.user, id)));
-    Change { what: what(&format!("order {id} of {user}")), order }
+    OrderChange { what: what(&format!("order {id} of {user}")), order }
 }
 
 fn price_and_time(order: &GeneratedOrder) -> String {
@@ -144,7 +144,7 @@ pub(super) async fn make(
     store: &Store,
     committed: &mut Receiver<Arc<Committed>>,
     layout: &Layout,
-    change: Change,
+    change: OrderChange,
 ) -> Result<Changed, Failure> {
     let before = store.view().map_err(environment)?;
     let (answer, answered) = oneshot::channel();
