@@ -16,7 +16,7 @@ use store::view::View;
 
 /// What the recount found. The names of its fields are the names in JSON.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub(super) struct Recount {
+pub(super) struct DemoRecount {
     /// The number of orders that were counted.
     pub(super) orders: i64,
     /// The number of users with orders.
@@ -34,7 +34,7 @@ pub(super) struct Recount {
 ///
 /// # Errors
 /// Returns [`VerifyError`] if the tables cannot be read.
-pub(super) fn recount(view: View, layout: &Layout) -> Result<Recount, VerifyError> {
+pub(super) fn recount(view: View, layout: &Layout) -> Result<DemoRecount, VerifyError> {
     let started = Instant::now();
     let mut rows = PlainRows::new(layout.width);
     view.each_row(ORDER_SOURCE, None, &mut |key, cells| {
@@ -50,7 +50,7 @@ pub(super) fn recount(view: View, layout: &Layout) -> Result<Recount, VerifyErro
     let Some(verified) = found else { return Err(VerifyError::NoResults) };
     let (users, windows) = (verified.rows(USERS), verified.rows(WINDOWS));
     let Verified { total, differing, .. } = verified;
-    Ok(Recount { orders: total.orders, users, windows, seconds, differing })
+    Ok(DemoRecount { orders: total.orders, users, windows, seconds, differing })
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::changes::Changed;
-use super::recount::Recount;
+use super::recount::DemoRecount;
 use crate::commands::Failure;
 use files::generate::Spec;
 use terminal::Thousands;
@@ -29,14 +29,14 @@ pub(super) struct Report {
     /// The changes, in the order in which they were made.
     pub(super) changes: Vec<Changed>,
     /// The recount of all orders, after all changes.
-    pub(super) recount: Recount,
+    pub(super) recount: DemoRecount,
 }
 
 impl Report {
     /// Creates a report without changes.
     pub(super) fn new(spec: &Spec, workers: usize, loaded: Loaded) -> Report {
         let Spec { orders, users, seed, .. } = *spec;
-        Report { orders, users, seed, workers, loaded, changes: Vec::new(), recount: Recount::default() }
+        Report { orders, users, seed, workers, loaded, changes: Vec::new(), recount: DemoRecount::default() }
     }
 
     /// Returns the text that is printed before the changes.
@@ -53,7 +53,7 @@ impl Report {
 
     /// Returns the text that is printed after the changes.
     pub(super) fn end(&self) -> String {
-        let Recount { orders, users, windows, seconds, differing } = self.recount;
+        let DemoRecount { orders, users, windows, seconds, differing } = self.recount;
         let [orders, users, windows] = [orders.unsigned_abs(), users, windows].map(Thousands);
         let equal = match differing {
             0 => "the results hold the same, row by row".to_owned(),
