@@ -144,7 +144,8 @@ impl<R: Packed<W>, const W: usize> Parcel<R, W> {
             return Err("its length is not a whole number of words");
         }
         buffer.copy_from_slice(bytes);
-        // SAFETY: `Words` may hold any bits, `buffer` is aligned for it, and `decode` checks the length.
+        // SAFETY: `Words` may hold any bits, `buffer` is aligned for it, and `decode` checks the
+        // length.
         let (header, mut rest) =
             unsafe { abomonation::decode::<Header>(buffer) }.ok_or("it has no header")?;
         let Words([magic, record_words, records, text_bytes]) = *header;

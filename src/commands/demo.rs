@@ -34,7 +34,8 @@ pub struct DemoArgs {
 /// The demos besides the live one.
 #[derive(Clone, Debug, Subcommand)]
 pub enum DemoCommand {
-    /// Change single ones of a million orders, and show which rows of the results change, and what it costs
+    /// Change single ones of a million orders, and show which rows of the results change, and what
+    /// it costs
     Recompute(RecomputeArgs),
 }
 

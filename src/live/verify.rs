@@ -6,10 +6,10 @@
 //!  rows of each view's table and of OrderRejects ─────────────────────────────────────┘
 //! ```
 //!
-//! All rows are read from one [`RecountSource`], which shows one state of all tables: a [`View`] of a
-//! store in this process, or a [`Remote`] of a store in another one. A [`Recount`] reads a bounded
-//! number of rows at a time, so that its caller can pause in between. It keeps an entry for each
-//! user, window and reject, as the results do, and no orders.
+//! All rows are read from one [`RecountSource`], which shows one state of all tables: a [`View`] of
+//! a store in this process, or a [`Remote`] of a store in another one. A [`Recount`] reads a
+//! bounded number of rows at a time, so that its caller can pause in between. It keeps an entry for
+//! each user, window and reject, as the results do, and no orders.
 //!
 //! Every byte of every result row is compared, except the versions of its cells. Of a reject, the
 //! key and the reason are compared. The rows of each view without a filter must add up to the

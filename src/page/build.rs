@@ -43,8 +43,8 @@ fn assets() -> Result<String, Box<dyn Error>> {
     Ok(format!("&[\n{}]\n", names.iter().map(asset).collect::<String>()))
 }
 
-/// Returns the path of the chart library. Cargo downloads its crate, which `Cargo.lock` names, if it is
-/// not there yet.
+/// Returns the path of the chart library. Cargo downloads its crate, which `Cargo.lock` names, if
+/// it is not there yet.
 fn charts() -> Result<PathBuf, Box<dyn Error>> {
     let output = Command::new(variable("CARGO")?)
         .args(["metadata", "--format-version", "1", "--locked", "--features", "charts", "--manifest-path"])

@@ -195,8 +195,8 @@ impl Page {
     }
 }
 
-/// Gives all rows of a download to the reader. Ends early without an error if the reader is gone, and
-/// with an error after `deadline`.
+/// Gives all rows of a download to the reader. Ends early without an error if the reader is gone,
+/// and with an error after `deadline`.
 fn give_all(
     download: Download,
     feed: &FeedWatch,

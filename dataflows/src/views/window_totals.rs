@@ -11,7 +11,8 @@ use crate::{Order, Window, WindowWidth};
 ///
 /// An order corrects its window whenever it arrives; no watermark ever closes a window.
 ///
-/// State: one entry per window with orders. Work per epoch: proportional to the windows that changed.
+/// State: one entry per window with orders. Work per epoch: proportional to the windows that
+/// changed.
 pub(super) const VIEW: View = View {
     name: "windows",
     table: "OrderStreamSink",

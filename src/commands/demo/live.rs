@@ -58,7 +58,8 @@ pub struct LiveArgs {
     /// Address to listen on, of this machine only; port 0 takes a free one
     #[arg(long, env = "ORDERFLOW_LISTEN", default_value = "127.0.0.1:0", value_name = "HOST:PORT")]
     pub listen: String,
-    /// Orders a second (200/s), minute (6000/m) or hour; by default as many as the shop has at this time of day
+    /// Orders a second (200/s), minute (6000/m) or hour; by default as many as the shop has at this
+    /// time of day
     #[arg(long, env = "ORDERFLOW_RATE", value_name = "N/s")]
     pub rate: Option<Rate>,
     /// Users who order; a few of them order most
@@ -70,7 +71,8 @@ pub struct LiveArgs {
     /// Worker threads of the live job
     #[arg(short = 'w', long, env = "ORDERFLOW_WORKERS", default_value_t = 1, value_name = "N")]
     pub workers: usize,
-    /// Width of the windows of event time, such as 30s, 5s or 5m; in a folder with results, what it was before
+    /// Width of the windows of event time, such as 30s, 5s or 5m; in a folder with results, what it
+    /// was before
     #[arg(long, env = "ORDERFLOW_WINDOW", default_value = "30s", value_name = "WIDTH", value_parser = parse_duration_ms)]
     pub window: u64,
     /// Time zone that windows are printed in; in a folder with results, what it was before

@@ -96,8 +96,8 @@ impl GenerateArgs {
     }
 
     /// Returns the orders that the flags describe, for the store. `now_ms` is the present time
-    /// (epoch ms). Unless the user gives a start, none of the orders lies after the time at which it
-    /// is written.
+    /// (epoch ms). Unless the user gives a start, none of the orders lies after the time at which
+    /// it is written.
     pub fn live_spec(&self, now_ms: i64) -> Spec {
         let orders = self.orders.unwrap_or(STORE_ORDERS);
         let takes_ms = self.rate.map(|rate| rate.time_of(orders).as_millis().try_into().unwrap_or(u64::MAX));
