@@ -1,18 +1,15 @@
 //! Gathers the changed rows of all views on one worker, an epoch at a time.
 
-use differential_dataflow::VecCollection;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::ProbeHandle;
-use timely::dataflow::Stream;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::{Capability, Concatenate, Operator, Probe};
 
-use crate::build::Rows;
-use crate::exchange::{Parcel, exchange};
-use crate::key::{Key, ROW_UPDATE_WORDS, RowUpdate};
-use crate::row::{RowKey, ViewId};
+use crate::engine::Rows;
+use crate::gather::Update;
+use crate::row::RowKey;
 use crate::totals_by::least;
-use crate::{Diff, Epoch, Totals};
+use crate::{Epoch, Totals};
 
 /// A row that an epoch changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,51 +62,9 @@ pub fn deliver(
     probe
 }
 
-/// A row that an epoch removes (−1) or adds (1).
-pub(crate) struct Update {
-    epoch: Epoch,
-    key: RowKey,
-    diff: Diff,
-    totals: Totals,
-}
-
 /// Returns the change that the updates of one row in one epoch amount to.
 fn change(updates: &[Update]) -> Change {
     let row = |diff| updates.iter().find(|update| update.diff == diff).map(|update| update.totals);
     debug_assert!(updates.len() <= 2, "a view takes a row back once and gives it once an epoch");
     Change { key: updates[0].key.clone(), before: row(-1), after: row(1) }
-}
-
-/// Sends a view's updates to the first worker.
-pub(crate) fn gather<'scope, K: Key>(
-    rows: VecCollection<'scope, Epoch, (K, Totals), Diff>,
-    view: ViewId,
-) -> Stream<'scope, Epoch, Vec<Update>> {
-    type Packed<K> = CapacityContainerBuilder<Parcel<RowUpdate<K>, ROW_UPDATE_WORDS>>;
-    rows.inner
-        .unary::<Packed<K>, _, _, _>(Pipeline, &format!("Pack: {}", view.name), |_, _| {
-            |input, output| {
-                input.for_each(|capability, rows| {
-                    let rows = rows.drain(..);
-                    let rows =
-                        rows.map(|((key, totals), epoch, diff)| RowUpdate { key, totals, epoch, diff });
-                    output.session(&capability).give_iterator(rows);
-                });
-            }
-        })
-        .unary::<CapacityContainerBuilder<Vec<Update>>, _, _, _>(
-            exchange(|_: &RowUpdate<K>| 0),
-            &format!("Gather: {}", view.name),
-            |_, _| {
-                move |input, output| {
-                    input.for_each(|capability, rows| {
-                        let updates = rows.records.drain(..).map(|row| {
-                            let RowUpdate { key, totals, epoch, diff } = row;
-                            Update { epoch, key: RowKey::new(view, key.into_parts()), diff, totals }
-                        });
-                        output.session(&capability).give_iterator(updates);
-                    });
-                }
-            },
-        )
 }

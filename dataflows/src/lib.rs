@@ -25,7 +25,9 @@
 mod amount;
 mod build;
 mod deliver;
+mod engine;
 pub mod exchange;
+mod gather;
 mod id;
 pub mod key;
 mod order;
@@ -45,8 +47,9 @@ use std::rc::Rc;
 use differential_dataflow::Collection;
 
 pub use amount::{Amount, AmountError, FRACTION_DIGITS_MAX, PRICE_MAX};
-pub use build::{Engine, KeptInputs, Rows, build, build_on_kept};
+pub use build::{build, build_on_kept};
 pub use deliver::{Change, deliver};
+pub use engine::{Engine, Filter, KeptInputs, Rows};
 pub use id::{INLINE_MAX, Id};
 pub use order::{Order, OrderKey, Position};
 pub use plain_rows::PlainRows;
@@ -55,7 +58,7 @@ pub use row::{Part, Parts, RowKey, ViewId};
 pub use totals::Totals;
 pub use totals_by::{KeptTotals, Partials, totals_by};
 pub use upsert::{OrderState, UPSERT_WORDS, Upsert, Upserts, upsert};
-pub use view::{Aggregate, COUNT_AND_SUM, Filter, KeyColumn, Print, View};
+pub use view::{Aggregate, COUNT_AND_SUM, KeyColumn, Print, View};
 pub use window::{WINDOW_MS_DEFAULT, Window, WindowWidth};
 
 /// The logical time of the graph: a commit number (store) or a batch number (files). It is totally

@@ -1,66 +1,18 @@
 //! Names rows where views with different keys come together.
 
 use std::fmt;
-use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::Id;
-use crate::views::{VIEWS, View};
 
-/// The number of a view in the list. It dereferences to the [`View`].
+/// The number of a view in the list. It dereferences to the [`View`](crate::View).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ViewId(u16);
+pub struct ViewId(pub(crate) u16);
 
 impl ViewId {
-    /// Returns the view with this name. Panics if there is none; for a constant, this is an error
-    /// of the compiler.
-    pub const fn named(name: &str) -> ViewId {
-        let mut at = 0;
-        while at < VIEWS.len() {
-            if is_same(VIEWS[at].name.as_bytes(), name.as_bytes()) {
-                return ViewId(at as u16);
-            }
-            at += 1;
-        }
-        panic!("no view has this name")
-    }
-
-    /// Returns all views, in the order of the list.
-    pub fn all() -> impl DoubleEndedIterator<Item = ViewId> + ExactSizeIterator {
-        (0..VIEWS.len()).map(|at| ViewId(at as u16))
-    }
-
     /// Returns the view's place in the list.
     pub fn index(self) -> usize {
         usize::from(self.0)
-    }
-}
-
-const fn is_same(one: &[u8], other: &[u8]) -> bool {
-    if one.len() != other.len() {
-        return false;
-    }
-    let mut at = 0;
-    while at < one.len() {
-        if one[at] != other[at] {
-            return false;
-        }
-        at += 1;
-    }
-    true
-}
-
-impl Deref for ViewId {
-    type Target = View;
-
-    fn deref(&self) -> &View {
-        VIEWS[self.index()]
-    }
-}
-
-impl fmt::Debug for ViewId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name)
     }
 }
 
@@ -132,7 +84,7 @@ impl RowKey {
     }
 }
 
-/// Writes which row this is in words, as [`View::row`] gives them.
+/// Writes which row this is in words, as [`View::row`](crate::View::row) gives them.
 impl fmt::Display for RowKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut parts = self.parts.as_slice().iter();

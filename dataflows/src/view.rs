@@ -1,7 +1,7 @@
 //! The type of a view: a value that says which rows it has, where they go, and which engine
 //! computes them.
 
-use crate::build::Engine;
+use crate::engine::{Engine, Filter};
 use crate::row::{Part, Parts};
 use crate::{Order, WindowWidth};
 
@@ -61,15 +61,6 @@ pub enum Print {
     WindowEnd,
     /// The part is the first instant of a day of UTC, which is shown as `YYYY-MM-DD`.
     UtcDate,
-}
-
-/// A condition on orders.
-#[derive(Clone, Copy, Debug)]
-pub struct Filter {
-    /// The condition as SQL.
-    pub sql: &'static str,
-    /// Returns whether an order meets the condition.
-    pub holds: fn(&Order) -> bool,
 }
 
 /// A number that is computed from a group of orders.

@@ -22,8 +22,12 @@ mod user_days;
 mod user_totals;
 mod window_totals;
 
+use std::fmt;
+use std::ops::Deref;
+
+pub use crate::engine::Filter;
 use crate::row::ViewId;
-pub use crate::view::{Aggregate, COUNT_AND_SUM, Filter, KeyColumn, Print, View};
+pub use crate::view::{Aggregate, COUNT_AND_SUM, KeyColumn, Print, View};
 
 /// All views. They have this order everywhere.
 pub const VIEWS: &[&View] = &[
@@ -40,3 +44,51 @@ pub const USERS: ViewId = ViewId::named("users");
 pub const TOTAL: ViewId = ViewId::named("total");
 /// The view of what was ordered in each window. The page draws its rows as a trend.
 pub const WINDOWS: ViewId = ViewId::named("windows");
+
+impl ViewId {
+    /// Returns the view with this name. Panics if there is none; for a constant, this is an error
+    /// of the compiler.
+    pub const fn named(name: &str) -> ViewId {
+        let mut at = 0;
+        while at < VIEWS.len() {
+            if is_same(VIEWS[at].name.as_bytes(), name.as_bytes()) {
+                return ViewId(at as u16);
+            }
+            at += 1;
+        }
+        panic!("no view has this name")
+    }
+
+    /// Returns all views, in the order of the list.
+    pub fn all() -> impl DoubleEndedIterator<Item = ViewId> + ExactSizeIterator {
+        (0..VIEWS.len()).map(|at| ViewId(at as u16))
+    }
+}
+
+const fn is_same(one: &[u8], other: &[u8]) -> bool {
+    if one.len() != other.len() {
+        return false;
+    }
+    let mut at = 0;
+    while at < one.len() {
+        if one[at] != other[at] {
+            return false;
+        }
+        at += 1;
+    }
+    true
+}
+
+impl Deref for ViewId {
+    type Target = View;
+
+    fn deref(&self) -> &View {
+        VIEWS[self.index()]
+    }
+}
+
+impl fmt::Debug for ViewId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}

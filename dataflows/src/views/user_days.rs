@@ -1,7 +1,7 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use crate::build::Engine;
+use crate::engine::Engine;
 use crate::key::{Grouping, Key};
 use crate::row::{Part, Parts};
 use crate::view::{COUNT_AND_SUM, KeyColumn, Print, View};
