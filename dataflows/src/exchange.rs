@@ -6,7 +6,7 @@
 //! records  that many times `W` words
 //! text     the bytes of ids too long to be inline, in record order, padded with zeros to 8
 //! ```
-//! in the sender's byte order. [`MAGIC`] differs if it is read in another order. Header and records
+//! in the sender's byte order. `MAGIC` differs if it is read in another order. Header and records
 //! are encoded and decoded by abomonation, which copies memory as it is laid out.
 //!
 //! # Safety

@@ -8,7 +8,7 @@
 //! - the same grouping for the graph, a [`Grouping`](crate::key::Grouping). Its key is
 //!   [`Id`](crate::Id), [`Window`](crate::Window), `()`, or a type of the file's own that is a
 //!   [`Key`](crate::key::Key). `COUNT(*)` and `SUM(price)` of each group are kept by
-//!   [`totals_by`](crate::totals_by).
+//!   [`totals_by`](fn@crate::totals_by).
 //!
 //! Everything else takes the view from the list: the graph, the result files, the changes that `run
 //! --follow` prints, the result table and the checkpoint of the live job, the recount, the page's

@@ -38,7 +38,7 @@ pub(crate) struct Head {
     pub(super) digest: u64,
 }
 
-/// As of which commit the results are, and how they are printed.
+/// Says as of which commit the results are, and how they are printed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorded {
     /// The results are those of the orders as of all commits below this one.
