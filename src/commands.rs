@@ -17,6 +17,7 @@ pub mod tunnel;
 pub mod up;
 pub mod verify;
 
+mod address;
 mod columns;
 
 /// Why a command failed: one sentence, and the exit code.

@@ -1,7 +1,9 @@
-//! What crossing between two processes costs: parcels (abomonation) against timely's default, `Vec` by bincode.
+//! Measures what it costs to cross between two processes: parcels (abomonation) against timely's
+//! default, `Vec` by bincode.
 //!
-//! Two processes' worth of workers, connected by TCP on loopback, send partial sums to each other; half of
-//! all records cross as bytes. `cargo bench -p dataflows --bench exchange -- [RECORDS] [ROUNDS]`.
+//! The workers of two processes, connected by TCP on loopback, send partial sums to each other.
+//! Half of all records cross as bytes. Run `cargo bench -p dataflows --bench exchange -- [RECORDS]
+//! [ROUNDS]`.
 
 use std::hint::black_box;
 use std::net::{TcpListener, TcpStream};
@@ -21,7 +23,7 @@ use timely::dataflow::channels::pact::Exchange;
 use timely::dataflow::operators::{Input, Operator, Probe};
 use timely::worker::Worker;
 
-/// A partial sum as a tuple that serde knows: what the default container carries.
+/// A partial sum as a tuple that serde knows. The default container carries it.
 type Plain = (Id, u64, Totals);
 
 #[derive(Copy, Clone, PartialEq)]
@@ -40,7 +42,8 @@ fn plain(partial: Partial<Id>) -> Plain {
     (partial.key, partial.epoch, partial.totals)
 }
 
-/// Seconds for two processes of one worker to send each other their share of the records.
+/// Returns the seconds for two processes of one worker to send each other their share of the
+/// records.
 fn cross(carrier: Carrier, records: u64, long: bool) -> f64 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let near = TcpStream::connect(listener.local_addr().expect("an address")).expect("loopback answers");
@@ -116,7 +119,7 @@ fn send_plain(worker: &mut Worker, records: u64, long: bool) -> f64 {
     started.elapsed().as_secs_f64()
 }
 
-/// Nanoseconds a record to write and read back, and bytes a record, without sockets.
+/// Returns the nanoseconds to write and read back a record, and its bytes, without sockets.
 fn codec<C: ContainerBytes>(container: &C, records: usize) -> (f64, f64) {
     let started = Instant::now();
     let mut bytes = Vec::with_capacity(container.length_in_bytes());
@@ -144,7 +147,7 @@ fn main() {
             .unzip();
         let [ours, theirs] = [ours, theirs].map(|seconds| median(seconds) * 1e9 / records as f64);
         println!("| {name}: ns a record over TCP | {ours:.0} | {theirs:.0} | {:.1} |", theirs / ours);
-        // About what one of timely's buffers holds.
+        // This is about what one of timely's buffers holds.
         let records: Vec<_> = (0..150).map(|at| record(at, long)).collect();
         let plain: Vec<_> = records.iter().cloned().map(plain).collect();
         let parcel = Parcel::<_, PARTIAL_WORDS> { records };

@@ -1,7 +1,9 @@
-//! The graph alone, on orders that are already parsed: throughput at several epoch sizes, and the time
-//! from one correction to its rows. Beside it, in the same minute, differential's own `count_total`.
+//! Measures the graph alone, on orders that are already parsed: throughput at several epoch sizes,
+//! and the time from one correction to its rows. Differential's own `count_total` is measured
+//! beside it, in the same minute.
 //!
-//! `cargo bench -p dataflows --bench graph -- [ORDERS] [ROUNDS]`; prints a Markdown table of medians.
+//! `cargo bench -p dataflows --bench graph -- [ORDERS] [ROUNDS]` prints a Markdown table of
+//! medians.
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -16,7 +18,7 @@ use timely::worker::Worker;
 
 const USERS: u64 = 100_000;
 const DAY_MS: u64 = 24 * 3_600_000;
-/// Orders fed before the graph runs, as a block of input is.
+/// The number of orders that are fed before the graph runs, as with a block of input.
 const FEED_ORDERS: usize = 1000;
 
 #[derive(Copy, Clone, PartialEq, Debug)]
@@ -32,7 +34,7 @@ fn order(at: u64) -> Order {
     let mut word = at.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     word ^= word >> 27;
-    // A square of a uniform number: a few users order most.
+    // The square of a uniform number makes a few users order most.
     let uniform = (word >> 40) as f64 / (1_u64 << 24) as f64;
     let user = (uniform * uniform * USERS as f64) as u64;
     let price = Amount::from_decimal((word % 50_000) as i64, 2).expect("a price in cents");
@@ -40,7 +42,7 @@ fn order(at: u64) -> Order {
     Order { user_id: Id::new(&format!("u{user:07}")), at_ms: 1_700_000_000_000 + at_ms, price }
 }
 
-/// Builds the views by an engine and probes them.
+/// Builds the views with an engine and probes them.
 fn dataflow<'scope>(
     engine: Engine,
     scope: Scope<'scope, Epoch>,
@@ -87,7 +89,7 @@ fn counted<'scope, K: differential_dataflow::ExchangeData + std::hash::Hash>(
         .count_total_core()
 }
 
-/// Seconds to bring `orders` through the graph, `epoch_orders` an epoch.
+/// Returns the seconds to bring `orders` orders through the graph, with `epoch_orders` in an epoch.
 fn throughput(engine: Engine, workers: usize, orders: u64, epoch_orders: u64) -> f64 {
     let guards = timely::execute(timely::Config::process(workers), move |worker| {
         let (index, peers) = (worker.index() as u64, worker.peers() as u64);
@@ -121,7 +123,8 @@ fn throughput(engine: Engine, workers: usize, orders: u64, epoch_orders: u64) ->
     guards.join().into_iter().map(|seconds| seconds.expect("a worker runs to its end")).fold(0.0, f64::max)
 }
 
-/// Times from a correction (one order's price) to its rows, sorted, after loading `orders`.
+/// Returns the times from a correction (one order's price) to its rows, sorted, after loading
+/// `orders` orders.
 fn corrections(engine: Engine, orders: u64, count: u64) -> Vec<Duration> {
     timely::execute_directly(move |worker: &mut Worker| {
         let mut input = OrdersInput::new_with_builder();
@@ -168,7 +171,7 @@ fn main() {
     {
         for workers in [1, 2] {
             let run = |engine| throughput(engine, workers, orders, epoch_orders);
-            // Interleaved, so that a noisy minute is everybody's.
+            // The two are interleaved, so that a noisy minute affects both.
             let (ours, theirs): (Vec<f64>, Vec<f64>) =
                 (0..rounds).map(|_| (run(Engine::Ours), run(Engine::CountTotal))).unzip();
             let [ours, theirs] = [ours, theirs].map(|seconds| orders as f64 / median(seconds) / 1e6);

@@ -1,19 +1,19 @@
 //! Money: exact decimals that add up to the last digit.
 //!
 //! An [`Amount`] is a whole number of 10^-18 units, so addition never rounds and a retraction
-//! restores the very bits. Input is refused, never rounded: a price is at most 10^12 in magnitude
-//! and has at most 18 fraction digits. Sums are not limited that way; they hold 1.7 × 10^8 orders
-//! of the largest price before they overflow, and overflowing is a panic, never a wrong total.
+//! restores the very same bits. Input is refused, never rounded: a price is at most 10^12 in
+//! magnitude and has at most 18 fraction digits. Sums may be larger: they hold 1.7 × 10^8 orders of
+//! the largest price before they overflow. An overflow is a panic, never a wrong total.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// Fraction digits that an amount can hold.
+/// The most fraction digits that an amount can hold.
 pub const FRACTION_DIGITS_MAX: u32 = 18;
 
-/// Units in one whole.
+/// The number of units in one whole.
 const UNITS_PER_ONE: i128 = 10_i128.pow(FRACTION_DIGITS_MAX);
 
 /// The largest magnitude of one price, in wholes: 10^12.
@@ -22,12 +22,13 @@ pub const PRICE_MAX: i64 = 1_000_000_000_000;
 /// The largest magnitude of one price, in units.
 const PRICE_UNITS_MAX: i128 = PRICE_MAX as i128 * UNITS_PER_ONE;
 
-/// Digits of the largest price: 13 before the point and 18 after it.
+/// The number of digits of the largest price: 13 before the point and 18 after it.
 const SIGNIFICANT_DIGITS_MAX: i64 = 13 + FRACTION_DIGITS_MAX as i64;
 
 /// An exact amount of money in one (unnamed) currency.
 ///
-/// Two words rather than one `i128`, so that records that hold one are 8-aligned and without padding.
+/// It consists of two words rather than one `i128`, so that records with an amount are 8-aligned
+/// and without padding.
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[repr(C)]
 pub struct Amount {
@@ -38,7 +39,7 @@ pub struct Amount {
 /// Why a price was refused. The message completes a sentence that begins with the price.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub enum AmountError {
-    /// There is nothing to read.
+    /// The text is empty.
     Empty,
     /// The text is not a decimal number.
     NotDecimal,
@@ -67,26 +68,26 @@ impl fmt::Display for AmountError {
 impl std::error::Error for AmountError {}
 
 impl Amount {
-    /// Nothing.
+    /// The amount of zero.
     pub const ZERO: Amount = Amount { high: 0, low: 0 };
 
-    /// The amount of so many 10^-18 units.
+    /// Creates an amount of this many 10^-18 units.
     #[inline]
     pub const fn from_units(units: i128) -> Amount {
         Amount { high: (units >> 64) as i64, low: units as u64 }
     }
 
-    /// This amount in 10^-18 units.
+    /// Returns this amount in 10^-18 units.
     #[inline]
     pub const fn units(self) -> i128 {
         ((self.high as i128) << 64) | self.low as i128
     }
 
-    /// The price `mantissa × 10^-fraction_digits`.
+    /// Returns the price `mantissa × 10^-fraction_digits`.
     ///
     /// # Errors
-    /// [`AmountError::TooLarge`] beyond [`PRICE_MAX`], [`AmountError::TooFine`] for a digit past the
-    /// eighteenth that is not zero.
+    /// Returns [`AmountError::TooLarge`] beyond [`PRICE_MAX`], and [`AmountError::TooFine`] if a
+    /// digit after the eighteenth is not zero.
     #[inline]
     pub fn from_decimal(mantissa: i64, fraction_digits: u32) -> Result<Amount, AmountError> {
         if fraction_digits > FRACTION_DIGITS_MAX {
@@ -99,22 +100,23 @@ impl Amount {
         Ok(Amount::from_units(units))
     }
 
-    /// The price `mantissa × 10^-fraction_digits`, which is never too large and never too fine.
+    /// Returns the price `mantissa × 10^-fraction_digits`, which is never too large and never too
+    /// fine.
     ///
     /// Panics if there are more than [`FRACTION_DIGITS_MAX`] fraction digits.
     #[inline]
     pub fn from_short_decimal(mantissa: u32, fraction_digits: u32) -> Amount {
         let unit = POWERS_OF_TEN[(FRACTION_DIGITS_MAX - fraction_digits) as usize];
-        // At most 2^32 × 10^18: a product of two words, and below the largest price.
+        // The product is at most 2^32 × 10^18. It is a product of two words, and below the largest
+        // price.
         Amount::from_units((u128::from(mantissa) * unit as u128) as i128)
     }
 
-    /// The price that a text spells: digits with an optional sign, point and exponent.
-    ///
-    /// Spaces around it are not part of it and must be gone.
+    /// Reads a price from text: digits with an optional sign, point and exponent. The caller must
+    /// have removed spaces around it.
     ///
     /// # Errors
-    /// Every [`AmountError`] but [`AmountError::NotFinite`].
+    /// Returns any [`AmountError`] but [`AmountError::NotFinite`].
     pub fn parse(text: &[u8]) -> Result<Amount, AmountError> {
         let Some(&first) = text.first() else { return Err(AmountError::Empty) };
         let negative = first == b'-';
@@ -131,7 +133,8 @@ impl Amount {
             return Err(AmountError::NotDecimal);
         }
         let mut digits: u128 = 0;
-        // Significant digits seen, and zeros since the last of them that is not zero.
+        // The number of significant digits so far, and of the zeros after the last one that is not
+        // zero.
         let (mut significant, mut zeros) = (0_i64, 0_i64);
         for &byte in whole.iter().chain(fraction) {
             let digit = byte.wrapping_sub(b'0');
@@ -156,20 +159,20 @@ impl Amount {
         from_digits(negative, digits, exponent)
     }
 
-    /// The double nearest to this amount.
+    /// Returns the double that is nearest to this amount.
     pub fn to_f64(self) -> f64 {
-        // The decimal is exact and reading it rounds once, to nearest.
+        // The decimal is exact, and reading it rounds once, to the nearest double.
         self.to_string().parse().unwrap_or(f64::NAN)
     }
 
-    /// The sum, or `None` on overflow.
+    /// Returns the sum, or `None` on overflow.
     #[inline]
     pub fn checked_add(self, other: Amount) -> Option<Amount> {
         self.units().checked_add(other.units()).map(Amount::from_units)
     }
 }
 
-/// 10^0 to 10^18.
+/// The powers of ten from 10^0 to 10^18.
 const POWERS_OF_TEN: [i64; 19] = {
     let mut powers = [1_i64; 19];
     let mut at = 1;
@@ -200,7 +203,7 @@ fn parse_exponent(text: &[u8]) -> Result<i64, AmountError> {
     Ok(if negative { -value } else { value })
 }
 
-/// The price `digits × 10^exponent`.
+/// Returns the price `digits × 10^exponent`.
 fn from_digits(negative: bool, mut digits: u128, mut exponent: i64) -> Result<Amount, AmountError> {
     if digits == 0 {
         return Ok(Amount::ZERO);
@@ -228,7 +231,7 @@ impl FromStr for Amount {
     }
 }
 
-/// The shortest decimal that reads back to the same double.
+/// Returns the shortest decimal that reads back to the same double.
 impl TryFrom<f64> for Amount {
     type Error = AmountError;
     fn try_from(value: f64) -> Result<Amount, AmountError> {
@@ -246,7 +249,7 @@ impl TryFrom<f64> for Amount {
 }
 
 impl fmt::Display for Amount {
-    /// A plain decimal: at least two fraction digits, no zeros beyond, no exponent.
+    /// Writes a plain decimal: at least two fraction digits, no zeros after them, no exponent.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let units = self.units().unsigned_abs();
         let whole = units / UNITS_PER_ONE as u128;

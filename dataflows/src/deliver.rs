@@ -1,37 +1,34 @@
-//! Brings the views' rows together on one worker, an epoch at a time.
+//! Gathers the changed rows of all views on one worker, an epoch at a time.
 
-use differential_dataflow::VecCollection;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::ProbeHandle;
-use timely::dataflow::Stream;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::{Capability, Concatenate, Operator, Probe};
 
-use crate::build::Rows;
-use crate::exchange::{Parcel, exchange};
-use crate::key::{Key, ROW_UPDATE_WORDS, RowUpdate};
-use crate::row::{RowKey, ViewId};
+use crate::engine::Rows;
+use crate::gather::Update;
+use crate::row::RowKey;
 use crate::totals_by::least;
-use crate::{Diff, Epoch, Totals};
+use crate::{Epoch, Totals};
 
-/// A row that an epoch changed; `None` where it is not there.
+/// A row that an epoch changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// Which row.
+    /// The key of the row.
     pub key: RowKey,
-    /// What it said before the epoch.
+    /// The totals before the epoch; `None` if there was no such row.
     pub before: Option<Totals>,
-    /// What it says from the epoch on.
+    /// The totals from the epoch on; `None` if there is no such row any more.
     pub after: Option<Totals>,
 }
 
-/// Gives each epoch's changes of all views to `logic`, once all of the epoch is known.
+/// Gives each epoch's changes of all views to `logic`, once all changes of the epoch are known.
 ///
-/// `logic` runs on the first worker only. It is called once per epoch that changed a row, epochs ascending,
-/// the rows of an epoch sorted by key, each row at most once. When the probe has passed an epoch, `logic`
-/// has seen it.
+/// `logic` runs on the first worker only. It is called once for each epoch that changed a row, in
+/// ascending order. The rows of an epoch are sorted by key, and each comes at most once. When the
+/// probe has passed an epoch, `logic` has seen it.
 ///
-/// Work: the changed rows cross to one worker and are sorted there. Panics without views.
+/// Work: the changed rows are sent to one worker and sorted there. Panics if there are no views.
 pub fn deliver(
     views: Vec<Rows<'_>>,
     mut logic: impl FnMut(Epoch, Vec<Change>) + 'static,
@@ -43,7 +40,8 @@ pub fn deliver(
         .concatenate(updates)
         .unary_frontier::<CapacityContainerBuilder<Vec<()>>, _, _, _>(Pipeline, "Deliver", move |_, _| {
             let mut pending: Vec<Update> = Vec::new();
-            // Held so that the probe does not pass an epoch before `logic` has seen it.
+            // The capability is held so that the probe does not pass an epoch before `logic` has
+            // seen it.
             let mut held: Option<Capability<Epoch>> = None;
             move |(input, frontier), _output| {
                 input.for_each(|capability, updates| {
@@ -64,51 +62,9 @@ pub fn deliver(
     probe
 }
 
-/// A row that goes (−1) or comes (1) with an epoch.
-pub(crate) struct Update {
-    epoch: Epoch,
-    key: RowKey,
-    diff: Diff,
-    totals: Totals,
-}
-
-/// What the updates of one row in one epoch amount to.
+/// Returns the change that the updates of one row in one epoch amount to.
 fn change(updates: &[Update]) -> Change {
     let row = |diff| updates.iter().find(|update| update.diff == diff).map(|update| update.totals);
     debug_assert!(updates.len() <= 2, "a view takes a row back once and gives it once an epoch");
     Change { key: updates[0].key.clone(), before: row(-1), after: row(1) }
-}
-
-/// Moves a view's updates to the first worker.
-pub(crate) fn gather<'scope, K: Key>(
-    rows: VecCollection<'scope, Epoch, (K, Totals), Diff>,
-    view: ViewId,
-) -> Stream<'scope, Epoch, Vec<Update>> {
-    type Packed<K> = CapacityContainerBuilder<Parcel<RowUpdate<K>, ROW_UPDATE_WORDS>>;
-    rows.inner
-        .unary::<Packed<K>, _, _, _>(Pipeline, &format!("Pack: {}", view.name), |_, _| {
-            |input, output| {
-                input.for_each(|capability, rows| {
-                    let rows = rows.drain(..);
-                    let rows =
-                        rows.map(|((key, totals), epoch, diff)| RowUpdate { key, totals, epoch, diff });
-                    output.session(&capability).give_iterator(rows);
-                });
-            }
-        })
-        .unary::<CapacityContainerBuilder<Vec<Update>>, _, _, _>(
-            exchange(|_: &RowUpdate<K>| 0),
-            &format!("Gather: {}", view.name),
-            |_, _| {
-                move |input, output| {
-                    input.for_each(|capability, rows| {
-                        let updates = rows.records.drain(..).map(|row| {
-                            let RowUpdate { key, totals, epoch, diff } = row;
-                            Update { epoch, key: RowKey::new(view, key.into_parts()), diff, totals }
-                        });
-                        output.session(&capability).give_iterator(updates);
-                    });
-                }
-            },
-        )
 }

@@ -1,25 +1,27 @@
-//! The container that records travel in between workers, and its bytes between processes.
+//! The container in which records travel between workers, and its bytes between processes.
 //!
-//! Inside a process a [`Parcel`] moves by its pointer. Between processes it becomes
+//! Within a process, a [`Parcel`] is passed on by its pointer. Between processes it is written as
 //! ```text
 //! header   4 words: MAGIC, words a record, records, bytes of text
 //! records  that many times `W` words
 //! text     the bytes of ids too long to be inline, in record order, padded with zeros to 8
 //! ```
-//! in the sender's byte order; [`MAGIC`] differs when read in another. Header and records are encoded and
-//! decoded by abomonation, which copies memory as it is laid out.
+//! in the sender's byte order. `MAGIC` differs if it is read in another order. Header and records
+//! are encoded and decoded by abomonation, which copies memory as it is laid out.
 //!
 //! # Safety
-//! This is the one module of the crate with `unsafe`. abomonation's `encode` and `decode` are unsafe
-//! because they view any type as bytes and any bytes as a type. Here they only ever see [`Words`]:
+//! This is the only module of the crate with `unsafe`. abomonation's `encode` and `decode` are
+//! unsafe because they view any type as bytes and any bytes as a type. Here they only ever see
+//! [`Words`]:
 //! - it is `repr(C)` over `[u64; W]`, so it has no padding to leak and no pointer to follow;
 //! - each bit pattern is a valid value, so nothing that a peer sends can make an invalid one;
 //! - its `Abomonation` is the empty default: nothing beyond its own bytes is written or patched;
-//! - it is decoded out of a `Vec<u64>`, so it is aligned, and abomonation checks that enough bytes are left.
+//! - it is decoded out of a `Vec<u64>`, so it is aligned, and abomonation checks that enough bytes
+//!   are left.
 //!
-//! What the words *mean* is checked afterwards, in safe code, by [`Packed::unpack`]. A parcel that does not
-//! check out panics: a peer is authenticated, so that is a broken build or broken memory, and no answer
-//! is better than a wrong one.
+//! The meaning of the words is checked afterwards, in safe code, by [`Packed::unpack`]. A parcel
+//! that is not valid causes a panic: a peer is authenticated, so the build or the memory must be
+//! broken, and no answer is better than a wrong one.
 
 #![allow(unsafe_code)]
 
@@ -31,13 +33,13 @@ use timely::container::{Accountable, CapacityContainerBuilder, DrainContainer, P
 use timely::dataflow::channels::ContainerBytes;
 use timely::dataflow::channels::pact::ExchangeCore;
 
-/// First word of a parcel; its bytes say format and version.
+/// The first word of a parcel. Its bytes name the format and its version.
 const MAGIC: u64 = u64::from_le_bytes(*b"parcel 1");
 
-/// Bytes of one word.
+/// The number of bytes of one word.
 const WORD_BYTES: usize = size_of::<u64>();
 
-/// A fixed number of words: all that abomonation is asked to carry.
+/// A fixed number of words. abomonation is used for nothing else.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct Words<const W: usize>(pub [u64; W]);
@@ -48,22 +50,24 @@ type Header = Words<4>;
 
 /// A record that can be written as `W` words and a text of any length.
 pub trait Packed<const W: usize>: Sized {
-    /// The words of this record.
+    /// Returns the words of this record.
     fn pack(&self) -> Words<W>;
 
-    /// The texts of this record that its words do not hold, in the order that `unpack` takes them.
+    /// Returns the texts of this record that its words do not hold, in the order in which `unpack`
+    /// takes them.
     fn texts(&self) -> [Option<&str>; 2] {
         [None, None]
     }
 
-    /// The record of these words; takes its texts from the front of `text`. `None` if they are not of a record.
+    /// Makes a record from words, and takes its texts from the front of `text`. Returns `None` if
+    /// they are not those of a record.
     fn unpack(words: &Words<W>, text: &mut &[u8]) -> Option<Self>;
 }
 
 /// Records on their way to another worker.
 #[derive(Clone, Debug)]
 pub struct Parcel<R, const W: usize> {
-    /// The records, in the order they were pushed.
+    /// The records, in the order in which they were pushed.
     pub records: Vec<R>,
 }
 
@@ -110,7 +114,8 @@ impl<R, const W: usize> PushInto<R> for Parcel<R, W> {
     }
 }
 
-/// The pact that moves each record to the worker that `route` names, modulo the number of workers.
+/// Returns the pact that sends each record to the worker with the number `route`, modulo the number
+/// of workers.
 pub fn exchange<R: 'static, const W: usize, F>(route: F) -> ExchangeParcels<R, W, F>
 where
     F: FnMut(&R) -> u64 + 'static,
@@ -118,7 +123,7 @@ where
     ExchangeParcels::<R, W, F>::new(route)
 }
 
-/// See [`exchange()`].
+/// The pact that [`exchange()`] returns.
 pub type ExchangeParcels<R, const W: usize, F> = ExchangeCore<CapacityContainerBuilder<Parcel<R, W>>, F>;
 
 impl<R: Packed<W>, const W: usize> Parcel<R, W> {
@@ -126,11 +131,12 @@ impl<R: Packed<W>, const W: usize> Parcel<R, W> {
         self.records.iter().flat_map(|record| record.texts()).flatten().map(str::len).sum()
     }
 
-    /// The parcel in these bytes, or what is wrong with them.
+    /// Reads a parcel from bytes. The error says what is wrong with them.
     fn decode(bytes: &[u8]) -> Result<Self, &'static str> {
         let mut aligned = vec![0_u64; bytes.len() / WORD_BYTES];
-        // SAFETY: the bytes of a vector of words, all of them initialised, for as long as it is borrowed;
-        // a byte has no alignment and each value of it is valid in a word.
+        // SAFETY: these are the bytes of a vector of words, all of them initialised, for as long as
+        // the vector is borrowed. A byte has no alignment, and each value of a byte is valid in a
+        // word.
         let buffer = unsafe {
             std::slice::from_raw_parts_mut(aligned.as_mut_ptr().cast::<u8>(), aligned.len() * WORD_BYTES)
         };
@@ -138,7 +144,8 @@ impl<R: Packed<W>, const W: usize> Parcel<R, W> {
             return Err("its length is not a whole number of words");
         }
         buffer.copy_from_slice(bytes);
-        // SAFETY: `Words` may hold any bits, `buffer` is aligned for it, and `decode` checks the length.
+        // SAFETY: `Words` may hold any bits, `buffer` is aligned for it, and `decode` checks the
+        // length.
         let (header, mut rest) =
             unsafe { abomonation::decode::<Header>(buffer) }.ok_or("it has no header")?;
         let Words([magic, record_words, records, text_bytes]) = *header;
@@ -192,7 +199,7 @@ impl<R: Packed<W>, const W: usize> Parcel<R, W> {
 }
 
 impl<R: Packed<W>, const W: usize> ContainerBytes for Parcel<R, W> {
-    /// Panics unless the bytes are those of a parcel of this type.
+    /// Reads a parcel from bytes. Panics if they are not those of a parcel of this type.
     fn from_bytes(bytes: Bytes) -> Self {
         match Parcel::decode(&bytes) {
             Ok(parcel) => parcel,

@@ -1,4 +1,4 @@
-//! Names of users and orders: short ones inline, long ones shared.
+//! Ids of users and orders: short ones are held inline, long ones are shared.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// The longest text that is held inline, in bytes.
 pub const INLINE_MAX: usize = 15;
 
-/// At each length, the bits of that many first bytes of a big-endian word.
+/// For each length, the mask that keeps this many first bytes of a big-endian word.
 const KEEP_FIRST: [u128; INLINE_MAX + 1] = {
     let mut keep = [0; INLINE_MAX + 1];
     let mut length = 1;
@@ -21,23 +21,23 @@ const KEEP_FIRST: [u128; INLINE_MAX + 1] = {
     keep
 };
 
-/// The last byte of `words` where the text is shared; where it is inline, that byte is its length.
+/// The last byte of `words` if the text is shared. If the text is inline, that byte is its length.
 const SHARED: u64 = 0xff;
 
-/// A user's or an order's name: UTF-8 text of any length, ordered bytewise.
+/// The id of a user or an order: UTF-8 text of any length, ordered bytewise.
 ///
-/// Up to [`INLINE_MAX`] bytes live in the value itself: comparing, hashing and cloning them touches
-/// no other memory. Longer text is behind a reference count.
+/// Up to [`INLINE_MAX`] bytes are held in the value itself: comparing, hashing and cloning such an
+/// id touches no other memory. Longer text is held behind a reference count.
 #[derive(Clone)]
 pub struct Id {
-    /// Inline: the bytes, big-endian and zero-padded, then the length.
-    /// Shared: the first eight bytes, 56 bits of a hash of all of them, then [`SHARED`].
+    /// If inline: the bytes, big-endian and zero-padded, then the length. If shared: the first
+    /// eight bytes, 56 bits of a hash of all bytes, then [`SHARED`].
     words: [u64; 2],
     shared: Option<Arc<String>>,
 }
 
 impl Id {
-    /// The id that a text spells. One allocation where it is longer than [`INLINE_MAX`] bytes.
+    /// Creates an id from text. Allocates once if the text is longer than [`INLINE_MAX`] bytes.
     pub fn new(text: &str) -> Id {
         let bytes = text.as_bytes();
         if bytes.len() <= INLINE_MAX {
@@ -51,8 +51,9 @@ impl Id {
         Id { words, shared: Some(Arc::new(text.to_owned())) }
     }
 
-    /// The id in the first `length` bytes of a window, or `None` unless they are at most
-    /// [`INLINE_MAX`] and all ASCII. What follows them in the window is ignored. No branch but the check.
+    /// Creates an id from the first `length` bytes of a window; `None` if they are more than
+    /// [`INLINE_MAX`] or not all ASCII. The other bytes of the window are ignored. There is no
+    /// branch but this check.
     #[inline]
     pub fn from_ascii_window(window: &[u8; 16], length: usize) -> Option<Id> {
         let text = u128::from_be_bytes(*window) & KEEP_FIRST.get(length)?;
@@ -82,31 +83,32 @@ impl Id {
         (u128::from(self.words[0]) << 64 | u128::from(self.words[1])).to_be_bytes()
     }
 
-    /// Length of the text in bytes.
+    /// Returns the length of the text in bytes.
     #[inline]
     pub fn len(&self) -> usize {
         self.shared.as_ref().map_or((self.words[1] & 0xff) as usize, |text| text.len())
     }
 
-    /// Whether the text is empty.
+    /// Returns whether the text is empty.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The two words that tell this id from others: all of an inline id, a digest of a shared one.
+    /// Returns the two words that tell this id from others: the whole of an inline id, or a digest
+    /// of a shared one.
     #[inline]
     pub(crate) fn words(&self) -> [u64; 2] {
         self.words
     }
 
-    /// The text of an id that is not inline.
+    /// Returns the text if it is shared; `None` if it is inline.
     #[inline]
     pub(crate) fn shared(&self) -> Option<&str> {
         self.shared.as_ref().map(|text| text.as_str())
     }
 
-    /// The inline id with these [`words`](Id::words), or `None` where they are not those of one.
+    /// Returns the inline id with these [`words`](Id::words); `None` if no inline id has them.
     pub(crate) fn from_words(words: [u64; 2]) -> Option<Id> {
         let id = Id { words, shared: None };
         let length = (words[1] & 0xff) as usize;
@@ -132,7 +134,7 @@ impl Ord for Id {
     #[inline]
     fn cmp(&self, other: &Id) -> Ordering {
         match (&self.shared, &other.shared) {
-            // Zero padding sorts first and the length breaks the tie, as bytewise order does.
+            // Zero padding sorts first and the length breaks ties, which is bytewise order.
             (None, None) => self.words.cmp(&other.words),
             _ => self.with_bytes(|a| other.with_bytes(|b| a.cmp(b))),
         }

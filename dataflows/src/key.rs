@@ -1,4 +1,4 @@
-//! What orders are grouped by, and how the groups' keys are hashed and sent.
+//! The keys by which orders are grouped, and how they are hashed and sent.
 
 use std::fmt::Debug;
 
@@ -6,64 +6,66 @@ use crate::exchange::{Packed, Words};
 use crate::row::{Part, Parts};
 use crate::{Amount, Diff, Epoch, Id, Order, Totals, Window, WindowWidth};
 
-/// The key of a group of orders: of a row in a result.
+/// The key of a group of orders, and so of a row in a result.
 pub trait Key: Clone + Ord + Debug + Send + 'static {
-    /// A well-mixed hash. Equal seeds give equal hashes in every process of one build.
+    /// Returns a well-mixed hash. Equal seeds give equal hashes in every process of one build.
     fn hash64(&self, seed: u64) -> u64;
 
-    /// The two words that stand for this key between processes.
+    /// Returns the two words that stand for this key between processes.
     fn words(&self) -> [u64; 2];
 
-    /// The text that the words do not hold.
+    /// Returns the text that the words do not hold, if there is any.
     fn text(&self) -> Option<&str> {
         None
     }
 
-    /// The key of these words; takes its text, where it has one, from the front of `text`.
+    /// Makes a key from words. If the key has a text, takes it from the front of `text`. Returns
+    /// `None` if they are not those of a key.
     fn from_words(words: [u64; 2], text: &mut &[u8]) -> Option<Self>;
 
-    /// The values of this key, as rows of any view have them.
+    /// Returns the values of this key, in the form in which rows of all views have them.
     fn into_parts(self) -> Parts;
 
-    /// The key of these values; none if they are not those of such a key.
+    /// Makes a key from values; `None` if they are not those of such a key.
     fn from_parts(parts: &Parts) -> Option<Self>;
 }
 
-/// A way to group orders: what is compiled for a view of its own.
+/// A way to group orders, for which the engine of a view is compiled.
 pub trait Grouping: 'static {
-    /// What names a group.
+    /// The type of the keys of the groups.
     type Key: Key;
 
-    /// Whether neighbours are mostly of one group: they are then summed before they are looked up.
+    /// Whether neighbours are mostly of one group. Then they are summed before they are looked up.
     const RUNS: bool = false;
 
-    /// The grouping in a run whose windows are this wide.
+    /// Creates the grouping of a run with windows of this width.
     fn new(width: WindowWidth) -> Self;
 
-    /// The group of an order.
+    /// Returns the key of an order's group.
     fn key(&self, order: &Order) -> Self::Key;
 
-    /// The hash of the order's key; override where that needs no key of its own.
+    /// Returns the hash of the order's key. Override it if that can be done without making the key.
     #[inline]
     fn hash64(&self, order: &Order, seed: u64) -> u64 {
         self.key(order).hash64(seed)
     }
 
-    /// Whether the order is of this group; override where that needs no key of its own.
+    /// Returns whether the order is of this group. Override it if that can be done without making
+    /// the key.
     #[inline]
     fn holds(&self, order: &Order, key: &Self::Key) -> bool {
         self.key(order) == *key
     }
 }
 
-/// Multiplies two words and folds the product: each bit of either reaches all of the result.
+/// Multiplies two words and folds the product. Each bit of either word affects the whole result.
 #[inline]
 pub(crate) fn mix(a: u64, b: u64) -> u64 {
     let product = u128::from(a) * u128::from(b);
     (product >> 64) as u64 ^ product as u64
 }
 
-/// Odd constants without pattern: fractional bits of the square roots of 2 and 3.
+/// Odd constants without a pattern: fractional bits of the square roots of 2 and 3.
 pub(crate) const MIX: [u64; 2] = [0x6a09_e667_f3bc_c909, 0xbb67_ae85_84ca_a73b];
 
 #[inline]
@@ -81,7 +83,7 @@ impl Key for Id {
     fn words(&self) -> [u64; 2] {
         match self.shared() {
             None => Id::words(self),
-            // An inline id's last byte is at most 15, so this is not one of those.
+            // The last byte of an inline id is at most 15, so these words are not those of one.
             Some(text) => [text.len() as u64, u64::MAX],
         }
     }
@@ -165,18 +167,19 @@ impl Key for () {
     }
 }
 
-/// One worker's totals of one group in one epoch, on the way to the worker that keeps the group.
+/// The totals by one worker of one group in one epoch, on their way to the worker that keeps the
+/// group.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Partial<K> {
-    /// Which group.
+    /// The key of the group.
     pub key: K,
-    /// When.
+    /// The epoch.
     pub epoch: Epoch,
-    /// How its totals change.
+    /// The change of the group's totals.
     pub totals: Totals,
 }
 
-/// Words of a [`Partial`].
+/// The number of words of a [`Partial`].
 pub const PARTIAL_WORDS: usize = 6;
 
 fn amount_words(amount: Amount) -> [u64; 2] {
@@ -204,20 +207,20 @@ impl<K: Key> Packed<PARTIAL_WORDS> for Partial<K> {
     }
 }
 
-/// A row of a result with its time and difference, on the way to the worker that delivers results.
+/// A row that an epoch adds or removes, on its way to the worker that delivers results.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RowUpdate<K> {
-    /// Which row.
+    /// The key of the row.
     pub key: K,
-    /// What it says.
+    /// The totals of the row.
     pub totals: Totals,
-    /// When.
+    /// The epoch.
     pub epoch: Epoch,
-    /// Whether it appears (1) or goes (−1).
+    /// 1 if the row is added, −1 if it is removed.
     pub diff: Diff,
 }
 
-/// Words of a [`RowUpdate`].
+/// The number of words of a [`RowUpdate`].
 pub const ROW_UPDATE_WORDS: usize = 7;
 
 impl<K: Key> Packed<ROW_UPDATE_WORDS> for RowUpdate<K> {

@@ -1,4 +1,5 @@
-//! The orderflow graph: orders in, the rows of views out. No I/O, no clock, no thread of its own.
+//! The orderflow graph: orders go in, rows of views come out. It has no I/O, no clock and no thread
+//! of its own.
 //!
 //! ```text
 //!  append  orders ───────────────┐          ┌─ users ───┐
@@ -6,8 +7,9 @@
 //!  upserts ──► upsert ──► orders ┘          └─ windows ─┘
 //! ```
 //!
-//! The graph is the same on each worker. What it computes at an epoch depends on the orders up to that
-//! epoch alone: not on the number of workers or processes, nor on the order in which orders arrive.
+//! The graph is the same on each worker. What it computes for an epoch depends only on the orders
+//! up to that epoch: not on the number of workers or processes, nor on the order in which orders
+//! arrive.
 //!
 //! | here | is |
 //! |---|---|
@@ -23,7 +25,9 @@
 mod amount;
 mod build;
 mod deliver;
+mod engine;
 pub mod exchange;
+mod gather;
 mod id;
 pub mod key;
 mod order;
@@ -43,8 +47,9 @@ use std::rc::Rc;
 use differential_dataflow::Collection;
 
 pub use amount::{Amount, AmountError, FRACTION_DIGITS_MAX, PRICE_MAX};
-pub use build::{Engine, KeptInputs, Rows, build, build_on_kept};
+pub use build::{build, build_on_kept};
 pub use deliver::{Change, deliver};
+pub use engine::{Engine, Filter, KeptInputs, Rows};
 pub use id::{INLINE_MAX, Id};
 pub use order::{Order, OrderKey, Position};
 pub use plain_rows::PlainRows;
@@ -53,14 +58,16 @@ pub use row::{Part, Parts, RowKey, ViewId};
 pub use totals::Totals;
 pub use totals_by::{KeptTotals, Partials, totals_by};
 pub use upsert::{OrderState, UPSERT_WORDS, Upsert, Upserts, upsert};
-pub use view::{Aggregate, COUNT_AND_SUM, Filter, KeyColumn, Print, View};
+pub use view::{Aggregate, COUNT_AND_SUM, KeyColumn, Print, View};
 pub use window::{WINDOW_MS_DEFAULT, Window, WindowWidth};
 
-/// Logical time of the graph: a commit number (store) or a batch number (files), totally ordered.
+/// The logical time of the graph: a commit number (store) or a batch number (files). It is totally
+/// ordered.
 pub type Epoch = u64;
 
-/// How many times a record is added; negative retracts.
+/// The number of times that a record is added. A negative number retracts it.
 pub type Diff = i64;
 
-/// Orders that come and go. Batches are behind a reference count: all views read the same one.
+/// Orders that are added and removed. Batches are behind a reference count, so that all views read
+/// the same one.
 pub type Orders<'scope> = Collection<'scope, Epoch, Rc<Vec<(Order, Epoch, Diff)>>>;

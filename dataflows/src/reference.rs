@@ -1,6 +1,7 @@
-//! The same answers by a plain fold: the oracle of the tests and of `verify`.
+//! Computes the results by a plain fold. The tests compare the graph with it.
 //!
-//! Nothing here is shared with the graph but the types. One order after the other, ordered maps, no workers.
+//! It shares nothing with the graph but the types: it takes one order after the other, and has
+//! ordered maps and no workers.
 
 use std::collections::BTreeMap;
 
@@ -8,25 +9,25 @@ use differential_dataflow::difference::{IsZero, Semigroup};
 
 use crate::{Diff, Id, Order, OrderKey, OrderState, Position, Totals, Upsert, Window, WindowWidth};
 
-/// The three results of the orders folded in so far.
+/// The three results of the orders that were folded in so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reference {
     width: WindowWidth,
-    /// Each user with orders.
+    /// The totals of each user with orders.
     pub users: BTreeMap<Id, Totals>,
-    /// All orders; zero where there are none.
+    /// The totals of all orders; zero if there are none.
     pub total: Totals,
-    /// Each window with orders.
+    /// The totals of each window with orders.
     pub windows: BTreeMap<Window, Totals>,
 }
 
 impl Reference {
-    /// The results of no order.
+    /// Creates the results of no orders.
     pub fn new(width: WindowWidth) -> Reference {
         Reference { width, users: BTreeMap::new(), total: Totals::ZERO, windows: BTreeMap::new() }
     }
 
-    /// Folds in an order that is added so many times.
+    /// Folds in an order, `times` times. A negative number takes it out.
     pub fn update(&mut self, order: &Order, times: Diff) {
         let totals = Totals::of(order.price, times);
         self.total.plus_equals(&totals);
@@ -52,14 +53,14 @@ fn add<K: Ord>(rows: &mut BTreeMap<K, Totals>, key: K, totals: &Totals) {
     }
 }
 
-/// The orders that a log of upserts leaves alive, folded line by line.
+/// The orders that a log of upserts leaves, folded line by line.
 #[derive(Clone, Debug, Default)]
 pub struct UpsertReference {
     lines: BTreeMap<OrderKey, (Position, Option<OrderState>)>,
 }
 
 impl UpsertReference {
-    /// Folds in a line and says which orders go and come by it.
+    /// Folds in a line. Returns the orders that it removes (−1) and adds (1).
     pub fn update(&mut self, line: &Upsert) -> Vec<(Order, Diff)> {
         let order = |state: OrderState| Order {
             user_id: line.key.user_id.clone(),

@@ -1,81 +1,35 @@
-//! Which row of which view: how a row is named wherever views of different keys come together.
+//! Names rows where views with different keys come together.
 
 use std::fmt;
-use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::Id;
-use crate::views::{VIEWS, View};
 
-/// A view of the list, by its place in it. Gives the [`View`] itself by dereferencing.
+/// The number of a view in the list. It dereferences to the [`View`](crate::View).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ViewId(u16);
+pub struct ViewId(pub(crate) u16);
 
 impl ViewId {
-    /// Finds the view of this name. Panics if there is none, which the compiler tells of a constant.
-    pub const fn named(name: &str) -> ViewId {
-        let mut at = 0;
-        while at < VIEWS.len() {
-            if is_same(VIEWS[at].name.as_bytes(), name.as_bytes()) {
-                return ViewId(at as u16);
-            }
-            at += 1;
-        }
-        panic!("no view has this name")
-    }
-
-    /// All views, in the order of the list.
-    pub fn all() -> impl DoubleEndedIterator<Item = ViewId> + ExactSizeIterator {
-        (0..VIEWS.len()).map(|at| ViewId(at as u16))
-    }
-
-    /// The view's place in the list.
+    /// Returns the view's place in the list.
     pub fn index(self) -> usize {
         usize::from(self.0)
-    }
-}
-
-const fn is_same(one: &[u8], other: &[u8]) -> bool {
-    if one.len() != other.len() {
-        return false;
-    }
-    let mut at = 0;
-    while at < one.len() {
-        if one[at] != other[at] {
-            return false;
-        }
-        at += 1;
-    }
-    true
-}
-
-impl Deref for ViewId {
-    type Target = View;
-
-    fn deref(&self) -> &View {
-        VIEWS[self.index()]
-    }
-}
-
-impl fmt::Debug for ViewId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name)
     }
 }
 
 /// One value of a row's key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Part {
-    /// Text, ordered bytewise.
+    /// A text. Texts are ordered bytewise.
     Text(Id),
-    /// A whole number, or an instant in epoch milliseconds.
+    /// A whole number, or an instant (epoch ms).
     Integer(i64),
 }
 
-/// The values of a row's key within its view. One value is held inline; only keys of several allocate.
+/// The values of a row's key within its view. A single value is held inline; only keys of several
+/// values allocate.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Parts {
-    /// The key of the one row that a view without groups has.
+    /// The key of the only row of a view without groups.
     None,
     /// A key of one value.
     One(Part),
@@ -84,17 +38,17 @@ pub enum Parts {
 }
 
 impl Parts {
-    /// The key that is this text.
+    /// Creates a key of one text.
     pub fn text(text: Id) -> Parts {
         Parts::One(Part::Text(text))
     }
 
-    /// The key that is this number, or this instant in epoch milliseconds.
+    /// Creates a key of one number, or of an instant (epoch ms).
     pub fn integer(number: i64) -> Parts {
         Parts::One(Part::Integer(number))
     }
 
-    /// The values, in the order of the view's groups.
+    /// Returns the values, in the order of the view's groups.
     pub fn as_slice(&self) -> &[Part] {
         match self {
             Parts::None => &[],
@@ -114,7 +68,7 @@ impl From<Vec<Part>> for Parts {
     }
 }
 
-/// Names a row: its view, and its key there. Rows are ordered by the list of views, then by key.
+/// Names a row by its view and its key there. Rows are ordered by the list of views, then by key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RowKey {
     /// The view that the row is of.
@@ -124,13 +78,13 @@ pub struct RowKey {
 }
 
 impl RowKey {
-    /// The row of this view with this key.
+    /// Names the row of this view with this key.
     pub fn new(view: ViewId, parts: Parts) -> RowKey {
         RowKey { view, parts }
     }
 }
 
-/// Says which row in words, as [`View::row`] has them.
+/// Writes which row this is in words, as [`View::row`](crate::View::row) gives them.
 impl fmt::Display for RowKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut parts = self.parts.as_slice().iter();

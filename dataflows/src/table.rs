@@ -1,12 +1,14 @@
-//! Totals by key: dense entries behind an open-addressing index, probed a block at a time.
+//! A table of totals by key: dense entries behind an open-addressing index, probed a block at a
+//! time.
 //!
-//! At a hundred thousand users neither index nor entries fit the first caches, and what a hash map costs is
-//! waiting for memory. So a block of orders is looked up in passes that do not depend on each other's
-//! loads (touch the index for all, then compare the entries of all, then add), and the processor overlaps
-//! the waits of a whole block. A general map cannot be asked to do that.
+//! With a hundred thousand users, neither index nor entries fit the first caches, and a hash map
+//! spends its time waiting for memory. So a block of orders is looked up in passes whose loads do
+//! not depend on each other (touch the index for all, then compare the entries of all, then add),
+//! and the processor overlaps the waits of a whole block. A general map cannot be used in this way.
 //!
-//! Slots hold 32 bits of hash beside the entry's index, so growing never reads a key and a wrong slot
-//! rarely costs a look at its entry. The seed is drawn at start, so names cannot be chosen to collide.
+//! Slots hold 32 bits of hash beside the entry's index. So growing never reads a key, and a wrong
+//! slot rarely costs a look at its entry. The seed is drawn at start, so nobody can choose names
+//! that collide.
 
 use std::hash::{BuildHasher, RandomState};
 
@@ -15,25 +17,27 @@ use differential_dataflow::difference::{IsZero, Semigroup};
 use crate::Totals;
 use crate::key::Key;
 
-/// Lookups that overlap: about what a core keeps in flight, a few times over.
+/// The number of lookups that overlap: a few times what a core keeps in flight.
 pub(crate) const BLOCK: usize = 64;
 
-/// Slots of the smallest table; a power of two.
+/// The number of slots of the smallest table. It is a power of two.
 const SLOTS_MIN: usize = 16;
 
-/// No entry's index.
+/// The index that stands for no entry.
 const MISSED: u32 = u32::MAX;
 
-/// One group and its totals.
+/// A group and its totals.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry<K> {
     pub(crate) key: K,
     pub(crate) totals: Totals,
 }
 
-/// Totals by key. 48 bytes an entry and 10 to 21 bytes of index for it, for keys of 24 bytes.
+/// A table of totals by key. With keys of 24 bytes, an entry takes 48 bytes, and its share of the
+/// index 10 to 21 bytes.
 pub(crate) struct TotalsTable<K> {
-    /// Hash (upper half) and index of the entry plus one (lower half); 0 is empty. A power of two of them.
+    /// Each slot holds a hash (upper half) and the index of an entry plus one (lower half); 0 is
+    /// empty. The number of slots is a power of two.
     slots: Vec<u64>,
     entries: Vec<Entry<K>>,
     seed: u64,
@@ -57,11 +61,12 @@ impl<K: Key> TotalsTable<K> {
         &mut self.entries[index as usize]
     }
 
-    /// Removes all entries, yielding them in the order they came. Keeps memory that such a use needs again.
+    /// Removes all entries and yields them in the order in which they came. Keeps the memory that
+    /// the next use will need.
     pub(crate) fn drain(&mut self) -> std::vec::Drain<'_, Entry<K>> {
         let wanted = slots_for(self.entries.len());
         if wanted * 4 < self.slots.len() {
-            // Far larger than what it last held: a big load is over.
+            // The table is far larger than what it last held, because a big load is over.
             self.slots = vec![0; wanted];
             self.entries.shrink_to(wanted);
         } else {
@@ -70,10 +75,11 @@ impl<K: Key> TotalsTable<K> {
         self.entries.drain(..)
     }
 
-    /// The entries of up to [`BLOCK`] lookups, each made where it is missing.
+    /// Returns the entries of up to [`BLOCK`] lookups, and makes those that are missing.
     ///
-    /// `hash`, `is` and `key` are of the lookup with that number: its key's hash by [`seed`](Self::seed),
-    /// whether a key is its own, and its key (asked for only where an entry is made).
+    /// The functions take the number of a lookup. `hash` returns its key's hash by
+    /// [`seed`](Self::seed), `is` whether a key is its own, and `key` its key, which is asked for
+    /// only if an entry is made.
     #[inline]
     pub(crate) fn find_block(
         &mut self,
@@ -92,7 +98,8 @@ impl<K: Key> TotalsTable<K> {
             hashes[at] = hash(at);
             homes[at] = slots[hashes[at] as u32 as usize & mask];
         }
-        // Home slots are at hand now; the next ones are their neighbours. No entry is looked at yet.
+        // The home slots are in the cache now, and the next slots are their neighbours. No entry is
+        // read yet.
         for at in 0..lookups {
             let tag = u64::from(hashes[at] as u32);
             let (mut slot, mut place) = (homes[at], hashes[at] as u32 as usize);
@@ -102,7 +109,7 @@ impl<K: Key> TotalsTable<K> {
             }
             found[at] = (slot as u32).wrapping_sub(1);
         }
-        // Both ends of an entry are asked for: it may lie across two lines of the cache.
+        // Both ends of an entry are read, because it may lie across two lines of the cache.
         let mut touched = 0;
         for (at, found) in found.iter_mut().enumerate().take(lookups) {
             match self.entries.get(*found as usize) {
@@ -137,7 +144,7 @@ impl<K: Key> TotalsTable<K> {
         index
     }
 
-    /// The slot that holds entry `index`, whose key has this hash.
+    /// Returns the slot that holds the entry `index`, whose key has this hash.
     fn find_slot(&self, hash: u64, index: u32) -> usize {
         let mask = self.slots.len() - 1;
         let mut at = hash as u32 as usize & mask;
@@ -152,7 +159,8 @@ impl<K: Key> TotalsTable<K> {
     fn reserve(&mut self, more: usize) {
         let wanted = self.entries.len() + more;
         if wanted > self.entries.capacity() {
-            // A quarter at a time: memory is what a state costs for good, and growing is rare.
+            // The entries grow by a quarter, because growing is rare and the memory of a state is
+            // never given back.
             self.entries.reserve_exact(more.max(self.entries.len() / 4));
         }
         let slots = slots_for(wanted);
@@ -169,11 +177,13 @@ impl<K: Key> TotalsTable<K> {
         }
     }
 
-    /// Removes the entries with these indexes whose totals are zero; the last entries move into their places.
+    /// Removes those of the entries with these indexes whose totals are zero. The last entries move
+    /// into their places.
     ///
-    /// `moved(from, to)` is told of each move. Sorts `indexes`.
+    /// Calls `moved(from, to)` for each move. Sorts `indexes`.
     pub(crate) fn remove_zeros(&mut self, indexes: &mut [u32], mut moved: impl FnMut(u32, u32)) {
-        // From the last to the first: what moves into a place is then never about to be removed itself.
+        // The indexes are taken from the last to the first, so an entry that moves is never about
+        // to be removed itself.
         indexes.sort_unstable_by(|a, b| b.cmp(a));
         for &index in indexes.iter() {
             let entry = &self.entries[index as usize];
@@ -192,7 +202,7 @@ impl<K: Key> TotalsTable<K> {
         }
     }
 
-    /// Empties a slot and moves what probed past it one step nearer to its home.
+    /// Empties a slot, and moves entries that were probed past it nearer to their home.
     fn empty_slot(&mut self, mut hole: usize) {
         let mask = self.slots.len() - 1;
         let mut at = hole;
@@ -203,7 +213,7 @@ impl<K: Key> TotalsTable<K> {
                 break;
             }
             let home = (slot >> 32) as usize & mask;
-            // It may move if its home is not cyclically in (hole, at].
+            // The slot may move if its home is not cyclically in (hole, at].
             if (at.wrapping_sub(home) & mask) >= (at.wrapping_sub(hole) & mask) {
                 self.slots[hole] = slot;
                 hole = at;
@@ -219,7 +229,7 @@ impl<K: Key> TotalsTable<K> {
     }
 }
 
-/// Slots for so many entries: at most three quarters are taken.
+/// Returns the number of slots for this many entries, so that at most three quarters are taken.
 fn slots_for(entries: usize) -> usize {
     (entries * 4).div_ceil(3).next_power_of_two().max(SLOTS_MIN)
 }

@@ -1,28 +1,28 @@
-//! The difference of the graph: how many orders, and how much money.
+//! The difference type of the graph: a number of orders, and an amount of money.
 //!
-//! The sum lives in the *difference*, so a thousand orders of a user are one record. The count is
-//! kept beside the amount because a user whose orders cancel to 0.00 still has orders.
+//! The sum is kept in the *difference*, so a thousand orders of a user are one record. The count is
+//! kept beside the amount, because a user whose orders cancel to 0.00 still has orders.
 
 use differential_dataflow::difference::{Abelian, IsZero, Monoid, Multiply, Semigroup};
 use serde::{Deserialize, Serialize};
 
 use crate::{Amount, Diff};
 
-/// A number of orders and their amount: a commutative group under addition.
+/// A number of orders and their amount. Totals are a commutative group under addition.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[repr(C)]
 pub struct Totals {
-    /// How many orders.
+    /// The number of orders.
     pub orders: i64,
     /// The sum of their prices.
     pub amount: Amount,
 }
 
 impl Totals {
-    /// The totals of no order.
+    /// The totals of no orders.
     pub const ZERO: Totals = Totals { orders: 0, amount: Amount::ZERO };
 
-    /// The totals of `times` orders of one price; negative `times` retract.
+    /// Returns the totals of `times` orders of one price. A negative number retracts them.
     ///
     /// Panics if the amount overflows 128 bits of 10^-18 units.
     #[inline]
@@ -46,7 +46,7 @@ impl IsZero for Totals {
 }
 
 impl Semigroup for Totals {
-    /// Panics if the amount overflows 128 bits of 10^-18 units.
+    /// Adds totals. Panics if the amount overflows 128 bits of 10^-18 units.
     #[inline]
     fn plus_equals(&mut self, other: &Totals) {
         self.orders += other.orders;

@@ -1,13 +1,14 @@
-//! The engine inside every view: the totals of each group of orders, kept up to date.
+//! The engine of every view: it keeps the totals of each group of orders up to date.
 //!
-//! Two operators with one exchange between them. *Pre-aggregate* sums what this worker sees of a group in
-//! an epoch, so what is exchanged is a record a group, not a record an order. *Totals* keeps one entry a
-//! live group on the worker that the key hashes to, and when an epoch is complete says of each group that
-//! changed: the old row goes, the new row comes.
+//! It consists of two operators with one exchange between them. *Pre-aggregate* sums what this
+//! worker sees of a group in an epoch. So one record is exchanged for each group, not for each
+//! order. *Totals* keeps one entry for each group with orders, on the worker to which the key
+//! hashes. When an epoch is complete, it gives for each group that changed the old row as removed
+//! and the new row as added.
 //!
-//! This is differential's `count_total` over differences of [`Totals`], and the tests hold it to that at every
-//! epoch. Time is totally ordered and the sums form a group, so no history is needed: a row is a number
-//! to add to, not a trace to accumulate.
+//! This is differential's `count_total` over differences of [`Totals`], and the tests compare the
+//! two at every epoch. Time is totally ordered and the sums form a group, so no history is needed:
+//! a row is a number to add to, not a trace to accumulate.
 
 use differential_dataflow::difference::{IsZero, Semigroup};
 use differential_dataflow::{AsCollection, VecCollection};
@@ -22,18 +23,21 @@ use crate::key::{Grouping, Key, PARTIAL_WORDS, Partial};
 use crate::table::{BLOCK, TotalsTable};
 use crate::{Diff, Epoch, Order, Orders, Totals};
 
-/// The partial sums of one worker, on their way.
+/// The partial sums of one worker, on their way to the workers that keep their groups.
 pub type Partials<K> = Parcel<Partial<K>, PARTIAL_WORDS>;
 
-/// Totals of groups that are there already, each once, on any worker.
+/// The totals of groups that are kept already. Each comes once, on any worker.
 pub type KeptTotals<'scope, K> = Stream<'scope, Epoch, Partials<K>>;
 
-/// The totals of each group of orders: `SELECT key, COUNT(*), SUM(price) FROM orders GROUP BY key`.
+/// Returns the totals of each group of orders: `SELECT key, COUNT(*), SUM(price) FROM orders GROUP
+/// BY key`.
 ///
-/// State: one entry a group with orders, on the worker of its key, and the open epoch's partial sums.
-/// Work per epoch: a lookup an order, then proportional to the groups that changed.
+/// State: one entry for each group with orders, on the worker of its key, and the open epoch's
+/// partial sums. Work per epoch: a lookup for each order, then proportional to the groups that
+/// changed.
 ///
-/// `kept` are totals that are there beside those of the orders, as of a checkpoint: they go where partial sums go.
+/// `kept` are totals as of a checkpoint, which are added to those of the orders. They go where
+/// partial sums go.
 pub fn totals_by<'scope, G: Grouping>(
     orders: Orders<'scope>,
     kept: Option<KeptTotals<'scope, G::Key>>,
@@ -47,7 +51,7 @@ pub fn totals_by<'scope, G: Grouping>(
     keep_totals(partials, &format!("Totals: {name}"))
 }
 
-/// The lesser of two capabilities, if any.
+/// Returns the lesser of two capabilities, if there is any.
 pub(crate) fn least(
     held: Option<Capability<Epoch>>,
     other: Option<Capability<Epoch>>,
@@ -65,7 +69,8 @@ fn pre_aggregate<'scope, G: Grouping>(
 ) -> Stream<'scope, Epoch, Partials<G::Key>> {
     type Builder<K> = CapacityContainerBuilder<Partials<K>>;
     orders.inner.unary_frontier::<Builder<G::Key>, _, _, _>(Pipeline, name, move |_, _| {
-        // Sums of the epoch that is open here, and those of epochs that orders have moved on from.
+        // The sums of the epoch that is open here. Those of epochs that orders have moved on from
+        // are in `done`.
         let mut open: Option<(Epoch, Capability<Epoch>)> = None;
         let mut table = TotalsTable::new();
         let mut done: Vec<Partial<G::Key>> = Vec::new();
@@ -103,7 +108,7 @@ fn pre_aggregate<'scope, G: Grouping>(
     })
 }
 
-/// Records that an idle operator's buffer may keep room for.
+/// The number of records for which the buffer of an idle operator may keep room.
 const DONE_KEPT: usize = 4096;
 
 fn add_orders<G: Grouping>(table: &mut TotalsTable<G::Key>, grouping: &G, orders: &[(Order, Epoch, Diff)]) {
@@ -145,13 +150,13 @@ fn keep_totals<'scope, K: Key>(
     partials: Stream<'scope, Epoch, Partials<K>>,
     name: &str,
 ) -> VecCollection<'scope, Epoch, (K, Totals), Diff> {
-    // The seed is of no matter but that all workers agree on it.
+    // Any seed will do, as long as all workers have the same one.
     let by_key = exchange(|partial: &Partial<K>| partial.key.hash64(0) >> 32);
     type Rows<K> = CapacityContainerBuilder<Vec<((K, Totals), Epoch, Diff)>>;
     partials
         .unary_frontier::<Rows<K>, _, _, _>(by_key, name, move |_, _| {
             let mut state = State::new();
-            // Sums of epochs that are not complete, in the order of arrival.
+            // The sums of epochs that are not complete, in the order of arrival.
             let mut pending: Vec<Partial<K>> = Vec::new();
             let mut pending_at: Option<Capability<Epoch>> = None;
             move |(input, frontier), output| {
@@ -188,7 +193,7 @@ struct State<K> {
     /// The round that last touched each entry, so that the row before is noted once an epoch.
     touched: Vec<u32>,
     round: u32,
-    /// Entries touched in this round, and their totals before it.
+    /// The entries that were touched in this round, and their totals before it.
     before: Vec<(u32, Totals)>,
     emptied: Vec<u32>,
 }
@@ -204,7 +209,7 @@ impl<K: Key> State<K> {
         }
     }
 
-    /// Adds one complete epoch and gives the rows that go and come.
+    /// Adds the sums of one complete epoch, and gives the rows that are removed and added.
     fn apply(&mut self, partials: &[Partial<K>], mut give: impl FnMut(((K, Totals), Epoch, Diff))) {
         self.round = self.round.wrapping_add(1);
         if self.round == 0 {
@@ -231,7 +236,7 @@ impl<K: Key> State<K> {
         for (index, before) in self.before.drain(..) {
             let entry = self.table.entry_mut(index);
             if entry.totals == before {
-                // A new group that came to nothing at once has no row to take back, but has an entry.
+                // A new group whose sums cancelled at once has an entry, but no row to remove.
                 if before.is_zero() {
                     self.emptied.push(index);
                 }

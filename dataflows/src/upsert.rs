@@ -1,17 +1,17 @@
-//! From a log of upserts to the orders that are live: each key's last line, and nothing else.
+//! Turns a log of upserts into the orders that it leaves: each key's last line, and nothing else.
 //!
-//! A line says what its order is *now*, or that it is gone; what it was before is for us to remember. That has
-//! its price: state for each order, alive or deleted, where a source that brings the row before a change
-//! (the tunnel of the order store) needs none.
+//! A line says what its order is *now*, or that it is deleted. What the order was before must be
+//! remembered here. This costs state for each order, live or deleted. A source that brings the row
+//! before a change, such as the tunnel of the order store, needs none.
 //!
 //! | what | costs |
 //! |---|---|
 //! | a key that is or was ever in the log | 110 to 220 bytes, as full as the map is, and its text where that is longer than 15 bytes |
 //! | a line | one exchange, one lookup, up to two updates into the views |
 //!
-//! Which line is the last is said by its [`Position`], not by when it arrives: workers read their parts of the
-//! input side by side. So a deleted key keeps its position: an older line that arrives later must not bring
-//! it back. A line that is read twice changes nothing.
+//! The last line of a key is the one with the greatest [`Position`], whenever it arrives, because
+//! workers read their parts of the input side by side. So a deleted key keeps its position: an
+//! older line that arrives later must not bring it back. A line that is read twice changes nothing.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -28,29 +28,30 @@ use crate::key::Key;
 use crate::totals_by::least;
 use crate::{Amount, Diff, Epoch, Id, Order, OrderKey, Orders, Position};
 
-/// What one line of an upsert log says of its order.
+/// A line of an upsert log: what it says about its order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Upsert {
-    /// Which order.
+    /// The key of the order.
     pub key: OrderKey,
-    /// Where the line stands: the greatest position of a key wins, and the first to arrive of equal ones.
+    /// The position of the line. The greatest position of a key wins; of equal ones, the first to
+    /// arrive.
     pub position: Position,
-    /// When and how much, or nothing if the line deletes the order.
+    /// The order as the line makes it; `None` if the line deletes it.
     pub after: Option<OrderState>,
-    /// When the line is part of the collection.
+    /// The epoch from which the line counts.
     pub epoch: Epoch,
 }
 
-/// What an order is, beside its key.
+/// An order without its key.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub struct OrderState {
-    /// Event time, in epoch milliseconds.
+    /// The event time (epoch ms).
     pub at_ms: i64,
-    /// What was paid.
+    /// The price.
     pub price: Amount,
 }
 
-/// Words of an [`Upsert`] between processes.
+/// The number of words of an [`Upsert`] between processes.
 pub const UPSERT_WORDS: usize = 11;
 
 /// Upserts on their way to the worker that keeps their key.
@@ -85,7 +86,7 @@ impl Packed<UPSERT_WORDS> for Upsert {
     }
 }
 
-/// The orders that a log of upserts leaves alive, at each epoch.
+/// Returns the orders that a log of upserts leaves, at each epoch.
 pub fn upsert<'scope>(log: Stream<'scope, Epoch, Upserts>) -> Orders<'scope> {
     let by_key = exchange(|line: &Upsert| route(&line.key));
     let updates = log.unary_frontier::<CapacityContainerBuilder<Vec<(Order, Epoch, Diff)>>, _, _, _>(
@@ -114,16 +115,17 @@ pub fn upsert<'scope>(log: Stream<'scope, Epoch, Upserts>) -> Orders<'scope> {
             }
         },
     );
-    // Behind a reference count, so that all views read the same batch.
+    // The batches are behind a reference count, so that all views read the same one.
     updates.shared().as_collection()
 }
 
-/// The worker that keeps a key, as a number to be taken modulo the workers.
+/// Returns the number of the worker that keeps a key. The number is taken modulo the number of
+/// workers.
 fn route(key: &OrderKey) -> u64 {
     key.user_id.hash64(key.order_id.hash64(0)) >> 32
 }
 
-/// Each key's last line: its position, and the order where it is alive.
+/// Each key's last line: its position, and the order unless it is deleted.
 #[derive(Default)]
 struct Last {
     lines: HashMap<OrderKey, (Position, Option<OrderState>), Seeded>,
@@ -159,7 +161,7 @@ impl Last {
     }
 }
 
-/// Hashes order keys by their words, with a seed drawn at start.
+/// Hashes order keys by their words, with a seed that is drawn at start.
 struct Seeded(u64);
 
 impl Default for Seeded {
@@ -175,7 +177,7 @@ impl BuildHasher for Seeded {
     }
 }
 
-/// Folds words one after the other, as [`Id`] feeds them.
+/// Folds words one after the other, in the order in which an [`Id`] gives them.
 struct WordHasher(u64);
 
 impl std::hash::Hasher for WordHasher {

@@ -1,4 +1,4 @@
-//! Tumbling windows of event time.
+//! Tumbling windows of event time. A window is found by dividing the time by the width.
 
 use std::num::NonZeroU32;
 
@@ -10,25 +10,26 @@ pub const WINDOW_MS_DEFAULT: u32 = 30_000;
 pub struct WindowWidth(NonZeroU32);
 
 impl WindowWidth {
-    /// A width of so many milliseconds, or `None` for 0.
+    /// Creates a width of this many milliseconds; `None` for 0.
     pub fn from_ms(width_ms: u32) -> Option<WindowWidth> {
         NonZeroU32::new(width_ms).map(WindowWidth)
     }
 
-    /// This width in milliseconds.
+    /// Returns this width in milliseconds.
     pub fn ms(self) -> i64 {
         i64::from(self.0.get())
     }
 
-    /// The window `[start_ms, start_ms + width)` that contains `at_ms`.
+    /// Returns the window `[start_ms, start_ms + width)` that contains `at_ms` (epoch ms).
     ///
-    /// Floor division, so times before 1970 work. The first window of all time is cut where `i64` ends.
+    /// The division rounds down, so times before 1970 work, too. The first window of all time is
+    /// cut off where `i64` ends.
     #[inline]
     pub fn containing(self, at_ms: i64) -> Window {
         Window { start_ms: at_ms.saturating_sub(at_ms.rem_euclid(self.ms())) }
     }
 
-    /// Whether `at_ms` is in a window of this width, without a division.
+    /// Returns whether `at_ms` (epoch ms) is in a window of this width, without a division.
     #[inline]
     pub fn holds(self, window: Window, at_ms: i64) -> bool {
         if window.start_ms == i64::MIN {
@@ -44,9 +45,9 @@ impl Default for WindowWidth {
     }
 }
 
-/// A window of event time, named by its start. Its width is the run's [`WindowWidth`].
+/// A window of event time, named by its start. The run's [`WindowWidth`] is its width.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Window {
-    /// First millisecond of the window.
+    /// The first millisecond of the window (epoch ms).
     pub start_ms: i64,
 }

@@ -1,11 +1,11 @@
-//! The promise: the same three results, exact, at every epoch, whatever the shape of the run.
+//! Tests the promise: the same results, exact, at every epoch, whatever the shape of the run.
 
 mod harness;
 
 use dataflows::{Amount, Diff, Id, Order, OrderKey, OrderState, WindowWidth};
 use harness::{Log, Shape, differs_from_count_total, expected, run};
 
-/// A small generator with a printed seed (Steele, Lea and Flood's SplitMix64).
+/// A small random number generator (Steele, Lea and Flood's SplitMix64). Its seed is printed.
 struct Random(u64);
 
 impl Random {
@@ -21,12 +21,12 @@ impl Random {
     }
 }
 
-/// Milliseconds of 30 days: as late as an order comes.
+/// The milliseconds of 30 days, which is the longest time by which an order comes late.
 const LATE_MS_MAX: u64 = 30 * 24 * 3_600_000;
 
 fn order_key(random: &mut Random, keys: u64) -> OrderKey {
     let order = random.below(keys);
-    // The order's key says its user; some names are too long to be inline.
+    // The order's key determines its user. Some names are too long to be inline.
     let user = order % 97;
     let user_id =
         if user.is_multiple_of(5) { format!("user-with-a-long-name-{user}") } else { format!("u{user}") };
@@ -46,7 +46,7 @@ fn order_state(random: &mut Random, line: usize) -> OrderState {
     OrderState { at_ms: now_ms - late as i64, price }
 }
 
-/// A log of puts, corrections and cancels in which all three are common.
+/// Returns a log of puts, corrections and cancels, in which all three are common.
 fn upserts(seed: u64, lines: usize) -> Vec<(OrderKey, Option<OrderState>)> {
     let mut random = Random(seed);
     let keys = (lines as u64 / 3).max(1);
@@ -60,7 +60,7 @@ fn upserts(seed: u64, lines: usize) -> Vec<(OrderKey, Option<OrderState>)> {
         .collect()
 }
 
-/// The same history as a source gives it that knows the row before.
+/// Returns the same history as a source gives it that knows the row before a change.
 fn updates(log: &[(OrderKey, Option<OrderState>)]) -> Vec<(Order, Diff)> {
     let mut live = std::collections::HashMap::new();
     let mut updates = Vec::new();
@@ -86,7 +86,7 @@ fn holds(log: &Log, shape: Shape, seed: u64) {
     assert_eq!(delivered.len(), expected.len(), "seed {seed}, {shape:?}: epochs delivered");
 }
 
-/// Every shape agrees with the reference fold at every epoch, for both kinds of source.
+/// Checks that every shape agrees with the reference fold at every epoch, for both kinds of source.
 fn every_shape(lines: usize, epoch_lines: usize) {
     let seed = 20_261_122;
     let log = upserts(seed, lines);
@@ -121,7 +121,8 @@ fn one_epoch_of_all_lines_equals_the_reference() {
     every_shape(200_000, usize::MAX);
 }
 
-/// What differential itself computes from every single order is what the views give, at every epoch.
+/// Checks that the views give what differential itself computes from every single order, at every
+/// epoch.
 #[test]
 fn every_epoch_equals_count_total() {
     let seed = 7;

@@ -1,4 +1,5 @@
-//! A graph that starts from kept totals goes on as one that has read the orders behind them.
+//! Tests that a graph that starts from kept totals goes on as one that has read the orders behind
+//! them.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -20,7 +21,8 @@ fn rows(plain: &PlainRows) -> Rows {
     plain.iter().collect()
 }
 
-/// Rows after the kept ones, and after the orders; kept totals are dealt out to all workers, and so are orders.
+/// Returns the rows after the kept totals, and after the orders. Kept totals and orders are dealt
+/// out to all workers.
 fn run(kept: &Rows, orders: &[(Order, i64)], workers: usize) -> [Rows; 2] {
     let found = Arc::new(Mutex::new([Rows::new(), Rows::new()]));
     let (kept, orders, out) = (kept.clone(), orders.to_vec(), Arc::clone(&found));
@@ -34,7 +36,7 @@ fn run(kept: &Rows, orders: &[(Order, i64)], workers: usize) -> [Rows; 2] {
             inputs = Some(kept);
             deliver(views, move |epoch, changes| {
                 let mut out = out.lock().expect("no panic");
-                // The epoch of the kept rows is 5, those of orders come after.
+                // The epoch of the kept rows is 5. Those of orders come after it.
                 for at in usize::from(epoch > 5)..2 {
                     for change in &changes {
                         let before = match change.after {
@@ -91,7 +93,8 @@ proptest! {
         let mut reference = PlainRows::new(WindowWidth::default());
         before.iter().for_each(|order| reference.update(order, 1));
         let kept = rows(&reference);
-        // Orders from before are retracted too: all that they left is their share of the totals.
+        // Some of the earlier orders are retracted, too. They are part of the totals, and nothing
+        // else is left of them.
         let retracted = before.iter().take(gone.index(before.len() + 1)).map(|order| (order.clone(), -1));
         let log: Vec<_> = after.into_iter().map(|order| (order, 1)).chain(retracted).collect();
         log.iter().for_each(|(order, times)| reference.update(order, *times));

@@ -1,4 +1,4 @@
-//! Ids and windows: what groups are named by.
+//! Tests ids and windows, by which groups are named.
 
 use dataflows::{Id, Window, WindowWidth};
 use proptest::prelude::*;
@@ -33,7 +33,8 @@ fn windows_are_half_open_and_tumble_on_both_sides_of_1970() {
     assert_eq!(WindowWidth::from_ms(0), None);
 }
 
-/// Texts around the lengths where ids change their form, with bytes that sort below and above others.
+/// Returns a strategy for texts around the lengths at which ids change their form, with bytes that
+/// sort below and above others.
 fn text() -> impl Strategy<Value = String> {
     prop_oneof![
         "[\u{0}ab~é\u{10ffff}]{0,20}",

@@ -1,4 +1,5 @@
-//! Money is exact: what is read is what was written, what is summed is the sum, what is taken back is gone.
+//! Tests that money is exact: what is read is what was written, what is summed is the sum, and what
+//! is retracted is gone.
 
 use dataflows::{Amount, AmountError, FRACTION_DIGITS_MAX, Totals};
 use differential_dataflow::difference::{Abelian, IsZero, Monoid, Multiply, Semigroup};
@@ -112,7 +113,7 @@ fn a_sum_that_does_not_fit_is_no_answer() {
     totals.plus_equals(&Totals::of(Amount::from_units(1), 1));
 }
 
-/// A price: mostly cents, sometimes all 18 fraction digits.
+/// Returns a strategy for prices: mostly cents, sometimes all 18 fraction digits.
 fn price() -> impl Strategy<Value = Amount> {
     prop_oneof![
         (-10_000_000_i64..10_000_000)
@@ -122,7 +123,8 @@ fn price() -> impl Strategy<Value = Amount> {
     ]
 }
 
-/// A decimal of at most 15 digits, as people write prices; a double holds it.
+/// Returns a strategy for decimals of at most 15 digits, as people write prices. A double holds
+/// them.
 fn short_decimal() -> impl Strategy<Value = (i64, u32)> {
     (-999_999_999_999_999_i64..=999_999_999_999_999, 3_u32..=15)
 }
@@ -134,7 +136,7 @@ proptest! {
     fn sums_are_exact_and_free_of_order(prices in prop::collection::vec(price(), 0..60), seed in any::<u64>()) {
         let exact: i128 = prices.iter().map(|price| price.units()).sum();
         let mut order: Vec<usize> = (0..prices.len()).collect();
-        // A shuffle that depends on the seed alone.
+        // The shuffle depends on the seed alone.
         order.sort_by_key(|at| (seed ^ *at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let mut totals = Totals::zero();
         order.iter().for_each(|at| totals.plus_equals(&Totals::of(prices[*at], 1)));

@@ -1,4 +1,4 @@
-//! The list of views: what each says of itself fits together, and no two get into each other's way.
+//! Tests the list of views: each view fits together, and no two conflict.
 
 use std::collections::BTreeSet;
 
@@ -27,7 +27,7 @@ fn each_view_has_names_of_its_own_and_keys_of_its_columns() {
         assert_eq!(view.row.matches("{}").count(), parts.as_slice().len(), "{view:?}: all of a key is told");
         let columns: BTreeSet<&str> = view.key.iter().map(|column| column.name).collect();
         assert_eq!(columns.len(), view.key.len(), "{view:?}: a column comes once");
-        // What the engine keeps of each group, and all readers of result tables need.
+        // The engine keeps these of each group, and all readers of result tables need them.
         assert!(view.count_column().is_some() && view.exact_column().is_some(), "{view:?}");
         assert!(matches!(view.aggregates, [Aggregate::Count { .. }, Aggregate::Sum { .. }]), "{view:?}");
     }

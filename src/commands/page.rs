@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::Failure;
-use super::up::addresses;
+use super::address::addresses;
 use crate::program::instance::PageAddress;
 
 /// The flags of the live page.

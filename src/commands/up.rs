@@ -1,13 +1,14 @@
 //! `orderflow up`: runs the store of a data directory, and the live job on it, until it is stopped.
 
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::spawn_blocking;
 
+use super::address::addresses;
 use super::page::PageArgs;
 use super::time::parse_duration_ms;
 use super::{Failure, say, time};
@@ -235,20 +236,6 @@ fn check_instance(instance: &str) -> Result<(), Failure> {
             "--instance {instance:?} must be at most {INSTANCE_CHARS_MAX} letters, digits and dashes, from a letter to a letter or digit"
         ),
     ))
-}
-
-/// Returns the addresses that a host and port stand for. Those of IP version 4 come first, because
-/// some SDKs take no others.
-pub(super) fn addresses(flag: &str, listen: &str) -> Result<Vec<SocketAddr>, Failure> {
-    let wrong = |reason: &dyn std::fmt::Display| {
-        Failure::new(2, format!("{flag} {listen:?} must be HOST:PORT, such as 127.0.0.1:8087: {reason}"))
-    };
-    let mut found: Vec<_> = listen.to_socket_addrs().map_err(|error| wrong(&error))?.collect();
-    found.sort_by_key(SocketAddr::is_ipv6);
-    if found.is_empty() {
-        return Err(wrong(&"the host has no address"));
-    }
-    Ok(found)
 }
 
 /// Returns the lines of `export` that a shell can read. A secret of the user's own is not printed.

@@ -1,4 +1,5 @@
-//! What those who look at the results get: a board as of one epoch, and a frame for what changed since the one before.
+//! Serves the results to those who look at them: a board as of one epoch, and a frame for what
+//! changed since the frame before.
 //!
 //! ```text
 //!  job ─ an epoch, once it is durable ─► board ─┬─► frames, at most ten a second ─► followers
@@ -6,9 +7,10 @@
 //!  recount ─ verified ─────────────────►
 //! ```
 //!
-//! A frame holds whole rows as of its epoch, so it may be seen twice, or after a later one of another source, without harm:
-//! the row of the higher epoch is right. A follower who is too slow for the frames that are kept gets all anew. What
-//! is kept is bounded, whatever the number of followers, users, windows and orders.
+//! A frame holds whole rows as of its epoch. So a follower may see it twice, or after a later one
+//! from another source, without harm: the row of the higher epoch is right. A follower who is too
+//! slow for the frames that are kept gets a snapshot of everything. What is kept is bounded,
+//! whatever the number of followers, users, windows and orders.
 
 mod board;
 mod follow;
@@ -35,42 +37,43 @@ use crate::verify::Verification;
 use orders::Layout;
 use store::Store;
 
-/// Users that a frame shows, by each rank.
+/// The number of users that a frame shows, by each rank.
 pub const LEADERS_MAX: usize = 50;
 
-/// Longest wait for the tables to be read anew.
+/// The longest time to wait for the tables to be read anew.
 const RENEWAL_TIME_MAX: Duration = Duration::from_secs(10);
 
-/// Follows the results. Ends where it is dropped.
+/// A feed that follows the results. It ends when it is dropped.
 #[derive(Debug)]
 pub struct Feed {
     watch: FeedWatch,
     _task: JoinSet<()>,
 }
 
-/// Looks at what a [`Feed`] has. Cheap to clone.
+/// A handle to look at a [`Feed`]. It is cheap to clone.
 #[derive(Clone, Debug)]
 pub struct FeedWatch(Arc<Shared>);
 
-/// What the feed and all who look at it share.
+/// What the feed shares with all who look at it.
 struct Shared {
     store: Store,
     layout: Layout,
     seen: Mutex<Seen>,
-    /// Number of the last frame.
+    /// The number of frames so far.
     news: watch::Sender<u64>,
-    /// Somebody asked for more rows than the board has left.
+    /// Notified when somebody asks for more rows than the board has left.
     wanted: Notify,
-    /// The board was read anew.
+    /// Notified when the board was read anew.
     renewed: Notify,
 }
 
-/// All as of one epoch.
+/// What is known of the results, all as of one epoch.
 struct Seen {
     board: Board,
     status: Status,
     verified: Option<Verification>,
-    /// When the epoch's results became durable, in epoch milliseconds; none before this process began.
+    /// The time (epoch ms) at which the epoch's results became durable; `None` if that was before
+    /// this process began.
     changed_ms: Option<i64>,
     late: LateSeen,
     frames: Frames,
@@ -83,10 +86,11 @@ impl fmt::Debug for Shared {
 }
 
 impl Feed {
-    /// Follows the results of this job, which prints its windows so. Must be called in a runtime of tokio.
+    /// Starts to follow the results of a job, which prints its windows by `layout`. Must be called
+    /// in a runtime of tokio.
     ///
-    /// Cost: one scan of the users and windows, then work by rows that changed; a row takes part in a frame only if it is a
-    /// window's or a leader's.
+    /// Cost: one scan of the users and windows, then work for each row that changes. Only rows of
+    /// windows and of leaders are part of frames.
     pub fn start(
         store: Store,
         layout: Layout,
@@ -114,26 +118,28 @@ impl Feed {
         Feed { watch: FeedWatch(shared), _task: task }
     }
 
-    /// Looks at it.
+    /// Returns a handle to look at the feed.
     pub fn watch(&self) -> FeedWatch {
         self.watch.clone()
     }
 }
 
 impl FeedWatch {
-    /// As of when all is, and how the job fares.
+    /// Returns as of when the results are, and how the job is doing.
     pub fn state(&self) -> State {
         self.0.state()
     }
 
-    /// All orders, and as of which epoch.
+    /// Returns the epoch, and the totals of all orders as of it.
     pub fn total(&self) -> (u64, Totals) {
         let seen = self.0.seen();
         (seen.board.epoch(), seen.board.total())
     }
 
-    /// The users who rank highest, at most so many and [`SHOWN_MAX`], and as of which epoch. Where too many of the rows that
-    /// were kept are gone, waits for the tables to be read anew; fewer come where that takes too long, as once the job has ended.
+    /// Returns the epoch, and the users who rank highest as of it, at most `shown` and
+    /// [`SHOWN_MAX`]. If too many of the rows that were kept are gone, waits for the tables to be
+    /// read anew, at most 10 s. Returns fewer users if that takes longer, for example because the
+    /// job has ended.
     pub async fn top_users(&self, rank: Rank, shown: usize) -> (u64, Vec<(String, Totals)>) {
         let shown = shown.min(SHOWN_MAX);
         let renewed = self.0.renewed.notified();
@@ -145,29 +151,30 @@ impl FeedWatch {
         (seen.board.epoch(), seen.board.top_users(rank, shown))
     }
 
-    /// The last late changes, last first, at most so many; and the epoch that all of them are in.
+    /// Returns the epoch, and the last late changes up to it, at most `shown`, the last one first.
     pub fn late(&self, shown: usize) -> (u64, Vec<LateChange>) {
         let seen = self.0.seen();
         (seen.board.epoch(), seen.late.last(shown))
     }
 
-    /// How many late changes landed in a window since this process began.
+    /// Returns the number of late changes in a window since this process began. `start_ms` is the
+    /// window's first instant (epoch ms).
     pub fn late_in(&self, start_ms: i64) -> u64 {
         self.0.seen().late.in_window(start_ms)
     }
 
-    /// How windows are printed.
+    /// Returns how windows are printed.
     pub fn layout(&self) -> &Layout {
         &self.0.layout
     }
 
-    /// The store that it follows.
+    /// Returns the store of the results.
     pub fn store(&self) -> &Store {
         &self.0.store
     }
 
-    /// Follows the frames: those after the one of this epoch if they are still kept, or else all as of now, and then each
-    /// frame.
+    /// Returns a follower of the frames. It begins after the frame of the epoch `after` if that
+    /// frame is still kept, or else with a snapshot of everything.
     pub fn follow(&self, after: Option<u64>) -> Follower {
         Follower::new(self.0.clone(), after)
     }
@@ -175,7 +182,7 @@ impl FeedWatch {
 
 impl Shared {
     fn seen(&self) -> MutexGuard<'_, Seen> {
-        // What a panic may have left is a board of some epoch, read anew at the next chance.
+        // A panic may have left a board of some other epoch. It is read anew at the next occasion.
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

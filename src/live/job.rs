@@ -1,23 +1,29 @@
-//! The live job: the order table's changes through the graph into the result tables, each epoch in one commit.
+//! Runs the live job: the changes of the order table go through the graph into the result tables,
+//! each epoch in one commit.
 //!
 //! ```text
-//!  OrderSource ─ log ─► ChangeReader ─► Changes ─► Graph ─► Sink ─► result tables + checkpoint + upper, in ONE commit
-//!               [lower, upper)     before −1, after +1          └─► OrderRejects
+//!  OrderSource ─ log ─► ChangeReader ─► OrderChanges ─► Graph ─► Sink ─► result tables + checkpoint + upper, in ONE commit
+//!               [lower, upper)     before −1, after +1               └─► OrderRejects
 //! ```
 //!
-//! An epoch is the number of the last commit that it holds; no clock takes part in a result. What is in flight is bounded by the
-//! batch, which grows with what has come while the one before was under way. Without changes everything sleeps.
+//! The number of an epoch is that of the last commit in it; no clock takes part in a result. The
+//! changes in flight are bounded by the batch, which grows with what was committed while the batch
+//! before was processed. Without changes all threads sleep.
 //!
-//! The checkpoint is the totals by key, in the same commit as the results, so a start costs live users and windows, not orders.
-//! One that is missing, damaged, of another version or too old for the log is made anew from the order table.
+//! The checkpoint consists of the totals by key, in the same commit as the results. So the cost of
+//! a start grows with the users and windows that have orders, not with the orders. A checkpoint
+//! that is missing, damaged, of another version or too old for the log is made anew from the order
+//! table.
 //!
-//! What the job does when tables change under it: without `OrderSource` there are no orders, so results and checkpoint go, and it
-//! waits; a result table that was deleted is made again with all its rows; a table in another form than it must have blocks the job
-//! until it is gone or mended. The job reads the log itself: tunnels are for other programs, and may come and go.
+//! Tables may change while the job runs. Without `OrderSource` there are no orders, so the job
+//! removes results and checkpoint, and waits. A result table that was deleted is made again with
+//! all its rows. A table in another form than the job needs blocks the job until the table is
+//! deleted or corrected. The job reads the log itself: tunnels are for other programs, and may come
+//! and go.
 
 mod change;
 mod checkpoint;
-mod fault;
+mod failure;
 mod late;
 mod reconcile;
 mod recorded;
@@ -47,31 +53,32 @@ pub(crate) use recorded::Head;
 pub use recorded::Recorded;
 pub use status::{Committed, Phase, Status};
 
-/// Changes that go into the graph as one epoch where nothing else is said.
+/// The number of changes after which a batch ends, unless the user gives another.
 pub const CHANGES_MAX: usize = 10_000;
 
-/// Epochs that a follower may be behind before it misses some.
+/// The number of epochs that a follower may be behind before it misses some.
 const EPOCHS_UNREAD_MAX: usize = 1_024;
 
-/// How the job runs.
+/// The configuration of the job.
 #[derive(Clone, Debug)]
 pub struct JobConfig {
-    /// Worker threads of the graph, at least 1.
+    /// The number of worker threads of the graph, at least 1.
     pub workers: usize,
-    /// Width of the windows and the zone that they are printed in.
+    /// The width of the windows, and the zone that they are printed in.
     pub layout: Layout,
-    /// Changes after which a batch ends with their commit: what is in flight at most, but for one large commit.
+    /// The number of changes after which a batch ends. It ends with a whole commit, so a large
+    /// commit may exceed this number.
     pub changes_max: usize,
 }
 
 /// Why a job does not start.
 #[derive(Debug)]
 pub enum JobError {
-    /// The results that are there have other windows, or another zone.
+    /// The existing results have other windows, or another zone.
     Layout(String),
     /// The store cannot be read.
     Store(Damage),
-    /// The system gives no thread.
+    /// The system cannot start a thread.
     System(std::io::Error),
 }
 
@@ -88,7 +95,7 @@ impl fmt::Display for JobError {
 impl std::error::Error for JobError {}
 
 impl JobError {
-    /// The exit code of a program that ends with this error.
+    /// Returns the exit code of a program that ends with this error.
     pub fn exit_code(&self) -> u8 {
         match self {
             JobError::Layout(_) => 2,
@@ -97,7 +104,7 @@ impl JobError {
     }
 }
 
-/// A running job. Ends when it is dropped.
+/// A running job. It ends when it is dropped.
 #[derive(Debug)]
 pub struct Job {
     watch: JobWatch,
@@ -105,7 +112,7 @@ pub struct Job {
     thread: Option<JoinHandle<()>>,
 }
 
-/// Looks at a job.
+/// A handle to look at a job. It is cheap to clone.
 #[derive(Clone, Debug)]
 pub struct JobWatch {
     status: watch::Receiver<Status>,
@@ -113,10 +120,10 @@ pub struct JobWatch {
 }
 
 impl Job {
-    /// Starts it; results follow the orders from the moment that its status says so.
+    /// Starts a job. The results follow the orders once its status is [`Phase::Running`].
     ///
     /// # Errors
-    /// [`JobError`], before anything is written.
+    /// Returns [`JobError`] before anything is written.
     pub fn start(store: Store, config: JobConfig) -> Result<Job, JobError> {
         check_layout(&store, &config.layout)?;
         let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(JobError::System)?;
@@ -140,40 +147,41 @@ impl Job {
         Ok(Job { watch, stop, thread: Some(thread) })
     }
 
-    /// What others need to follow it.
+    /// Returns a handle to follow the job with.
     pub fn watch(&self) -> JobWatch {
         self.watch.clone()
     }
 
-    /// Ends it after the epoch that is under way, and frees the result tables. Returns once it has ended.
+    /// Ends the job after the epoch that is being processed, and frees the result tables. Returns
+    /// once the job has ended.
     pub fn stop(self) {}
 }
 
 impl Drop for Job {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The job may have ended by itself.
         let _ = self.stop.send(true);
         if let Some(thread) = self.thread.take() {
-            // Its panics are caught and told.
+            // A panic of the thread is caught and reported in the status.
             let _ = thread.join();
         }
     }
 }
 
-/// The job's thread.
+/// Runs the thread of the job.
 fn live(mut life: Life) {
     let ended = catch_unwind(AssertUnwindSafe(|| life.run()));
     let phase = match ended {
         Ok(Ok(())) => match life.store.reserve(&[]) {
             Ok(()) | Err(_) => Phase::Stopped,
         },
-        Ok(Err(fault)) => Phase::Failed(fault.to_string()),
+        Ok(Err(failure)) => Phase::Failed(failure.to_string()),
         Err(_) => Phase::Failed("internal error in the live job; start again".to_owned()),
     };
     life.status.send_modify(|status| status.phase = phase);
 }
 
-/// Refuses to go on with results that have other windows, or another zone, than is asked for.
+/// Refuses to go on with results that have other windows, or another zone, than `layout`.
 fn check_layout(store: &Store, layout: &Layout) -> Result<(), JobError> {
     let view = store.view().map_err(JobError::Store)?;
     let Some(Ok(head)) = Head::read(&view).map_err(JobError::Store)? else { return Ok(()) };
@@ -197,17 +205,18 @@ fn check_layout(store: &Store, layout: &Layout) -> Result<(), JobError> {
 }
 
 impl JobWatch {
-    /// What it is doing now.
+    /// Returns the status of the job as of now.
     pub fn status(&self) -> Status {
         self.status.borrow().clone()
     }
 
-    /// Follows its status.
+    /// Returns a receiver that is told each change of the status.
     pub fn follow(&self) -> watch::Receiver<Status> {
         self.status.clone()
     }
 
-    /// Epochs from now on, each once its results are durable. Who is too slow is told how many it missed.
+    /// Returns a receiver of the epochs from now on, each once its results are durable. A receiver
+    /// that is too slow is told how many epochs it missed.
     pub fn committed(&self) -> broadcast::Receiver<Arc<Committed>> {
         self.committed.subscribe()
     }

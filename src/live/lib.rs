@@ -1,4 +1,4 @@
-//! Follow the changes of orders, keep the results, recount them, tell who follows.
+//! Follows the changes of orders, keeps the results, recounts them, and tells its followers.
 //!
 //! ```text
 //!  store ─ changes ─► job ─► results, in the store ─► verify (recounts them)

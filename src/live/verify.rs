@@ -1,4 +1,4 @@
-//! The results recounted from the order table by the plain fold, and compared row by row.
+//! Recounts the results from the order table by the plain fold, and compares them row by row.
 //!
 //! ```text
 //!  rows of OrderSource ─► fold ─► its changes from `upper` on, undone ─► what the results as of `upper` must be
@@ -6,19 +6,21 @@
 //!  rows of each view's table and of OrderRejects ─────────────────────────────────────┘
 //! ```
 //!
-//! All of it is read from one [`Source`], which shows one state of all tables: a [`View`] of a store in this process, or
-//! a [`Remote`] of one that is served elsewhere. A [`Recount`] goes over it a bounded number of rows at a time, so that
-//! whoever runs it can pause in between; it keeps what the results keep, a user, a window or a reject an entry, and
-//! no order.
+//! All rows are read from one [`RecountSource`], which shows one state of all tables: a [`View`] of
+//! a store in this process, or a [`Remote`] of a store in another one. A [`Recount`] reads a
+//! bounded number of rows at a time, so that its caller can pause in between. It keeps an entry for
+//! each user, window and reject, as the results do, and no orders.
 //!
-//! Every byte of every result row is compared but the versions of its cells; of a reject, its key and its reason. That
-//! the rows of each view without a filter add up to the total, in count and in exact amount, is not tried on its own: the fold
-//! adds each order to one row of each such view, and rows that equal it add up as it does.
+//! Every byte of every result row is compared, except the versions of its cells. Of a reject, the
+//! key and the reason are compared. The rows of each view without a filter must add up to the
+//! total, in count and in exact amount. This is not checked separately: the fold adds each order to
+//! one row of each such view, so rows that are equal to those of the fold add up as they do.
 //!
-//! Beside a live job an [`AlwaysOn`] does so over and over, from views that live no longer than a slice of the orders.
+//! Beside a live job, an [`AlwaysOn`] recounts over and over, from views that live no longer than a
+//! slice of the orders.
 //!
-//! No clock takes part in what is found, and nothing of the graph: only rows to orders, results to rows, and
-//! [`PlainRows`](dataflows::PlainRows).
+//! No clock takes part in what is found, and no code of the graph: only the code that reads orders
+//! from rows, the code that prints results as rows, and [`PlainRows`](dataflows::PlainRows).
 
 mod always;
 mod error;
@@ -33,7 +35,7 @@ pub use always::{AlwaysOn, AlwaysOnConfig, Verification};
 pub use error::VerifyError;
 pub use recount::{DIFFERENCES_MAX, Difference, Recount, Verified};
 pub use remote::Remote;
-pub use source::{EmitRow, Source};
+pub use source::{EmitRow, RecountSource};
 pub use store::changes::ChangesFrom;
 
 use dataflows::WindowWidth;
@@ -48,16 +50,17 @@ use tablestore::server::{ResultsAsOf, ShownResults};
 /// Begins a recount of the results in a view.
 ///
 /// # Errors
-/// [`VerifyError::NoResults`] where there are none.
+/// Returns [`VerifyError::NoResults`] if there are none.
 pub fn recount(view: View) -> Result<Recount<View>, VerifyError> {
     let recorded = recorded(&view)?.ok_or(VerifyError::NoResults)?;
     Ok(Recount::new(view, recorded))
 }
 
-/// As of when the results in a view are. None where no live job has written any, or its checkpoint cannot be read.
+/// Returns as of when the results in a view are; `None` if no live job has written any, or if its
+/// checkpoint cannot be read.
 ///
-/// A job that finds the table of orders gone takes its checkpoint away. Then the tables of results, if there are any, must be
-/// empty, as of now.
+/// If the table of orders is gone, the job deletes its checkpoint. Then the tables of results that
+/// are there must be empty, as of now.
 pub(crate) fn recorded(view: &View) -> Result<Option<Recorded>, Damage> {
     if let Some(recorded) = Recorded::of(view)? {
         return Ok(Some(recorded));
@@ -68,7 +71,7 @@ pub(crate) fn recorded(view: &View) -> Result<Option<Recorded>, Damage> {
     Ok(must_be_empty.then(|| Recorded { upper: view.last_commit() + 1, layout: layout() }))
 }
 
-/// The results of the live job, for the server of the store that they lie in.
+/// Tells the server of a store which results a live job has written there.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct JobResults;
 

@@ -1,4 +1,4 @@
-//! Answers: their headers, and bodies that are there at once or come in parts.
+//! Makes answers: their headers, and bodies that are whole or come in parts.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -13,8 +13,8 @@ use hyper::{Response, StatusCode};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::timeout;
 
-/// What every answer says to browsers: nothing is loaded from elsewhere, no script or style but the page's own files
-/// takes part, and nobody frames it.
+/// The headers of every answer that keep browsers safe: nothing is loaded from elsewhere, no script
+/// or style but the page's own files is used, and no other page may show this one in a frame.
 const SAFETY: [(HeaderName, &str); 5] = [
     (
         header::CONTENT_SECURITY_POLICY,
@@ -27,12 +27,12 @@ const SAFETY: [(HeaderName, &str); 5] = [
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
 
-/// A body.
+/// The body of an answer.
 #[derive(Debug)]
 pub(super) enum Body {
-    /// All of it; none once it was taken.
+    /// A whole body; `None` once it was taken.
     Whole(Option<Bytes>),
-    /// Parts as they come.
+    /// A body that comes in parts.
     Parts(mpsc::Receiver<Bytes>),
 }
 
@@ -63,7 +63,7 @@ impl hyper::body::Body for Body {
     }
 }
 
-/// Gives parts to a body, and hangs up on a reader that does not take them.
+/// A sender that gives parts to a body, and hangs up on a reader that does not take them.
 #[derive(Debug)]
 pub(super) struct Parts {
     sender: mpsc::Sender<Bytes>,
@@ -72,13 +72,15 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    /// Such a body. One part waits at most.
+    /// Creates a body that comes in parts, and its sender. At most one part is buffered; a reader
+    /// that leaves a part unread for `unread_time_max` is disconnected through `hang_up`.
     pub(super) fn new(hang_up: Arc<Notify>, unread_time_max: Duration) -> (Parts, Body) {
         let (sender, receiver) = mpsc::channel(1);
         (Parts { sender, hang_up, unread_time_max }, Body::Parts(receiver))
     }
 
-    /// Gives a part; false if the reader is gone, or is now for not having read.
+    /// Gives a part. Returns false if the reader is gone, or is disconnected now because it did not
+    /// read.
     pub(super) async fn give(&self, part: Bytes) -> bool {
         match timeout(self.unread_time_max, self.sender.send(part)).await {
             Ok(sent) => sent.is_ok(),
@@ -89,18 +91,20 @@ impl Parts {
         }
     }
 
-    /// Cuts the connection in the middle of the body, so that nobody takes what came for all of it.
+    /// Cuts the connection in the middle of the body, so that no reader takes the parts so far for
+    /// the whole.
     pub(super) fn cut(&self) {
         self.hang_up.notify_one();
     }
 
-    /// Ready once the reader is gone.
+    /// Waits until the reader is gone.
     pub(super) async fn gone(&self) {
         self.sender.closed().await;
     }
 }
 
-/// An answer of this type.
+/// Returns an answer with this status, media type and body, and with the headers that all answers
+/// have.
 pub(super) fn answer(status: StatusCode, content_type: &'static str, body: Body) -> Response<Body> {
     let mut response = Response::new(body);
     *response.status_mut() = status;
@@ -113,17 +117,29 @@ pub(super) fn answer(status: StatusCode, content_type: &'static str, body: Body)
     response
 }
 
-/// A refusal, as a sentence.
+/// Returns a refusal: a JSON object with the sentence as its `error`.
 pub(super) fn refusal(status: StatusCode, sentence: &str) -> Response<Body> {
     let mut body = serde_json::json!({ "error": sentence }).to_string().into_bytes();
     body.push(b'\n');
     answer(status, JSON, whole(body))
 }
 
-/// Media type of JSON.
+/// The media type of JSON.
 pub(super) const JSON: &str = "application/json";
 
-/// A body that is there at once.
+/// Returns a whole body.
 pub(super) fn whole(bytes: Vec<u8>) -> Body {
     Body::Whole(Some(Bytes::from(bytes)))
+}
+
+/// The media type of CSV.
+const CSV: &str = "text/csv; charset=utf-8; header=present";
+
+/// Returns a CSV file as an answer. Browsers store it under `name`.
+pub(super) fn csv(name: &str, body: Body) -> Response<Body> {
+    let mut response = answer(StatusCode::OK, CSV, body);
+    if let Ok(value) = HeaderValue::try_from(format!("attachment; filename=\"{name}.csv\"")) {
+        response.headers_mut().insert(header::CONTENT_DISPOSITION, value);
+    }
+    response
 }

@@ -1,67 +1,28 @@
-//! The results as arrays of flat objects, or as CSV.
+//! Answers requests for results: arrays of flat objects, or CSV.
 
 use std::sync::Arc;
 
+use dataflows::Totals;
 use dataflows::views::{TOTAL, USERS, WINDOWS};
-use dataflows::{Aggregate, Totals, ViewId};
-use hyper::header::{self, HeaderValue};
 use hyper::{Response, StatusCode};
 use tokio::sync::Notify;
 use tokio::task::spawn_blocking;
 
-use super::answer::{Body, JSON, answer, refusal, whole};
-use super::download::Table;
+use super::answer::{Body, JSON, answer, csv, refusal, whole};
+use super::download::Download;
+use super::fields::{columns_of, totals_fields};
 use super::query::Query;
-use super::rows::{Field, Rows};
+use super::refusal::Refusal;
+use super::rows::{Rows, ShownField};
 use super::{Page, windows};
 use live::feed::{FeedWatch, Rank, SHOWN_MAX};
 use live::job::LateChange;
-use order_tables::ResultError;
-use store::error::Damage;
 
-/// Media type of CSV.
-const CSV: &str = "text/csv; charset=utf-8; header=present";
-
-/// Rows of windows that are given at a time.
+/// The most windows in one answer.
 const WINDOWS_MAX: usize = 20_000;
 
-/// Why there are no rows.
-pub(super) enum Refusal {
-    /// What was asked cannot be.
-    Asked(String),
-    /// The store cannot be read.
-    Store(String),
-}
-
-impl From<String> for Refusal {
-    fn from(sentence: String) -> Refusal {
-        Refusal::Asked(sentence)
-    }
-}
-
-impl From<ResultError> for Refusal {
-    fn from(error: ResultError) -> Refusal {
-        Refusal::Store(format!("the results cannot be read: {error}"))
-    }
-}
-
-impl From<Damage> for Refusal {
-    fn from(damage: Damage) -> Refusal {
-        ResultError::from(damage).into()
-    }
-}
-
-impl Refusal {
-    pub(super) fn answer(&self) -> Response<Body> {
-        match self {
-            Refusal::Asked(sentence) => refusal(StatusCode::BAD_REQUEST, sentence),
-            Refusal::Store(sentence) => refusal(StatusCode::INTERNAL_SERVER_ERROR, sentence),
-        }
-    }
-}
-
 impl Page {
-    /// What lies at `/api/` under this name.
+    /// Answers a request for `/api/` and this name. `hang_up` cuts the connection.
     pub(super) async fn api(&self, name: &str, query: Option<&str>, hang_up: Arc<Notify>) -> Response<Body> {
         let (name, is_csv) = name.strip_suffix(".csv").map_or((name, false), |name| (name, true));
         if name == "at" && !is_csv {
@@ -76,15 +37,15 @@ impl Page {
         }
         if is_csv
             && query.is_none_or(str::is_empty)
-            && let Some(table) = Table::of(name)
+            && let Some(download) = Download::of(name)
         {
-            return self.download(table, hang_up);
+            return self.download(download, hang_up);
         }
-        let rows = match (name, Table::of(name)) {
+        let rows = match (name, Download::of(name)) {
             ("late", _) => self.late(query),
-            (_, Some(Table::View(USERS))) => self.users(query).await,
-            (_, Some(Table::View(WINDOWS))) => self.windows(query).await,
-            (_, Some(table)) => self.first(table, query).await,
+            (_, Some(Download::View(USERS))) => self.users(query).await,
+            (_, Some(Download::View(WINDOWS))) => self.windows(query).await,
+            (_, Some(download)) => self.first(download, query).await,
             (name, None) if name == TOTAL.name => self.total(query),
             _ => return refusal(StatusCode::NOT_FOUND, "there is nothing at this address"),
         };
@@ -110,7 +71,7 @@ impl Page {
                     .into());
             }
             let (limit, prefix) = (query.rows("limit", 50, SHOWN_MAX)?, prefix.to_owned());
-            return self.read(move |feed| Table::View(USERS).starting_with(feed, &prefix, limit)).await;
+            return self.read(move |feed| Download::View(USERS).starting_with(feed, &prefix, limit)).await;
         }
         if query.text("limit").is_some() {
             return Err("limit goes with q; the number of leaders is top".to_owned().into());
@@ -132,10 +93,10 @@ impl Page {
         self.read(move |feed| Ok(windows::last_of(feed, range, limit)?)).await
     }
 
-    /// The first rows of a table, in the order of their keys.
-    async fn first(&self, table: Table, query: Option<&str>) -> Result<Rows, Refusal> {
+    /// Reads the first rows of a table, in the order of their keys.
+    async fn first(&self, download: Download, query: Option<&str>) -> Result<Rows, Refusal> {
         let limit = Query::read(query, &["limit"])?.rows("limit", 100, SHOWN_MAX)?;
-        self.read(move |feed| table.starting_with(feed, "", limit)).await
+        self.read(move |feed| download.starting_with(feed, "", limit)).await
     }
 
     fn late(&self, query: Option<&str>) -> Result<Rows, Refusal> {
@@ -148,7 +109,8 @@ impl Page {
         Ok(Rows { columns, epoch, rows })
     }
 
-    /// Reads tables, beside few others.
+    /// Runs what reads tables on a thread that may block. At most `reads_max` such reads run at a
+    /// time; others wait.
     async fn read(
         &self,
         read: impl FnOnce(&FeedWatch) -> Result<Rows, Refusal> + Send + 'static,
@@ -161,37 +123,12 @@ impl Page {
     }
 }
 
-/// A file of CSV.
-pub(super) fn csv(name: &str, body: Body) -> Response<Body> {
-    let mut response = answer(StatusCode::OK, CSV, body);
-    if let Ok(value) = HeaderValue::try_from(format!("attachment; filename=\"{name}.csv\"")) {
-        response.headers_mut().insert(header::CONTENT_DISPOSITION, value);
-    }
-    response
+/// Returns the fields of a user's row.
+fn user_fields(user: &str, totals: &Totals) -> Vec<ShownField> {
+    [ShownField::Text(user.to_owned())].into_iter().chain(totals_fields(totals)).collect()
 }
 
-/// Names of the columns of a view's rows: those of its key, then those of [`totals_fields`].
-pub(super) fn columns_of(view: ViewId) -> Vec<&'static str> {
-    let key = view.key.iter().map(|column| column.name);
-    let aggregates = view.aggregates.iter().flat_map(|aggregate| match *aggregate {
-        Aggregate::Count { column } => vec![column],
-        Aggregate::Sum { column, exact } => vec![column, exact],
-    });
-    key.chain(aggregates).collect()
-}
-
-/// Count, nearest double, exact decimal.
-pub(super) fn totals_fields(totals: &Totals) -> [Field; 3] {
-    let Totals { orders, amount } = totals;
-    [Field::Integer(*orders), Field::Double(amount.to_f64()), Field::Plain(amount.to_string())]
-}
-
-/// The fields of a user.
-fn user_fields(user: &str, totals: &Totals) -> Vec<Field> {
-    [Field::Text(user.to_owned())].into_iter().chain(totals_fields(totals)).collect()
-}
-
-fn late_fields(feed: &FeedWatch, change: LateChange) -> Vec<Field> {
+fn late_fields(feed: &FeedWatch, change: LateChange) -> Vec<ShownField> {
     let LateChange { user, order, before, after, window_ms, commit } = change;
     let kind = match (&before, &after) {
         (None, _) => "placed",
@@ -199,16 +136,16 @@ fn late_fields(feed: &FeedWatch, change: LateChange) -> Vec<Field> {
         (Some(_), None) => "cancelled",
     };
     let price = |placed: Option<live::job::Placed>| {
-        placed.map_or(Field::Nothing, |(price, _)| Field::Plain(price.to_string()))
+        placed.map_or(ShownField::Nothing, |(price, _)| ShownField::Plain(price.to_string()))
     };
     vec![
-        Field::Text(user),
-        Field::Text(order),
-        Field::Plain(kind.to_owned()),
+        ShownField::Text(user),
+        ShownField::Text(order),
+        ShownField::Plain(kind.to_owned()),
         price(after),
         price(before),
-        after.or(before).map_or(Field::Nothing, |(_, at_ms)| Field::Integer(at_ms)),
-        Field::Plain(feed.layout().begin(window_ms)),
-        Field::count(commit),
+        after.or(before).map_or(ShownField::Nothing, |(_, at_ms)| ShownField::Integer(at_ms)),
+        ShownField::Plain(feed.layout().begin(window_ms)),
+        ShownField::count(commit),
     ]
 }

@@ -1,4 +1,5 @@
-//! The files of the page, within the program. Compressed once, when somebody first asks for that.
+//! Serves the files of the page, which are part of the program. A file is compressed once, when a
+//! reader first asks for that.
 
 use std::io::Write;
 use std::sync::{LazyLock, OnceLock};
@@ -12,7 +13,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::answer::{Body, answer};
 
-/// A file.
+/// A file of the page.
 pub(super) struct Asset {
     path: &'static str,
     bytes: &'static [u8],
@@ -23,7 +24,7 @@ pub(super) struct Asset {
 /// The page's own files, as the build script lists them: the address of each, and its bytes.
 const FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
-/// Apache ECharts, as the build script brings it in.
+/// The file of Apache ECharts, which the build script copies.
 const CHARTS: (&str, &[u8]) = ("/echarts.js", include_bytes!(concat!(env!("OUT_DIR"), "/echarts.js")));
 
 static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
@@ -31,13 +32,14 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
     FILES.iter().chain([&CHARTS]).map(asset).collect()
 });
 
-/// The file at this path, if there is one.
+/// Returns the file with this path; `None` if there is none.
 pub(super) fn find(path: &str) -> Option<&'static Asset> {
     ASSETS.iter().find(|asset| asset.path == path)
 }
 
 impl Asset {
-    /// The file, or that the reader has it already; compressed where the reader takes that.
+    /// Returns the file, compressed if the reader accepts gzip, or the answer that the reader has
+    /// it already.
     pub(super) fn answer(&'static self, request: &HeaderMap) -> Response<Body> {
         let tag = self.tag.get_or_init(|| {
             let tag = format!("\"{:032x}\"", xxh3_128(self.bytes));
@@ -54,7 +56,8 @@ impl Asset {
         let headers = response.headers_mut();
         headers.insert(header::ETAG, tag.clone());
         headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
-        // It is asked for each time whether it is still the same: another version of the program may listen here.
+        // Browsers must ask each time whether the file is still the same, because another version
+        // of the program may listen here.
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         if takes_gzip && !is_there {
             headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
@@ -79,7 +82,7 @@ impl Asset {
     }
 }
 
-/// Whether a header lists a token, with any weight but zero.
+/// Returns whether a header lists a token with a weight other than zero.
 fn lists(request: &HeaderMap, name: &str, token: &str) -> bool {
     let values = request.get_all(name).iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).any(|item| {

@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The page's files as a slice of Rust: the address of each, and its bytes.
+/// Returns the page's files as the source of a Rust slice: the address of each, and its bytes.
 fn assets() -> Result<String, Box<dyn Error>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(SITE)? {
@@ -43,8 +43,8 @@ fn assets() -> Result<String, Box<dyn Error>> {
     Ok(format!("&[\n{}]\n", names.iter().map(asset).collect::<String>()))
 }
 
-/// Returns the path of the chart library. Cargo downloads its crate, which `Cargo.lock` names, if it is
-/// not there yet.
+/// Returns the path of the chart library. Cargo downloads its crate, which `Cargo.lock` names, if
+/// it is not there yet.
 fn charts() -> Result<PathBuf, Box<dyn Error>> {
     let output = Command::new(variable("CARGO")?)
         .args(["metadata", "--format-version", "1", "--locked", "--features", "charts", "--manifest-path"])
@@ -57,7 +57,7 @@ fn charts() -> Result<PathBuf, Box<dyn Error>> {
         let said = String::from_utf8_lossy(&output.stderr);
         return Err(format!("cargo metadata does not find the crate {package}: {said}").into());
     }
-    // A reader of JSON would be five more crates to build. In a path, Cargo escapes nothing but `\` and `"`.
+    // A JSON parser would be five more crates to build. In a path, Cargo escapes only `\` and `"`.
     let metadata = String::from_utf8(output.stdout)?;
     let manifests = metadata.split(r#""manifest_path":""#).skip(1).filter_map(|rest| rest.split('"').next());
     let folders =

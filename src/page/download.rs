@@ -1,4 +1,5 @@
-//! Tables by key: the first rows that begin so, or all of them, a part at a time.
+//! Reads tables in the order of their keys: the first rows, those with a prefix, or all of them in
+//! parts.
 
 use std::sync::Arc;
 
@@ -11,75 +12,76 @@ use tokio::sync::Notify;
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
-use super::answer::{Body, Parts, refusal};
-use super::api::{Refusal, columns_of, csv, totals_fields};
-use super::rows::{Field, Rows};
+use super::answer::{Body, Parts, csv, refusal};
+use super::fields::{columns_of, totals_fields};
+use super::refusal::Refusal;
+use super::rows::{Rows, ShownField};
 use super::{Page, windows};
 use live::feed::{FeedWatch, epoch_of};
-use live::verify::{Source, VerifyError};
+use live::verify::{RecountSource, VerifyError};
 use order_tables::{ORDER_KEY, ORDER_REJECTS, not_a_result, totals_of};
 use store::value::{CellRef, KeyRef, KeyValue, PrimaryKey, ValueRef};
 use store::view::View;
 
-/// Rows in a part.
+/// The most rows in a part.
 const PART_ROWS_MAX: usize = 2_000;
 
-/// The name of the rejects among the addresses.
+/// The name of the rejects in addresses.
 const REJECTS: &str = "rejects";
 
-/// A table that is given by key.
+/// A table that can be downloaded.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Table {
-    /// That of a view with groups.
+pub(super) enum Download {
+    /// The result table of a view with groups.
     View(ViewId),
-    /// That of the orders that are set aside.
+    /// The table of the orders that are set aside.
     Rejects,
 }
 
-impl Table {
-    /// The one of this name.
-    pub(super) fn of(name: &str) -> Option<Table> {
+impl Download {
+    /// Returns the download with this name in addresses; `None` if there is none.
+    pub(super) fn of(name: &str) -> Option<Download> {
         match name {
-            REJECTS => Some(Table::Rejects),
-            name => ViewId::all().find(|view| view.name == name && !view.key.is_empty()).map(Table::View),
+            REJECTS => Some(Download::Rejects),
+            name => ViewId::all().find(|view| view.name == name && !view.key.is_empty()).map(Download::View),
         }
     }
 
     fn name(self) -> &'static str {
         match self {
-            Table::View(view) => view.name,
-            Table::Rejects => REJECTS,
+            Download::View(view) => view.name,
+            Download::Rejects => REJECTS,
         }
     }
 
     fn table(self) -> &'static str {
         match self {
-            Table::View(view) => view.table,
-            Table::Rejects => ORDER_REJECTS,
+            Download::View(view) => view.table,
+            Download::Rejects => ORDER_REJECTS,
         }
     }
 
-    /// Names of its columns.
+    /// Returns the names of the columns.
     pub(super) fn columns(self) -> Vec<&'static str> {
         match self {
-            Table::View(WINDOWS) => windows::COLUMNS.to_vec(),
-            Table::View(view) => columns_of(view),
-            Table::Rejects => ORDER_KEY.into_iter().chain(["reason", "commit"]).collect(),
+            Download::View(WINDOWS) => windows::COLUMNS.to_vec(),
+            Download::View(view) => columns_of(view),
+            Download::Rejects => ORDER_KEY.into_iter().chain(["reason", "commit"]).collect(),
         }
     }
 
-    /// How many columns its key has.
+    /// Returns the number of columns of the key.
     fn key_columns(self) -> usize {
         match self {
-            Table::View(view) => view.key.len(),
-            Table::Rejects => ORDER_KEY.len(),
+            Download::View(view) => view.key.len(),
+            Download::Rejects => ORDER_KEY.len(),
         }
     }
 
-    /// The first rows whose key begins with `prefix`, at most so many.
+    /// Reads the first rows whose key begins with `prefix`, at most `limit`.
     ///
     /// # Errors
-    /// The store's.
+    /// Returns [`Refusal::Store`] if the table cannot be read.
     pub(super) fn starting_with(self, feed: &FeedWatch, prefix: &str, limit: usize) -> Result<Rows, Refusal> {
         let mut view = feed.store().view()?;
         let mut all = Rows { columns: self.columns(), epoch: epoch_of(&view)?, rows: Vec::new() };
@@ -94,20 +96,20 @@ impl Table {
         let start: PrimaryKey =
             [prefix].into_iter().chain(others).map(|part| KeyValue::String(part.to_owned())).collect();
         let (rows, _) = self.page(feed, &mut view, Some(start), limit)?;
-        let begins =
-            |row: &Vec<Field>| matches!(row.first(), Some(Field::Text(text)) if text.starts_with(prefix));
+        let begins = |row: &Vec<ShownField>| matches!(row.first(), Some(ShownField::Text(text)) if text.starts_with(prefix));
         all.rows = rows.into_iter().take_while(begins).collect();
         Ok(all)
     }
 
-    /// Rows from a key on, at most so many, and the key to go on from.
+    /// Reads at most `rows_max` rows, from the key `start` on. Returns them and the key to go on
+    /// from; `None` after the last row.
     fn page(
         self,
         feed: &FeedWatch,
         view: &mut View,
         start: Option<PrimaryKey>,
         rows_max: usize,
-    ) -> Result<(Vec<Vec<Field>>, Option<PrimaryKey>), Refusal> {
+    ) -> Result<(Vec<Vec<ShownField>>, Option<PrimaryKey>), Refusal> {
         let (mut rows, mut wrong, mut next) = (Vec::new(), None, start);
         loop {
             let left = rows_max - rows.len();
@@ -120,18 +122,18 @@ impl Table {
             if let Some(error) = wrong {
                 return Err(error.into());
             }
-            // A page may have fewer rows and not be the last.
+            // A page may have fewer rows than asked for and still not be the last.
             if next.is_none() || rows.len() >= rows_max {
                 return Ok((rows, next));
             }
         }
     }
 
-    fn fields(self, feed: &FeedWatch, key: &[KeyRef<'_>], cells: &[CellRef<'_>]) -> Option<Vec<Field>> {
+    fn fields(self, feed: &FeedWatch, key: &[KeyRef<'_>], cells: &[CellRef<'_>]) -> Option<Vec<ShownField>> {
         match self {
-            Table::View(WINDOWS) => windows::window_fields(feed, key, cells).map(|(_, fields)| fields),
-            Table::View(view) => view_fields(view, key, cells),
-            Table::Rejects => reject_fields(key, cells),
+            Download::View(WINDOWS) => windows::window_fields(feed, key, cells).map(|(_, fields)| fields),
+            Download::View(view) => view_fields(view, key, cells),
+            Download::Rejects => reject_fields(key, cells),
         }
     }
 }
@@ -140,25 +142,25 @@ fn refused(error: VerifyError) -> Refusal {
     Refusal::Store(format!("the results cannot be read: {error}"))
 }
 
-/// The fields of a row of a view: its key as it is printed, then the totals.
-fn view_fields(view: ViewId, key: &[KeyRef<'_>], cells: &[CellRef<'_>]) -> Option<Vec<Field>> {
+/// Returns the fields of a row of a view: the columns of its key, then the totals.
+fn view_fields(view: ViewId, key: &[KeyRef<'_>], cells: &[CellRef<'_>]) -> Option<Vec<ShownField>> {
     let totals = totals_of(view, key, cells)?;
     let field = |(part, print): (&KeyRef<'_>, Print)| match (part, print) {
-        (KeyRef::String(text), Print::Text) => Some(Field::Text((*text).to_owned())),
-        (KeyRef::String(text), _) => Some(Field::Plain((*text).to_owned())),
-        (KeyRef::Integer(number), _) => Some(Field::Integer(*number)),
+        (KeyRef::String(text), Print::Text) => Some(ShownField::Text((*text).to_owned())),
+        (KeyRef::String(text), _) => Some(ShownField::Plain((*text).to_owned())),
+        (KeyRef::Integer(number), _) => Some(ShownField::Integer(*number)),
         (KeyRef::Binary(_), _) => None,
     };
     let key = key.iter().zip(view.key.iter().map(|column| column.print)).map(field);
     key.chain(totals_fields(&totals).map(Some)).collect()
 }
 
-fn reject_fields(key: &[KeyRef<'_>], cells: &[CellRef<'_>]) -> Option<Vec<Field>> {
-    // What was set aside may have a key of any form.
+fn reject_fields(key: &[KeyRef<'_>], cells: &[CellRef<'_>]) -> Option<Vec<ShownField>> {
+    // Orders that are set aside may have keys of any type.
     let text = |part: &KeyRef<'_>| match part {
-        KeyRef::String(text) => Field::Text((*text).to_owned()),
-        KeyRef::Integer(number) => Field::Integer(*number),
-        KeyRef::Binary(bytes) => Field::Text(String::from_utf8_lossy(bytes).into_owned()),
+        KeyRef::String(text) => ShownField::Text((*text).to_owned()),
+        KeyRef::Integer(number) => ShownField::Integer(*number),
+        KeyRef::Binary(bytes) => ShownField::Text(String::from_utf8_lossy(bytes).into_owned()),
     };
     let cell = |name: &str| cells.iter().find(|cell| cell.name == name).map(|cell| cell.value);
     let (Some(ValueRef::String(reason)), Some(ValueRef::Integer(commit))) = (cell("reason"), cell("commit"))
@@ -166,12 +168,12 @@ fn reject_fields(key: &[KeyRef<'_>], cells: &[CellRef<'_>]) -> Option<Vec<Field>
         return None;
     };
     let [user, order] = key else { return None };
-    Some(vec![text(user), text(order), Field::Text(reason.to_owned()), Field::Integer(commit)])
+    Some(vec![text(user), text(order), ShownField::Text(reason.to_owned()), ShownField::Integer(commit)])
 }
 
 impl Page {
-    /// All rows of a table as CSV, as of one epoch.
-    pub(super) fn download(&self, table: Table, hang_up: Arc<Notify>) -> Response<Body> {
+    /// Returns all rows of a download as CSV, as of one epoch.
+    pub(super) fn download(&self, download: Download, hang_up: Arc<Notify>) -> Response<Body> {
         let Ok(place) = self.downloads.clone().try_acquire_owned() else {
             return refusal(StatusCode::SERVICE_UNAVAILABLE, "too many downloads at a time: try again later");
         };
@@ -182,31 +184,32 @@ impl Page {
         let runtime = Handle::current();
         spawn_blocking(move || {
             if let Err(Refusal::Store(sentence) | Refusal::Asked(sentence)) =
-                give_all(table, &feed, &parts, &runtime, deadline)
+                give_all(download, &feed, &parts, &runtime, deadline)
             {
-                tracing::error!("a download of {} was cut off: {sentence}", table.name());
+                tracing::error!("a download of {} was cut off: {sentence}", download.name());
                 parts.cut();
             }
             drop(place);
         });
-        csv(table.name(), body)
+        csv(download.name(), body)
     }
 }
 
-/// Gives all rows of a table, until they are given, the reader is gone or the time is over.
+/// Gives all rows of a download to the reader. Ends early without an error if the reader is gone,
+/// and with an error after `deadline`.
 fn give_all(
-    table: Table,
+    download: Download,
     feed: &FeedWatch,
     parts: &Parts,
     runtime: &Handle,
     deadline: Instant,
 ) -> Result<(), Refusal> {
     let mut view = feed.store().view()?;
-    let mut part = Rows { columns: table.columns(), epoch: epoch_of(&view)?, rows: Vec::new() };
+    let mut part = Rows { columns: download.columns(), epoch: epoch_of(&view)?, rows: Vec::new() };
     let mut bytes = part.csv_head();
     let mut start = None;
     loop {
-        let (rows, next) = table.page(feed, &mut view, start, PART_ROWS_MAX)?;
+        let (rows, next) = download.page(feed, &mut view, start, PART_ROWS_MAX)?;
         part.rows = rows;
         bytes.extend_from_slice(&part.csv());
         if !runtime.block_on(parts.give(Bytes::from(std::mem::take(&mut bytes)))) {

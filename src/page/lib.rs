@@ -1,4 +1,4 @@
-//! The live page: what the results are, for people to look at and for other tools to read, over HTTP.
+//! Serves the live page: the results over HTTP, for people to look at and for other tools to read.
 //!
 //! ```text
 //!  GET /              the page, its style, its modules, its charts: files within the program
@@ -6,17 +6,21 @@
 //!  GET /api/…         one result as an array of flat objects, each with the epoch that it is of; as CSV where it ends in .csv
 //! ```
 //!
-//! It is read-only and knows no secret, so it asks for none; it listens on this machine alone unless told otherwise, and then
-//! whoever reaches it can read. Only requests that name this machine as `Host` are answered, so that no page of
-//! somebody else's can read it through a browser. Nothing of a request is kept, and no file path comes from one.
+//! The page is read-only and has no secret, so it asks for none. It listens on this machine alone
+//! unless the user says otherwise; then everybody who reaches it can read it. Only requests that
+//! name this machine as `Host` are answered, so that no page of another site can read it through a
+//! browser. Nothing of a request is stored, and no file path comes from one.
 //!
-//! A reader who does not read is hung up on: what waits for it is one event, besides what the system buffers.
+//! A reader that does not read is disconnected. At most one event waits for it, besides what the
+//! system buffers.
 
 mod answer;
 mod api;
 mod assets;
 mod download;
+mod fields;
 mod query;
+mod refusal;
 mod request;
 mod rows;
 mod stream;
@@ -41,33 +45,34 @@ use self::answer::Body;
 use connections::{self, Bounds, set_up};
 use live::feed::FeedWatch;
 
-/// Most bytes of a request's head.
+/// The most bytes of a request's head.
 const HEAD_BYTES_MAX: usize = 16 << 10;
 
-/// Bytes that wait within this program for one connection to take them.
+/// The bytes of one connection that are buffered within this program.
 const BUFFER_BYTES_MAX: usize = 64 << 10;
 
-/// Bytes that wait within the system for one connection to take them.
+/// The bytes of one connection that are buffered within the system.
 const SYSTEM_BUFFER_BYTES_MAX: usize = 256 << 10;
 
-/// Bounds of what the page takes from its readers.
+/// Limits on what readers can make the page do.
 #[derive(Clone, Debug)]
 pub struct PageLimits {
-    /// Most connections at a time.
+    /// The most connections at a time.
     pub connections_max: usize,
-    /// Most of them that follow the stream.
+    /// The most connections at a time that follow the stream.
     pub streams_max: usize,
-    /// Most answers at a time that read tables.
+    /// The most answers at a time that read tables.
     pub reads_max: usize,
-    /// Most downloads of whole tables at a time.
+    /// The most downloads of whole tables at a time.
     pub downloads_max: usize,
-    /// Longest time of one: while it goes on, what it shows is kept.
+    /// The longest time that a download may take. The store keeps what it shows for so long.
     pub download_time_max: Duration,
-    /// Longest time that a reader may leave an event or a part of a download unread.
+    /// The longest time that a reader may leave an event or a part of a download unread.
     pub unread_time_max: Duration,
-    /// Longest time that a head may take to come, from the end of the request before.
+    /// The longest time until the head of a request is complete, counted from the end of the
+    /// request before.
     pub head_read_time_max: Duration,
-    /// From one heartbeat to the next.
+    /// The time from one heartbeat to the next.
     pub beat_interval: Duration,
 }
 
@@ -86,14 +91,15 @@ impl Default for PageLimits {
     }
 }
 
-/// What is shown, and to whom.
+/// The configuration of the page.
 #[derive(Clone, Debug)]
 pub struct PageConfig {
-    /// The results.
+    /// The results to show.
     pub feed: FeedWatch,
-    /// Names of this machine that a request may give beside `localhost` and addresses, in lower case.
+    /// The names of this machine, in lower case, that a request may give as `Host`, besides
+    /// `localhost` and IP addresses.
     pub hosts: Vec<String>,
-    /// Bounds.
+    /// The limits on readers.
     pub limits: PageLimits,
 }
 
@@ -105,10 +111,11 @@ struct Page {
     downloads: Arc<Semaphore>,
 }
 
-/// Serves the page until `shutdown` is ready; who follows the stream is hung up on then.
+/// Serves the page until `shutdown` is ready. Then readers that follow the stream are disconnected.
 ///
 /// # Errors
-/// The listener can accept no more connections. Errors of connections end only them.
+/// Returns an error if the listener can accept no more connections. An error of a connection ends
+/// only that connection.
 pub async fn serve(
     listener: TcpListener,
     config: PageConfig,
@@ -116,7 +123,7 @@ pub async fn serve(
 ) -> io::Result<()> {
     let places = |count| Arc::new(Semaphore::new(count));
     let limits = &config.limits;
-    // Nothing that is not done at once is worth waiting for.
+    // An answer that takes longer than this is not worth waiting for.
     let bounds =
         Bounds { connections_max: limits.connections_max, shutdown_time_max: Duration::from_millis(200) };
     let page = Arc::new(Page {
@@ -155,7 +162,8 @@ async fn serve_connection(stream: TcpStream, page: Arc<Page>, mut ending: watch:
         () = stalled.notified() => false,
         _ = ending.changed() => true,
     };
-    // Errors are the reader's: bytes that are no HTTP, heads that do not come, connections that are cut.
+    // Errors are caused by the reader: bytes that are not HTTP, heads that do not come, connections
+    // that are cut.
     if is_ending {
         connection.as_mut().graceful_shutdown();
         let _ = connection.await;

@@ -1,17 +1,17 @@
-//! What a request asks for, after the question mark.
+//! Reads the query of a request, which follows the question mark.
 
 use std::fmt::Display;
 use std::str::FromStr;
 
-/// Parameters by name.
+/// The parameters of a query, by name.
 #[derive(Debug)]
 pub(super) struct Query(Vec<(String, String)>);
 
 impl Query {
-    /// Reads what follows the question mark, of which `known` are taken.
+    /// Reads a query with the parameters that `known` names.
     ///
     /// # Errors
-    /// A sentence that names the first other one, or the first that comes twice.
+    /// Returns a sentence that names the first unknown parameter, or the first that comes twice.
     pub(super) fn read(text: Option<&str>, known: &[&str]) -> Result<Query, String> {
         let mut found: Vec<(String, String)> = Vec::new();
         for (name, value) in form_urlencoded::parse(text.unwrap_or_default().as_bytes()) {
@@ -30,15 +30,15 @@ impl Query {
         Ok(Query(found))
     }
 
-    /// A parameter as it came.
+    /// Returns a parameter as text.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(found, _)| found == name).map(|(_, value)| &**value)
     }
 
-    /// A number.
+    /// Returns a parameter as a number.
     ///
     /// # Errors
-    /// A sentence, if it is none.
+    /// Returns a sentence if the parameter is not a number.
     pub(super) fn number<T: FromStr>(&self, name: &str) -> Result<Option<T>, String>
     where
         T::Err: Display,
@@ -49,10 +49,10 @@ impl Query {
         self.text(name).map(number).transpose()
     }
 
-    /// A number of rows.
+    /// Returns a parameter as a number of rows; `usual` if it is absent.
     ///
     /// # Errors
-    /// A sentence, if it is none, or more than there may be.
+    /// Returns a sentence if the parameter is not a number, or is above `most`.
     pub(super) fn rows(&self, name: &str, usual: usize, most: usize) -> Result<usize, String> {
         match self.number(name)? {
             Some(rows) if rows > most => Err(format!("{name}={rows} must be at most {most}")),

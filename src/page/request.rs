@@ -1,4 +1,4 @@
-//! A request: whom it is for, and what it asks.
+//! Answers requests: checks whom a request is for, and what it asks.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -23,7 +23,7 @@ impl Page {
             response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
             return response;
         }
-        // Of an answer to HEAD, the body is not sent.
+        // For HEAD, the server leaves the body out.
         let uri = request.uri();
         match (uri.path().strip_prefix("/api/"), assets::find(uri.path())) {
             (Some("stream"), _) => self.stream(request.headers(), hang_up),
@@ -34,8 +34,9 @@ impl Page {
     }
 }
 
-/// Whether a request names this machine: by an address, which no name server can give another meaning, or by a name that is
-/// allowed. Without it, a page of somebody else's could have its own name lead here, and read.
+/// Returns whether a request names this machine: by an IP address, which no name server can
+/// redirect, or by a name that is allowed. Without this check, the page of another site could make
+/// its own name lead here, and read the results.
 fn is_for_us(headers: &HeaderMap, hosts: &[String]) -> bool {
     let mut named = headers.get_all(header::HOST).iter();
     let (Some(host), None) = (named.next(), named.next()) else { return false };

@@ -1,52 +1,53 @@
-//! Rows of an answer, as JSON or CSV.
+//! Rows of an answer, which are printed as JSON or CSV.
 
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
 use orders::text::push_csv_field;
 
-/// What a row holds in a column.
+/// The value of one column in a row.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Field {
+pub(super) enum ShownField {
     /// A whole number.
     Integer(i64),
-    /// The nearest number that a double is.
+    /// A double.
     Double(f64),
-    /// Text of ours: an exact amount, a time, a word.
+    /// Text of our own: an exact amount, a time, a word.
     Plain(String),
-    /// Text from outside.
+    /// Text from outside, such as the name of a user.
     Text(String),
-    /// Nothing.
+    /// No value.
     Nothing,
 }
 
-/// Rows of some columns.
+/// Rows with the same columns.
 #[derive(Debug)]
 pub(super) struct Rows {
     pub(super) columns: Vec<&'static str>,
-    /// As of which commit.
+    /// The commit that the rows are as of.
     pub(super) epoch: u64,
-    /// A field a column.
-    pub(super) rows: Vec<Vec<Field>>,
+    /// The rows. Each has one field for each column.
+    pub(super) rows: Vec<Vec<ShownField>>,
 }
 
-impl Field {
-    /// A number that is never negative.
-    pub(super) fn count(number: u64) -> Field {
-        Field::Integer(i64::try_from(number).unwrap_or(i64::MAX))
+impl ShownField {
+    /// Returns a field for a number that is never negative.
+    pub(super) fn count(number: u64) -> ShownField {
+        ShownField::Integer(i64::try_from(number).unwrap_or(i64::MAX))
     }
 
     fn push_csv(&self, out: &mut Vec<u8>) {
         match self {
-            Field::Integer(number) => out.extend_from_slice(number.to_string().as_bytes()),
-            Field::Double(number) => out.extend_from_slice(number.to_string().as_bytes()),
-            Field::Plain(text) => push_csv_field(out, text.as_bytes()),
-            Field::Text(text) => push_foreign(out, text),
-            Field::Nothing => {}
+            ShownField::Integer(number) => out.extend_from_slice(number.to_string().as_bytes()),
+            ShownField::Double(number) => out.extend_from_slice(number.to_string().as_bytes()),
+            ShownField::Plain(text) => push_csv_field(out, text.as_bytes()),
+            ShownField::Text(text) => push_foreign(out, text),
+            ShownField::Nothing => {}
         }
     }
 }
 
-/// Appends text from outside, so that no spreadsheet takes it for a formula.
+/// Appends text from outside. A spreadsheet must not take it for a formula, so a text that begins
+/// like one is prefixed with `'`.
 fn push_foreign(out: &mut Vec<u8>, text: &str) {
     match text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
         true => push_csv_field(out, format!("'{text}").as_bytes()),
@@ -54,18 +55,18 @@ fn push_foreign(out: &mut Vec<u8>, text: &str) {
     }
 }
 
-impl Serialize for Field {
+impl Serialize for ShownField {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         match self {
-            Field::Integer(number) => to.serialize_i64(*number),
-            Field::Double(number) => to.serialize_f64(*number),
-            Field::Plain(text) | Field::Text(text) => to.serialize_str(text),
-            Field::Nothing => to.serialize_none(),
+            ShownField::Integer(number) => to.serialize_i64(*number),
+            ShownField::Double(number) => to.serialize_f64(*number),
+            ShownField::Plain(text) | ShownField::Text(text) => to.serialize_str(text),
+            ShownField::Nothing => to.serialize_none(),
         }
     }
 }
 
-struct Row<'a>(&'a Rows, &'a [Field]);
+struct Row<'a>(&'a Rows, &'a [ShownField]);
 
 impl Serialize for Row<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
@@ -90,14 +91,14 @@ impl Serialize for Rows {
 }
 
 impl Rows {
-    /// An array of flat objects, a line each.
+    /// Returns the rows as a JSON array of flat objects, and a line break.
     pub(super) fn json(&self) -> Vec<u8> {
         let mut out = serde_json::to_vec(self).expect("numbers and texts are JSON");
         out.push(b'\n');
         out
     }
 
-    /// A line of column names.
+    /// Returns the line of column names.
     pub(super) fn csv_head(&self) -> Vec<u8> {
         let mut out = b"epoch".to_vec();
         for column in &self.columns {
@@ -108,7 +109,7 @@ impl Rows {
         out
     }
 
-    /// The rows, a line each.
+    /// Returns the rows as lines of CSV.
     pub(super) fn csv(&self) -> Vec<u8> {
         let mut out = Vec::new();
         for fields in &self.rows {
@@ -127,14 +128,14 @@ impl Rows {
 mod tests {
     use super::*;
 
-    fn rows(fields: Vec<Field>) -> Rows {
+    fn rows(fields: Vec<ShownField>) -> Rows {
         Rows { columns: vec!["UserId", "count", "totalPrice"], epoch: 7, rows: vec![fields] }
     }
 
     #[test]
     fn json_is_an_array_of_flat_objects() {
-        let user = Field::Text("<img src=x onerror=\"alert(1)\">".to_owned());
-        let rows = rows(vec![user, Field::Integer(-3), Field::Double(0.5)]);
+        let user = ShownField::Text("<img src=x onerror=\"alert(1)\">".to_owned());
+        let rows = rows(vec![user, ShownField::Integer(-3), ShownField::Double(0.5)]);
         assert_eq!(
             String::from_utf8(rows.json()).unwrap(),
             "[{\"epoch\":7,\"UserId\":\"<img src=x onerror=\\\"alert(1)\\\">\",\"count\":-3,\"totalPrice\":0.5}]\n"
@@ -156,13 +157,13 @@ mod tests {
             ("a,b", "\"a,b\""),
         ] {
             let rows = rows(vec![
-                Field::Text(user.to_owned()),
-                Field::Integer(-3),
-                Field::Plain("-1.50".to_owned()),
+                ShownField::Text(user.to_owned()),
+                ShownField::Integer(-3),
+                ShownField::Plain("-1.50".to_owned()),
             ]);
             assert_eq!(String::from_utf8(rows.csv()).unwrap(), format!("7,{expected},-3,-1.50\n"));
         }
-        let nothing = rows(vec![Field::Nothing, Field::count(u64::MAX), Field::Double(1e300)]);
+        let nothing = rows(vec![ShownField::Nothing, ShownField::count(u64::MAX), ShownField::Double(1e300)]);
         assert_eq!(nothing.csv_head(), b"epoch,UserId,count,totalPrice\n");
         assert!(nothing.csv().starts_with(b"7,,9223372036854775807,1"));
     }

@@ -1,4 +1,4 @@
-//! The stream: frames as they come, and a heartbeat.
+//! Serves the stream: frames as they come, and a heartbeat.
 
 use std::sync::Arc;
 
@@ -12,11 +12,11 @@ use super::answer::{Body, Parts, answer, refusal};
 
 const EVENTS: &str = "text/event-stream";
 
-/// Where a reader left off, as the HTML standard has it.
+/// The header by which browsers say which event they had last, as the HTML standard defines it.
 const LAST_EVENT_ID: &str = "last-event-id";
 
 impl Page {
-    /// Follows the frames for a reader until one of both ends it.
+    /// Follows the frames for a reader until either side ends the stream.
     pub(super) fn stream(&self, request: &HeaderMap, hang_up: Arc<Notify>) -> Response<Body> {
         let limits = &self.config.limits;
         let Ok(place) = self.streams.clone().try_acquire_owned() else {

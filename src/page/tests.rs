@@ -17,7 +17,7 @@ use store::value::Value;
 /// How long a test waits for what must come.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A shop with its page. Requests are blocking, so tests run them beside the runtime.
+/// A shop with its page. Requests block, so the tests run them beside the runtime.
 struct Shop {
     fixture: Fixture,
     address: SocketAddr,
@@ -42,7 +42,7 @@ impl Shop {
         Shop { fixture, address, feed, _stop: stop }
     }
 
-    /// Waits until the feed has all that was written, and that so much of it was late.
+    /// Waits until the feed has all that was written, with this many late changes.
     async fn settle(&self, late: u64) {
         let status = block_in_place(|| self.fixture.settle());
         let watch = self.feed.watch();
@@ -57,7 +57,7 @@ impl Shop {
         tokio::time::timeout(PATIENCE, wait).await.unwrap();
     }
 
-    /// Sends these bytes and reads the answer to its end: status, head, body.
+    /// Sends a request and reads its answer to the end. Returns status, head and body.
     async fn send(&self, request: String) -> (u16, String, Vec<u8>) {
         let address = self.address;
         let exchange = move || {
@@ -92,7 +92,7 @@ impl Shop {
     }
 }
 
-/// The bytes of a body that came in chunks.
+/// Returns the bytes of a body that came in chunks.
 fn unchunked(mut rest: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     loop {
@@ -106,7 +106,7 @@ fn unchunked(mut rest: &[u8]) -> Vec<u8> {
     }
 }
 
-/// The rows without their epoch.
+/// Returns the rows without their epoch.
 fn rows(answer: Json) -> Vec<Json> {
     let Json::Array(rows) = answer else { panic!("{answer} is no array") };
     let without = |mut row: Json| {
@@ -130,7 +130,7 @@ async fn results_are_arrays_of_flat_objects_with_their_epoch() {
     let zero = json!({ "count": 0, "totalPrice": 0.0, "totalPriceExact": "0.00" });
     assert_eq!(rows(shop.json("/api/total").await), [zero]);
 
-    // The hour that comes twice: 02:30 summer time, then winter time.
+    // This hour comes twice: these are 02:30 in summer time, then in winter time.
     let (summer, winter) = (1_792_888_200_000, 1_792_891_800_000);
     shop.fixture.write(vec![
         put("ann", "1", 0.1, summer),
@@ -264,7 +264,7 @@ async fn what_cannot_be_is_refused_in_a_sentence() {
         let (found, head, body) = shop.send(request(line, host)).await;
         assert_eq!(found, status, "{line} of {host}");
         assert_eq!(body.is_empty(), line.starts_with("HEAD"), "{line}");
-        // Whatever the answer.
+        // All answers have these headers.
         for safety in [
             "content-security-policy: default-src 'none'; script-src 'self'; style-src 'self'; ",
             "x-content-type-options: nosniff",
@@ -304,12 +304,12 @@ async fn the_pages_files_are_within_the_program() {
         let (status, head, _) = shop.send(ask("if-none-match: \"x\"\r\naccept-encoding: gzip;q=0")).await;
         assert!(status == 200 && !head.contains("content-encoding"), "{head}");
     }
-    // Nothing in it is of another host, and nothing is inline.
+    // Nothing in the page is of another host, and nothing is inline.
     assert!(!page.contains("http://") && !page.contains("https://") && !page.contains("style="), "{page}");
     assert!(page.split("<script").skip(1).all(|script| script.contains("src=")), "{page}");
 }
 
-/// Reads from a stream until all of these came.
+/// Reads from a stream until all of these texts came.
 fn until(stream: &mut std::net::TcpStream, wanted: &[&str]) -> String {
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let (started, mut seen, mut part) = (Instant::now(), String::new(), [0; 4_096]);
@@ -351,7 +351,7 @@ async fn the_stream_begins_with_all_and_goes_on_with_frames_and_beats() {
     let frame = format!("event: frame\nid: {last}\n");
     let state = "\"count\":2,\"totalPriceExact\":\"3.00\",\"users\"";
     tokio::task::spawn_blocking(move || until(&mut stream, &[&frame, state])).await.unwrap();
-    // One who knows the last frame gets no snapshot.
+    // A reader that knows the last frame gets no snapshot.
     let seen = tokio::task::spawn_blocking(move || {
         until(&mut ask_stream(address, &format!("last-event-id: {last}\r\n")), &["event: "])
     })
@@ -378,7 +378,7 @@ async fn who_does_not_read_is_hung_up_on() {
     socket.connect(&shop.address.into()).unwrap();
     let mut stalled: std::net::TcpStream = socket.into();
     write!(stalled, "GET /api/stream HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
-    // It has the only place, and reads no further.
+    // This reader has the only place, and reads no further.
     let mut begin = [0; "HTTP/1.1 200".len()];
     stalled.read_exact(&mut begin).unwrap();
     assert_eq!(&begin, b"HTTP/1.1 200");
@@ -386,14 +386,14 @@ async fn who_does_not_read_is_hung_up_on() {
         || shop.send("HEAD /api/stream HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n".to_owned());
     let started = Instant::now();
     assert_eq!(head().await.0, 503);
-    // It loses the place while frames go on.
+    // The reader loses its place while frames go on.
     let mut number = 0;
     while head().await.0 == 503 {
         number += 1;
         shop.fixture.write(vec![put(&format!("{long}00"), "2", f64::from(number), 0)]);
         assert!(started.elapsed() < PATIENCE, "it still has its place");
     }
-    // What had been sent before ends in the middle.
+    // What was sent before ends in the middle of the stream.
     let mut rest = Vec::new();
     stalled.set_read_timeout(Some(PATIENCE)).unwrap();
     let ended = stalled.read_to_end(&mut rest);

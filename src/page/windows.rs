@@ -1,26 +1,28 @@
-//! The windows of a span of time.
+//! Reads the windows of a span of time.
 
 use dataflows::views::WINDOWS;
 
-use super::api::totals_fields;
-use super::rows::{Field, Rows};
+use super::fields::totals_fields;
+use super::rows::{Rows, ShownField};
 use live::feed::{FeedWatch, epoch_of};
 use order_tables::{ResultError, not_a_result, totals_of};
 use orders::Layout;
 use store::read::{Direction, RangeRead, Selection};
 use store::value::{CellRef, KeyPart, KeyRef, KeyValue, NamedKey};
 
-/// By how much the order of printed times may differ from that of instants, at most: what a zone ever turned its clock by.
+/// The most by which the order of printed times may differ from that of instants (ms): no zone ever
+/// changed its clock by more.
 const TURN_MAX_MS: i64 = 26 * 3_600_000;
 
-/// Columns of a window's row.
+/// The columns of a window's row.
 pub(super) const COLUMNS: &[&str] =
     &["begin", "end", "beginMs", "count", "totalPrice", "totalPriceExact", "late"];
 
-/// The last windows, at most so many, of those that begin in `[from, to)`, ascending; no bound where there is none.
+/// Returns the last windows, at most `limit`, of those that begin in `[from, to)` (epoch ms),
+/// ascending. `None` means no bound.
 ///
 /// # Errors
-/// [`ResultError`]: the table cannot be read, or a row is none of a result.
+/// Returns [`ResultError`] if the table cannot be read, or if a row is not that of a result.
 pub(super) fn last_of(
     feed: &FeedWatch,
     (from, to): (Option<i64>, Option<i64>),
@@ -67,22 +69,26 @@ pub(super) fn last_of(
     Ok(rows)
 }
 
-/// Rows that are read at a time.
+/// The most rows that are read at a time.
 const PAGE_ROWS_MAX: usize = 5_000;
 
-/// The fields of a window, and its first instant; none if the row is none of a result.
+/// Returns the first instant (epoch ms) of a window, and its fields; `None` if the row is not that
+/// of a result.
 pub(super) fn window_fields(
     feed: &FeedWatch,
     key: &[KeyRef<'_>],
     cells: &[CellRef<'_>],
-) -> Option<(i64, Vec<Field>)> {
+) -> Option<(i64, Vec<ShownField>)> {
     let totals = totals_of(WINDOWS, key, cells)?;
     let Some(KeyRef::String(begin)) = key.first() else { return None };
     let layout = feed.layout();
     let start_ms = layout.start_ms(begin)?;
-    let head =
-        [Field::Plain((*begin).to_owned()), Field::Plain(layout.end(start_ms)), Field::Integer(start_ms)];
-    let late = Field::count(feed.late_in(start_ms));
+    let head = [
+        ShownField::Plain((*begin).to_owned()),
+        ShownField::Plain(layout.end(start_ms)),
+        ShownField::Integer(start_ms),
+    ];
+    let late = ShownField::count(feed.late_in(start_ms));
     Some((start_ms, head.into_iter().chain(totals_fields(&totals)).chain([late]).collect()))
 }
 
@@ -90,10 +96,12 @@ fn names() -> [String; 2] {
     ["begin".to_owned(), "end".to_owned()]
 }
 
-/// A key beyond that of any window that begins at this time, by `turn_ms`.
+/// Returns a key that bounds the windows that begin before or after `at_ms`. `turn_ms` widens the
+/// bound, because printed times may sort in another order than instants. Without a time, the bound
+/// is the end of the table, `open`.
 fn bound(layout: &Layout, at_ms: Option<i64>, turn_ms: i64, open: KeyPart) -> NamedKey {
     let printed = at_ms.map(|at_ms| layout.begin(at_ms.saturating_add(turn_ms)));
-    // A time that no calendar has prints as a number.
+    // A time outside the calendar is printed as a number.
     let part = match printed.filter(|text| text.contains(':')) {
         Some(text) => KeyPart::Value(KeyValue::String(text)),
         None => open.clone(),

@@ -75,8 +75,8 @@ proptest! {
     }
 }
 
-/// Fuzzes the reader with parcels that were changed in a few places: it never reads past its bytes, asks for
-/// memory that they do not announce with as many bytes, or takes text that is not UTF-8.
+/// Fuzzes the reader with parcels that were changed in a few places. It never reads past its bytes,
+/// never asks for much more memory than there are bytes, and never takes text that is not UTF-8.
 #[test]
 fn fuzz_parcels_200_000_inputs() {
     let seed = 42_u64;

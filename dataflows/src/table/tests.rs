@@ -11,7 +11,7 @@ struct Crowded(u64);
 
 impl Key for Crowded {
     fn hash64(&self, _seed: u64) -> u64 {
-        // Four homes, at both ends of any table.
+        // There are four homes, at both ends of any table.
         [0, 1, u64::MAX, u64::MAX - 1][(self.0 % 4) as usize]
     }
     fn words(&self) -> [u64; 2] {
@@ -28,7 +28,8 @@ impl Key for Crowded {
     }
 }
 
-/// Adds to each key, then removes what is zero, as a round of the totals operator does.
+/// Adds to each key and then removes the entries that are zero, as the totals operator does in a
+/// round.
 fn round<K: Key>(table: &mut TotalsTable<K>, changes: &[(K, i64)]) {
     let mut touched = Vec::new();
     for block in changes.chunks(BLOCK) {
@@ -103,7 +104,7 @@ fn a_user_costs_less_than_a_hundred_bytes_beyond_its_name() {
         for block in changes.chunks(1000) {
             round(&mut table, block);
         }
-        // Beside the table, the totals operator keeps four bytes an entry.
+        // Besides the table, the totals operator keeps four bytes for each entry.
         let bytes =
             table.slots.capacity() * 8 + table.entries.capacity() * (size_of::<Entry<crate::Id>>() + 4);
         assert!(bytes as f64 / (users as f64) < 100.0, "{users} users: {} bytes each", bytes as u64 / users);

@@ -1,4 +1,4 @@
-use crate::build::Engine;
+use crate::engine::Engine;
 use crate::key::Grouping;
 use crate::row::Parts;
 use crate::view::{COUNT_AND_SUM, View};
@@ -6,7 +6,7 @@ use crate::{Order, WindowWidth};
 
 /// How many orders are there, and for how much in all?
 ///
-/// `SELECT COUNT(*), SUM(price) FROM orders`, without a row where there are no orders.
+/// `SELECT COUNT(*), SUM(price) FROM orders`, but without a row if there are no orders.
 ///
 /// State: one entry. Work per epoch: constant.
 pub(super) const VIEW: View = View {

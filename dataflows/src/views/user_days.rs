@@ -1,20 +1,21 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use crate::build::Engine;
+use crate::engine::Engine;
 use crate::key::{Grouping, Key};
 use crate::row::{Part, Parts};
 use crate::view::{COUNT_AND_SUM, KeyColumn, Print, View};
 use crate::{Id, Order, WindowWidth};
 
-/// Milliseconds of a day of UTC.
+/// The number of milliseconds of a day of UTC.
 const DAY_MS: i64 = 24 * 3_600_000;
 
 /// What has each user ordered on each day of UTC, and for how much?
 ///
 /// `SELECT user_id, date_trunc('day', at), COUNT(*), SUM(price) FROM orders GROUP BY 1, 2`
 ///
-/// State: one entry per user and day with orders. Work per epoch: proportional to those that changed.
+/// State: one entry per user and day with orders. Work per epoch: proportional to the entries that
+/// changed.
 pub(super) const VIEW: View = View {
     name: "days",
     table: "OrderDaySink",
@@ -37,7 +38,7 @@ pub(super) const VIEW: View = View {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct UserDay {
     user: Id,
-    /// The user's text: what crosses between processes.
+    /// The text of the user, which is sent between processes.
     text: Arc<str>,
     day_ms: i64,
 }

@@ -1,4 +1,4 @@
-use crate::build::Engine;
+use crate::engine::Engine;
 use crate::key::{Grouping, Key};
 use crate::row::Parts;
 use crate::view::{COUNT_AND_SUM, KeyColumn, Print, View};

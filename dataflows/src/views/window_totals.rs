@@ -1,4 +1,4 @@
-use crate::build::Engine;
+use crate::engine::Engine;
 use crate::key::Grouping;
 use crate::row::Parts;
 use crate::view::{COUNT_AND_SUM, KeyColumn, Print, View};
@@ -6,12 +6,13 @@ use crate::{Order, Window, WindowWidth};
 
 /// What was ordered in each window of event time?
 ///
-/// `SELECT window(at, '30 seconds'), COUNT(*), SUM(price) FROM orders GROUP BY 1`, without rows for
-/// windows that no order falls into.
+/// `SELECT window(at, '30 seconds'), COUNT(*), SUM(price) FROM orders GROUP BY 1`, but without rows
+/// for windows without orders.
 ///
-/// An order corrects its window whenever it comes; no watermark ever closes one.
+/// An order corrects its window whenever it arrives; no watermark ever closes a window.
 ///
-/// State: one entry per window with orders. Work per epoch: proportional to the windows that changed.
+/// State: one entry per window with orders. Work per epoch: proportional to the windows that
+/// changed.
 pub(super) const VIEW: View = View {
     name: "windows",
     table: "OrderStreamSink",
@@ -32,7 +33,7 @@ struct ByWindow(WindowWidth);
 impl Grouping for ByWindow {
     type Key = Window;
 
-    // Orders mostly come about when they are placed.
+    // Orders mostly arrive at about the time when they are placed.
     const RUNS: bool = true;
 
     fn new(width: WindowWidth) -> ByWindow {

@@ -1,4 +1,5 @@
-//! Runs the graph over a log with any number of workers and processes, and says what was delivered.
+//! Runs the graph over a log with any number of workers and processes, and returns what was
+//! delivered.
 
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
@@ -20,12 +21,12 @@ use timely::dataflow::InputHandle;
 use timely::dataflow::operators::Input;
 use timely::worker::Worker;
 
-/// A log of changes, as either kind of source gives it; the epoch of a line is said by its place.
+/// A log of changes, as either kind of source gives it. The place of a line tells its epoch.
 #[derive(Clone)]
 pub(crate) enum Log {
-    /// Orders that come and go: what a source gives that knows the row before a change.
+    /// Orders that are added and removed, from a source that knows the row before a change.
     Updates(Vec<(Order, Diff)>),
-    /// Latest states by key.
+    /// The latest states of orders by their keys.
     Upserts(Vec<(OrderKey, Option<OrderState>)>),
 }
 
@@ -38,21 +39,21 @@ impl Log {
     }
 }
 
-/// How to run: which of it must make no difference is what the tests are about.
+/// The shape of a run. The tests check that it makes no difference.
 #[derive(Copy, Clone, Debug)]
 pub(crate) struct Shape {
     pub(crate) workers: usize,
     pub(crate) processes: usize,
-    /// Lines an epoch.
+    /// The number of lines in an epoch.
     pub(crate) epoch_lines: usize,
-    /// Lines a worker feeds before it lets the graph run.
+    /// The number of lines that a worker feeds before it lets the graph run.
     pub(crate) feed_lines: usize,
 }
 
-/// Each epoch that changed a row, with the rows, in the order of delivery.
+/// Each epoch that changed a row, with its rows, in the order of delivery.
 pub(crate) type Delivered = Vec<(Epoch, Vec<Change>)>;
 
-/// Runs the log through the graph, the lines dealt out to all workers in turn.
+/// Runs the log through the graph. The lines are dealt out to all workers in turn.
 pub(crate) fn run(log: &Log, width: WindowWidth, shape: Shape) -> Delivered {
     let delivered = Arc::new(Mutex::new(Vec::new()));
     let guards: Vec<_> = allocators(shape)
@@ -73,7 +74,8 @@ pub(crate) fn run(log: &Log, width: WindowWidth, shape: Shape) -> Delivered {
 
 type Process = (Vec<AllocatorBuilder>, Box<dyn std::any::Any + Send>);
 
-/// The workers of each process; processes are connected by sockets, so parcels cross as bytes.
+/// Returns the workers of each process. Processes are connected by sockets, so parcels cross as
+/// bytes.
 fn allocators(shape: Shape) -> Vec<Process> {
     if shape.processes == 1 {
         return vec![timely::CommunicationConfig::Process(shape.workers).try_build().expect("threads")];
@@ -128,7 +130,7 @@ fn feed(worker: &mut Worker, log: &Log, width: WindowWidth, shape: Shape, delive
         orders.advance_to(next);
         upserts.advance_to(next);
         worker.step();
-        // Let no worker run ahead without bound, as a driver does.
+        // No worker may run ahead without bound. A driver does the same.
         let bound = next.saturating_sub(4 * (shape.feed_lines / shape.epoch_lines + 1) as Epoch);
         worker.step_while(|| probe.less_than(&bound));
     }
@@ -143,7 +145,8 @@ fn upsert_line(log: &[(OrderKey, Option<OrderState>)], at: usize, shape: Shape) 
     Upsert { key: log[at].0.clone(), position, after: log[at].1, epoch: epoch_of(at, shape) }
 }
 
-/// What must be delivered: the rows by which the reference fold differs from epoch to epoch.
+/// Returns what must be delivered: the rows by which the reference fold differs from epoch to
+/// epoch.
 pub(crate) fn expected(log: &Log, width: WindowWidth, shape: Shape) -> Delivered {
     let (mut reference, mut rows) = (Reference::new(width), PlainRows::new(width));
     let mut upserts = UpsertReference::default();
@@ -183,12 +186,12 @@ fn row(rows: &PlainRows, key: &RowKey) -> Option<Totals> {
     rows.rows(key.view).get(&key.parts).copied()
 }
 
-/// The rows of the views that the reference has.
+/// Returns the rows of the views that the reference has.
 fn by_view(rows: &PlainRows) -> Vec<(RowKey, Totals)> {
     rows.iter().filter(|(key, _)| [USERS, TOTAL, WINDOWS].contains(&key.view)).collect()
 }
 
-/// The rows of the reference, under the names that views give them.
+/// Returns the rows of the reference, named by the views.
 pub(crate) fn by_hand(reference: &Reference) -> Vec<(RowKey, Totals)> {
     let users = reference.users.iter().map(|(user, totals)| (USERS, Parts::text(user.clone()), *totals));
     let total = (reference.total != Totals::ZERO).then_some((TOTAL, Parts::None, reference.total));
@@ -198,7 +201,8 @@ pub(crate) fn by_hand(reference: &Reference) -> Vec<(RowKey, Totals)> {
     all.map(|(view, parts, totals)| (RowKey::new(view, parts), totals)).collect()
 }
 
-/// Rows by which the views differ from differential's own `count_total` over the same orders, at any epoch.
+/// Returns the rows by which the views differ from differential's own `count_total` over the same
+/// orders, at any epoch.
 pub(crate) fn differs_from_count_total(
     log: &[(Order, Diff)],
     width: WindowWidth,
@@ -236,7 +240,7 @@ pub(crate) fn differs_from_count_total(
 
 type VecRows<'scope, K> = differential_dataflow::VecCollection<'scope, Epoch, (K, Totals), Diff>;
 
-/// The plain form of a view: differential arranges every order and counts.
+/// Computes a view in the plain form: differential arranges every order and counts.
 fn counted<'scope, K: differential_dataflow::ExchangeData + std::hash::Hash>(
     orders: &dataflows::Orders<'scope>,
     key: impl Fn(&Order) -> K + 'static,
@@ -257,7 +261,7 @@ fn counted<'scope, K: differential_dataflow::ExchangeData + std::hash::Hash>(
     keyed.as_collection().count_total_core()
 }
 
-/// A key of a type that differential can arrange.
+/// Returns a key as a type that differential can arrange.
 fn plain_key(parts: &Parts) -> Vec<(String, i64)> {
     let part = |part: &Part| match part {
         Part::Text(text) => (text.to_string(), 0),

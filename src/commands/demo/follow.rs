@@ -1,5 +1,5 @@
-//! Writes orders to an instance and prints a line a second of how its results follow, until it is to end; then sees that
-//! the results hold all orders, and adds them up.
+//! Writes orders to an instance, and prints a line a second about how its results follow, until the
+//! demo is to end. Then waits until the results hold all orders, and adds them up.
 
 use std::io::{ErrorKind, Write as _};
 use std::pin::pin;
@@ -11,8 +11,8 @@ use tokio::time::{MissedTickBehavior, interval_at, sleep_until};
 
 use super::line::{Shown, line};
 use super::results::Sums;
+use super::runtime::{Interrupts, caught_up, environment, off_the_runtime};
 use super::written::{Counters, Speed};
-use super::{Interrupts, caught_up, environment, off_the_runtime};
 use crate::commands::generate::{self, Load};
 use crate::commands::up::INTERRUPTED;
 use crate::commands::{Failure, init, say};
@@ -20,26 +20,26 @@ use live::job::{JobWatch, Phase};
 use store::Store;
 use tablestore::client::Client;
 
-/// How often a line is printed.
+/// The time from one line to the next.
 const LINE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// An instance, and what to do with it.
+/// An instance, and the orders to write to it.
 pub(super) struct Follow {
-    /// What is said once it runs.
+    /// The text that is printed once the instance runs.
     pub(super) intro: String,
     /// The orders to write.
     pub(super) load: Load,
-    /// How long to write them; none until a signal comes.
+    /// How long to write the orders; `None` means until a signal comes.
     pub(super) ends_after: Option<Duration>,
     /// A client of the instance.
     pub(super) client: Client,
-    /// Its store.
+    /// The store of the instance.
     pub(super) store: Store,
-    /// Its job.
+    /// The job of the instance.
     pub(super) watch: JobWatch,
 }
 
-/// What the lines are made of.
+/// The numbers that the lines are made from.
 struct Seen {
     started: Instant,
     counters: Arc<Counters>,
@@ -47,10 +47,12 @@ struct Seen {
 }
 
 impl Follow {
-    /// From the first order to the results that hold the last one.
+    /// Writes the orders, and waits until the results hold the last one. Returns the sums of the
+    /// results.
     ///
     /// # Errors
-    /// [`Failure`]: 3 where the store or the job fails, 130 where a signal comes while the results do not hold all orders yet.
+    /// Returns [`Failure`] with exit code 3 if the store or the job fails, 130 if a signal comes
+    /// while the results do not hold all orders yet.
     pub(super) async fn run(&self, interrupts: &mut Interrupts) -> Result<Sums, Failure> {
         tokio::select! {
             ready = self.ready() => ready?,
@@ -69,13 +71,14 @@ impl Follow {
         off_the_runtime(move || Sums::of(&view)).await
     }
 
-    /// Makes the tables and waits until the results follow the orders that are there.
+    /// Makes the tables, and waits until the results hold the orders that are there.
     async fn ready(&self) -> Result<(), Failure> {
         init::make(&self.client, &mut |_| Ok(())).await?;
         caught_up(&self.watch, self.store.last_commit()).await
     }
 
-    /// Writes the orders and tells of the results until it is time to end and all that was written is acknowledged.
+    /// Writes the orders and prints the lines, until it is time to end and all orders that were
+    /// written are acknowledged.
     async fn follow(&self, interrupts: &mut Interrupts) -> Result<Seen, Failure> {
         let started = Instant::now();
         let counters = Arc::new(Counters::default());
@@ -84,7 +87,7 @@ impl Follow {
         let (stop, stopped) = oneshot::channel::<()>();
         let mut stop = Some(stop);
         let mut writing = pin!(generate::write(self.load.clone(), &self.client, counters, async {
-            // Also where the sender is dropped.
+            // This ends with an error if the sender is dropped, which also means to stop.
             let _ = stopped.await;
         }));
         let ends_at = started + self.ends_after.unwrap_or_default();
@@ -109,7 +112,7 @@ impl Follow {
 }
 
 impl Seen {
-    /// What there is to say of it now.
+    /// Returns what the next line shows.
     fn shown(&mut self, watch: &JobWatch) -> Shown {
         let (now, status) = (Instant::now(), watch.status());
         Shown {
@@ -124,7 +127,7 @@ impl Seen {
         }
     }
 
-    /// Whether job and store do what they should.
+    /// Fails if the job has failed, or if the store refused an order.
     fn check(&self, watch: &JobWatch) -> Result<(), Failure> {
         if let Phase::Failed(reason) = watch.status().phase {
             return Err(Failure::new(3, reason));
@@ -136,7 +139,7 @@ impl Seen {
     }
 }
 
-/// Prints a line; false where nobody is left to read it.
+/// Prints a line. Returns false if nobody is left to read it.
 fn print(shown: &Shown) -> Result<bool, Failure> {
     let mut out = std::io::stdout();
     match out.write_all(line(shown).as_bytes()).and_then(|()| out.flush()) {

@@ -1,5 +1,5 @@
-//! Writes the past day of a demo, before its instance starts: to the job these are orders that were there already, and none
-//! of them came late.
+//! Writes the past day of a demo before its instance starts. So the job finds these orders when it
+//! begins, and none of them comes late.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::task::spawn_blocking;
 
 use super::load::load;
-use super::{environment, off_the_runtime};
+use super::runtime::{environment, off_the_runtime};
 use crate::commands::Failure;
 use crate::program::instance::InstanceError;
 use files::generate::Day;
@@ -15,11 +15,12 @@ use order_tables::{ORDER_SOURCE, schemas};
 use store::{Store, StoreOptions};
 use terminal::progress::{Progress, ProgressCounters};
 
-/// Writes the orders of `day` to the store in a folder, unless a table of orders is there already; true if it wrote them.
-/// Shows its progress on standard error while people watch.
+/// Writes the orders of `day` to the store in a folder, unless there is a table of orders already.
+/// Returns whether it wrote them. Shows its progress on standard error if that is a terminal.
 ///
 /// # Errors
-/// [`Failure`] 3, where the folder cannot be opened or the store refuses an order.
+/// Returns [`Failure`] with exit code 3 if the folder cannot be opened, or if the store refuses an
+/// order.
 pub(super) async fn write(folder: &Path, day: &Day) -> Result<bool, Failure> {
     let folder = folder.to_owned();
     let opened = spawn_blocking(move || Store::open(&folder, StoreOptions::default()));
@@ -53,7 +54,7 @@ mod tests {
         let day = Day { orders: 1_000, users: 10, seed: 1, end_ms: 0, offset_ms: 0 };
         assert!(write(folder.path(), &day).await.unwrap());
         let commits = Store::open(folder.path(), StoreOptions::default()).unwrap().last_commit();
-        // Each request is one commit, after that of the table.
+        // Each request is one commit, and the table is one, too.
         assert!(commits >= 5, "{commits}");
         assert!(!write(folder.path(), &day).await.unwrap());
         assert_eq!(Store::open(folder.path(), StoreOptions::default()).unwrap().last_commit(), commits);

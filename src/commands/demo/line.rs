@@ -1,4 +1,4 @@
-//! The line that the demo prints each second: a pure function of what there is to say.
+//! Prints the line that the demo shows each second. The line depends only on the numbers in it.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use live::job::Phase;
 use order_tables::row_text::printable;
 use terminal::{Thousands, amount_for_people};
 
-/// What a line is made of. The results in it are as of one epoch.
+/// The numbers in a line. The results among them are as of one epoch.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Shown {
-    /// Time since the first order was written.
+    /// The time since the first order was written.
     pub(super) running_for: Duration,
     /// What the job is doing.
     pub(super) phase: Phase,
@@ -19,28 +19,29 @@ pub(super) struct Shown {
     pub(super) total: Totals,
     /// The last commit of orders that the results hold.
     pub(super) epoch: u64,
-    /// Since when there have been commits that the results do not hold; none where they hold all.
+    /// How long there have been commits that the results do not hold; `None` if they hold all.
     pub(super) behind: Option<Duration>,
-    /// Changes of orders a second that went through the graph lately.
+    /// The changes of orders that went through the graph, per second, over the last few seconds.
     pub(super) orders_per_second: f64,
-    /// What was written.
+    /// The orders that were written.
     pub(super) written: Written,
-    /// Orders that are set aside now.
+    /// The number of orders that are set aside now.
     pub(super) rejects: u64,
 }
 
-/// Orders that the store acknowledged, by what was done.
+/// The numbers of orders that the store acknowledged, by what was done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Written {
-    /// Placed for the first time.
+    /// The orders that were placed.
     pub(super) placed: u64,
-    /// Given another price or time.
+    /// The times that an order was given another price or time.
     pub(super) corrected: u64,
-    /// Deleted.
+    /// The orders that were deleted.
     pub(super) cancelled: u64,
 }
 
-/// One line, with its end. Says what is wrong or lags only where something does.
+/// Returns one line, with its line break. It says only if something is wrong or lags that this is
+/// so.
 pub(super) fn line(shown: &Shown) -> String {
     let Written { placed, corrected, cancelled } = shown.written;
     let doing = match &shown.phase {
@@ -84,7 +85,7 @@ fn count(orders: i64) -> String {
     format!("{}{}", if orders < 0 { "-" } else { "" }, Thousands(orders.unsigned_abs()))
 }
 
-/// A time in whole seconds, with minutes and hours where there are any.
+/// Prints a time in whole seconds, with minutes and hours if there are any.
 fn duration(time: Duration) -> String {
     let seconds = time.as_secs();
     match (seconds / 3_600, seconds / 60 % 60, seconds % 60) {
@@ -94,7 +95,7 @@ fn duration(time: Duration) -> String {
     }
 }
 
-/// A short time, in the unit that suits it.
+/// Prints a time in milliseconds below 10 s, else as [`duration`] does.
 fn short(time: Duration) -> String {
     match time.as_millis() {
         ms @ 0..10_000 => format!("{ms} ms"),

@@ -1,5 +1,5 @@
-//! The live demo: an instance with a day of made-up orders, and more of them at a steady rate, for people to watch on its
-//! page.
+//! The live demo: an instance with a day of made-up orders, and more of them at a steady rate.
+//! People watch it on its page.
 
 use std::future::pending;
 use std::path::PathBuf;
@@ -8,17 +8,20 @@ use std::time::Duration;
 use clap::Args;
 use tokio::task::spawn_blocking;
 
+use super::folder::Folder;
 use super::follow::Follow;
 use super::history;
 use super::results::Sums;
+use super::runtime::{Interrupts, runtime};
 use super::written::now_ms;
-use super::{Folder, Interrupts, runtime};
+
 use crate::commands::time::parse_duration_ms;
 
+use crate::commands::address::addresses;
 use crate::commands::columns::columns;
 use crate::commands::generate::{Load, Rate};
 use crate::commands::page::PageArgs;
-use crate::commands::up::{INTERRUPTED, REGION, addresses, exports};
+use crate::commands::up::{INTERRUPTED, REGION, exports};
 use crate::commands::{Failure, say};
 use crate::program::instance::{Instance, InstanceConfig, InstanceError};
 use files::generate::{Day, Spec};
@@ -29,23 +32,24 @@ use tablestore::client::{Client, ClientConfig};
 use tablestore::limits::ROWS_PER_WRITE_MAX;
 use terminal::Thousands;
 
-/// Name of the instance.
+/// The name of the instance.
 const INSTANCE: &str = "orderflow";
 
-/// Batches of orders in flight.
+/// The number of connections. Each has one batch of orders in flight.
 const CONNECTIONS: u16 = 2;
 
-/// Orders of the day before the demo begins: enough for a full trend, few enough to be written in about two seconds.
+/// The number of orders of the day before the demo begins: enough for a full trend, and few enough
+/// to be written in about two seconds.
 const HISTORY_ORDERS: u64 = 100_000;
 
-/// Of a hundred lines, how many correct an earlier order, and how many cancel one.
+/// How many of a hundred lines correct an earlier order, and how many cancel one.
 const CORRECTIONS_PERCENT: u8 = 6;
 const CANCELS_PERCENT: u8 = 2;
 
-/// What the orders would last for.
+/// How long the orders would last.
 const ORDERS_SPAN: Duration = Duration::from_secs(365 * 86_400);
 
-/// Flags of the live demo.
+/// The flags of the live demo.
 #[derive(Args, Clone, Debug)]
 pub struct LiveArgs {
     /// Folder to keep the store in; a temporary one, removed at the end, by default
@@ -54,7 +58,8 @@ pub struct LiveArgs {
     /// Address to listen on, of this machine only; port 0 takes a free one
     #[arg(long, env = "ORDERFLOW_LISTEN", default_value = "127.0.0.1:0", value_name = "HOST:PORT")]
     pub listen: String,
-    /// Orders a second (200/s), minute (6000/m) or hour; by default as many as the shop has at this time of day
+    /// Orders a second (200/s), minute (6000/m) or hour; by default as many as the shop has at this
+    /// time of day
     #[arg(long, env = "ORDERFLOW_RATE", value_name = "N/s")]
     pub rate: Option<Rate>,
     /// Users who order; a few of them order most
@@ -66,13 +71,14 @@ pub struct LiveArgs {
     /// Worker threads of the live job
     #[arg(short = 'w', long, env = "ORDERFLOW_WORKERS", default_value_t = 1, value_name = "N")]
     pub workers: usize,
-    /// Width of the windows of event time, such as 30s, 5s or 5m; in a folder with results, what it was before
+    /// Width of the windows of event time, such as 30s, 5s or 5m; in a folder with results, what it
+    /// was before
     #[arg(long, env = "ORDERFLOW_WINDOW", default_value = "30s", value_name = "WIDTH", value_parser = parse_duration_ms)]
     pub window: u64,
     /// Time zone that windows are printed in; in a folder with results, what it was before
     #[arg(long, env = "ORDERFLOW_TIMEZONE", default_value = "UTC", value_name = "ZONE")]
     pub timezone: String,
-    /// The page.
+    /// The flags of the live page.
     #[command(flatten)]
     pub page: PageArgs,
     /// End after this time, such as 30s or 5m; by default it runs until it is interrupted
@@ -83,7 +89,8 @@ pub struct LiveArgs {
 /// Runs the live demo.
 ///
 /// # Errors
-/// [`Failure`]: as of [`demo`](super::demo).
+/// Returns [`Failure`] with exit code 1 if the results do not agree; 2 for flags that are not
+/// valid; 3 if disk or port fail; 130 if it was interrupted before its end.
 pub(super) fn live(args: &LiveArgs) -> Result<(), Failure> {
     let layout = crate::commands::time::layout(args.window, &args.timezone)?;
     let cluster = cluster::resolve(args.workers, None, None, None, None)
@@ -116,7 +123,7 @@ pub(super) fn live(args: &LiveArgs) -> Result<(), Failure> {
             page,
         },
     ));
-    // Whoever is still connected is not waited for.
+    // Readers that are still connected are not waited for.
     runtime.shutdown_background();
     let removed = folder.remove();
     let sums = ended?;
@@ -132,7 +139,7 @@ fn failed(error: InstanceError) -> Failure {
     Failure::new(error.exit_code(), error)
 }
 
-/// From the first order of the past day to the end of the instance.
+/// Writes the past day, runs the instance, and stops it. Returns the sums of the results.
 async fn run(
     args: &LiveArgs,
     day: &Day,
@@ -177,7 +184,7 @@ async fn run(
     let stopped = tokio::select! {
         stopped = instance.stop() => stopped.map_err(failed),
         () = interrupts.next() => {
-            // What it finds, the next start finds too.
+            // If closing fails, the next start finds the same error.
             let _ = spawn_blocking(move || store.close()).await;
             Err(Failure::new(INTERRUPTED, "stopped before all requests were answered"))
         }
@@ -185,7 +192,8 @@ async fn run(
     shown.and_then(|sums| stopped.map(|()| sums))
 }
 
-/// The day that ends now, on the clocks of the zone that windows are printed in.
+/// Returns the day that ends at `now_ms` (epoch ms), by the clocks of the zone that windows are
+/// printed in.
 fn day(args: &LiveArgs, layout: &Layout, now_ms: i64) -> Day {
     Day {
         orders: HISTORY_ORDERS,
@@ -196,7 +204,7 @@ fn day(args: &LiveArgs, layout: &Layout, now_ms: i64) -> Day {
     }
 }
 
-/// The orders to write to a store with so many commits.
+/// Returns the orders to write to a store with this many commits.
 fn load(args: &LiveArgs, rate: Rate, commits: u64) -> Load {
     let orders = rate.orders_in(ORDERS_SPAN);
     let span_ms = rate.time_of(orders).as_millis().try_into().unwrap_or(u64::MAX);
@@ -212,15 +220,16 @@ fn load(args: &LiveArgs, rate: Rate, commits: u64) -> Load {
             keeps_to_past: true,
             ..Spec::default()
         },
-        // Beyond any order of an earlier demo: a commit places no more than a request holds.
+        // The numbers begin after those of any earlier demo: a commit places at most as many orders
+        // as a request holds.
         first_order: commits.saturating_mul(ROWS_PER_WRITE_MAX as u64),
         rate: Some(rate),
         connections: CONNECTIONS,
     }
 }
 
-/// What is said first: where the page is, how to reach the instance, and what to do there. `past` is the number of orders of
-/// the day that was written, if it was.
+/// Returns the text that is printed first: where the page is, how to reach the instance, and what
+/// to do there. `past` is the number of orders of the past day, if it was written.
 fn intro(exports: &str, page: Option<&str>, past: Option<u64>, rate: Rate) -> String {
     let page = page.map(|page| format!("# The live page: {page}\n")).unwrap_or_default();
     let orders = match past {
@@ -237,7 +246,7 @@ fn intro(exports: &str, page: Option<&str>, past: Option<u64>, rate: Rate) -> St
     )
 }
 
-/// What is said last: how to look further.
+/// Returns the text that is printed last: how to look further.
 fn farewell(args: &LiveArgs) -> String {
     let kept = match &args.data {
         Some(data) => format!("The store is in {}.", data.display()),

@@ -1,11 +1,11 @@
-//! Many orders into the store, in this process.
+//! Writes many orders to a store in this process.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use tokio::sync::mpsc::unbounded_channel;
 
-use super::environment;
+use super::runtime::environment;
 use crate::commands::Failure;
 use crate::commands::generate::write_of;
 use files::generate::GeneratedOrder;
@@ -14,13 +14,13 @@ use store::change::Write;
 use tablestore::limits::ROWS_PER_WRITE_MAX;
 use terminal::progress::ProgressCounters;
 
-/// Batches that may be queued at a time.
+/// The most batches that are queued at a time.
 const BATCHES_IN_FLIGHT_MAX: usize = 16;
 
-/// Writes the orders in batches, and waits until all are acknowledged. Counts those that are.
+/// Writes the orders in batches, counts those that are acknowledged, and waits until all are.
 ///
 /// # Errors
-/// [`Failure`] 3, where the store refuses one.
+/// Returns [`Failure`] with exit code 3 if the store refuses an order.
 pub(super) async fn load(
     store: &Store,
     mut orders: impl Iterator<Item = GeneratedOrder>,
@@ -36,7 +36,7 @@ pub(super) async fn load(
             let (answer, counters) = (answer.clone(), Arc::clone(counters));
             store.write(batch, move |written| {
                 counters.orders.fetch_add(written.len() as u64, Ordering::Relaxed);
-                // Whoever has seen a refusal listens no more.
+                // It is no error if nobody listens any more, because an order was refused.
                 let _ = answer.send(written.into_iter().find_map(Result::err));
             });
             in_flight += 1;

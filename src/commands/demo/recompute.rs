@@ -1,7 +1,8 @@
-//! `orderflow demo recompute`: what one change of many orders costs, and what it changes.
+//! `orderflow demo recompute`: shows what one change of many orders costs, and what it changes.
 //!
-//! Loads orders into a store of this process, then changes single ones, one after the other, and shows of each the rows of the
-//! results before and after, read from their tables. Beside that, the time in which a plain fold counts all orders anew.
+//! It loads orders into a store in this process, and then changes single orders, one after the
+//! other. For each it shows the rows of the results before and after, as read from their tables.
+//! For comparison, it shows how long a plain fold takes to count all orders anew.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,8 +12,9 @@ use clap::Args;
 use dataflows::WindowWidth;
 use tokio::task::spawn_blocking;
 
+use super::folder::Folder;
 use super::load::load;
-use super::{Folder, Interrupts, caught_up, environment, off_the_runtime, runtime};
+use super::runtime::{Interrupts, caught_up, environment, off_the_runtime, runtime};
 
 use crate::commands::up::INTERRUPTED;
 use crate::commands::{Failure, say};
@@ -29,13 +31,13 @@ mod changes;
 mod recount;
 mod report;
 
-/// The fewest orders: different ones are corrected, moved and cancelled.
+/// The fewest orders: one is corrected, one is moved, and one is cancelled.
 const ORDERS_MIN: u64 = 4;
 
-/// The most: numbers of orders stay far from their limit.
+/// The most orders. The numbers of orders stay far from their limit.
 const ORDERS_MAX: u64 = 1_000_000_000;
 
-/// Flags of `demo recompute`.
+/// The flags of `demo recompute`.
 #[derive(Args, Clone, Debug)]
 pub struct RecomputeArgs {
     /// Orders to load first
@@ -61,7 +63,8 @@ pub struct RecomputeArgs {
 /// Runs the demo.
 ///
 /// # Errors
-/// [`Failure`]: as of [`demo`](super::demo).
+/// Returns [`Failure`] with exit code 1 if the results do not agree; 2 for flags that are not
+/// valid; 3 if the disk fails; 130 if it was interrupted before its end.
 pub(super) fn recompute(args: &RecomputeArgs) -> Result<(), Failure> {
     let cluster = cluster::resolve(args.workers, None, None, None, None)
         .map_err(|error| Failure::new(error.exit_code(), error))?;
@@ -86,7 +89,7 @@ pub(super) fn recompute(args: &RecomputeArgs) -> Result<(), Failure> {
     }
 }
 
-/// From the start of the job to its end, and that of the store.
+/// Starts the job, runs the demo on it, and closes both job and store.
 async fn run(
     args: &RecomputeArgs,
     mut interrupts: Interrupts,
@@ -113,7 +116,7 @@ async fn run(
     closed.map(|()| report)
 }
 
-/// What the demo works with.
+/// The parts that the demo works with.
 struct Recompute<'a> {
     args: &'a RecomputeArgs,
     layout: Layout,
@@ -150,7 +153,7 @@ impl Recompute<'_> {
         Ok(report)
     }
 
-    /// Loads the orders, and waits until the results hold them; seconds to each.
+    /// Loads the orders, and waits until the results hold them. Returns how long each took.
     async fn load(&self, spec: &Spec) -> Result<report::Loaded, Failure> {
         let quiet = self.args.json;
         let started = Instant::now();
@@ -168,7 +171,7 @@ impl Recompute<'_> {
         Ok(report::Loaded { acknowledged_s, held_s: started.elapsed().as_secs_f64() })
     }
 
-    /// Says it to people.
+    /// Prints text for people, which is left out with `--json`.
     fn show(&self, text: &str) -> Result<(), Failure> {
         if self.args.json { Ok(()) } else { say(text) }
     }

@@ -1,4 +1,4 @@
-//! The result tables, read back as totals, and whether they agree.
+//! Reads the result tables back as sums, and checks whether they agree.
 
 use std::fmt;
 
@@ -14,35 +14,36 @@ use terminal::{Thousands, amount_for_people};
 /// The rows of one view, counted and summed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Sum {
-    /// Whose rows.
+    /// The view.
     pub(super) of: ViewId,
-    /// How many.
+    /// The number of rows.
     pub(super) rows: u64,
-    /// What they add up to.
+    /// The sum of the rows' totals.
     pub(super) totals: Totals,
 }
 
-/// What the rows of each view add up to, in one view of the store, in the order of the list.
+/// The sums of the rows of each view, in the order of the list. All are read from one view of the
+/// store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Sums(Vec<Sum>);
 
 impl Sums {
-    /// Adds up the tables of all views. Cost: one scan of each.
+    /// Adds up the tables of all views. Cost: one scan of each table.
     ///
     /// # Errors
-    /// [`ResultError`], where they cannot be read.
+    /// Returns [`ResultError`] if the tables cannot be read.
     pub(super) fn of(view: &View) -> Result<Sums, ResultError> {
-        // Of two rows, it is told which.
+        // If the total has two rows, this error names them.
         total(view)?;
         ViewId::all().map(|of| sum(view, of)).collect::<Result<_, _>>().map(Sums)
     }
 
-    /// What the rows of a view add up to.
+    /// Returns the sum of the rows of a view.
     pub(super) fn rows(&self, of: ViewId) -> Sum {
         self.0[of.index()]
     }
 
-    /// Whether all views of all orders come to the same, in count and exact amount.
+    /// Returns whether all views of all orders have the same sum, in count and exact amount.
     pub(super) fn agree(&self) -> bool {
         let total = self.rows(TOTAL).totals;
         self.0.iter().filter(|sum| sum.of.is_of_all()).all(|sum| sum.totals == total)
@@ -123,10 +124,10 @@ mod tests {
         let users = found.rows(USERS);
         assert_eq!((users.rows, found.rows(WINDOWS).rows, users.totals), (2, 1, totals(3, 1_000)));
         assert!(found.agree() && found.to_string().contains("The three results agree"));
-        // One cent of one window.
+        // A window differs by one cent.
         put(RowKey::new(WINDOWS, Parts::integer(0)), totals(3, 1_001));
         assert!(sums().to_string().contains("DISAGREE"));
-        // A second row of the total.
+        // The total has a second row.
         put(RowKey::new(TOTAL, Parts::None), totals(4, 1_000));
         let error = Sums::of(&store.view().unwrap()).unwrap_err();
         assert!(error.to_string().contains("OrderTotalSink"), "{error}");

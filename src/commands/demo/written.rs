@@ -1,4 +1,5 @@
-//! Counts what the store acknowledged, and how many changes went through the graph lately.
+//! Counts the orders that the store acknowledged, and how fast changes went through the graph
+//! lately.
 
 use std::collections::VecDeque;
 use std::sync::OnceLock;
@@ -10,21 +11,21 @@ use crate::commands::generate::{Hear, Kind, Line, write_of};
 use order_tables::row_text::named_key_text;
 use tablestore::client::ServiceError;
 
-/// What the speed is an average over.
+/// The time over which the speed is an average.
 const SPEED_SPAN: Duration = Duration::from_secs(3);
 
-/// Counts orders by what was done to them.
+/// Counters of orders, by what was done to them.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     placed: AtomicU64,
     corrected: AtomicU64,
     cancelled: AtomicU64,
-    /// Why an order was refused first.
+    /// The first order that was refused, and why.
     refused: OnceLock<String>,
 }
 
 impl Counters {
-    /// What the store acknowledged so far.
+    /// Returns the numbers of orders that the store has acknowledged so far.
     pub(super) fn so_far(&self) -> Written {
         let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Written {
@@ -34,7 +35,7 @@ impl Counters {
         }
     }
 
-    /// Which order it refused first, and why; none where it took them all.
+    /// Returns which order the store refused first, and why; `None` if it took all.
     pub(super) fn refused(&self) -> Option<&str> {
         self.refused.get().map(String::as_str)
     }
@@ -55,20 +56,21 @@ impl Hear for Counters {
     }
 }
 
-/// Milliseconds since 1970. A clock before that is taken to be at 0.
+/// Returns the present time (epoch ms). It is 0 if the clock is before 1970.
 pub(super) fn now_ms() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// How fast a count grows.
+/// Measures how fast a count grows.
 #[derive(Debug, Default)]
 pub(super) struct Speed {
     samples: VecDeque<(Instant, u64)>,
 }
 
 impl Speed {
-    /// Takes the count as of this time; gives its growth a second over the last three, or since the start.
+    /// Takes the count at the time `now`. Returns its growth per second over the last three
+    /// seconds, or since the start.
     pub(super) fn sample(&mut self, now: Instant, count: u64) -> f64 {
         self.samples.push_back((now, count));
         while self.samples.get(1).is_some_and(|(at, _)| now.duration_since(*at) >= SPEED_SPAN) {
@@ -89,7 +91,7 @@ mod tests {
     fn the_speed_is_that_of_the_last_seconds() {
         let start = Instant::now();
         let mut speed = Speed::default();
-        // (milliseconds, count, speed)
+        // A case is (milliseconds, count, speed).
         for (ms, count, expected) in [
             (0, 100, 0.0),
             (500, 200, 200.0),

@@ -6,7 +6,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
-use super::GenerateArgs;
+use super::args::GenerateArgs;
 use super::load::{Hear, Line, Load, write, write_of};
 use crate::commands::{Failure, say};
 use order_tables::ORDER_SOURCE;

@@ -3,6 +3,7 @@ use std::io::Read;
 use std::path::Path;
 
 use super::*;
+use files::generate::Spec;
 
 #[derive(clap::Parser)]
 struct Command {

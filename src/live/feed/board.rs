@@ -1,8 +1,8 @@
-//! What those who look at the results see: totals, top users and last windows, all as of one epoch.
+//! Keeps the totals, the top users and the last windows, all as of one epoch.
 //!
-//! Read once from the result tables, then kept up with the changes of each epoch. Of users and windows it keeps no more
-//! than [`ROWS_MAX`] each, however many there are: whoever is left out is known to rank below, and where too few are
-//! left to fill the view, the tables are read anew.
+//! They are read once from the result tables, and then updated with the changes of each epoch. At
+//! most [`ROWS_MAX`] users by each rank, and windows, are kept, however many there are: those that
+//! are left out are known to rank below. If too few are left to show, the tables are read anew.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -17,18 +17,18 @@ use store::error::{Damage, NoTable};
 use store::value::KeyRef;
 use store::view::View;
 
-/// Users that are kept by each rank, and windows.
+/// The most users that are kept by each rank, and the most windows.
 const ROWS_MAX: usize = 2_048;
 
-/// Users and windows that may be asked for.
+/// The most users or windows that may be asked for.
 pub const SHOWN_MAX: usize = 1_000;
 
-/// By what users rank.
+/// The number by which users rank.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rank {
-    /// What they ordered for.
+    /// The amount of their orders.
     Amount,
-    /// How many orders they have.
+    /// The count of their orders.
     Count,
 }
 
@@ -36,7 +36,7 @@ pub enum Rank {
 #[derive(Clone, Debug)]
 struct Top<R> {
     rows: BTreeMap<R, Totals>,
-    /// No row that is not kept ranks above this one; none where all are kept.
+    /// No row that was left out ranks above this one; `None` if all rows are kept.
     left_out: Option<R>,
 }
 
@@ -59,13 +59,13 @@ impl<R: Ord + Clone> Top<R> {
         self.rows.remove(rank);
     }
 
-    /// Whether rows that are not kept may be among the first so many.
+    /// Returns whether rows that were left out may be among the first `count`.
     fn is_short(&self, count: usize) -> bool {
         self.left_out.is_some() && self.rows.len() < count
     }
 }
 
-/// Rank of a user: the amount or the count, then the name.
+/// The rank of a user: the amount or the count, then the name.
 type UserRank<V> = (V, Reverse<String>);
 
 /// Totals, top users and last windows as of one epoch.
@@ -79,12 +79,12 @@ pub struct Board {
     window_count: u64,
     by_amount: Top<UserRank<Amount>>,
     by_count: Top<UserRank<i64>>,
-    /// By their first instant, in epoch milliseconds.
+    /// The windows by their first instant (epoch ms).
     windows: Top<i64>,
 }
 
 impl Board {
-    /// No orders.
+    /// Creates a board without orders.
     pub fn empty(layout: &Layout) -> Board {
         Board {
             layout: layout.clone(),
@@ -98,12 +98,12 @@ impl Board {
         }
     }
 
-    /// What the result tables say; no orders where there is no table of orders.
+    /// Reads the board from the result tables. It has no orders if there is no table of orders.
     ///
     /// Cost: one scan of the users and windows.
     ///
     /// # Errors
-    /// [`ResultError`], where they cannot be read.
+    /// Returns [`ResultError`] if the tables cannot be read.
     pub fn read(view: &View, layout: &Layout) -> Result<Board, ResultError> {
         let mut board = Board::empty(layout);
         board.upper = upper(view)?;
@@ -133,7 +133,7 @@ impl Board {
         }
     }
 
-    /// Follows an epoch, unless it was there already when the tables were read.
+    /// Applies the changes of an epoch, unless the tables had them already when they were read.
     pub fn apply(&mut self, committed: &Committed) {
         if committed.epoch < self.upper {
             return;
@@ -144,7 +144,8 @@ impl Board {
         }
     }
 
-    /// Takes over a row of a view that has a picture. Rows of other views are read where they are asked for.
+    /// Applies a changed row of a view that the board shows. Rows of other views are read when
+    /// somebody asks for them.
     fn apply_change(&mut self, change: &Change) {
         let Change { key, before, after } = change;
         match &key.parts {
@@ -176,32 +177,34 @@ impl Board {
         self.by_amount.insert((totals.amount, Reverse(user)), totals);
     }
 
-    /// Whether so few of the rows that were kept are left that the tables must be read anew to show so many.
+    /// Returns whether the tables must be read anew before the board can show `shown` rows of each
+    /// kind.
     pub fn is_short(&self, shown: usize) -> bool {
         self.by_amount.is_short(shown) || self.by_count.is_short(shown) || self.windows.is_short(shown)
     }
 
-    /// The last epoch that is in it.
+    /// Returns the last epoch that the board holds.
     pub fn epoch(&self) -> Epoch {
         self.upper.saturating_sub(1)
     }
 
-    /// All orders.
+    /// Returns the totals of all orders.
     pub fn total(&self) -> Totals {
         self.total
     }
 
-    /// Users with orders.
+    /// Returns the number of users with orders.
     pub fn user_count(&self) -> u64 {
         self.user_count
     }
 
-    /// Windows with orders.
+    /// Returns the number of windows with orders.
     pub fn window_count(&self) -> u64 {
         self.window_count
     }
 
-    /// The users who rank highest, the highest first, at most so many and [`SHOWN_MAX`]; equals by name.
+    /// Returns the users who rank highest, the highest first, at most `shown` and [`SHOWN_MAX`].
+    /// Equal users are sorted by name.
     pub fn top_users(&self, rank: Rank, shown: usize) -> Vec<(String, Totals)> {
         fn named<V>(((_, Reverse(user)), totals): (&UserRank<V>, &Totals)) -> (String, Totals) {
             (user.clone(), *totals)
@@ -213,8 +216,9 @@ impl Board {
         }
     }
 
-    /// The windows up to the one that is open at this time, last first, at most so many, each with whether it is the
-    /// open one; and how many windows there are after that one: orders may be of a later time.
+    /// Returns the windows up to the one that is open at `now_ms` (epoch ms), the last one first,
+    /// at most `shown`, each with whether it is the open one. Also returns the number of windows
+    /// after the open one: orders may be of a later time.
     pub fn last_windows(&self, now_ms: i64, shown: usize) -> (Vec<(String, Totals, bool)>, usize) {
         let open = self.layout.width.containing(now_ms).start_ms;
         let later = self.windows.rows.range(open..).filter(|(start_ms, _)| **start_ms != open).count();
@@ -225,7 +229,8 @@ impl Board {
     }
 }
 
-/// The first instant of the window whose row has this first key column; none if it is not of such a window.
+/// Returns the first instant (epoch ms) of the window whose row has this first key column; `None`
+/// if no window has it.
 fn window_ms(begin: &KeyRef<'_>, layout: &Layout) -> Option<i64> {
     match begin {
         KeyRef::String(begin) => layout.start_ms(begin),
@@ -241,8 +246,9 @@ fn rank<V>(value: V, user: &str) -> UserRank<V> {
     (value, Reverse(user.to_owned()))
 }
 
-/// The results in a view are those of the orders as of all commits below this one. Without a table of orders they hold all of
-/// none, whatever is left of the tables.
+/// Returns `upper` of a view: the results are those of the orders as of all commits below it.
+/// Without a table of orders there are no orders, so the results hold all of them, whatever is left
+/// in the tables.
 fn upper(view: &View) -> Result<Epoch, Damage> {
     match view.table(ORDER_SOURCE) {
         Err(NoTable(_)) => Ok(view.last_commit() + 1),
@@ -250,10 +256,10 @@ fn upper(view: &View) -> Result<Epoch, Damage> {
     }
 }
 
-/// The last commit of orders that the results in a view hold.
+/// Returns the last commit of orders that the results in a view hold.
 ///
 /// # Errors
-/// [`Damage`], where the view cannot be read.
+/// Returns [`Damage`] if the view cannot be read.
 pub fn epoch_of(view: &View) -> Result<Epoch, Damage> {
     Ok(upper(view)?.saturating_sub(1))
 }
@@ -272,7 +278,7 @@ mod tests {
     use crate::job::Late;
     use orders::Zone;
 
-    /// Rows that are looked at.
+    /// The number of rows that the tests look at.
     const SHOWN: usize = 20;
 
     fn layout() -> Layout {
@@ -330,7 +336,7 @@ mod tests {
         let by_count: Vec<String> =
             board.top_users(Rank::Count, SHOWN).into_iter().map(|(name, _)| name).collect();
         assert_eq!(by_count, ["u0000002", "u0000003"]);
-        // An epoch that the tables held already.
+        // The tables had this epoch already.
         board.apply(&epoch(2, vec![(user(2), Some(totals(1, 10)), None)]));
         assert_eq!(names(&board), ["u0000003", "u0000002"]);
     }
@@ -344,7 +350,7 @@ mod tests {
         assert_eq!((shown.len(), later, board.window_count()), (SHOWN, 2, 40));
         assert_eq!(shown[0], ("1970-01-01 00:18:30".to_owned(), totals(37, 37), true));
         assert_eq!(shown[1], ("1970-01-01 00:18:00".to_owned(), totals(36, 36), false));
-        // No order in the open one.
+        // The open window has no orders any more.
         board.apply(&epoch(2, vec![(window(37), Some(totals(37, 37)), None)]));
         let (shown, later) = board.last_windows(30_000 * 37, SHOWN);
         assert_eq!((shown[0].2, &*shown[0].0, later), (false, "1970-01-01 00:18:00", 2));
@@ -354,7 +360,7 @@ mod tests {
     fn of_many_rows_the_highest_are_kept_and_their_want_is_noticed() {
         let mut board = Board::empty(&layout());
         let count = 3 * ROWS_MAX as u32;
-        // Scattered, so that low ones come before and after high ones.
+        // The amounts are scattered, so that low ones come before and after high ones.
         let scattered = |number: u32| i64::from(number * 1_031 % count);
         let all: Vec<_> =
             (0..count).map(|number| (user(number), None, Some(totals(1, scattered(number))))).collect();
@@ -365,7 +371,8 @@ mod tests {
         let name = |number: &u32| format!("u{number:07}");
         assert_eq!(names(&board), by_amount[..SHOWN].iter().map(name).collect::<Vec<_>>());
 
-        // The best go, one after the other, until one that was left out may be among the first.
+        // The best users go, one after the other, until one that was left out may be among the
+        // first.
         let (mut gone, mut at) = (0, 1);
         while !board.is_short(SHOWN) {
             let number = by_amount[gone];

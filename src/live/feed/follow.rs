@@ -1,4 +1,4 @@
-//! The feed's task: brings each epoch to the board, and closes a frame at most ten times a second.
+//! The feed's task: it applies each epoch to the board, and publishes at most ten frames a second.
 
 use std::mem::{Discriminant, discriminant};
 use std::sync::Arc;
@@ -20,13 +20,13 @@ use store::error::ReadError;
 /// The shortest time between two frames.
 const FRAME_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Pause after the result tables could not be read.
+/// The pause after the result tables could not be read.
 const READ_PAUSE: Duration = Duration::from_secs(1);
 
-/// What the job had begun when the board was read: its phase, and how often it had begun.
+/// What the job was doing when the board was read: its phase, and the number of its sittings.
 type Began = (Discriminant<Phase>, u64);
 
-/// What is to be done next.
+/// What has happened.
 enum News {
     Epoch(Result<Arc<Committed>, RecvError>),
     Status(bool),
@@ -35,20 +35,20 @@ enum News {
     Frame,
 }
 
-/// Follows until the job ends.
+/// Follows the job until it ends.
 pub(super) async fn follow(
     shared: Arc<Shared>,
     mut status: watch::Receiver<Status>,
     mut committed: broadcast::Receiver<Arc<Committed>>,
     mut verified: watch::Receiver<Option<Verification>>,
 ) {
-    // It may have changed since the feed was made.
+    // The status may have changed since the feed was made.
     let first = status.borrow_and_update().clone();
     let mut began = began(&first);
     shared.seen().status = first;
     let mut read_anew = true;
     let mut is_recounted = true;
-    // When a frame is due; none where nothing changed since the last.
+    // The time at which a frame is due; `None` if nothing changed since the last frame.
     let mut due: Option<Instant> = None;
     let mut last = Instant::now();
     loop {
@@ -102,7 +102,7 @@ fn began(status: &Status) -> Began {
 }
 
 impl super::Seen {
-    /// Takes over a status. Whether people see a difference that no epoch brings.
+    /// Stores a status. Returns whether people see a difference that does not come with an epoch.
     fn status_changes(&mut self, status: Status) -> bool {
         let differs = self.status.phase != status.phase || self.status.rejects != status.rejects;
         self.status = status;
@@ -110,7 +110,7 @@ impl super::Seen {
     }
 }
 
-/// Brings an epoch to the board.
+/// Applies an epoch to the board.
 fn apply(shared: &Shared, committed: &Committed) {
     let changed_ms = shared.now_ms() - committed.at.elapsed().as_millis() as i64;
     let mut seen = shared.seen();
@@ -124,12 +124,12 @@ fn apply(shared: &Shared, committed: &Committed) {
     }
 }
 
-/// Reads the board anew; false, after a pause, where that could not be.
+/// Reads the board anew. If this fails, waits a second and returns false.
 async fn read(shared: &Arc<Shared>) -> bool {
     let (store, layout) = (shared.store.clone(), shared.layout.clone());
     let board = spawn_blocking(move || Board::read(&store.view()?, &layout));
     match board.await {
-        // The job makes it, and begins again.
+        // The job makes the table, and then begins a new sitting.
         Ok(Err(ResultError::Read(ReadError::NoTable(_)))) => true,
         Ok(Ok(board)) => {
             let mut seen = shared.seen();

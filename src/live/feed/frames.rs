@@ -1,4 +1,5 @@
-//! Frames, as server-sent events: the last are kept, and each follower goes through them at its own pace.
+//! Makes frames, as server-sent events. The last frames are kept, and each follower reads them at
+//! its own pace.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -10,14 +11,14 @@ use tokio::sync::watch;
 
 use super::{LEADERS_MAX, Rank, Seen, Shared, State};
 
-/// Frames that are kept for those who come back, and bytes of them.
+/// The most frames that are kept for followers who come back, and the most bytes of them.
 const FRAMES_MAX: usize = 256;
 const FRAMES_BYTES_MAX: usize = 4 << 20;
 
-/// Windows that a frame shows; where more changed, they are to be fetched.
+/// The most windows that a frame shows. If more changed, the follower has to fetch them.
 const WINDOWS_MAX: usize = 500;
 
-/// A user's row.
+/// The row of a user.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 struct Leader {
     #[serde(rename = "UserId")]
@@ -27,7 +28,7 @@ struct Leader {
     amount: String,
 }
 
-/// A window's row, or that it is gone.
+/// The row of a window. Its count is 0 if the row is gone.
 #[derive(Debug, Serialize)]
 struct Window {
     #[serde(rename = "beginMs")]
@@ -38,7 +39,7 @@ struct Window {
     late: u64,
 }
 
-/// What an event says.
+/// The data of an event.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Event<'a> {
@@ -60,16 +61,16 @@ struct Frame {
     bytes: Bytes,
 }
 
-/// The last frames, and what the next one is to hold.
+/// The last frames, and what the next one will hold.
 #[derive(Debug, Default)]
 pub(super) struct Frames {
     kept: VecDeque<Frame>,
-    /// Number of the frame after the last.
+    /// The number of the frame after the last one.
     next: u64,
     bytes: usize,
     by_amount: Vec<Leader>,
     by_count: Vec<Leader>,
-    /// Windows that changed since the last frame; none where there were too many to show.
+    /// The windows that changed since the last frame, unless they are too many to show.
     changed: Changed,
 }
 
@@ -86,7 +87,7 @@ impl Default for Changed {
 }
 
 impl Frames {
-    /// Notes that a window says this from now on.
+    /// Notes that a window has these totals from now on; `None` means no orders.
     pub(super) fn window(&mut self, start_ms: i64, totals: Option<Totals>) {
         if let Changed::Windows(windows) = &mut self.changed {
             windows.insert(start_ms, totals.unwrap_or(Totals::ZERO));
@@ -96,7 +97,7 @@ impl Frames {
         }
     }
 
-    /// Notes that any window may say anything from now on.
+    /// Notes that any window may have changed.
     pub(super) fn all_windows(&mut self) {
         self.changed = Changed::TooMany;
     }
@@ -105,7 +106,8 @@ impl Frames {
         self.next - self.kept.len() as u64
     }
 
-    /// The number of the frame after the one of this epoch, if it is kept or about to come.
+    /// Returns the number of the frame after the last one of this epoch; `None` if no frame of it
+    /// is kept.
     fn after(&self, epoch: u64) -> Option<u64> {
         let at = self.kept.iter().rposition(|frame| frame.epoch == epoch)?;
         Some(self.first() + at as u64 + 1)
@@ -125,7 +127,8 @@ impl Frames {
 }
 
 impl Seen {
-    /// Closes a frame of all that changed since the last one; its number.
+    /// Closes a frame of all that changed since the last one. Returns the number of the frame after
+    /// it.
     pub(super) fn publish(&mut self, state: State) -> u64 {
         let by_amount = leaders(self, Rank::Amount);
         let by_count = leaders(self, Rank::Count);
@@ -157,7 +160,7 @@ impl Seen {
         self.frames.next
     }
 
-    /// All as of now, as a follower's first event.
+    /// Returns a snapshot of everything, which is a follower's first event.
     fn snapshot(&self, state: State) -> Bytes {
         let (by_amount, by_count) = (leaders(self, Rank::Amount), leaders(self, Rank::Count));
         let epoch = state.epoch;
@@ -181,7 +184,7 @@ fn leaders(seen: &Seen, rank: Rank) -> Vec<Leader> {
     seen.board.top_users(rank, LEADERS_MAX).into_iter().map(leader).collect()
 }
 
-/// An event of the HTML standard's event stream format. JSON has no line breaks in it.
+/// Returns an event in the event stream format of the HTML standard. JSON has no line breaks in it.
 fn server_sent(name: &str, id: Option<u64>, data: &impl Serialize) -> Bytes {
     let mut bytes = format!("event: {name}\n").into_bytes();
     if let Some(id) = id {
@@ -193,12 +196,12 @@ fn server_sent(name: &str, id: Option<u64>, data: &impl Serialize) -> Bytes {
     Bytes::from(bytes)
 }
 
-/// Goes through the frames.
+/// A follower of the frames.
 #[derive(Debug)]
 pub struct Follower {
     shared: Arc<Shared>,
     news: watch::Receiver<u64>,
-    /// Number of the frame to get next; none for all as of now.
+    /// The number of the next frame; `None` if the next event is a snapshot.
     next: Option<u64>,
 }
 
@@ -209,18 +212,18 @@ impl Follower {
         Follower { shared, news, next }
     }
 
-    /// The next event, once there is one. Cancel safe.
+    /// Waits for the next event and returns it. This is cancel safe.
     pub async fn next(&mut self) -> Bytes {
         loop {
             if let Some(bytes) = self.ready() {
                 return bytes;
             }
-            // What it shares holds the sender, so there is one.
+            // The sender lives as long as `shared` does, so this cannot fail.
             let _ = self.news.changed().await;
         }
     }
 
-    /// What is said between frames: the state alone.
+    /// Returns the event that is sent between frames: the state alone.
     pub fn beat(&self) -> Bytes {
         server_sent("beat", None, &self.shared.state())
     }
@@ -239,7 +242,7 @@ impl Follower {
             }
             _ => {
                 self.next = Some(seen.frames.next);
-                // Made for each: it says what time it is.
+                // A snapshot is made for each follower, because it says what time it is.
                 Some(seen.snapshot(State::of(&seen, &self.shared.layout, now_ms)))
             }
         }
@@ -269,7 +272,7 @@ mod tests {
         }
         assert_eq!(kept(&frames), [1_007, 1_008, 1_009]);
         assert_eq!((frames.first(), frames.bytes), (1_007, 3 * large.len()));
-        // One that is too large for all is not kept: who follows gets all as of then.
+        // A frame that is too large is not kept: followers get a snapshot instead.
         frames.keep(1_010, Bytes::from(vec![0; FRAMES_BYTES_MAX + 1]));
         assert_eq!((frames.kept.len(), frames.bytes, frames.first(), frames.next), (0, 0, 1_011, 1_011));
     }
@@ -277,7 +280,7 @@ mod tests {
     #[test]
     fn who_comes_back_goes_on_after_the_last_frame_of_an_epoch() {
         let mut frames = Frames::default();
-        // Rejects, recounts and phases make frames of the same epoch.
+        // Several frames are of the same epoch if rejects, recounts or phases changed.
         for epoch in [3, 5, 5, 9] {
             frames.keep(epoch, Bytes::from_static(b"frame"));
         }

@@ -1,13 +1,14 @@
-//! Late changes since this process began: counted by window, the last of them kept.
+//! Keeps the late changes since this process began: their number by window, and the last of them.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::job::{LATE_ROWS_MAX, Late, LateChange};
 
-/// Windows whose late changes are counted: more than a day of the usual ones. Of further ones the latest are.
+/// The most windows whose late changes are counted: more than a day of the default ones. If there
+/// are more, the latest windows are kept.
 const WINDOWS_MAX: usize = 4_096;
 
-/// What came late.
+/// The late changes since this process began.
 #[derive(Debug, Default)]
 pub(super) struct LateSeen {
     count: u64,
@@ -16,7 +17,7 @@ pub(super) struct LateSeen {
 }
 
 impl LateSeen {
-    /// Adds those of an epoch.
+    /// Adds the late changes of an epoch.
     pub(super) fn add(&mut self, late: &Late) {
         self.count += late.count;
         for (start_ms, count) in &late.windows {
@@ -29,17 +30,17 @@ impl LateSeen {
         self.rows.drain(..self.rows.len().saturating_sub(LATE_ROWS_MAX));
     }
 
-    /// How many there were.
+    /// Returns the number of late changes.
     pub(super) fn count(&self) -> u64 {
         self.count
     }
 
-    /// How many there were in a window.
+    /// Returns the number of late changes in a window, given by its first instant (epoch ms).
     pub(super) fn in_window(&self, start_ms: i64) -> u64 {
         self.windows.get(&start_ms).copied().unwrap_or_default()
     }
 
-    /// The last of them, last first, at most so many.
+    /// Returns the last late changes, at most `shown`, the last one first.
     pub(super) fn last(&self, shown: usize) -> Vec<LateChange> {
         self.rows.iter().rev().take(shown).cloned().collect()
     }

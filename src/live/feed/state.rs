@@ -1,4 +1,5 @@
-//! As of when the results are, and how the job fares: what every frame and every heartbeat says.
+//! The state in every frame and every heartbeat: as of when the results are, and how the job is
+//! doing.
 
 use serde::Serialize;
 
@@ -6,50 +7,51 @@ use super::Seen;
 use crate::job::{Phase, Status};
 use orders::Layout;
 
-/// The state, as followers get it. Times are epoch milliseconds.
+/// The state as followers get it. Times are epoch milliseconds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct State {
     /// The last commit of orders that the results hold.
     pub epoch: u64,
-    /// When its results became durable; none before this process began.
+    /// The time at which its results became durable; `None` if that was before this process began.
     pub changed_ms: Option<i64>,
-    /// When this was said.
+    /// The time at which this state was made.
     pub now_ms: i64,
-    /// All orders.
+    /// The number of all orders.
     pub count: i64,
-    /// What they come to.
+    /// The exact amount of all orders.
     pub total_price_exact: String,
-    /// Users with orders.
+    /// The number of users with orders.
     pub users: u64,
-    /// Windows with orders.
+    /// The number of windows with orders.
     pub windows: u64,
-    /// Orders that are set aside.
+    /// The number of orders that are set aside.
     pub rejects: u64,
-    /// Changes of orders since this process began that came late.
+    /// The number of changes of orders that came late since this process began.
     pub late: u64,
     /// What the job is doing, in a word.
     pub phase: &'static str,
-    /// Why it does not go on.
+    /// Details of the phase: why the job does not go on, or how far it is with rebuilding.
     pub reason: Option<String>,
-    /// For how long there have been orders that the results do not hold.
+    /// The milliseconds since when there have been orders that the results do not hold; 0 if they
+    /// hold all.
     pub behind_ms: u64,
-    /// The epoch of the last recount; none before the first.
+    /// The epoch of the last recount; `None` before the first.
     pub verified_epoch: Option<u64>,
-    /// Whether all results were what it found.
+    /// Whether the last recount found all results right.
     pub verified_equal: Option<bool>,
-    /// When it was done.
+    /// The time at which the last recount was done.
     pub verified_ms: Option<i64>,
-    /// Width of windows in milliseconds.
+    /// The width of the windows in milliseconds.
     pub width_ms: i64,
     /// The zone that windows are printed in.
     pub zone: String,
-    /// Version of the program.
+    /// The version of the program.
     pub version: &'static str,
 }
 
 impl State {
-    /// What is seen at this time.
+    /// Returns the state of what is known at `now_ms` (epoch ms).
     pub(super) fn of(seen: &Seen, layout: &Layout, now_ms: i64) -> State {
         let Seen { board, status, verified, changed_ms, late, .. } = seen;
         let (phase, reason) = phase(status);

@@ -62,7 +62,7 @@ fn users(rows: &Json) -> Vec<(String, i64, String)> {
     rows.as_array().unwrap().iter().map(user).collect()
 }
 
-/// An event's name, id and data.
+/// Returns the name, the id and the data of an event.
 fn parsed(event: &Bytes) -> (String, Option<u64>, Json) {
     let event = std::str::from_utf8(event).unwrap();
     let body = event.strip_suffix("\n\n").unwrap();
@@ -72,7 +72,7 @@ fn parsed(event: &Bytes) -> (String, Option<u64>, Json) {
 }
 
 impl Reader {
-    /// Takes an event in, as the page does: all windows are fetched where that is asked for.
+    /// Takes an event in as the page does: if the event asks for that, all windows are fetched.
     fn take(&mut self, event: &Bytes, store: &Store) {
         let (name, id, data) = parsed(event);
         assert_eq!(id, data["epoch"].as_u64(), "{data}");
@@ -99,7 +99,7 @@ impl Reader {
         self.events.push(name);
     }
 
-    /// Takes events in until this is so.
+    /// Takes events in until `is` holds.
     async fn until(&mut self, follower: &mut Follower, store: &Store, is: impl Fn(&Reader) -> bool) {
         let wait = async {
             while !is(self) {
@@ -124,7 +124,7 @@ fn windows(store: &Store) -> BTreeMap<i64, (i64, String)> {
     windows
 }
 
-/// What a reader must know, by a plain fold of the orders.
+/// Returns what a reader must know, by a plain fold of the orders.
 fn wanted(store: &Store) -> Reader {
     let view = store.view().unwrap();
     let (mut reference, mut rejects) = (Reference::new(Default::default()), 0);
@@ -160,7 +160,7 @@ fn wanted(store: &Store) -> Reader {
     }
 }
 
-/// As another reader, but for what only says when.
+/// Returns the reader without the fields that depend on when events came.
 fn results(reader: Reader) -> Reader {
     Reader { epoch: 0, events: Vec::new(), ..reader }
 }
@@ -182,7 +182,7 @@ async fn frames_add_up_to_a_fold_of_the_orders() {
         let status = block_in_place(|| shop.fixture.settle());
         let wanted = wanted(store);
         let (total, rejects) = (wanted.total.clone(), status.rejects);
-        // The last epoch may be one of rejects alone.
+        // The last epoch may consist of rejects alone.
         reader
             .until(&mut follower, store, |reader| {
                 reader.total == total
@@ -207,7 +207,7 @@ async fn who_comes_back_gets_what_was_missed_or_all() {
     let seen = reader.epoch;
     drop(follower);
 
-    // Nothing was missed: the next event is a frame of what comes.
+    // The follower has missed nothing: its next event is the next frame.
     let mut follower = watch.follow(Some(seen));
     shop.fixture.write(vec![put("u", "2", 2.0, 0)]);
     reader.events.clear();
@@ -217,12 +217,12 @@ async fn who_comes_back_gets_what_was_missed_or_all() {
     shop.fixture.write(vec![put("u", "3", 3.0, 0)]);
     reader.until(&mut follower, store, |reader| reader.total.0 == 3).await;
 
-    // A frame was missed, and is kept.
+    // The follower has missed a frame, which is still kept.
     let (mut follower, mut late) = (watch.follow(Some(second)), Reader::default());
     let event = follower.next().await;
     let (name, id, data) = parsed(&event);
     assert_eq!((&*name, id, data["count"].as_i64()), ("frame", Some(reader.epoch), Some(3)));
-    // An epoch that no frame was of.
+    // No frame was of such an epoch.
     for unknown in [Some(seen + 1_000_000), None] {
         let mut follower = watch.follow(unknown);
         late.events.clear();
@@ -230,7 +230,7 @@ async fn who_comes_back_gets_what_was_missed_or_all() {
         assert_eq!(late.events, ["snapshot"]);
         assert_eq!(late.total, (3, "6.00".to_owned()));
     }
-    // However long nothing has changed, all is as of now.
+    // The state is as of now, however long nothing has changed.
     shop.fixture.clock.advance_ms(3_600_000);
     let (_, _, data) = parsed(&watch.follow(None).next().await);
     assert_eq!(data["nowMs"], shop.fixture.clock.now_ms());
@@ -253,7 +253,7 @@ async fn tables_that_go_and_come_are_followed() {
     shop.fixture.write(vec![put("w", "1", 0.5, 30_000)]);
     reader.until(&mut follower, store, |reader| reader.total == (1, "0.50".to_owned())).await;
     reader.until(&mut follower, store, |reader| reader.windows.len() == 1).await;
-    // A result table that is made again by the job.
+    // The job makes the result table again.
     store.delete_table(USERS.table).unwrap();
     shop.fixture.write(vec![put("w", "2", 0.25, 30_000)]);
     reader
@@ -323,7 +323,7 @@ async fn more_leaders_than_are_kept_are_read_anew() {
     }
     let (mut follower, mut reader) = (watch.follow(None), Reader::default());
     reader.until(&mut follower, store, |reader| reader.total.0 == users as i64).await;
-    // Those who were first are last now: most of those that were kept are gone.
+    // The first users are last now, so most of the kept ones are gone.
     let all = all(&|user| if user >= 1_000 { 0.0 } else { user as f64 });
     for part in all.chunks(200) {
         shop.fixture.write(part.to_vec());
@@ -335,7 +335,7 @@ async fn more_leaders_than_are_kept_are_read_anew() {
     assert_eq!(names, (0..1_000).rev().map(|user| format!("{user:04}")).collect::<Vec<_>>());
 }
 
-/// On one thread, so that the feed's task begins when it is first waited for.
+/// The test runs on one thread, so that the feed's task begins when it is first waited for.
 #[tokio::test(flavor = "current_thread")]
 async fn what_the_job_tells_before_the_feed_begins_is_not_missed() {
     let fixture = Fixture::with_orders(config(1, 10_000));

@@ -1,4 +1,4 @@
-//! What a change of a row is to the graph, and to the table of rejects.
+//! Turns changes of rows into changes of orders for the graph, and of rejects for their table.
 
 use std::collections::BTreeMap;
 
@@ -9,27 +9,27 @@ use order_tables::{RejectRow, order_of};
 use store::changes::ChangeRef;
 use store::value::PrimaryKey;
 
-/// What the changes of one epoch come to.
+/// The changes of orders of one epoch.
 #[derive(Debug)]
-pub(super) struct Changes {
-    /// When they are taken in, in epoch milliseconds, and the width of windows: what is late by
-    /// that.
+pub(super) struct OrderChanges {
+    /// The time at which the changes are taken in (epoch ms), and the width of the windows. They
+    /// decide which changes are late.
     taken: (i64, WindowWidth),
-    /// Orders that come and go.
+    /// The orders that are added (`1`) and removed (`-1`).
     orders: Vec<(Order, Epoch, Diff)>,
-    /// By the key of their order: what is set aside from now on, or no more.
+    /// By the key of the order: the reject to set, or `None` if the order is no reject any more.
     pub(super) rejects: BTreeMap<PrimaryKey, Option<RejectRow>>,
-    /// By how much the number of orders that are set aside changes.
+    /// The difference in the number of rejects.
     pub(super) rejects_diff: i64,
-    /// Those that are late.
+    /// The changes that are late.
     pub(super) late: Late,
 }
 
-impl Changes {
-    /// An empty set of changes. `now_ms` (epoch milliseconds) and the width of windows decide which
-    /// changes count as late.
-    pub(super) fn new(now_ms: i64, width: WindowWidth) -> Changes {
-        Changes {
+impl OrderChanges {
+    /// Creates an empty set of changes. `now_ms` (epoch ms) and `width` decide which changes count
+    /// as late.
+    pub(super) fn new(now_ms: i64, width: WindowWidth) -> OrderChanges {
+        OrderChanges {
             taken: (now_ms, width),
             orders: Vec::new(),
             rejects: BTreeMap::new(),
@@ -38,14 +38,15 @@ impl Changes {
         }
     }
 
-    /// The orders that come and go, as changes of an epoch. None are left.
+    /// Takes out the orders that are added and removed, as changes of `epoch`.
     pub(super) fn take_orders(&mut self, epoch: Epoch) -> Vec<(Order, Epoch, Diff)> {
         let mut orders = std::mem::take(&mut self.orders);
         orders.iter_mut().for_each(|(_, at, _)| *at = epoch);
         orders
     }
 
-    /// Adds a change by `commit`: the row before goes, the row after comes.
+    /// Adds a change that `commit` made: the order before it is removed, the order after it is
+    /// added.
     pub(super) fn push(&mut self, commit: u64, change: &ChangeRef<'_>) {
         let order = |cells| order_of(change.key, cells);
         let (before, after) = (change.before.map(order), change.after.map(order));

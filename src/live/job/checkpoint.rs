@@ -1,4 +1,5 @@
-//! The checkpoint: totals by key as of an epoch, kept in the same commit as the results of it.
+//! Reads and writes the checkpoint: totals by key as of an epoch, in the same commit as its
+//! results.
 //!
 //! | note | value |
 //! |---|---|
@@ -9,9 +10,13 @@
 //! | `job/w` start of a window, milliseconds `i64`, big-endian | totals of a row of the view `windows` |
 //! | `job/v` length of the view's name `u8`, name, parts of the key | totals of a row of any other view |
 //!
-//! A part of such a key is `t`, the length of a text `u32`, big-endian, and the text, or `i` and an `i64`, big-endian. Totals are the number of orders `i64` and the amount in 10^-18 units `i128`, little-endian; an order's key is the length of its
-//! user `u16`, the user and the order. The head holds the number of rejects and the sum of the XXH3 of all totals, so that one that
-//! is missing, changed or too many is found, as well as totals that disagree.
+//! A part of a key under `job/v` is either `t`, the length of a text `u32`, big-endian, and the
+//! text, or `i` and an `i64`, big-endian. Totals are the number of orders `i64` and the amount in
+//! 10^-18 units `i128`, both little-endian. The key of an order is the length of its user `u16`,
+//! little-endian, the user and the order.
+//!
+//! The head holds the number of rejects and the sum of the XXH3 digests of all totals. So entries
+//! that are missing, changed or too many are found. Totals of views that disagree are found, too.
 
 use std::collections::BTreeMap;
 
@@ -26,25 +31,25 @@ use store::error::Damage;
 use store::value::{KeyValue, PrimaryKey};
 use store::view::View;
 
-/// What the keys of entries start with.
+/// The start of the key of each entry.
 const ENTRY: &[u8] = b"job/";
 
-/// What the keys of a view's entries go on with, of the views that have a letter of their own.
+/// The letters that follow in the keys of entries, for the views that have a letter of their own.
 const LETTERS: [(ViewId, u8); 3] = [(USERS, b'u'), (TOTAL, b't'), (WINDOWS, b'w')];
 
-/// What they go on with for all other views.
+/// The letter that follows in the keys of entries of all other views.
 const NAMED: u8 = b'v';
 
-/// What those of rejects go on with.
+/// The letter that follows in the keys of rejects.
 const REJECT: u8 = b'r';
 
-/// Bytes of totals.
+/// The number of bytes of totals.
 const TOTALS_BYTES: usize = 24;
 
-/// A note: its key, and its value; none where it goes.
+/// A note: its key, and its value; `None` deletes the note.
 pub(super) type Note = (Vec<u8>, Option<Vec<u8>>);
 
-/// Totals and rejects by key, as they were kept.
+/// The totals and rejects of a checkpoint.
 #[derive(Debug)]
 pub(super) struct Checkpoint {
     pub(super) head: Head,
@@ -52,27 +57,27 @@ pub(super) struct Checkpoint {
     pub(super) rejects: Rejects,
 }
 
-/// What is set aside, by the key of its order.
+/// The orders that are set aside, by their keys.
 pub(super) type Rejects = BTreeMap<PrimaryKey, RejectRow>;
 
-/// One note of the checkpoint.
+/// One note of the checkpoint other than the head.
 enum Entry {
     Totals(RowKey, Totals),
     Reject(RejectRow),
 }
 
-/// What there is of a checkpoint.
+/// What was found in place of a checkpoint.
 #[derive(Debug)]
 pub(super) enum Found {
-    /// None was ever written.
+    /// No checkpoint was ever written.
     Nothing,
-    /// All of it.
+    /// The checkpoint is whole.
     Whole(Checkpoint),
-    /// One that cannot be used.
+    /// The checkpoint cannot be used.
     Unusable(Unusable),
 }
 
-/// Reads the checkpoint that a view sees. Cost: that of its entries, one a live user and window.
+/// Reads the checkpoint in a view. Cost: reads one entry for each row of a view and each reject.
 pub(super) fn load(view: &View) -> Result<Found, Damage> {
     let head = match Head::read(view)? {
         Some(Ok(head)) => head,
@@ -101,17 +106,17 @@ pub(super) fn load(view: &View) -> Result<Found, Damage> {
     Ok(Found::Whole(Checkpoint { head, totals, rejects }))
 }
 
-/// Keys of all notes of the checkpoint that a view sees, whatever state it is in.
+/// Returns the keys of all notes of the checkpoint in a view, even if they are damaged.
 pub(super) fn keys(view: &View) -> Result<Vec<Vec<u8>>, Damage> {
     view.notes(HEAD_KEY).map(|note| note.map(|(key, _)| key)).collect()
 }
 
-/// Whether each view of all orders sums up to the total.
+/// Returns whether each view of all orders adds up to the total.
 fn agree(entries: &[(RowKey, Totals)]) -> bool {
     let mut sums: Vec<Totals> = ViewId::all().map(|_| Totals::ZERO).collect();
     for (key, totals) in entries {
         let sum = &mut sums[key.view.index()];
-        // What was damaged may overflow.
+        // Damaged amounts may overflow.
         let Some(amount) = sum.amount.checked_add(totals.amount) else { return false };
         *sum = Totals { orders: sum.orders.wrapping_add(totals.orders), amount };
     }
@@ -131,7 +136,7 @@ impl Digest {
         self.0 = self.0.wrapping_sub(entry_digest(key, value));
     }
 
-    /// The notes that a changed row makes, one; the digest follows.
+    /// Returns the note of a changed row, and updates the digest.
     pub(super) fn apply(&mut self, change: &Change) -> Note {
         let key = encode_key(&change.key);
         if let Some(before) = &change.before {
@@ -152,7 +157,7 @@ fn entry_digest(key: &[u8], value: &[u8]) -> u64 {
     hash.digest()
 }
 
-/// The note of an order that is set aside, or no more.
+/// Returns the note of an order that is set aside; without `reject`, the order is one no more.
 pub(super) fn reject_note(key: &PrimaryKey, reject: Option<&RejectRow>) -> Note {
     let mut bytes = ENTRY.to_vec();
     bytes.push(REJECT);
@@ -166,7 +171,7 @@ pub(super) fn reject_note(key: &PrimaryKey, reject: Option<&RejectRow>) -> Note 
     (bytes, value)
 }
 
-/// The head's note.
+/// Returns the note of the head.
 pub(super) fn head_note(upper: u64, layout: &Layout, tables: Vec<u32>, rejects: u64, digest: Digest) -> Note {
     (HEAD_KEY.to_vec(), Some(Head::new(upper, layout, tables, rejects, digest.0).encode()))
 }
@@ -192,7 +197,7 @@ fn encode_key(key: &RowKey) -> Vec<u8> {
     bytes
 }
 
-/// Appends a part of a key that may have several.
+/// Appends a part of a key that may have several parts.
 fn push_part(bytes: &mut Vec<u8>, part: &Part) {
     match part {
         Part::Text(text) => text.with_bytes(|text| {
@@ -237,7 +242,7 @@ fn decode(key: &[u8], value: &[u8]) -> Option<Entry> {
     (totals.orders > 0 && view.is_key(&parts)).then(|| Entry::Totals(RowKey::new(view, parts), totals))
 }
 
-/// The view, by its name, and the key that follows it.
+/// Reads a view, by its name, and the key that follows it.
 fn decode_named(bytes: &[u8]) -> Option<(ViewId, Parts)> {
     let (length, rest) = bytes.split_first()?;
     let (name, parts) = rest.split_at_checked(usize::from(*length))?;
@@ -245,7 +250,7 @@ fn decode_named(bytes: &[u8]) -> Option<(ViewId, Parts)> {
     Some((view, decode_parts(parts)?))
 }
 
-/// The parts of a key, as [`push_part`] appends them.
+/// Reads the parts of a key as [`push_part`] appends them.
 fn decode_parts(mut rest: &[u8]) -> Option<Parts> {
     let mut parts = Vec::new();
     while let Some((kind, value)) = rest.split_first() {

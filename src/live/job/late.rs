@@ -1,4 +1,4 @@
-//! Changes of orders that come late: a label for people, with no part in any result.
+//! Marks changes of orders that come late. The mark is for people and has no part in any result.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -6,42 +6,44 @@ use dataflows::{Amount, Order, WindowWidth};
 
 use store::value::KeyRef;
 
-/// Late changes of an epoch whose orders are told; of further ones the last are.
+/// The most late changes of an epoch that are kept with their orders. If there are more, the last
+/// ones are kept.
 pub const LATE_ROWS_MAX: usize = 500;
 
-/// A price, and the event time in epoch milliseconds.
+/// The price of an order, and its event time (epoch ms).
 pub type Placed = (Amount, i64);
 
 /// A change of an order in a window that had ended when the change was taken in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LateChange {
-    /// Whose order.
+    /// The user of the order.
     pub user: String,
-    /// Which.
+    /// The id of the order.
     pub order: String,
-    /// What it was; none where it is placed.
+    /// The order before the change; `None` if the change places it.
     pub before: Option<Placed>,
-    /// What it is; none where it is cancelled.
+    /// The order after the change; `None` if the change cancels it.
     pub after: Option<Placed>,
-    /// First instant of the window that had ended.
+    /// The first instant (epoch ms) of the window that had ended.
     pub window_ms: i64,
-    /// The commit that changed it.
+    /// The commit that made the change.
     pub commit: u64,
 }
 
 /// The late changes of an epoch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Late {
-    /// How many.
+    /// The number of late changes.
     pub count: u64,
-    /// How many in each window, by its first instant.
+    /// The number of late changes in each window, by its first instant (epoch ms).
     pub windows: BTreeMap<i64, u64>,
-    /// The last [`LATE_ROWS_MAX`], in the order of their commits.
+    /// The last [`LATE_ROWS_MAX`] late changes, in the order of their commits.
     pub rows: VecDeque<LateChange>,
 }
 
 impl Late {
-    /// Adds a change, if it is late at `now_ms`: the window that it lands in, or the one that it leaves, had ended.
+    /// Adds a change if it is late at `now_ms` (epoch ms): if the window of the order after it, or
+    /// of the order before it, has ended.
     pub(super) fn push(
         &mut self,
         (now_ms, width): (i64, WindowWidth),

@@ -1,4 +1,4 @@
-//! What has to be written for the result tables to say what they must, whatever they say now.
+//! Finds the writes that make the result tables hold what they must, whatever they hold now.
 
 use std::iter::Peekable;
 use std::ops::ControlFlow;
@@ -13,10 +13,11 @@ use store::error::ReadError;
 use store::value::{CellRef, KeyPart, KeyRef, PrimaryKey};
 use store::view::View;
 
-/// The writes that make the result tables of a view hold `rows` and `rejects` and nothing else, as of `epoch`. Tables that are
-/// not there are left out.
+/// Returns the writes that make the result tables in a view hold `rows` and `rejects` and nothing
+/// else, as of `epoch`. Tables that do not exist are left out.
 ///
-/// `rows` are the rows of all results, sorted by key. Cost: one scan of the tables, and memory for what differs.
+/// `rows` are the rows of all results, sorted by key. Cost: one scan of the tables, and memory for
+/// the rows that differ.
 pub(super) fn reconcile(
     view: &View,
     rows: &[Change],
@@ -34,7 +35,7 @@ pub(super) fn reconcile(
         if of.prints_in_order() {
             table(view, of.table, wanted, &mut writes)?;
         } else {
-            // Local times may be sorted otherwise than instants.
+            // Local times may sort in another order than instants.
             let mut wanted: Vec<Wanted> = wanted.collect();
             wanted.sort_by(|one, other| one.key.cmp(&other.key));
             table(view, of.table, wanted.into_iter(), &mut writes)?;
@@ -49,10 +50,10 @@ pub(super) fn reconcile(
     Ok(writes)
 }
 
-/// A row that is to be there.
+/// A row that a table must hold.
 struct Wanted {
     key: PrimaryKey,
-    /// The write that makes it so.
+    /// The write that puts the row.
     put: Write,
 }
 
@@ -65,7 +66,7 @@ impl Wanted {
         Wanted { key: put.key.iter().filter_map(value).collect(), put }
     }
 
-    /// Whether these are its cells, whatever their versions.
+    /// Returns whether the row has these cells, whatever their versions.
     fn is(&self, cells: &[CellRef<'_>]) -> bool {
         let RowChange::Put(columns) = &self.put.change else { return false };
         let same = |(cell, (name, change)): (&CellRef<'_>, &(String, ColumnChange))| matches!(change, ColumnChange::Put { value, .. } if cell.name == name && cell.value == value.borrow());
@@ -73,7 +74,7 @@ impl Wanted {
     }
 }
 
-/// Takes the rows at the front for which `is` holds: they are missing.
+/// Takes the rows at the front for which `is` holds, and puts them: the table lacks them.
 fn missing<I: Iterator<Item = Wanted>>(
     wanted: &mut Peekable<I>,
     is: impl Fn(&Wanted) -> bool,
@@ -84,7 +85,7 @@ fn missing<I: Iterator<Item = Wanted>>(
     }
 }
 
-/// Compares a table with the rows that it is to hold, both sorted by key.
+/// Compares a table with the rows that it must hold. Both are sorted by key.
 fn table(
     view: &View,
     name: &str,

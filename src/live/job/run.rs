@@ -1,4 +1,5 @@
-//! The life of the job: waits for the tables, starts from the checkpoint or the order table, follows the changes.
+//! The thread of the job: it waits for the tables, starts from the checkpoint or the order table,
+//! and follows the changes.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -10,9 +11,9 @@ use tokio::sync::{broadcast, watch};
 use tracing::{info, warn};
 
 use super::JobConfig;
-use super::change::Changes;
+use super::change::OrderChanges;
 use super::checkpoint::{Checkpoint, Found, Rejects, load};
-use super::fault::Fault;
+use super::failure::JobFailure;
 use super::recorded::Head;
 use super::sink::{Sink, empty};
 use super::status::{Committed, Phase, Status};
@@ -28,21 +29,21 @@ use store::tunnel::{ChangeBatch, ChangeReader};
 use store::value::{KeyRef, PrimaryKey};
 use store::view::View;
 
-/// Rows read between two looks at whether to stop, while the order table is read anew.
+/// The number of rows between two checks whether to stop, while the order table is read.
 const ROWS_BETWEEN_LOOKS: u64 = 65_536;
 
-/// About the bytes of a row's totals in the graph: entry, slot and note of the epoch.
+/// About the number of bytes of a row's totals in the graph: entry, slot and note of the epoch.
 const STATE_ENTRY_BYTES: u64 = 72;
 
 /// How a sitting ends.
 enum End {
-    /// It was asked to.
+    /// The job was asked to stop.
     Stop,
-    /// The tables, or the log, are no longer what it began with.
+    /// The tables, or the log, are no longer what the sitting began with.
     Again,
 }
 
-/// The job's own thread.
+/// The state of the job's thread.
 pub(super) struct Life {
     pub(super) store: Store,
     pub(super) config: JobConfig,
@@ -55,37 +56,37 @@ pub(super) struct Life {
     pub(super) wanted: Wanted,
 }
 
-/// The graph and the sink between two changes of the tables.
+/// A sitting: the graph and the sink between two changes of the tables.
 struct Sitting {
     host: Host,
     sink: Sink,
     tables: Vec<TableId>,
-    /// Results are as of all commits below.
+    /// The results are those of the orders as of all commits below this one.
     upper: u64,
 }
 
 impl Life {
-    /// Runs until it is asked to stop.
-    pub(super) fn run(&mut self) -> Result<(), Fault> {
+    /// Runs until the job is asked to stop.
+    pub(super) fn run(&mut self) -> Result<(), JobFailure> {
         loop {
             let Some(tables) = self.await_tables()? else { return Ok(()) };
             self.store.reserve(&RESULT_TABLES)?;
             let end = match self.begin(tables) {
                 Ok(Some(mut sitting)) => self.follow(&mut sitting),
                 Ok(None) => Ok(End::Again),
-                Err(fault) => Err(fault),
+                Err(failure) => Err(failure),
             };
             match end {
                 Ok(End::Stop) => return Ok(()),
                 Ok(End::Again) => {}
-                // A table went while it was being written: the next look says which.
-                Err(fault) if fault.is_of_changed_tables() => {}
-                Err(fault) => return Err(fault),
+                // A table was deleted while the job wrote to it. The next look finds out which one.
+                Err(failure) if failure.is_of_changed_tables() => {}
+                Err(failure) => return Err(failure),
             }
         }
     }
 
-    /// The time by the store's clock, in epoch milliseconds.
+    /// Returns the time of the store's clock (epoch ms).
     fn now_ms(&self) -> i64 {
         self.store.clock().now_us().div_euclid(1_000)
     }
@@ -102,21 +103,22 @@ impl Life {
         });
     }
 
-    /// Waits for a commit after `seen`; false if it is to stop instead.
+    /// Waits for a commit after `seen`. Returns false if the job is to stop instead.
     fn await_commit(&mut self, seen: u64) -> bool {
         let mut commits = self.store.commits();
         let stop = &mut self.stop;
         self.runtime.block_on(async {
             tokio::select! {
-                // Either ends only with its sender: then there is nothing to wait for.
+                // Either wait fails only if its sender is gone. Then there is nothing to wait for.
                 _ = stop.wait_for(|stop| *stop) => false,
                 more = commits.wait_for(|last| *last > seen) => more.is_ok(),
             }
         })
     }
 
-    /// Waits until all tables are as they must be; none if it is to stop instead.
-    fn await_tables(&mut self) -> Result<Option<Vec<TableId>>, Fault> {
+    /// Waits until all tables are as the job needs them. Returns `None` if the job is to stop
+    /// instead.
+    fn await_tables(&mut self) -> Result<Option<Vec<TableId>>, JobFailure> {
         loop {
             if self.stopping() {
                 return Ok(None);
@@ -142,8 +144,8 @@ impl Life {
         }
     }
 
-    /// Takes away the results of a table of orders that is no longer there.
-    fn forget_gone(&self, view: &View) -> Result<(), Fault> {
+    /// Deletes the results of a table of orders that is no longer there.
+    fn forget_gone(&self, view: &View) -> Result<(), JobFailure> {
         let Some(head) = Head::read(view)? else { return Ok(()) };
         let source = view.find_table(ORDER_SOURCE).map(|table| table.id.0);
         if head.is_ok_and(|head| head.tables.first().copied() == source) {
@@ -151,14 +153,15 @@ impl Life {
         }
         info!("table {ORDER_SOURCE} was deleted, and the results of its orders with it");
         match empty(&self.store, view, &self.config.layout) {
-            // Whoever deletes the tables was faster.
-            Err(Fault::Write(WriteError::NoTable(_))) => Ok(()),
+            // A table was deleted in the meantime.
+            Err(JobFailure::Write(WriteError::NoTable(_))) => Ok(()),
             done => done,
         }
     }
 
-    /// Starts the graph from the checkpoint, or else from the order table. None if the tables have changed, or it is to stop.
-    fn begin(&mut self, tables: Vec<TableId>) -> Result<Option<Sitting>, Fault> {
+    /// Starts the graph from the checkpoint, or else from the order table. Returns `None` if the
+    /// tables have changed, or if the job is to stop.
+    fn begin(&mut self, tables: Vec<TableId>) -> Result<Option<Sitting>, JobFailure> {
         let view = self.store.view()?;
         if self.wanted.look(|name| view.find_table(name)) != Look::Ready(tables.clone()) {
             return Ok(None);
@@ -169,7 +172,7 @@ impl Life {
         let workers = Workers::threads(self.config.workers);
         let shape = GraphShape { upserts: false, kept: true, width: self.config.layout.width };
         let mut host = Host::start(workers, shape, upper - 1)
-            .map_err(|error| Fault::Graph(format!("cannot start the workers of the graph: {error}")))?;
+            .map_err(|error| JobFailure::Graph(format!("cannot start the workers of the graph: {error}")))?;
         let loaded = match kept {
             Some(kept) => Some(keep(&mut host, upper, kept)?),
             None => self.rebuild(&mut host, &view, upper)?,
@@ -182,8 +185,8 @@ impl Life {
         Ok(Some(Sitting { host, sink, tables, upper }))
     }
 
-    /// The checkpoint, if the job can go on from it. Says why not, unless there never was one.
-    fn usable(&self, view: &View, tables: &[TableId]) -> Result<Option<Checkpoint>, Fault> {
+    /// Returns the checkpoint if the job can go on from it. Otherwise logs why not.
+    fn usable(&self, view: &View, tables: &[TableId]) -> Result<Option<Checkpoint>, JobFailure> {
         let reason = match load(view)? {
             Found::Nothing => {
                 info!("no checkpoint yet: reading the order table");
@@ -208,14 +211,14 @@ impl Life {
         Ok(None)
     }
 
-    /// Reads the whole order table into the graph. None if it is to stop.
+    /// Reads the whole order table into the graph. Returns `None` if the job is to stop.
     #[allow(clippy::type_complexity)] // The rows and rejects of the first epoch, as of `keep`.
     fn rebuild(
         &self,
         host: &mut Host,
         view: &View,
         upper: u64,
-    ) -> Result<Option<(Vec<Change>, Rejects)>, Fault> {
+    ) -> Result<Option<(Vec<Change>, Rejects)>, JobFailure> {
         let (epoch, mut rows) = (upper - 1, 0_u64);
         let mut block: Vec<(Order, u64, i64)> = Vec::with_capacity(BLOCK_RECORDS_MAX);
         let mut rejected: Vec<(PrimaryKey, String)> = Vec::new();
@@ -252,8 +255,8 @@ impl Life {
         Ok(Some((host.finish(upper)?.changes, rejects)))
     }
 
-    /// Follows the changes, a batch at a time, until it is to stop or begin again.
-    fn follow(&mut self, sitting: &mut Sitting) -> Result<End, Fault> {
+    /// Follows the changes, a batch at a time, until the job is to stop or to begin again.
+    fn follow(&mut self, sitting: &mut Sitting) -> Result<End, JobFailure> {
         let mut reader = ChangeReader::new(self.store.clone(), ORDER_SOURCE, sitting.upper);
         self.show(sitting, None);
         self.status.send_modify(|status| {
@@ -270,11 +273,12 @@ impl Life {
                 return Ok(End::Again);
             }
             let last = self.store.last_commit();
-            let none_yet = || Changes::new(self.now_ms(), self.config.layout.width);
-            let mut changes = None;
-            // The clock is read once the first change is seen: what is late is so by then.
+            let none_yet = || OrderChanges::new(self.now_ms(), self.config.layout.width);
+            let mut order_changes = None;
+            // The clock is read when the first change is seen: that time decides which changes are
+            // late.
             let mut push = |commit, change: &ChangeRef<'_>| {
-                changes.get_or_insert_with(none_yet).push(commit, change);
+                order_changes.get_or_insert_with(none_yet).push(commit, change);
             };
             match reader.next_batch(self.config.changes_max, &mut push)? {
                 None => {
@@ -287,9 +291,9 @@ impl Life {
                         status.behind_since.get_or_insert_with(Instant::now);
                         false
                     });
-                    let commit = self.take(sitting, batch, changes.unwrap_or_else(none_yet))?;
+                    let commit = self.take(sitting, batch, order_changes.unwrap_or_else(none_yet))?;
                     sitting.upper = upper;
-                    // Nothing but these results is in that commit.
+                    // That commit contains nothing but these results.
                     if commit == Some(upper) {
                         reader.skip_to(upper + 1);
                         sitting.upper += 1;
@@ -300,16 +304,17 @@ impl Life {
         }
     }
 
-    /// Brings a batch through the graph and its results into the tables; the number of their commit, if any changed.
+    /// Sends a batch through the graph and writes its results. Returns the number of their commit;
+    /// `None` if no result changed.
     fn take(
         &self,
         sitting: &mut Sitting,
         batch: ChangeBatch,
-        mut changes: Changes,
-    ) -> Result<Option<u64>, Fault> {
+        mut order_changes: OrderChanges,
+    ) -> Result<Option<u64>, JobFailure> {
         let (epoch, orders) = (batch.upper - 1, batch.changes);
-        let diffs = changes.take_orders(epoch);
-        let Changes { rejects, rejects_diff, late, .. } = changes;
+        let diffs = order_changes.take_orders(epoch);
+        let OrderChanges { rejects, rejects_diff, late, .. } = order_changes;
         if diffs.is_empty() && rejects.is_empty() {
             return Ok(None);
         }
@@ -325,12 +330,12 @@ impl Life {
         });
         let at = Instant::now();
         let committed = Committed { epoch, orders, changes, records, in_graph, at, late };
-        // Nobody may be listening.
+        // It is no error if nobody listens.
         let _ = self.committed.send(Arc::new(committed));
         Ok(commit)
     }
 
-    /// Shows as of when the results are now.
+    /// Updates the status with what the results hold now.
     fn show(&self, sitting: &Sitting, commit: Option<u64>) {
         let counts = sitting.sink.counts;
         self.status.send_modify(|status| {
@@ -345,14 +350,15 @@ impl Life {
     }
 }
 
-/// The status where there is no table of orders: the results hold all of none. What is counted since the start stays.
+/// Returns the status while there is no table of orders: there are no orders, so the results hold
+/// all of them. The counters since the start stay.
 fn without_orders(status: &Status, upper: u64) -> Status {
     let Status { changes, commits, sittings, .. } = *status;
     Status { phase: Phase::Waiting, upper, changes, commits, sittings, caught_up: true, ..Status::default() }
 }
 
-/// Brings a checkpoint into the graph; its rows and rejects.
-fn keep(host: &mut Host, upper: u64, kept: Checkpoint) -> Result<(Vec<Change>, Rejects), Fault> {
+/// Loads a checkpoint into the graph. Returns its rows and rejects.
+fn keep(host: &mut Host, upper: u64, kept: Checkpoint) -> Result<(Vec<Change>, Rejects), JobFailure> {
     let Checkpoint { totals, rejects, .. } = kept;
     host.keep(totals)?;
     Ok((host.finish(upper)?.changes, rejects))

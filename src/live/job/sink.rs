@@ -1,10 +1,10 @@
-//! Results out: the changed rows of an epoch, the checkpoint and `upper`, in one commit.
+//! Writes the results: the changed rows of an epoch, the checkpoint and `upper`, in one commit.
 
 use dataflows::views::{TOTAL, VIEWS};
 use dataflows::{Change, Totals};
 
 use super::checkpoint::{Digest, Note, Rejects, head_note, keys, reject_note};
-use super::fault::Fault;
+use super::failure::JobFailure;
 use super::reconcile::reconcile;
 use order_tables::{RESULT_TABLES, RejectRow, ResultRow};
 use orders::Layout;
@@ -16,11 +16,11 @@ use store::format::TableId;
 use store::value::PrimaryKey;
 use store::view::View;
 
-/// What of the results is kept in memory: numbers of rows, never rows.
+/// The counts that are kept in memory. The rows themselves are not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Counts {
     pub(super) total: Totals,
-    /// Rows of each view, by the list of views.
+    /// The number of rows of each view, in the order of the list of views.
     pub(super) rows: [u64; VIEWS.len()],
     pub(super) rejects: u64,
 }
@@ -36,25 +36,26 @@ impl Counts {
     }
 }
 
-/// Writes results.
+/// A writer of results.
 #[derive(Debug)]
 pub(super) struct Sink {
     store: Store,
     layout: Layout,
-    /// Ids of the tables, in the order of [`schemas`](order_tables::schemas).
+    /// The ids of the tables, in the order of [`schemas`](order_tables::schemas).
     tables: Vec<TableId>,
     digest: Digest,
     pub(super) counts: Counts,
 }
 
 impl Sink {
-    /// Nothing is kept yet.
+    /// Creates a sink that counts nothing yet.
     pub(super) fn new(store: Store, layout: Layout, tables: Vec<TableId>) -> Sink {
         Sink { store, layout, tables, digest: Digest::default(), counts: Counts::default() }
     }
 
-    /// Makes the result tables and the checkpoint say this, and nothing else, as of all commits below `upper`.
-    /// Writes only what differs from what `view` sees, and returns whether that is anything.
+    /// Makes the result tables and the checkpoint hold `rows` and `rejects`, and nothing else, as
+    /// of all commits below `upper`. Writes only what differs from `view`; `is_kept` says that its
+    /// checkpoint holds them already. Returns whether anything was written.
     pub(super) fn start(
         &mut self,
         view: &View,
@@ -62,7 +63,7 @@ impl Sink {
         rows: &[Change],
         rejects: &Rejects,
         is_kept: bool,
-    ) -> Result<bool, Fault> {
+    ) -> Result<bool, JobFailure> {
         let writes = reconcile(view, rows, rejects, &self.layout, upper.saturating_sub(1))?;
         self.counts.rejects = rejects.len() as u64;
         if is_kept {
@@ -76,8 +77,8 @@ impl Sink {
         Ok(true)
     }
 
-    /// Makes the changes of an epoch durable with all commits below `upper`, in one commit, whose number it returns.
-    /// None if nothing changed.
+    /// Makes the changes of an epoch durable, as of all commits below `upper`, in one commit.
+    /// Returns the number of that commit; `None` if nothing changed.
     pub(super) fn commit(
         &mut self,
         upper: u64,
@@ -105,7 +106,8 @@ impl Sink {
         self.append(upper, writes, notes).map(Some)
     }
 
-    /// A whole checkpoint, and the end of what there was of another.
+    /// Returns the notes of a whole checkpoint, and those that delete what else there is of another
+    /// one.
     fn all_notes(&mut self, view: &View, rows: &[Change], rejects: &Rejects) -> Result<Vec<Note>, Damage> {
         let mut notes: Vec<Note> = rows.iter().map(|change| self.note(change)).collect();
         notes.extend(rejects.iter().map(|(key, reject)| reject_note(key, Some(reject))));
@@ -121,10 +123,11 @@ impl Sink {
         self.digest.apply(change)
     }
 
-    /// The writes of a changed row.
+    /// Adds the writes of a changed row.
     fn writes(&self, change: &Change, epoch: u64, writes: &mut Vec<Write>) {
         let Change { key, before, after } = change;
-        // The row of a view without groups is found by its count: with another count it is another row.
+        // The key of the row of a view without groups is its count: with another count it is
+        // another row.
         let stays = |before: &Totals| {
             after.is_some_and(|after| !key.view.key.is_empty() || after.orders == before.orders)
         };
@@ -139,15 +142,16 @@ impl Sink {
     fn append(&self, upper: u64, writes: Vec<Write>, mut notes: Vec<Note>) -> Result<u64, WriteError> {
         let ids = self.tables.iter().map(|id| id.0).collect();
         notes.push(head_note(upper, &self.layout, ids, self.counts.rejects, self.digest));
-        // The table of orders may have gone since: these are still the results as of `upper`.
+        // The table of orders may have been deleted since. These are still the results as of
+        // `upper`.
         let results = RESULT_TABLES.iter().map(|name| (*name).to_owned());
         let tables = results.zip(self.tables.iter().skip(1).copied()).collect();
         self.store.append(Append { tables, writes, notes })
     }
 }
 
-/// Takes away all results and the checkpoint: the orders that they were of are gone.
-pub(super) fn empty(store: &Store, view: &View, layout: &Layout) -> Result<(), Fault> {
+/// Deletes all results and the checkpoint, because the table of their orders is gone.
+pub(super) fn empty(store: &Store, view: &View, layout: &Layout) -> Result<(), JobFailure> {
     let writes = reconcile(view, &[], &Rejects::new(), layout, 0)?;
     let notes = keys(view)?.into_iter().map(|key| (key, None)).collect();
     let tables =

@@ -1,4 +1,4 @@
-//! What the live job tells of itself, for metrics, demo and page.
+//! What the live job reports about itself, for metrics, demo and page.
 
 use std::time::{Duration, Instant};
 
@@ -10,48 +10,51 @@ use super::late::Late;
 /// What the job is doing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Phase {
-    /// It has just begun.
+    /// The job has just begun.
     #[default]
     Starting,
-    /// The table of orders is not there; the job begins once it is.
+    /// The table of orders does not exist. The job begins once it does.
     Waiting,
-    /// A table is not as it must be: says which, and what to do. The job goes on once it is.
+    /// A table is not as the job needs it. The text says which one, and what to do. The job goes on
+    /// once the table is corrected.
     Blocked(String),
-    /// It reads the whole order table; so many rows so far.
+    /// The job reads the whole order table, and has read this many rows.
     Rebuilding(u64),
-    /// Results follow the orders.
+    /// The results follow the orders.
     Running,
-    /// It cannot go on: says why, and what to do. The store serves on.
+    /// The job cannot go on. The text says why, and what to do. The store still serves.
     Failed(String),
-    /// It was asked to stop, and has.
+    /// The job was asked to stop, and has ended.
     Stopped,
 }
 
-/// The job as of now. Cheap to clone.
+/// The status of the job. It is cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Status {
-    /// What it is doing.
+    /// What the job is doing.
     pub phase: Phase,
-    /// Results are those of the orders as of all commits below this one.
+    /// The results are those of the orders as of all commits below this one.
     pub upper: u64,
-    /// All orders.
+    /// The count and amount of all orders.
     pub total: Totals,
-    /// Rows of each view, by the list of views.
+    /// The number of rows of each view, in the order of the list of views.
     pub rows: [u64; VIEWS.len()],
-    /// Orders that are set aside now.
+    /// The number of orders that are set aside now.
     pub rejects: u64,
-    /// Changes of orders that went into the graph since the start: an order placed, corrected or deleted is one.
+    /// The number of changes of orders that went into the graph since the start. An order placed,
+    /// corrected or deleted is one change.
     pub changes: u64,
-    /// Commits of results since the start.
+    /// The number of commits of results since the start.
     pub commits: u64,
-    /// How often it began to follow the orders since the start: once, and again each time that tables came or went. What the
-    /// results were before that is told by no [`Committed`].
+    /// How often the job began to follow the orders since the start: once, and again each time that
+    /// tables were deleted or made. No [`Committed`] tells of changes of results before that.
     pub sittings: u64,
-    /// Since when there have been commits that the results do not hold; none where they hold all.
+    /// The time since when there have been commits that the results do not hold; `None` if they
+    /// hold all.
     pub behind_since: Option<Instant>,
-    /// Whether the results hold all that was committed when the job began.
+    /// Whether the results hold all that was committed before the job began.
     pub caught_up: bool,
-    /// Bytes that the graph's totals take, about.
+    /// About the number of bytes of the graph's totals.
     pub state_bytes: u64,
 }
 
@@ -74,27 +77,28 @@ impl Default for Status {
 }
 
 impl Status {
-    /// Rows of a view.
+    /// Returns the number of rows of a view.
     pub fn rows(&self, view: ViewId) -> u64 {
         self.rows[view.index()]
     }
 }
 
-/// One epoch, once its results are durable.
+/// An epoch whose results are durable.
 #[derive(Clone, Debug)]
 pub struct Committed {
-    /// The last commit of orders that it holds.
+    /// The last commit of orders in the epoch.
     pub epoch: Epoch,
-    /// Changes of orders in it.
+    /// The number of changes of orders in the epoch.
     pub orders: usize,
-    /// Rows of results that changed, sorted by key.
+    /// The rows of results that changed, sorted by key.
     pub changes: Vec<Change>,
-    /// Records that crossed from one operator of the graph to another because of it, on all workers.
+    /// The number of records that crossed from one operator of the graph to another for this epoch,
+    /// on all workers.
     pub records: u64,
-    /// From the orders' entry into the graph until all of its changes were there.
+    /// The time from the orders' entry into the graph until all changes of results were there.
     pub in_graph: Duration,
-    /// When its results became durable.
+    /// The time at which the results became durable.
     pub at: Instant,
-    /// Changes of orders in it that came late.
+    /// The changes of orders in the epoch that came late.
     pub late: Late,
 }

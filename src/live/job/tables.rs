@@ -1,4 +1,4 @@
-//! Whether the tables are as the job needs them.
+//! Checks whether the tables are as the job needs them.
 
 use std::sync::Arc;
 
@@ -9,22 +9,24 @@ use store::error::CatalogError;
 use store::format::TableId;
 use store::schema::{STREAM_HOURS, StreamOptions, TableSchema, TableUpdate};
 
-/// The tables as they are to be: that of the orders, those of the views and that of the rejects.
+/// The tables as the job needs them: the table of orders, those of the views, and that of the
+/// rejects.
 #[derive(Debug)]
 pub(super) struct Wanted {
     schemas: Vec<TableSchema>,
 }
 
-/// What there is of them.
+/// What a look at the tables found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Look {
-    /// No table of orders.
+    /// There is no table of orders.
     Missing,
-    /// One is not as it must be: which, and what to do.
+    /// A table is not as the job needs it. The text says which one, and what to do.
     Wrong(String),
-    /// Tables of results are still to be made, or the stream of the orders to be switched on.
+    /// Tables of results are still to be made, or the stream of the orders is still to be switched
+    /// on.
     Incomplete,
-    /// All are there; their ids, in the order of [`schemas`].
+    /// All tables are there. These are their ids, in the order of [`schemas`].
     Ready(Vec<TableId>),
 }
 
@@ -33,7 +35,7 @@ impl Wanted {
         Wanted { schemas: schemas().into() }
     }
 
-    /// Looks at the tables, which `find` finds by name.
+    /// Looks at the tables. `find` returns a table by its name.
     pub(super) fn look(&self, find: impl Fn(&str) -> Option<Arc<Table>>) -> Look {
         let mut ids = Vec::new();
         let mut complete = true;
@@ -54,7 +56,7 @@ impl Wanted {
         if complete { Look::Ready(ids) } else { Look::Incomplete }
     }
 
-    /// Makes the tables of results that are missing, and has the changes of the orders logged.
+    /// Makes the tables of results that are missing, and switches on the log of changes of orders.
     pub(super) fn complete(&self, store: &Store) -> Result<(), CatalogError> {
         for schema in &self.schemas {
             let found = store.find_table(&schema.name).ok();
@@ -70,7 +72,8 @@ impl Wanted {
                 _ => Ok(()),
             };
             match done {
-                // Somebody else was faster; the next look says what came of it.
+                // Somebody else changed the table in the meantime. The next look finds out what to
+                // do.
                 Err(CatalogError::Exists(_) | CatalogError::NoTable(_)) => {}
                 done => done?,
             }

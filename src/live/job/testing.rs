@@ -1,4 +1,4 @@
-//! A job on a store in memory, and what its tables must hold.
+//! Runs a job on a store in memory, and checks what its tables hold.
 
 #![allow(clippy::unwrap_used, clippy::new_without_default)] // Tests may.
 
@@ -25,30 +25,31 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A store on a disk that outlives it, and the job on it.
 pub struct Fixture {
-    /// The disk.
+    /// The disk in memory.
     pub disk: Disk,
     /// The clock of the store.
     pub clock: TestClock,
-    /// The store, as it is open now.
+    /// The store that is open now.
     pub store: Store,
     job: Option<Job>,
 }
 
-/// A job of so many workers that takes at most so many changes at a time.
+/// Returns the configuration of a job with this many workers, which takes at most `changes_max`
+/// changes at a time.
 pub fn config(workers: usize, changes_max: usize) -> JobConfig {
     let layout = Layout { zone: Zone::default(), width: Default::default() };
     JobConfig { workers, layout, changes_max }
 }
 
 impl Fixture {
-    /// A store without tables, and no job yet.
+    /// Creates a store without tables and without a job.
     pub fn new() -> Fixture {
         let (disk, clock) = (Disk::default(), TestClock::new());
         let store = open(&disk, &clock, Durability::Synced).unwrap();
         Fixture { disk, clock, store, job: None }
     }
 
-    /// A store with the table of orders, and a job.
+    /// Creates a store with the table of orders, and starts a job.
     pub fn with_orders(config: JobConfig) -> Fixture {
         let mut fixture = Fixture::new();
         fixture.create_orders();
@@ -67,19 +68,19 @@ impl Fixture {
         self.job = Some(Job::start(self.store.clone(), config).unwrap());
     }
 
-    /// The job, which must run.
+    /// Returns the job, which must have been started.
     pub fn job(&self) -> &Job {
         self.job.as_ref().unwrap()
     }
 
-    /// Ends the job, and the store; opens both again.
+    /// Ends the job, opens the store anew, and starts the job again.
     pub fn restart(&mut self, config: JobConfig) {
         self.stop();
         self.open();
         self.start(config);
     }
 
-    /// Ends the job and opens the store again without one.
+    /// Ends the job. The store stays open.
     pub fn stop(&mut self) {
         self.job = None;
     }
@@ -90,13 +91,13 @@ impl Fixture {
         self.store = open(&self.disk, &self.clock, Durability::Synced).unwrap();
     }
 
-    /// Writes, and returns the number of the commit; that of the last one if nothing changed.
+    /// Writes, and returns the number of the last commit among the answers.
     pub fn write(&self, writes: Vec<Write>) -> u64 {
         let answers = self.store.write_and_wait(writes);
         answers.into_iter().map(|answer| answer.unwrap().commit).max().unwrap_or_default()
     }
 
-    /// Waits until the job says so, and returns what it says then.
+    /// Waits until `is` holds for the status of the job, and returns that status.
     pub fn until(&self, what: &str, is: impl FnMut(&Status) -> bool) -> Status {
         let mut status = self.job().watch().follow();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
@@ -111,13 +112,13 @@ impl Fixture {
         }
     }
 
-    /// Waits until the results hold everything.
+    /// Waits until the results hold all commits.
     pub fn settle(&self) -> Status {
         let last = self.store.last_commit();
         self.until("all of it", |status| status.phase == Phase::Running && status.upper > last)
     }
 
-    /// Waits for the results, and compares them with a fold of the orders.
+    /// Waits for the results, compares them with a fold of the orders, and returns them.
     pub fn check(&self) -> String {
         self.settle();
         let view = self.store.view().unwrap();
@@ -127,13 +128,13 @@ impl Fixture {
     }
 }
 
-/// The key of an order.
+/// Returns the key of an order.
 pub fn key(user: &str, order: &str) -> NamedKey {
     let part = |text: &str| KeyPart::Value(KeyValue::String(text.to_owned()));
     vec![("UserId".to_owned(), part(user)), ("OrderId".to_owned(), part(order))]
 }
 
-/// The write that makes an order have these columns.
+/// Returns the write that makes an order have exactly these columns.
 pub fn put_cells(user: &str, order: &str, cells: &[(&str, Value)]) -> Write {
     let put = |(name, value): &(&str, Value)| {
         ((*name).to_owned(), ColumnChange::Put { value: value.clone(), version: None })
@@ -141,23 +142,23 @@ pub fn put_cells(user: &str, order: &str, cells: &[(&str, Value)]) -> Write {
     write(ORDER_SOURCE, key(user, order), RowChange::Put(cells.iter().map(put).collect()))
 }
 
-/// The write of a good order.
+/// Returns the write of a valid order.
 pub fn put(user: &str, order: &str, price: f64, at_ms: i64) -> Write {
     put_cells(user, order, &[("price", Value::Double(price)), ("timestamp", Value::Integer(at_ms))])
 }
 
-/// The write that sets one column of an order.
+/// Returns the write that sets one column of an order.
 pub fn update(user: &str, order: &str, name: &str, value: Value) -> Write {
     let change = RowChange::Update(vec![(name.to_owned(), ColumnChange::Put { value, version: None })]);
     write(ORDER_SOURCE, key(user, order), change)
 }
 
-/// The write that deletes an order.
+/// Returns the write that deletes an order.
 pub fn delete(user: &str, order: &str) -> Write {
     write(ORDER_SOURCE, key(user, order), RowChange::Delete)
 }
 
-/// Some write of few orders of few users: good and bad, early and late.
+/// Returns a random write of one of few orders of few users, valid or not, early or late.
 pub fn any_write(random: &mut Random) -> Write {
     let (user, order) = (format!("user {}", random.below(5)), format!("{:02}", random.below(12)));
     let price = (random.below(2_000_000) as f64 - 200_000.0) / 1_000.0;
@@ -175,7 +176,7 @@ pub fn any_write(random: &mut Random) -> Write {
     }
 }
 
-/// A request of such writes, a row at most once.
+/// Returns a request of such writes, with each row at most once.
 pub fn any_request(random: &mut Random) -> Vec<Write> {
     let mut writes: Vec<Write> = (0..1 + random.below(9)).map(|_| any_write(random)).collect();
     writes.sort_by_key(|write| format!("{:?}", write.key));
@@ -194,7 +195,8 @@ fn show(value: ValueRef<'_>) -> String {
     }
 }
 
-/// All rows that the job writes, but for versions and the commits of rejects.
+/// Returns all rows that the job writes as text, without versions and without the commits of
+/// rejects.
 pub fn dump(view: &View) -> String {
     let mut text = String::new();
     for table in RESULT_TABLES {
@@ -216,7 +218,7 @@ pub fn dump(view: &View) -> String {
     text
 }
 
-/// What [`dump`] is to show, by a plain fold of the orders.
+/// Returns what [`dump`] must return, by a plain fold of the orders.
 pub fn wanted(view: &View) -> String {
     let (mut reference, mut rejects) = (Reference::new(Default::default()), Vec::new());
     view.each_row(ORDER_SOURCE, None, &mut |key, cells| {

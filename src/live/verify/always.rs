@@ -1,8 +1,10 @@
-//! The recount that runs beside a live job for as long as that does, pass after pass, with a small share of one core.
+//! Recounts beside a live job, pass after pass, with a small share of one core.
 //!
-//! One thread. Without commits it sleeps; after one it waits a moment, so that the results of it are there too, and makes a pass of
-//! a [`Rolling`] recount. After each slice it pauses for as long as its share asks for; only while a view is kept open to compare the results it
-//! does not, and makes up for that afterwards. What a pass found is published, and where it is news, logged.
+//! It has one thread, which sleeps while there are no commits. After a commit the thread waits a
+//! moment for its results, and then makes a pass of a [`Rolling`] recount. After each slice it
+//! pauses for as long as its share demands. It does not pause while it keeps a view open to compare
+//! the results, and makes up for that afterwards. What a pass found is published, and logged if it
+//! is news.
 
 use std::any::Any;
 use std::io;
@@ -22,19 +24,20 @@ use store::Store;
 use store::panic_message;
 use store::read::PAGE_ROWS_MAX;
 
-/// From a commit until the pass that it calls for: its results are mostly there by then.
+/// The time from a commit until its pass begins: by then, its results are mostly there.
 const SETTLE: Duration = Duration::from_millis(50);
-/// From an error until the next try.
+/// The time from an error until the next attempt.
 const ERROR_PAUSE: Duration = Duration::from_secs(30);
 
-/// How the recount runs.
+/// The configuration of the recount.
 #[derive(Clone, Copy, Debug)]
 pub struct AlwaysOnConfig {
-    /// Share of one core that it takes at most, over time: above 0 and at most 1.
+    /// The greatest share of one core that the recount takes over time, above 0 and at most 1.
     pub share_max: f64,
-    /// Rows, and changes, of one slice at most, at least 1; more than [`PAGE_ROWS_MAX`] rows it does not have.
+    /// The most rows, and the most changes, of one slice, at least 1. A slice never has more than
+    /// [`PAGE_ROWS_MAX`] rows.
     pub rows_max: usize,
-    /// From the beginning of a pass to that of the next, at least.
+    /// The shortest time from the beginning of a pass to that of the next.
     pub interval: Duration,
 }
 
@@ -49,23 +52,24 @@ impl Default for AlwaysOnConfig {
 pub struct Verification {
     /// The last commit of orders that the results held.
     pub epoch: u64,
-    /// Whether each row of the results was what it must be; then all views without a filter add up to the total.
+    /// Whether each row of the results was right. Then all views without a filter add up to the
+    /// total.
     pub is_equal: bool,
-    /// Orders, recounted.
+    /// The number of orders that were counted.
     pub orders: u64,
-    /// Rows of each view, recounted, by the list of views.
+    /// The number of rows of each view that were counted, in the order of the list of views.
     pub rows: [u64; VIEWS.len()],
-    /// Rows that differed.
+    /// The number of rows that differed.
     pub differing: u64,
-    /// The first of them, in words.
+    /// The first row that differed, in words.
     pub first_difference: Option<String>,
-    /// When the pass was done, in epoch milliseconds.
+    /// The time (epoch ms) at which the pass was done.
     pub at_ms: i64,
-    /// How long it took, with all pauses.
+    /// The time that the pass took, with all pauses.
     pub took: Duration,
 }
 
-/// A running recount. Ends when it is dropped, within a slice.
+/// A running recount. It ends when it is dropped, after the slice that is being read.
 #[derive(Debug)]
 pub struct AlwaysOn {
     verified: watch::Receiver<Option<Verification>>,
@@ -74,10 +78,10 @@ pub struct AlwaysOn {
 }
 
 impl AlwaysOn {
-    /// Starts it on the store that a live job writes its results to.
+    /// Starts a recount of the results that a live job writes to this store.
     ///
     /// # Errors
-    /// Where the system gives no thread.
+    /// Returns an error if the system cannot start a thread.
     pub fn start(store: Store, config: AlwaysOnConfig) -> io::Result<AlwaysOn> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         let (publish, verified) = watch::channel(None);
@@ -90,7 +94,7 @@ impl AlwaysOn {
         Ok(AlwaysOn { verified, stop, thread: Some(thread) })
     }
 
-    /// What the last pass found; none before the first is done.
+    /// Returns a receiver of what the last pass found; `None` before the first pass is done.
     pub fn follow(&self) -> watch::Receiver<Option<Verification>> {
         self.verified.clone()
     }
@@ -98,16 +102,16 @@ impl AlwaysOn {
 
 impl Drop for AlwaysOn {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The thread may have ended by itself.
         let _ = self.stop.send(true);
         if let Some(thread) = self.thread.take() {
-            // Its panics are caught and told.
+            // Panics of the steps are caught and logged.
             let _ = thread.join();
         }
     }
 }
 
-/// The thread of its own.
+/// Runs the thread of the recount.
 fn run(
     mut life: Life,
     mut commits: watch::Receiver<u64>,
@@ -122,7 +126,7 @@ fn run(
         runtime.block_on(async {
             let due = async {
                 if let Some(after) = after {
-                    // It fails only with the store, which this thread holds.
+                    // This fails only if the store is gone, but this thread holds it.
                     let _ = commits.wait_for(|last| *last > after).await;
                     sleep(SETTLE).await;
                 }
@@ -136,26 +140,26 @@ fn run(
     }
 }
 
-/// What a panic carries.
+/// The payload of a panic.
 type Panic = Box<dyn Any + Send>;
 
-/// When it goes on.
+/// The time at which the thread goes on.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Next {
-    /// Once there is a commit after this one.
+    /// The thread waits for a commit after this one; `None` means it waits for none.
     pub(super) after: Option<u64>,
-    /// And not before that.
+    /// The thread also waits until this time.
     pub(super) not_before: Instant,
 }
 
-/// What its thread does.
+/// The state of the recount's thread.
 pub(super) struct Life {
     store: Store,
     config: AlwaysOnConfig,
     rolling: Rolling,
     pace: Pace,
     publish: watch::Sender<Option<Verification>>,
-    /// The error that was told last, until a pass is done.
+    /// The error that was logged last; `None` once a pass is done.
     told: Option<String>,
 }
 
@@ -169,7 +173,7 @@ impl Life {
         Life { rolling: Rolling::new(store.clone()), store, config, pace, publish, told: None }
     }
 
-    /// Makes one step.
+    /// Makes one step. Returns when to make the next one.
     pub(super) fn turn(&mut self) -> Next {
         let before = worked();
         let rows_max = self.config.rows_max.max(1);
@@ -179,7 +183,7 @@ impl Life {
         self.next(step, now)
     }
 
-    /// When to go on after a step that came to this.
+    /// Returns when to go on after a step with this outcome.
     pub(super) fn next(&mut self, step: Result<Result<Step, VerifyError>, Panic>, now: Instant) -> Next {
         let rested = now + self.pace.pause();
         match step {

@@ -1,4 +1,4 @@
-//! Why results cannot be verified, be they right or wrong.
+//! Why results cannot be verified, whether they are right or wrong.
 
 use std::fmt;
 
@@ -6,20 +6,21 @@ use order_tables::ORDER_SOURCE;
 use store::error::{Damage, ReadError};
 use tablestore::client::ClientError;
 
-/// Why results cannot be verified. The message says what to do where that is not obvious.
+/// Why results cannot be verified. The message says what to do if that is not obvious.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum VerifyError {
-    /// No live job has written any, or what it has noted beside them cannot be read.
+    /// No live job has written any results, or its checkpoint cannot be read.
     NoResults,
-    /// Changes of orders since the results are no longer kept: those results were before this commit.
+    /// The results are those before this commit, and the changes of orders since then are not all
+    /// kept.
     ChangesGone(u64),
     /// The store cannot be read.
     Read(ReadError),
-    /// The instance at this endpoint knows nothing of verifying.
+    /// The instance at this endpoint has no operations to verify with.
     Foreign {
-        /// Where it is.
+        /// The endpoint.
         endpoint: String,
-        /// What it said.
+        /// The error of the instance.
         error: ClientError,
     },
     /// A call failed.

@@ -1,4 +1,4 @@
-//! Orders that come and go, folded: the results that they make, and those that are none.
+//! Folds orders into the results that they make, and into the rejects.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -9,31 +9,31 @@ use order_tables::{Reject, ResultRow, order_of};
 use orders::Layout;
 use store::value::{CellRef, KeyRef, PrimaryKey};
 
-/// What the rows folded in so far come to.
+/// The results of the rows that were folded in so far.
 #[derive(Debug)]
 pub(super) struct Fold {
-    /// The rows of the views over those that are orders.
+    /// The rows of the views, over the valid orders.
     pub(super) rows: PlainRows,
-    /// Keys and reasons of those that are none, and how often each was folded in.
+    /// The keys and reasons of the rejects, and how often each was folded in.
     rejects: BTreeMap<(PrimaryKey, Reject), Diff>,
 }
 
 /// A row that a table must hold.
 #[derive(Debug)]
 pub(super) enum Expected {
-    /// The row of a view that says this.
+    /// The row of a view with these totals.
     Result(RowKey, Totals),
     /// An order that is set aside for this reason.
     Reject(Reject),
 }
 
 impl Fold {
-    /// No rows.
+    /// Creates a fold without rows.
     pub(super) fn new(width: WindowWidth) -> Fold {
         Fold { rows: PlainRows::new(width), rejects: BTreeMap::new() }
     }
 
-    /// Folds in a row of the table of orders that is added so many times.
+    /// Folds in a row of the table of orders, `times` times. A negative number takes the row out.
     pub(super) fn update(&mut self, key: &[KeyRef<'_>], cells: &[CellRef<'_>], times: Diff) {
         let reason = match order_of(key, cells) {
             Ok(order) => return self.rows.update(&order, times),
@@ -50,7 +50,7 @@ impl Fold {
         }
     }
 
-    /// As [`Fold::update`], of a row that may be there.
+    /// Does what [`Fold::update`] does, for a row that may be absent.
     pub(super) fn update_row(&mut self, key: &[KeyRef<'_>], cells: Option<&[CellRef<'_>]>, times: Diff) {
         if let Some(cells) = cells {
             self.update(key, cells, times);

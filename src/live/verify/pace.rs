@@ -1,42 +1,43 @@
-//! How often work may be done so that it takes a small share of one core.
+//! Keeps work to a small share of one core.
 
 use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// Work that may be done at once after a rest.
+/// The work that may be done at once after a rest.
 const BURST: Duration = Duration::from_millis(50);
 
 /// Keeps the work of one thread within a share of the time.
 #[derive(Debug)]
 pub(super) struct Pace {
     share_max: f64,
-    /// Seconds of work that may be done; below zero, those that were done before their time.
+    /// The seconds of work that may be done now. A negative number is work that was done too early.
     credit_s: f64,
     at: Instant,
 }
 
 impl Pace {
-    /// Work takes at most this share of the time from now on, above 0 and at most 1, but for a short burst after a rest.
+    /// Creates a pace. From now on, work takes at most `share_max` of the time (above 0 and at most
+    /// 1), except for a short burst after a rest.
     pub(super) fn new(share_max: f64, now: Instant) -> Pace {
         assert!(share_max > 0.0 && share_max <= 1.0, "the share {share_max} is not above 0 and at most 1");
         Pace { share_max, credit_s: BURST.as_secs_f64(), at: now }
     }
 
-    /// Says how much work was done until now.
+    /// Notes how much work was done since the last call.
     pub(super) fn spend(&mut self, work: Duration, now: Instant) {
         let earned_s = now.saturating_duration_since(self.at).as_secs_f64() * self.share_max;
         self.credit_s = (self.credit_s + earned_s).min(BURST.as_secs_f64()) - work.as_secs_f64();
         self.at = now;
     }
 
-    /// The pause from then on, before there may be more.
+    /// Returns how long to pause after the last work.
     pub(super) fn pause(&self) -> Duration {
         Duration::try_from_secs_f64(-self.credit_s / self.share_max).unwrap_or_default()
     }
 }
 
-/// What this thread has worked since it began, waiting left out.
+/// Returns the CPU time of this thread since it began.
 pub(super) fn worked() -> Duration {
     Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
 }
@@ -62,7 +63,7 @@ mod tests {
                 now += work;
                 pace.spend(work, now);
                 last = pace.pause();
-                // What is done in a hurry is made up for later.
+                // Work without a pause is made up for later.
                 if !hurries {
                     now += last + Duration::from_millis(rest_ms);
                     last = Duration::ZERO;
@@ -81,7 +82,7 @@ mod tests {
         assert_eq!(pace.pause(), Duration::ZERO);
         pace.spend(Duration::from_millis(10), now);
         assert_eq!(pace.pause().as_millis(), 200);
-        // Of a long rest no more is left than of a short one.
+        // A long rest earns no more than a short one.
         pace.spend(BURST, now + Duration::from_secs(3_600));
         assert_eq!(pace.pause(), Duration::ZERO);
         pace.spend(Duration::from_millis(1), now + Duration::from_secs(3_600));

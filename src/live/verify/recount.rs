@@ -8,55 +8,56 @@ use dataflows::{Totals, ViewId};
 
 use super::fold::{Expected, Fold};
 use super::source::key_names;
-use super::{ChangesFrom, Source, VerifyError};
+use super::{ChangesFrom, RecountSource, VerifyError};
 use crate::job::Recorded;
 use order_tables::row_text::{named_key_text, printable, value_text};
 use order_tables::{ORDER_SOURCE, RESULT_TABLES, ResultRow};
 use orders::Layout;
 use store::value::{Cell, CellRef, KeyPart, KeyRef, NamedKey, PrimaryKey, Value, ValueRef};
 
-/// Differences that are kept; further ones are counted.
+/// The most differences that are kept. All are counted.
 pub const DIFFERENCES_MAX: usize = 10;
 
 /// A row of a result that is not what the recount says.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Difference {
-    /// Name of the table.
+    /// The name of the table.
     pub table: &'static str,
-    /// Key of the row.
+    /// The key of the row.
     pub key: PrimaryKey,
-    /// What the row says; none where it is not there.
+    /// The cells of the row; `None` if there is no such row.
     pub found: Option<Vec<Cell>>,
-    /// What the recount says, in cells of version 0; none where there must be no such row.
+    /// The cells by the recount, of version 0; `None` if there must be no such row.
     pub recounted: Option<Vec<Cell>>,
 }
 
 /// What a recount found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verified {
-    /// It is of the orders as of all commits below this one.
+    /// The recount is of the orders as of all commits below this one.
     pub upper: u64,
-    /// All orders, recounted.
+    /// The count and amount of all orders, recounted.
     pub total: Totals,
-    /// Rows of each view, recounted, by the list of views.
+    /// The number of rows of each view, recounted, in the order of the list of views.
     pub rows: [u64; VIEWS.len()],
-    /// Orders that must be set aside, recounted.
+    /// The number of orders that must be set aside, recounted.
     pub rejects: u64,
-    /// Rows that differ.
+    /// The number of rows that differ.
     pub differing: u64,
-    /// The first [`DIFFERENCES_MAX`] of them: table by table, rows that are wrong before those that are missing.
+    /// The first [`DIFFERENCES_MAX`] of them, table by table: rows that are wrong come before those
+    /// that are missing.
     pub differences: Vec<Difference>,
 }
 
 impl Difference {
-    /// Names of the columns of its key.
+    /// Returns the names of the columns of the key.
     pub fn key_names(&self) -> Vec<String> {
         key_names(self.table)
     }
 }
 
 impl fmt::Display for Difference {
-    /// A line, whatever the row holds.
+    /// Writes the difference on one line, whatever the row holds.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Difference { table, key, found, recounted } = self;
         let key: NamedKey =
@@ -75,12 +76,12 @@ impl fmt::Display for Difference {
 }
 
 impl Verified {
-    /// Whether the results are what they must be.
+    /// Returns whether the results are right.
     pub fn is_equal(&self) -> bool {
         self.differing == 0
     }
 
-    /// Rows of a view, recounted.
+    /// Returns the number of rows of a view, recounted.
     pub fn rows(&self, view: ViewId) -> u64 {
         self.rows[view.index()]
     }
@@ -93,45 +94,45 @@ impl Verified {
     }
 }
 
-/// A recount under way.
+/// A recount that is being made.
 #[derive(Debug)]
 pub struct Recount<S> {
     source: S,
     layout: Layout,
     at: Stage,
     fold: Fold,
-    /// Rows that the table being compared must hold, less those that it was found to.
+    /// The rows that the table being compared must hold and that were not found yet.
     expected: BTreeMap<PrimaryKey, Expected>,
     verified: Verified,
 }
 
-/// What comes next. Tables are those of [`RESULT_TABLES`].
+/// The next stage of a recount. Tables are numbered as in [`RESULT_TABLES`].
 #[derive(Debug)]
 enum Stage {
-    /// Orders from this key on are to be folded in.
+    /// Fold in the orders from this key on.
     Orders(Option<PrimaryKey>),
-    /// Changes from this place on are to be undone.
+    /// Undo the changes from this place on.
     Changes(ChangesFrom),
-    /// What is expected of a table is to be taken from the fold.
+    /// Take the rows that a table must hold from the fold.
     Expect(usize),
-    /// Rows of a table from this key on are to be compared.
+    /// Compare the rows of a table from this key on.
     Rows(usize, Option<PrimaryKey>),
-    /// What is left of that was not found.
+    /// Report the rows that were not found in a table.
     Missing(usize),
-    /// Nothing.
+    /// Everything is compared.
     Done,
-    /// Nothing: a step failed, perhaps halfway.
+    /// A step failed, perhaps halfway.
     Failed(VerifyError),
 }
 
-impl<S: Source> Recount<S> {
-    /// Begins at the first order. `recorded` is what the source shows of the results.
+impl<S: RecountSource> Recount<S> {
+    /// Begins at the first order. `recorded` says as of when the results in the source are.
     pub fn new(source: S, recorded: Recorded) -> Recount<S> {
         let fold = Fold::new(recorded.layout.width);
         Recount::begin(source, recorded, Stage::Orders(None), fold)
     }
 
-    /// As [`Recount::new`], with all orders that the source shows folded in already.
+    /// Does what [`Recount::new`] does, if all orders in the source are folded in already.
     pub(super) fn of_orders(source: S, recorded: Recorded, fold: Fold) -> Recount<S> {
         let from = ChangesFrom { commit: recorded.upper, skip: 0 };
         Recount::begin(source, recorded, Stage::Changes(from), fold)
@@ -150,15 +151,16 @@ impl<S: Source> Recount<S> {
         Recount { source, layout, at, fold, expected: BTreeMap::new(), verified }
     }
 
-    /// Where it reads.
+    /// Returns the source.
     pub fn into_source(self) -> S {
         self.source
     }
 
-    /// Goes on by at most so many rows, at least 1. Says what was found once all are compared, and then again each time.
+    /// Goes on by at most `rows_max` rows, at least 1. Returns what was found once all rows are
+    /// compared, and then again each time.
     ///
     /// # Errors
-    /// [`VerifyError`], and then again each time.
+    /// Returns [`VerifyError`], and then again each time.
     pub fn step(&mut self, rows_max: usize) -> Result<Option<Verified>, VerifyError> {
         let next = match std::mem::replace(&mut self.at, Stage::Done) {
             Stage::Orders(start) => self.orders(start, rows_max),
@@ -181,10 +183,11 @@ impl<S: Source> Recount<S> {
         }
     }
 
-    /// Makes all steps, each of so many rows, and calls `pause` after each; none if that says to give up.
+    /// Makes all steps, each of at most `rows_max` rows, and calls `pause` after each. Returns
+    /// `None` if `pause` returns false, which means to give up.
     ///
     /// # Errors
-    /// [`VerifyError`].
+    /// Returns [`VerifyError`] if a step fails.
     pub fn run(
         &mut self,
         rows_max: usize,
@@ -227,7 +230,7 @@ impl<S: Source> Recount<S> {
     fn expect(&mut self, table: usize, rows_max: usize) -> Stage {
         let Recount { layout, fold, expected, verified, .. } = self;
         for _ in 0..rows_max {
-            // Tables are those of the views, then that of the rejects.
+            // The tables are those of the views, then that of the rejects.
             let (row, count) = match ViewId::all().nth(table) {
                 Some(view) => (fold.pop_row(view, layout), &mut verified.rows[table]),
                 None => (fold.pop_reject(), &mut verified.rejects),
@@ -284,11 +287,11 @@ impl<S: Source> Recount<S> {
 }
 
 impl Expected {
-    /// Whether these are the cells of the row.
+    /// Returns whether the row has these cells.
     fn is_in(&self, cells: &[CellRef<'_>], layout: &Layout) -> bool {
         match self {
             Expected::Result(key, totals) => ResultRow::new(key, totals, layout).has(cells),
-            // Since which commit it is so, the table of orders does not tell.
+            // The table of orders does not tell since which commit an order is set aside.
             Expected::Reject(expected) => matches!(
                 cells,
                 [
@@ -299,7 +302,7 @@ impl Expected {
         }
     }
 
-    /// Its cells, as far as they are known.
+    /// Returns the cells of the row, as far as they are known.
     fn cells(self, layout: &Layout) -> Vec<Cell> {
         let columns = match self {
             Expected::Result(key, totals) => ResultRow::new(&key, &totals, layout).columns,

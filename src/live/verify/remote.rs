@@ -1,19 +1,19 @@
-//! One state of all tables of a store that another process serves.
+//! Reads one state of all tables of a store that another process serves.
 
 use dataflows::WindowWidth;
 use tokio::runtime::Handle;
 
 use super::source::{borrowed, range};
-use super::{ChangesFrom, EmitRow, Recount, Source, VerifyError};
+use super::{ChangesFrom, EmitRow, Recount, RecountSource, VerifyError};
 use crate::job::Recorded;
 use orders::{Layout, Zone};
 use store::changes::ChangeRef;
 use store::value::{KeyPart, PrimaryKey};
 use tablestore::client::{Client, ClientError, Place, Snapshot};
 
-/// A snapshot that a server keeps open. It goes there by itself once it is not read for a minute.
+/// A snapshot that a server keeps open. The server closes it if it is not read for a minute.
 ///
-/// Its calls wait for the server: they are for threads that run no tasks.
+/// The methods block until the server answers, so only threads that run no tasks may call them.
 #[derive(Debug)]
 pub struct Remote {
     client: Client,
@@ -22,10 +22,12 @@ pub struct Remote {
 }
 
 impl Remote {
-    /// Opens a snapshot and begins a recount of the results in it. Calls are made on `runtime`, which another thread runs.
+    /// Opens a snapshot and begins a recount of the results in it. Calls are made on `runtime`,
+    /// which another thread runs.
     ///
     /// # Errors
-    /// [`VerifyError::NoResults`] where there are none, [`VerifyError::Foreign`] where the server is none of ours.
+    /// Returns [`VerifyError::NoResults`] if there are none, and [`VerifyError::Foreign`] if the
+    /// server has no such operation.
     pub fn recount(client: Client, runtime: Handle) -> Result<Recount<Remote>, VerifyError> {
         let opened = runtime.block_on(client.open_snapshot());
         let opened = opened.map_err(|error| not_opened(client.endpoint(), error))?;
@@ -46,13 +48,15 @@ impl Remote {
     /// Closes the snapshot.
     ///
     /// # Errors
-    /// [`VerifyError::Call`]; it then goes by itself.
+    /// Returns [`VerifyError::Call`] if the call fails. The server then closes the snapshot by
+    /// itself.
     pub fn close(self) -> Result<(), VerifyError> {
         self.runtime.block_on(self.client.close_snapshot(self.id)).map_err(VerifyError::Call)
     }
 }
 
-/// What it means that no snapshot is opened. Our own servers refuse that for who calls, or as one too many only.
+/// Returns the error that it means if no snapshot is opened. Our own servers refuse that only to a
+/// caller without permission, or because too many snapshots are open.
 fn not_opened(endpoint: &str, error: ClientError) -> VerifyError {
     match &error {
         ClientError::Refused { error: refusal, .. } if matches!(refusal.status, 400 | 404 | 405) => {
@@ -62,14 +66,15 @@ fn not_opened(endpoint: &str, error: ClientError) -> VerifyError {
     }
 }
 
-/// As of when the results in a snapshot are, and how they are printed; none if there is no such zone or width.
+/// Returns as of when the results in a snapshot are, and how they are printed; `None` if the zone
+/// or the width does not exist.
 fn recorded(snapshot: &Snapshot) -> Option<Recorded> {
     let width = u32::try_from(snapshot.window_ms).ok().and_then(WindowWidth::from_ms)?;
     let zone = Zone::parse(&snapshot.zone).ok()?;
     Some(Recorded { upper: snapshot.upper, layout: Layout { zone, width } })
 }
 
-impl Source for Remote {
+impl RecountSource for Remote {
     fn rows(
         &mut self,
         table: &'static str,

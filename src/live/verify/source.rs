@@ -1,4 +1,4 @@
-//! Where rows and changes are read from: one state of all tables.
+//! Reads rows and changes from one state of all tables.
 
 use std::ops::ControlFlow;
 
@@ -10,16 +10,17 @@ use store::read::{Direction, RangeRead, Selection};
 use store::value::{CellRef, KeyPart, KeyRef, NamedKey, PrimaryKey, Row};
 use store::view::View;
 
-/// Takes the key and the newest version of each cell of a row.
+/// A function that takes the key of a row, and the newest version of each of its cells.
 pub type EmitRow<'a> = &'a mut dyn FnMut(&[KeyRef<'_>], &[CellRef<'_>]);
 
 /// One state of all tables, which does not change while it is read.
-pub trait Source {
-    /// Gives rows of a table to `emit`, at most so many (at least 1), in the order of their keys from `start` on, and
-    /// returns the key to go on from. A page may have no rows and not be the last. A table that is not there has none.
+pub trait RecountSource {
+    /// Gives at most `rows_max` rows (at least 1) of a table to `emit`, in the order of their keys,
+    /// from `start` on. Returns the key to go on from; `None` after the last row. A page may have
+    /// no rows and still not be the last. A table that does not exist has no rows.
     ///
     /// # Errors
-    /// [`VerifyError`].
+    /// Returns [`VerifyError`] if the rows cannot be read.
     fn rows(
         &mut self,
         table: &'static str,
@@ -28,11 +29,12 @@ pub trait Source {
         emit: EmitRow<'_>,
     ) -> Result<Option<PrimaryKey>, VerifyError>;
 
-    /// Gives changes of the table of orders to `emit`, at most so many (at least 1), in the order of their commits from
-    /// `from` on, and returns the place to go on from. A table that is not there has none.
+    /// Gives at most `changes_max` changes (at least 1) of the table of orders to `emit`, in the
+    /// order of their commits, from `from` on. Returns the place to go on from; `None` after the
+    /// last change. A table that does not exist has no changes.
     ///
     /// # Errors
-    /// [`VerifyError::ChangesGone`] if some are no longer kept.
+    /// Returns [`VerifyError::ChangesGone`] if some changes are no longer kept.
     fn changes(
         &mut self,
         from: ChangesFrom,
@@ -41,7 +43,7 @@ pub trait Source {
     ) -> Result<Option<ChangesFrom>, VerifyError>;
 }
 
-impl Source for View {
+impl RecountSource for View {
     fn rows(
         &mut self,
         table: &'static str,
@@ -51,7 +53,7 @@ impl Source for View {
     ) -> Result<Option<PrimaryKey>, VerifyError> {
         let page = self.range(&range(table, start, rows_max), &mut |key, cells| {
             emit(key, cells);
-            // Nothing is kept of it.
+            // This counts no bytes, so the page ends by its number of rows alone.
             0
         });
         match page {
@@ -79,13 +81,13 @@ impl Source for View {
     }
 }
 
-/// Names of the key columns of a table of the design.
+/// Returns the names of the key columns of a table that the job reads or writes.
 pub(super) fn key_names(table: &str) -> Vec<String> {
     let schema = schemas().into_iter().find(|schema| schema.name == table);
     schema.into_iter().flat_map(|schema| schema.key).map(|column| column.name).collect()
 }
 
-/// A page of a table of the design.
+/// Returns the read of a page of such a table.
 pub(super) fn range(table: &str, start: Option<PrimaryKey>, rows_max: usize) -> RangeRead {
     let names = key_names(table);
     let ends =
@@ -103,7 +105,7 @@ pub(super) fn range(table: &str, start: Option<PrimaryKey>, rows_max: usize) -> 
     }
 }
 
-/// A row, borrowed.
+/// Returns a row as borrowed values.
 pub(super) fn borrowed(row: &Row) -> (Vec<KeyRef<'_>>, Vec<CellRef<'_>>) {
     let cells = row.cells.iter().map(|cell| CellRef {
         name: &cell.name,

@@ -14,12 +14,13 @@ use store::schema::{StreamOptions, TableUpdate};
 use store::value::{KeyPart, KeyValue, NamedKey, PrimaryKey, Row, Value};
 use store::{Clock, Durability, Store, StoreOptions};
 
-/// A folder that is gone afterwards, in memory where the system has such: what is tested is not the disk.
+/// Creates a folder that is deleted afterwards. It is in memory if the system has such folders,
+/// because the disk is not tested.
 pub(crate) fn folder() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
-/// A store with all tables, the changes of orders logged.
+/// Opens a store with all tables. The changes of orders are logged.
 pub(crate) fn store(folder: &Path) -> Store {
     let options = StoreOptions { durability: Durability::Relaxed, clock: Clock::default() };
     let store = Store::open(folder, options).unwrap();
@@ -32,14 +33,14 @@ pub(crate) fn prepare(store: &Store) {
     schemas().iter().for_each(|schema| create(store, &schema.name));
 }
 
-/// Makes one of them.
+/// Makes one of the tables.
 pub(crate) fn create(store: &Store, table: &str) {
     let mut schema = schemas().into_iter().find(|schema| schema.name == table).unwrap();
     schema.stream = (table == ORDER_SOURCE).then_some(StreamOptions { hours: 24 });
     store.create_table(schema).unwrap();
 }
 
-/// Makes the changes of orders so far, if they are logged, be forgotten, and those from now on be logged or not.
+/// Deletes the log of the changes of orders so far. Changes from now on are logged if `is_on`.
 pub(crate) fn log_anew(store: &Store, is_on: bool) {
     for stream in [None, is_on.then_some(StreamOptions { hours: 24 })] {
         store
@@ -53,7 +54,7 @@ pub(crate) fn layout() -> Layout {
     Layout { zone, width: WindowWidth::default() }
 }
 
-/// A key of a table of the design.
+/// Returns a key with the names of its columns.
 pub(crate) fn named(table: &str, key: &PrimaryKey) -> NamedKey {
     let schema = schemas().into_iter().find(|schema| schema.name == table).unwrap();
     let names = schema.key.into_iter().map(|column| column.name);
@@ -69,21 +70,21 @@ pub(crate) fn put(name: &str, value: Value) -> (String, ColumnChange) {
     (name.to_owned(), ColumnChange::Put { value, version: None })
 }
 
-/// The write of an order that is good.
+/// Returns the write of a valid order.
 pub(crate) fn order(user: &str, order: &str, price: f64, at_ms: i64) -> Write {
     let columns = vec![put("price", Value::Double(price)), put("timestamp", Value::Integer(at_ms))];
     let key = [user, order].map(|id| KeyValue::String(id.to_owned())).to_vec();
     write(ORDER_SOURCE, &key, RowChange::Put(columns))
 }
 
-/// Writes in one commit, all of them.
+/// Makes all these writes in one commit.
 pub(crate) fn commit(store: &Store, writes: Vec<Write>) {
     for written in store.write_and_wait(writes) {
         written.unwrap();
     }
 }
 
-/// All rows of a table; none where it is not there.
+/// Returns all rows of a table; none if it does not exist.
 pub(crate) fn rows(store: &Store, table: &str) -> Vec<Row> {
     let mut rows = Vec::new();
     let _ = store.view().unwrap().each_row(table, None, &mut |key, cells| {
@@ -96,7 +97,7 @@ pub(crate) fn rows(store: &Store, table: &str) -> Vec<Row> {
     rows
 }
 
-/// What the results of the orders are at one time.
+/// The results of the orders as of one commit.
 pub(crate) struct Results {
     pub(crate) upper: u64,
     writes: Vec<Write>,
@@ -104,7 +105,7 @@ pub(crate) struct Results {
 }
 
 impl Results {
-    /// Those of the orders that are there now.
+    /// Returns the results of the orders that are there now.
     pub(crate) fn of(store: &Store) -> Results {
         let (upper, layout) = (store.last_commit() + 1, layout());
         let mut reference = PlainRows::new(layout.width);
@@ -125,7 +126,8 @@ impl Results {
         Results { upper, writes, rejects }
     }
 
-    /// Makes the result tables hold them and nothing else, in one commit with the head of the checkpoint.
+    /// Makes the result tables hold these results and nothing else, in one commit with the head of
+    /// the checkpoint.
     pub(crate) fn write(&self, store: &Store) {
         let mut writes = self.writes.clone();
         for table in RESULT_TABLES {

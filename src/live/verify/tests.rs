@@ -1,4 +1,5 @@
-//! Right results are found right and each wrong row is found, whatever the history, the step and the place.
+//! Checks that right results are found right and each wrong row is found, whatever the history, the
+//! step and the place.
 
 mod always;
 mod remote;
@@ -15,7 +16,7 @@ use store::append::Append;
 use store::change::{ColumnChange, RowChange, Write};
 use store::value::{Cell, KeyValue, PrimaryKey, Row, Value};
 
-/// Recounts in steps of so many rows.
+/// Recounts in steps of at most `rows_max` rows.
 fn verify(store: &Store, rows_max: usize) -> Verified {
     recount(store.view().unwrap()).unwrap().run(rows_max, || true).unwrap().unwrap()
 }
@@ -40,7 +41,7 @@ fn timestamp() -> impl Strategy<Value = Option<Value>> {
     ]
 }
 
-/// A write of an order, good or bad.
+/// Returns a strategy for writes of orders, valid or not.
 fn order_write() -> impl Strategy<Value = Write> {
     let columns = (price(), timestamp()).prop_map(|(price, timestamp)| {
         let columns = [("price", price), ("timestamp", timestamp)];
@@ -69,7 +70,7 @@ fn history() -> impl Strategy<Value = Vec<Vec<Write>>> {
     prop::collection::vec(prop::collection::vec(order_write(), 1..5), 1..12)
 }
 
-/// Another value of the same type.
+/// Returns another value of the same type.
 fn other(value: &Value) -> Value {
     match value {
         Value::Integer(value) => Value::Integer(value + 1),
@@ -81,7 +82,7 @@ fn other(value: &Value) -> Value {
     }
 }
 
-/// A key that no result has.
+/// Returns a key that no result has.
 fn unused_key(table: &str) -> PrimaryKey {
     let text = |text: &str| KeyValue::String(text.to_owned());
     match table {
@@ -91,7 +92,7 @@ fn unused_key(table: &str) -> PrimaryKey {
     }
 }
 
-/// Each way to spoil one row of a table.
+/// Returns each way to spoil one row of a table.
 fn spoilers(table: &'static str, row: Option<&Row>) -> Vec<Write> {
     let extra = vec![put("totalPrice", Value::Double(1.0)), put("reason", Value::String("none".to_owned()))];
     let mut spoilers = vec![write(table, &unused_key(table), RowChange::Put(extra))];
@@ -107,7 +108,7 @@ fn spoilers(table: &'static str, row: Option<&Row>) -> Vec<Write> {
     spoilers
 }
 
-/// Names and values.
+/// Returns the names and values of cells.
 fn columns(cells: &[Cell]) -> Vec<(String, Value)> {
     cells.iter().map(|cell| (cell.name.clone(), cell.value.clone())).collect()
 }
@@ -116,7 +117,7 @@ fn is_named(difference: &Difference, table: &str, found: Option<&Row>, before: O
     let key = found.or(before).map(|row| &row.key);
     let recounted = before.map(|row| {
         let mut columns = columns(&row.cells);
-        // Not to be recounted.
+        // The recount does not know the commit of a reject.
         columns.retain(|(name, _)| table != ORDER_REJECTS || name != "commit");
         columns
     });
@@ -217,7 +218,7 @@ fn without_the_orders_there_must_be_no_results() {
     Results::of(&store).write(&store);
     let verified = verify(&store, 10);
     assert!(verified.is_equal() && verified.total.orders == 0, "{verified:?}");
-    // Nor a checkpoint, which a job takes away: before the results, here.
+    // A job deletes its checkpoint, too. Here this comes before the results are deleted.
     let notes = vec![(HEAD_KEY.to_vec(), None)];
     let stray = write("OrderBatchSink", &unused_key("OrderBatchSink"), RowChange::Put(Vec::new()));
     store.append(Append { tables: Vec::new(), writes: vec![stray], notes }).unwrap();
@@ -227,7 +228,7 @@ fn without_the_orders_there_must_be_no_results() {
     assert_eq!((verified.differing, verified.upper), (1, upper), "{verified:?}");
     store.delete_table("OrderBatchSink").unwrap();
     assert!(verify(&store, 10).is_equal());
-    // And without any table there is nothing to verify.
+    // Without any table there is nothing to verify.
     RESULT_TABLES.iter().skip(1).for_each(|table| store.delete_table(table).unwrap());
     assert_eq!(recount(store.view().unwrap()).err(), Some(VerifyError::NoResults));
 }
@@ -273,7 +274,7 @@ fn who_runs_a_recount_can_give_it_up() {
         pauses < 3
     });
     assert_eq!((given_up, pauses), (Ok(None), 3));
-    // And take it up again, on another thread.
+    // Another thread takes the recount up again.
     let found = std::thread::spawn(move || recount.run(1, || true).unwrap().unwrap()).join().unwrap();
     assert!(found.is_equal());
 }

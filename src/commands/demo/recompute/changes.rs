@@ -1,4 +1,4 @@
-//! Single changes: what they are, what they do to the results, and what they cost.
+//! Makes single changes, and shows what they do to the results and what they cost.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::commands::Failure;
 use crate::commands::columns::columns;
-use crate::commands::demo::environment;
+use crate::commands::demo::runtime::environment;
 use crate::commands::generate::write_of;
 use files::generate::{GeneratedOrder, Op, Orders, Spec, push_order_id, push_user_id};
 use live::job::Committed;
@@ -24,39 +24,40 @@ use store::read::Selection;
 use store::value::Row;
 use store::view::View;
 
-/// What a price is corrected by, in cents.
+/// The cents by which a price is corrected.
 const PRICE_CENTS_MORE: i64 = 101;
 
-/// What a time is corrected by, in milliseconds: three windows.
+/// The milliseconds by which a time is corrected: three windows.
 const LATER_MS: i64 = 90_000;
 
-/// What an order costs that is new, in cents.
+/// The price of a new order, in cents.
 const NEW_PRICE_CENTS: i64 = 4_217;
 
-/// What stands for a row, or a number in it, that is not there.
+/// The text for a row, or a number in a row, that does not exist.
 const ABSENT: &str = "-";
 
 /// A change to make.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Change {
-    /// What it is, in words.
+pub(super) struct OrderChange {
+    /// The change in words.
     what: String,
-    /// The order as it becomes.
+    /// The order after the change.
     order: GeneratedOrder,
 }
 
-/// A change that was made. As JSON, its fields have these names.
+/// A change that was made, and its costs. The names of its fields are the names in JSON.
 #[derive(Debug, Serialize)]
 pub(super) struct Changed {
-    /// What it was, in words.
+    /// The change in words.
     change: String,
-    /// Rows of results that it changed.
+    /// The rows of results that it changed.
     rows: Vec<ChangedRow>,
-    /// Records that crossed from one operator of the graph to another because of it.
+    /// The number of records that crossed from one operator of the graph to another for it.
     records: u64,
-    /// From the order's entry into the graph until all that it changes was there, in microseconds.
+    /// The microseconds from the order's entry into the graph until all changes of results were
+    /// there.
     pub(super) in_graph_us: u64,
-    /// From the write's acknowledgement until the results were durable, in microseconds.
+    /// The microseconds from the acknowledgement of the write until the results were durable.
     durable_after_us: u64,
 }
 
@@ -66,17 +67,18 @@ struct ChangedRow {
     table: &'static str,
     before: Option<Box<RawValue>>,
     after: Option<Box<RawValue>>,
-    /// Table, key, count and amount, for people.
+    /// The table, the key, the count and the amount, for people.
     #[serde(skip)]
     shown: Vec<String>,
 }
 
-/// The changes, to be made one after the other once the orders of the spec are there. Each is of another order.
+/// Returns the changes to make, one after the other, once the orders of the spec are there. Each is
+/// of another order, except the last one, which cancels the order before it.
 ///
 /// Cost: one pass over the orders.
-pub(super) fn of(spec: &Spec) -> Vec<Change> {
+pub(super) fn of(spec: &Spec) -> Vec<OrderChange> {
     let mut orders = Orders::new(spec.clone());
-    // The last of each of the first three quarters.
+    // These are the last orders of each of the first three quarters.
     let quarter = usize::try_from(spec.orders / 4).unwrap_or(usize::MAX);
     let picked: Vec<GeneratedOrder> =
         std::iter::from_fn(|| orders.nth(quarter.saturating_sub(1))).take(3).collect();
@@ -110,7 +112,7 @@ pub(super) fn of(spec: &Spec) -> Vec<Change> {
     changes
 }
 
-fn change(order: GeneratedOrder, what: impl FnOnce(&str) -> String) -> Change {
+fn change(order: GeneratedOrder, what: impl FnOnce(&str) -> String) -> OrderChange {
     let spelled = |push: &dyn Fn(&mut Vec<u8>)| {
         let mut id = Vec::new();
         push(&mut id);
@@ -118,7 +120,7 @@ fn change(order: GeneratedOrder, what: impl FnOnce(&str) -> String) -> Change {
     };
     let (id, user) =
         (spelled(&|id| push_order_id(order.order, id)), spelled(&|id| push_user_id(order.user, id)));
-    Change { what: what(&format!("order {id} of {user}")), order }
+    OrderChange { what: what(&format!("order {id} of {user}")), order }
 }
 
 fn price_and_time(order: &GeneratedOrder) -> String {
@@ -136,17 +138,18 @@ fn when(at_ms: i64) -> String {
 /// Makes a change, waits for its results, and compares the rows before and after.
 ///
 /// # Errors
-/// [`Failure`] 3, where the store refuses it or cannot be read, or the job ends.
+/// Returns [`Failure`] with exit code 3 if the store refuses the change or cannot be read, or if
+/// the job ends.
 pub(super) async fn make(
     store: &Store,
     committed: &mut Receiver<Arc<Committed>>,
     layout: &Layout,
-    change: Change,
+    change: OrderChange,
 ) -> Result<Changed, Failure> {
     let before = store.view().map_err(environment)?;
     let (answer, answered) = oneshot::channel();
     store.write(vec![write_of(&change.order)], move |written| {
-        // Whoever was interrupted listens no more.
+        // It is no error if nobody listens any more, because the demo was interrupted.
         let _ = answer.send((Instant::now(), written));
     });
     let (acknowledged, written) = answered.await.map_err(environment)?;
@@ -189,7 +192,7 @@ impl ChangedRow {
             |name| sides.map(|side| side.map_or(ABSENT.to_owned(), |row| row.number(name))).join(" → ");
         let table = sides.into_iter().flatten().next().map_or(ABSENT, |row| row.table);
         let key = match change.key.view.key {
-            // Its key is the count, which has a column.
+            // The key of this row is the count, which has a column of its own.
             [] => ABSENT.to_owned(),
             _ => sides.into_iter().flatten().next().map_or(String::new(), FoundRow::key),
         };
@@ -202,12 +205,12 @@ impl ChangedRow {
 /// A row in a table.
 struct FoundRow {
     table: &'static str,
-    /// Names of the key columns.
+    /// The names of the key columns.
     names: Vec<String>,
     row: Row,
 }
 
-/// The row of a result with these totals; none where there are none.
+/// Reads the row of a result with these totals from its table; `None` if there are no totals.
 fn read(
     view: &View,
     key: &RowKey,
@@ -229,7 +232,7 @@ impl FoundRow {
         self.row.key.iter().map(key_value_text).collect::<Vec<_>>().join(" to ")
     }
 
-    /// A column of the key or another one, exact.
+    /// Returns the value of a column as text, without rounding. The column may be one of the key.
     fn number(&self, name: &str) -> String {
         let of_key = self.names.iter().position(|of_key| of_key == name).and_then(|at| self.row.key.get(at));
         let cell =

@@ -1,4 +1,5 @@
-//! A recount of all orders: how long a plain fold takes, and whether the results are those of `orderflow verify`.
+//! Recounts all orders: shows how long a plain fold takes, and whether `orderflow verify` finds the
+//! results right.
 
 use std::ops::ControlFlow;
 use std::time::Instant;
@@ -13,30 +14,31 @@ use orders::Layout;
 use store::read::PAGE_ROWS_MAX;
 use store::view::View;
 
-/// A recount. As JSON, its fields have these names.
+/// What the recount found. The names of its fields are the names in JSON.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub(super) struct Recount {
-    /// Orders that were counted.
+pub(super) struct DemoRecount {
+    /// The number of orders that were counted.
     pub(super) orders: i64,
-    /// Users with orders.
+    /// The number of users with orders.
     pub(super) users: u64,
-    /// Windows with orders.
+    /// The number of windows with orders.
     pub(super) windows: u64,
-    /// How long counting took, without comparing.
+    /// The seconds that counting took, without comparing.
     pub(super) seconds: f64,
-    /// Rows of the results that are not as counted.
+    /// The number of rows of the results that differ.
     pub(super) differing: u64,
 }
 
-/// Counts the orders of a view one by one, and then again to compare the result tables in it row by row.
+/// Counts the orders in a view one by one. Then counts them again to compare the result tables row
+/// by row.
 ///
 /// # Errors
-/// [`VerifyError`], where the tables cannot be read.
-pub(super) fn recount(view: View, layout: &Layout) -> Result<Recount, VerifyError> {
+/// Returns [`VerifyError`] if the tables cannot be read.
+pub(super) fn recount(view: View, layout: &Layout) -> Result<DemoRecount, VerifyError> {
     let started = Instant::now();
     let mut rows = PlainRows::new(layout.width);
     view.each_row(ORDER_SOURCE, None, &mut |key, cells| {
-        // What is no order is in no result.
+        // A row that is not a valid order is in no result.
         if let Ok(order) = order_of(key, cells) {
             rows.update(&order, 1);
         }
@@ -44,11 +46,11 @@ pub(super) fn recount(view: View, layout: &Layout) -> Result<Recount, VerifyErro
     })?;
     let seconds = started.elapsed().as_secs_f64();
     let found = verify(view)?.run(PAGE_ROWS_MAX, || true)?;
-    // Nobody gave up.
+    // The pause never gives up, so there is always a result.
     let Some(verified) = found else { return Err(VerifyError::NoResults) };
     let (users, windows) = (verified.rows(USERS), verified.rows(WINDOWS));
     let Verified { total, differing, .. } = verified;
-    Ok(Recount { orders: total.orders, users, windows, seconds, differing })
+    Ok(DemoRecount { orders: total.orders, users, windows, seconds, differing })
 }
 
 #[cfg(test)]
@@ -77,12 +79,12 @@ mod tests {
         let config = JobConfig { workers: 1, layout: layout.clone(), changes_max: CHANGES_MAX };
         let job = Job::start(store.clone(), config).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(crate::commands::demo::caught_up(&job.watch(), written)).unwrap();
+        runtime.block_on(crate::commands::demo::runtime::caught_up(&job.watch(), written)).unwrap();
         job.stop();
         let found = recount(store.view().unwrap(), &layout).unwrap();
         assert_eq!((found.orders, found.users, found.differing), (100, 7, 0));
 
-        // A window that no order is in.
+        // No order is in this window.
         let window = RowKey::new(WINDOWS, Parts::integer(0));
         write(vec![ResultRow::new(&window, &Totals::of(Amount::ZERO, 1), &layout).put(1)]);
         assert_eq!(recount(store.view().unwrap(), &layout).unwrap().differing, 1);

@@ -1,24 +1,24 @@
-//! What the demo has found, for people and for machines. Lines that begin with `took` differ from run to run; all others are
-//! the same for the same orders, whatever the number of workers.
+//! The report of the demo, for people and for machines. Lines that begin with `took` differ from
+//! run to run. All other lines are the same for the same orders, whatever the number of workers.
 
 use serde::Serialize;
 
 use super::changes::Changed;
-use super::recount::Recount;
+use super::recount::DemoRecount;
 use crate::commands::Failure;
 use files::generate::Spec;
 use terminal::Thousands;
 
-/// How long loading took. As JSON, its fields have these names.
+/// How long loading took. The names of its fields are the names in JSON.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(super) struct Loaded {
-    /// Until the store had acknowledged all orders.
+    /// The seconds until the store had acknowledged all orders.
     pub(super) acknowledged_s: f64,
-    /// Until the results held them.
+    /// The seconds until the results held all orders.
     pub(super) held_s: f64,
 }
 
-/// What the demo has found. As JSON, its fields have these names.
+/// What the demo found. The names of its fields are the names in JSON.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
     orders: u64,
@@ -28,18 +28,18 @@ pub(super) struct Report {
     loaded: Loaded,
     /// The changes, in the order in which they were made.
     pub(super) changes: Vec<Changed>,
-    /// The orders counted anew, after all changes.
-    pub(super) recount: Recount,
+    /// The recount of all orders, after all changes.
+    pub(super) recount: DemoRecount,
 }
 
 impl Report {
-    /// No change yet.
+    /// Creates a report without changes.
     pub(super) fn new(spec: &Spec, workers: usize, loaded: Loaded) -> Report {
         let Spec { orders, users, seed, .. } = *spec;
-        Report { orders, users, seed, workers, loaded, changes: Vec::new(), recount: Recount::default() }
+        Report { orders, users, seed, workers, loaded, changes: Vec::new(), recount: DemoRecount::default() }
     }
 
-    /// What is said before the changes.
+    /// Returns the text that is printed before the changes.
     pub(super) fn head(&self) -> String {
         let (orders, users) = (Thousands(self.orders), Thousands(self.users.into()));
         let Loaded { acknowledged_s, held_s } = self.loaded;
@@ -51,9 +51,9 @@ impl Report {
         )
     }
 
-    /// What is said after them.
+    /// Returns the text that is printed after the changes.
     pub(super) fn end(&self) -> String {
-        let Recount { orders, users, windows, seconds, differing } = self.recount;
+        let DemoRecount { orders, users, windows, seconds, differing } = self.recount;
         let [orders, users, windows] = [orders.unsigned_abs(), users, windows].map(Thousands);
         let equal = match differing {
             0 => "the results hold the same, row by row".to_owned(),
@@ -70,10 +70,10 @@ impl Report {
         )
     }
 
-    /// All of it as one JSON object, ending in a line feed.
+    /// Returns the report as one JSON object, with a line break at its end.
     ///
     /// # Errors
-    /// [`Failure`] 3, where it cannot be written as JSON.
+    /// Returns [`Failure`] with exit code 3 if it cannot be written as JSON.
     pub(super) fn json(&self) -> Result<String, Failure> {
         let text = serde_json::to_string(self).map_err(|error| Failure::new(3, error))?;
         Ok(text + "\n")

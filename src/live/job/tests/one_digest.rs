@@ -1,16 +1,17 @@
-//! One log of changes gives one result, however it is run.
+//! Checks that one log of changes gives one result, however it is run.
 
 use crate::job::testing::*;
 use testkit::Random;
 
-/// Requests of the log.
+/// The number of requests in the log.
 const REQUESTS: usize = 120;
 
-/// How far the clock is set, in milliseconds, before each third of the log.
+/// The milliseconds by which the clock is set before each third of the log.
 const STEADY: [i64; 3] = [0, 0, 0];
 const JUMPING: [i64; 3] = [400 * 86_400_000, -2_000 * 86_400_000, 1];
 
-/// Runs the log in three parts, each with other workers after the one before has ended, on a clock that is set in between.
+/// Runs the log in three parts. Each has other workers, and begins after the part before has ended.
+/// The clock is set in between.
 fn run(workers: [usize; 3], changes_max: usize, clock_ms: [i64; 3]) -> String {
     let mut random = Random(20_261_122);
     let mut fixture = Fixture::with_orders(config(workers[0], changes_max));
@@ -22,7 +23,7 @@ fn run(workers: [usize; 3], changes_max: usize, clock_ms: [i64; 3]) -> String {
         for _ in 0..REQUESTS / 3 {
             fixture.write(any_request(&mut random));
         }
-        // The last third ends in peace, the others wherever the job is then.
+        // The last third runs to its end. The others end wherever the job is then.
         if third == 2 {
             fixture.check();
         }

@@ -1,4 +1,4 @@
-//! What a start finds, and what becomes of it.
+//! Checks what the job does at a start, for each state that it may find.
 
 use crate::job::testing::*;
 use crate::job::{Job, JobError, Phase, Recorded};
@@ -11,7 +11,7 @@ use store::testing::write;
 use store::value::{KeyPart, KeyValue, Value};
 use testkit::Random;
 
-/// Notes of the checkpoint, written over one by one.
+/// Overwrites or deletes a note of the checkpoint.
 fn spoil(fixture: &Fixture, key: &[u8], value: Option<&[u8]>) {
     let notes = vec![(key.to_vec(), value.map(<[u8]>::to_vec))];
     fixture.store.append(Append { notes, ..Append::default() }).unwrap();
@@ -33,7 +33,7 @@ fn a_start_costs_no_order_and_writes_nothing_where_all_is_well() {
     let mut fixture = loaded();
     fixture.stop();
     let commit = fixture.store.last_commit();
-    // Orders that are not in the log cannot have been read.
+    // Without their log, no orders can be read.
     fixture.open();
     let before = dump(&fixture.store.view().unwrap());
     fixture.start(config(3, 50));
@@ -64,7 +64,7 @@ fn an_unusable_checkpoint_is_made_anew() {
         fixture.restart(config(1, 50));
         assert_eq!(fixture.check(), before, "{what}");
         head = format!("{:?}", Recorded::of(&fixture.store.view().unwrap()).unwrap().unwrap());
-        // And is whole again: the next start writes nothing.
+        // The checkpoint is whole again: the next start writes nothing.
         let commit = fixture.store.last_commit();
         fixture.restart(config(1, 50));
         fixture.settle();
@@ -78,7 +78,8 @@ fn a_checkpoint_of_fewer_views_is_made_anew() {
     let mut fixture = loaded();
     fixture.stop();
     let before = dump(&fixture.store.view().unwrap());
-    // Each view has a table: with one less, the program that wrote it had one view less.
+    // Each view has a table. With one table less, the program that wrote the checkpoint had one
+    // view less.
     let (key, head) = fixture.store.view().unwrap().notes(b"job").next().unwrap().unwrap();
     let mut head: serde_json::Value = serde_json::from_slice(&head).unwrap();
     let tables = head["tables"].as_array_mut().unwrap();
@@ -176,7 +177,7 @@ fn the_store_may_fail_at_any_commit() {
 fn a_failed_commit_of_results_ends_the_job_with_a_reason() {
     for fault in [Fault::WriteFails, Fault::WriteFailsLate, Fault::SyncFails, Fault::SyncFailsLate] {
         let mut fixture = loaded();
-        // The order is committed, its results are not.
+        // The order is committed, but its results are not.
         fixture.disk.fail(1, fault);
         fixture.write(vec![put("u1", "after", 1.0, 0)]);
         let status = fixture.until("the end", |status| matches!(status.phase, Phase::Failed(_)));

@@ -1,4 +1,4 @@
-//! What the results say, whatever happens to orders.
+//! Checks what the results hold, whatever happens to orders.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -98,7 +98,7 @@ fn bad_orders_are_set_aside_counted_and_healed() {
     assert_eq!(fixture.settle().total, Totals { orders: 1, amount: "1.5".parse().unwrap() });
     let commits: BTreeSet<i64> = commits_of(&fixture.store.view().unwrap());
     assert_eq!(commits, BTreeSet::from([commit as i64]), "the commit that wrote them so");
-    // Worse, better, gone.
+    // The orders become invalid in another way, valid, and deleted.
     fixture.write(vec![
         update("u", "nan", "price", Value::Double(f64::INFINITY)),
         put("u", "good", f64::NAN, 0),
@@ -149,7 +149,8 @@ fn result_tables_are_the_jobs_while_it_runs() {
     fixture.write(writes().collect());
 }
 
-/// Σ users and Σ windows, each with the number of rows, and the total, as a view shows them.
+/// Returns the sums over users and over windows, each with the number of rows, and the total, as a
+/// view shows them.
 fn sums(view: &View) -> [Totals; 3] {
     let [users, total, windows, ..] = RESULT_TABLES;
     [users, windows, total].map(|table| {
@@ -171,7 +172,7 @@ fn sums(view: &View) -> [Totals; 3] {
     })
 }
 
-/// The version of the total's cells: the epoch.
+/// Returns the version of the total's cells, which is the epoch.
 fn epoch_of(view: &View) -> Option<i64> {
     let mut epochs = Vec::new();
     view.each_row("OrderTotalSink", None, &mut |_, cells| {

@@ -1,4 +1,4 @@
-//! Tables that come, go, or are not as they must be, while the job runs.
+//! Checks tables that are made, deleted, or not as the job needs them, while it runs.
 
 use crate::job::Phase;
 use crate::job::testing::*;
@@ -60,7 +60,7 @@ fn a_table_in_another_form_blocks_the_job_until_it_is_mended() {
     assert!(reason(&fixture).starts_with("table OrderTotalSink has the key (count string)"));
     fixture.store.delete_table("OrderTotalSink").unwrap();
     fixture.check();
-    // While it runs.
+    // The table is changed while the job runs.
     let options = |time_to_live_s| {
         let options = Some(TableOptions { time_to_live_s, ..Default::default() });
         fixture.store.update_table("OrderSource", TableUpdate { options, ..Default::default() }).unwrap();
@@ -87,7 +87,7 @@ fn without_the_table_of_orders_there_are_no_results() {
         assert!(fixture.check().contains("of round"));
         fixture.store.delete_table("OrderSource").unwrap();
         if round == 1 {
-            // Before the job has seen that it went.
+            // The job has not seen yet that the table was deleted.
             fixture.create_orders();
             fixture.check();
             continue;

@@ -1,4 +1,5 @@
-//! The recount beside a live job: it follows the orders, sleeps without commits, and says what is news.
+//! Checks the recount beside a live job: it follows the orders, sleeps without commits, and logs
+//! what is news.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -10,14 +11,14 @@ use super::*;
 use crate::verify::always::{Life, Next};
 use store::error::{Damage, ReadError};
 
-/// A recount without a thread of its own, and what it publishes.
+/// Creates a recount without a thread of its own, and a receiver of what it publishes.
 fn life(store: &Store) -> (Life, watch::Receiver<Option<Verification>>) {
     let (publish, verified) = watch::channel(None);
     let config = AlwaysOnConfig { rows_max: 2, ..AlwaysOnConfig::default() };
     (Life::new(store.clone(), config, publish), verified)
 }
 
-/// Makes steps, without the pauses, until it would wait for a commit.
+/// Makes steps without pauses until the recount would wait for a commit. Returns that commit.
 fn until_it_waits(life: &mut Life) -> u64 {
     loop {
         if let Next { after: Some(seen), .. } = life.turn() {
@@ -26,7 +27,7 @@ fn until_it_waits(life: &mut Life) -> u64 {
     }
 }
 
-/// Waits for a verification that is as this asks for.
+/// Waits for a verification for which `is` holds.
 fn until(
     verified: &mut watch::Receiver<Option<Verification>>,
     is: impl Fn(&Verification) -> bool,
@@ -39,7 +40,7 @@ fn until(
     found.unwrap()
 }
 
-/// What is logged by `act` on this thread, from level INFO on, a message a line.
+/// Returns what `act` logs on this thread, from level INFO on, one message a line.
 fn logged(act: impl FnOnce()) -> String {
     let written = Arc::new(Mutex::new(Vec::new()));
     let lines = Lines(written.clone());
@@ -74,13 +75,13 @@ fn each_change_is_verified_and_without_commits_no_pass_begins() {
     let dir = folder();
     let store = store(dir.path());
     let (mut life, mut verified) = life(&store);
-    // No results yet.
+    // There are no results yet.
     assert_eq!(until_it_waits(&mut life), store.last_commit());
     assert_eq!(*verified.borrow(), None);
     for users in 1..4 {
         commit(&store, vec![order(&format!("u{users}"), "o", 1.0, 0)]);
         Results::of(&store).write(&store);
-        // It waits for a commit that is not there yet, after one pass.
+        // After one pass it waits for a commit that is not there yet.
         assert_eq!(until_it_waits(&mut life), store.last_commit());
         assert!(verified.has_changed().unwrap());
         let found = verified.borrow_and_update().clone().unwrap();
@@ -102,7 +103,7 @@ fn passes_keep_their_distance_and_their_share() {
     let mut paused = false;
     let last = loop {
         let next = life.turn();
-        // A microsecond of work is a second of pause, once the first burst is used up.
+        // Once the first burst is used up, a microsecond of work costs a second of pause.
         paused |= next.not_before > Instant::now() + Duration::from_secs(10);
         if next.after.is_some() {
             break next;
@@ -185,7 +186,7 @@ fn it_follows_a_live_job_and_ends_when_dropped() {
         let found = until(&mut verified, |found| found.rows[0] == users);
         assert!(found.is_equal && found.orders == users, "{found:?}");
     }
-    // In the middle of a pause that would last for hours.
+    // The recount is in the middle of a pause of hours.
     let config = AlwaysOnConfig { interval: Duration::from_secs(36_000), ..AlwaysOnConfig::default() };
     let patient = AlwaysOn::start(store.clone(), config).unwrap();
     until(&mut patient.follow(), |_| true);
@@ -193,6 +194,6 @@ fn it_follows_a_live_job_and_ends_when_dropped() {
     let begun = Instant::now();
     drop((patient, always_on));
     assert!(begun.elapsed() < Duration::from_secs(30));
-    // Its thread has ended, and what it published from with it.
+    // The thread has ended, and the sender with it.
     assert!(verified.has_changed().is_err());
 }

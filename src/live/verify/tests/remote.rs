@@ -1,4 +1,4 @@
-//! The same over the wire, from a server that writers keep busy.
+//! Checks the recount over the wire, from a server that writers keep busy.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::*;
 use tablestore::client::{Client, ClientConfig};
 use tablestore::server::{Limits, Load, Server, ServiceConfig, Vitals};
 
-/// A program that tells nothing of itself.
+/// A program that reports nothing about itself.
 struct Silent;
 
 impl Vitals for Silent {

@@ -1,4 +1,5 @@
-//! What the recount in slices finds is what the plain recount of its last view finds, whatever is written in between.
+//! Checks that the recount in slices finds what a plain recount of its last view finds, whatever is
+//! written in between.
 
 use std::time::Duration;
 
@@ -11,11 +12,12 @@ use crate::verify::testing::{create, layout};
 #[derive(Clone, Debug)]
 enum Event {
     Orders(Vec<Write>),
-    /// The results are made those of the orders.
+    /// The results become those of the orders.
     Results,
-    /// A row of a result table is spoilt: of which, which, and how.
+    /// A row of a result table is spoilt. The numbers choose the table, the row and the way to
+    /// spoil it.
     Spoil(usize, prop::sample::Index, prop::sample::Index),
-    /// The table of orders is deleted, and then perhaps made again.
+    /// The table of orders is deleted, and then made again if this is true.
     Delete(bool),
     /// The log is cut.
     Cut,
@@ -71,8 +73,9 @@ fn happen(store: &Store, event: &Event) {
     }
 }
 
-/// Steps until a pass is done, and calls `between` between any two of them. What it found has been held against a plain recount as of its last
-/// view. None if nothing can be compared, whatever more steps are made.
+/// Makes steps until a pass is done, and calls `between` between any two of them. Compares what the
+/// pass found with a plain recount of its last view. Returns `None` if nothing can be compared,
+/// however many steps are made.
 fn pass(
     store: &Store,
     rolling: &mut Rolling,
@@ -86,7 +89,8 @@ fn pass(
             Step::Held => _ = plain.get_or_insert_with(|| verify(store, 1_000)),
             Step::Done { verified, .. } => {
                 let plain = plain.unwrap();
-                // Without orders it is as of the last commit, which may be one more: what is left of a deleted table is removed by and by.
+                // Without orders, `upper` is that of the last commit, which may be a later one by
+                // now: what is left of a deleted table is removed bit by bit.
                 assert!(orders_are_there(store) || plain.upper >= verified.upper);
                 let upper = if plain.total.orders == 0 { verified.upper } else { plain.upper };
                 assert_eq!(verified, Verified { upper, ..plain });
@@ -119,7 +123,7 @@ proptest! {
                 events.next().into_iter().for_each(|event| happen(&store, event));
             });
         }
-        // Whatever it was at by then, it comes to compare, and to what is true.
+        // Whatever the recount was doing, it comes to compare, and finds the truth.
         happen(&store, &Event::Results);
         for _ in 0..2 {
             let is_compared = pass(&store, &mut rolling, rows_max, || {}).is_some();
@@ -140,7 +144,7 @@ fn rows_that_were_read_are_read_anew_once_the_log_was_cut() {
     (0..3).for_each(|_| assert!(matches!(rolling.step(1), Ok(Step::More))));
     log_anew(&store, false);
     commit(&store, vec![order("u0", "o", 8.0, 0)]);
-    // The results are not to be compared before they are those of the orders again.
+    // The results cannot be compared before they are those of the orders again.
     assert_eq!(pass(&store, &mut rolling, 1, || {}), None);
     log_anew(&store, true);
     assert_eq!(pass(&store, &mut rolling, 1, || {}), None);
@@ -158,7 +162,7 @@ fn results_of_tables_that_are_gone_are_not_compared() {
     let mut rolling = Rolling::new(store.clone());
     for table in RESULT_TABLES.into_iter().chain([ORDER_SOURCE]) {
         assert!(pass(&store, &mut rolling, 1, || {}).is_some_and(|verified| verified.is_equal()), "{table}");
-        // A job makes it, and its rows later.
+        // A job would make the table first, and its rows later.
         store.delete_table(table).unwrap();
         assert_eq!(pass(&store, &mut rolling, 1, || {}), None, "{table}");
         create(&store, table);
@@ -187,7 +191,7 @@ fn results_that_are_far_behind_are_waited_for() {
     assert!(pass(&store, &mut rolling, 2, || {}).is_some_and(|verified| verified.is_equal()));
 }
 
-/// Waits until the results hold all that is committed.
+/// Waits until the results hold all commits.
 pub(super) fn settle(store: &Store, job: &JobWatch) {
     let (last, mut status) = (store.last_commit(), job.follow());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
@@ -206,7 +210,7 @@ proptest! {
 
     #[test]
     fn beside_a_live_job_no_difference_is_found(
-        // Of tables, the client does what it wants; rows of the results it cannot write.
+        // The client may change tables as it likes, but cannot write rows of the results.
         events in prop::collection::vec((event(), 0..5_usize), 1..200),
         rows_max in prop::sample::select(vec![1, 3, 1_000]),
     ) {
