@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::catalog::Table;
 use super::change::{ColumnChange, Existence, Returning, RowChange, Write, Written};
 use super::check_key::values;
 use super::edit::{EditRef, apply as apply_edit, keep_versions, put_edit};
@@ -13,6 +12,7 @@ use super::key::{partition, row_key};
 use super::log::{Action, LogPosition, Record, log_key};
 use super::prepare::{EncodedRow, Prepared, check_row_bytes, encode_put, prepare};
 use super::row::{Cells, Malformed, ROW_HEAD_BYTES, RowView, encode_row, set_versions};
+use super::table::Table;
 use super::time_to_live::Expiry;
 use super::transaction::Transaction;
 use super::value::{CellRef, Row, ValueRef};

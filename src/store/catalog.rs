@@ -1,9 +1,6 @@
 //! The tables: what each is, and how they come, change and go.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::engine::{Snapshot, Space};
 use super::error::{AutoIncrementError, CatalogError, Damage};
@@ -14,48 +11,9 @@ use super::schema::{
     TableInfo, TableOptions, TableSchema, TableUpdate,
 };
 use super::schema::{KeyColumn, StreamOptions};
+use super::table::{Table, Tables};
 use super::transaction::Transaction;
 use super::value::KeyType;
-
-/// A table as it is kept in `meta`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Table {
-    /// Its id, in all its keys.
-    pub id: TableId,
-    /// What callers know of it.
-    #[serde(serialize_with = "write_info", deserialize_with = "read_info")]
-    pub info: Arc<TableInfo>,
-    /// The commit that switched its stream on last: every later change is logged. 0 without a stream.
-    pub logged_since: u64,
-}
-
-fn write_info<S: Serializer>(info: &Arc<TableInfo>, serializer: S) -> Result<S::Ok, S::Error> {
-    info.as_ref().serialize(serializer)
-}
-
-fn read_info<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<TableInfo>, D::Error> {
-    TableInfo::deserialize(deserializer).map(Arc::new)
-}
-
-impl Table {
-    /// Its name.
-    pub fn name(&self) -> &str {
-        &self.info.schema.name
-    }
-
-    /// Its key columns.
-    pub fn key(&self) -> &[KeyColumn] {
-        &self.info.schema.key
-    }
-
-    /// Its options.
-    pub fn options(&self) -> &TableOptions {
-        &self.info.schema.options
-    }
-}
-
-/// All tables by name.
-pub(crate) type Tables = BTreeMap<String, Arc<Table>>;
 
 /// Reads all tables.
 pub(crate) fn load(snapshot: &dyn Snapshot) -> Result<Tables, Damage> {

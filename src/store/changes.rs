@@ -6,10 +6,9 @@ use std::ops::ControlFlow;
 use super::error::{Damage, ReadError};
 use super::format::CHANNELS;
 use super::key::KeyReader;
-use super::log::{self, LogEntry, LogPosition, LogScan};
+use super::log::{self, LogEntry, LogPosition, LogScan, check_kept};
 use super::row::Malformed;
 use super::rows::recycle;
-use super::tunnel::check_kept;
 use super::value::{CellRef, KeyRef, Row};
 use super::view::View;
 

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::catalog::Table;
 use super::engine::{Snapshot, Space};
 use super::error::Damage;
 use super::format::{CHANNELS, TableId};
@@ -13,6 +12,7 @@ use super::log::{self, LogEntry, LogPosition};
 use super::read::Direction;
 use super::row::{Malformed, RowView, encode_row};
 use super::rows::key_values;
+use super::table::Table;
 
 /// What was looked at, all of which is sound.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

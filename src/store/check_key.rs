@@ -1,8 +1,8 @@
 //! Keys as callers name them, held against the schema of their table.
 
-use super::catalog::Table;
 use super::error::{KeyInput, KeyMismatch};
 use super::schema::{KEY_BYTES_MAX, KeyColumn};
+use super::table::Table;
 use super::value::{KeyPart, KeyRef, KeyType, KeyValue, NamedKey};
 
 /// What else than values a key may have.

@@ -19,11 +19,11 @@ use std::time::Instant;
 use tokio::sync::watch;
 
 use super::Clock;
-use super::catalog::Tables;
 use super::engine::fjall::panic_message;
-use super::engine::{Batch, Engine, EngineError};
-use super::error::Halt;
+use super::engine::{Batch, Engine};
+use super::error::{EngineError, Halt};
 use super::stats::Counters;
+use super::table::Tables;
 use super::transaction::{Group, Last, Transaction};
 
 /// Most requests that share a commit.

@@ -8,12 +8,11 @@ mod journal;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) mod faulty;
 
-use std::fmt;
-
 /// Bytes that are cheap to clone: shared, or inline where they are few.
 pub(crate) use fjall::Bytes;
 
-use super::read::Direction;
+use super::direction::Direction;
+use super::error::EngineError;
 
 /// A sorted space of keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,16 +55,6 @@ pub(crate) struct Change {
 #[derive(Default)]
 pub(crate) struct Batch {
     pub(crate) changes: Vec<Change>,
-}
-
-/// Why the engine could not do what it was asked for.
-#[derive(Clone, Debug)]
-pub(crate) struct EngineError(pub(crate) String);
-
-impl fmt::Display for EngineError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
 }
 
 /// What an engine takes in memory.

@@ -21,6 +21,7 @@ mod tunnel;
 mod write;
 
 pub use catalog::{AutoIncrementError, CatalogError};
+pub(crate) use causes::EngineError;
 pub use causes::{Damage, FilterTooLarge, Halt, KeyInput, KeyMismatch, NoTable, NotKept};
 pub use open::{CloseError, OpenError};
 pub use read::ReadError;
@@ -36,8 +37,8 @@ macro_rules! from_causes {
             }
         })+
 
-        impl From<crate::engine::EngineError> for $error {
-            fn from(error: crate::engine::EngineError) -> $error {
+        impl From<crate::error::EngineError> for $error {
+            fn from(error: crate::error::EngineError) -> $error {
                 $error::Damaged(Damage::from(error))
             }
         }

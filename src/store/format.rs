@@ -58,7 +58,7 @@
 //! |---|---|
 //! | `c` | last commit `u64`, its time `i64` in microseconds since 1970 |
 //! | `i` | next table id `u32` |
-//! | `t` name | a table, JSON ([`Table`](super::catalog::Table)) |
+//! | `t` name | a table, JSON ([`Table`](super::table::Table)) |
 //! | `a` table id | last value `i64` that the store chose for the table's auto-increment column |
 //! | `l` table id, partition `u8` | first position kept of the log, commit `u64` and index `u32`, where it was cut |
 //! | `p` table id | a deleted table whose rows, log and `a`, `l` and `u` are still to be removed |

@@ -13,12 +13,13 @@
 pub mod append;
 mod apply;
 mod background;
-pub mod catalog;
+mod catalog;
 pub mod change;
 pub mod changes;
 mod check;
 mod check_key;
 mod commit;
+mod direction;
 pub mod edit;
 pub(crate) mod engine;
 pub mod error;
@@ -37,6 +38,7 @@ mod rows;
 pub mod schema;
 mod select;
 mod stats;
+pub mod table;
 mod time_to_live;
 mod transaction;
 pub mod tunnel;
@@ -58,7 +60,6 @@ use tokio::sync::watch;
 
 use self::append::Reserved;
 use self::background::Background;
-use self::catalog::Table;
 use self::change::{Write, Written};
 use self::commit::{Committer, Finish};
 use self::engine::fjall::FjallEngine;
@@ -69,6 +70,7 @@ use self::lock::{Lock, Marker};
 use self::prepare::{Prepared, prepare};
 use self::read::{RangeRead, Selection};
 use self::schema::{TableInfo, TableSchema, TableUpdate};
+use self::table::Table;
 use self::transaction::{Last, Transaction};
 use self::value::{CellRef, KeyRef, NamedKey, PrimaryKey, Row};
 

@@ -3,14 +3,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::catalog::Table;
 use super::edit::{EditRef, Edits, apply, keep_versions};
 use super::engine::{Bytes, Entry, Scan, Snapshot, Space};
-use super::error::Damage;
+use super::error::{Damage, NotKept};
 use super::format::{META_LOG_START, TableId, meta_key};
 use super::meta::Meta;
 use super::read::Direction;
 use super::row::{Cells, Malformed, ROW_HEAD_BYTES, RowView, take, take_array};
+use super::table::Table;
 use super::transaction::Transaction;
 use super::value::CellRef;
 
@@ -252,6 +252,23 @@ pub(crate) fn first_kept(
     }
     let since = LogPosition::start_of(table.logged_since);
     Ok(Some(since.max(start(meta, table, partition)?)))
+}
+
+/// Refuses a position from which on changes are no longer kept.
+pub(crate) fn check_kept<E: From<NotKept> + From<Damage>>(
+    snapshot: &dyn Snapshot,
+    table: &Table,
+    partition: u8,
+    position: LogPosition,
+) -> Result<(), E> {
+    let name = || table.name().to_owned();
+    match first_kept(snapshot, table, partition)? {
+        Some(first) if position >= first => Ok(()),
+        Some(first) => {
+            Err(E::from(NotKept::Cut { table: name(), kept_from: first.commit, asked_from: position.commit }))
+        }
+        None => Err(E::from(NotKept::StreamOff { table: name() })),
+    }
 }
 
 /// What is left after a cut.

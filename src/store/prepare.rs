@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::catalog::Table;
 use super::change::{ColumnChange, RowChange, Write};
 use super::check_key::{Allow, check, values};
 use super::edit::cell_order;
@@ -13,6 +12,7 @@ use super::row::{ROW_HEAD_BYTES, put_cell};
 use super::schema::{
     NAME_BYTES_MAX, ROW_BYTES_MAX, TableOptions, VALUE_BYTES_MAX, VERSION_MS_MAX, WRITE_COLUMNS_MAX,
 };
+use super::table::Table;
 use super::value::{CellRef, KeyPart, ValueRef};
 
 /// A write that is in order for its table.

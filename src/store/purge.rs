@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError};
 
 use super::commit::Submitter;
-use super::engine::{Bytes, Engine, EngineError, Space};
+use super::engine::{Bytes, Engine, Space};
+use super::error::EngineError;
 use super::error::{CatalogError, Halt};
 use super::format::{META_AUTO, META_LOG_START, META_PURGE, META_TUNNEL, TableId, after_prefix, meta_key};
 use super::read::Direction;

@@ -1,5 +1,6 @@
 //! What callers ask to be read.
 
+pub use super::direction::Direction;
 use super::filter::Filter;
 use super::value::NamedKey;
 
@@ -23,16 +24,6 @@ pub struct Selection {
     pub end_column: Option<String>,
     /// Rows for which this does not hold are not found. Sees only the cells selected above.
     pub filter: Option<Filter>,
-}
-
-/// Which way a range is read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Direction {
-    /// Upwards.
-    #[default]
-    Forward,
-    /// Downwards.
-    Backward,
 }
 
 /// Rows from `start` (inclusive) to `end` (exclusive), in either direction.

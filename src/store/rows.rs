@@ -1,6 +1,5 @@
 //! Reads of rows: one by its key, or a range in one scan.
 
-use super::catalog::Table;
 use super::check_key::{Allow, check, values};
 use super::engine::{Entry, Snapshot, Space};
 use super::error::{Damage, ReadError};
@@ -9,6 +8,7 @@ use super::read::{Direction, PAGE_BYTES_MAX, PAGE_ROWS_MAX, RangeRead, Selection
 use super::row::{Malformed, RowView};
 use super::schema::KeyColumn;
 use super::select::Selector;
+use super::table::Table;
 use super::value::{CellRef, KeyPart, KeyRef, NamedKey, PrimaryKey, Row};
 
 /// Rows that one page looks at, found or not, before it ends with a next start.

@@ -1,10 +1,10 @@
 //! Which of a row's cells a read gives.
 
-use super::catalog::Table;
 use super::error::ReadError;
 use super::filter::Filter;
 use super::read::Selection;
 use super::row::{Cells, Malformed};
+use super::table::Table;
 use super::time_to_live::Expiry;
 use super::value::CellRef;
 

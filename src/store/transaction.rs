@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::catalog::{Table, Tables};
 use super::engine::{Batch, Bytes, Change, Snapshot, Space};
 use super::error::{Damage, NoTable};
 use super::format::{META_COMMIT, after_prefix};
 use super::read::Direction;
+use super::table::{Table, Tables};
 
 /// The last commit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,6 +33,16 @@ impl Last {
             commit: u64::from_le_bytes(*commit),
             time_us: i64::from_le_bytes(time_us.try_into().ok()?),
         })
+    }
+}
+
+/// The last commit that a snapshot shows.
+pub(crate) fn last_of(snapshot: &dyn Snapshot) -> Result<Last, Damage> {
+    match snapshot.get(Space::Meta, META_COMMIT)? {
+        Some(bytes) => {
+            Last::decode(&bytes).ok_or_else(|| Damage("the last commit in the space meta".to_owned()))
+        }
+        None => Ok(Last::default()),
     }
 }
 

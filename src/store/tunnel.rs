@@ -44,16 +44,15 @@ pub use self::model::{
 pub use self::model::{Checkpoint, Cursor, PageEnd, Place, RecordRef, Sequence};
 pub use self::page::{Emit, PageMax};
 pub(crate) use self::session::Sessions;
-pub(crate) use self::stream::{check_kept, last_of};
 
 use self::records::{Definition, Source, TunnelId, checkpoint, definitions, find};
 use self::session::Session;
 use super::Store;
-use super::catalog::Table;
 use super::engine::{Snapshot, Space};
 use super::error::{Damage, TunnelError};
 use super::log;
 use super::meta::Meta;
+use super::table::Table;
 
 /// Most tunnels of a table.
 pub(crate) const TUNNELS_MAX: usize = 64;

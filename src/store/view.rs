@@ -5,7 +5,6 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::Store;
-use super::catalog::{Table, Tables};
 use super::engine::{Snapshot, Space};
 use super::error::{Damage, NoTable, ReadError};
 use super::format::{META_NOTE, TableId, after_prefix};
@@ -15,8 +14,8 @@ use super::row::{Malformed, RowView};
 use super::rows::{self, key_values};
 use super::schema::TableInfo;
 use super::select::Selector;
-use super::transaction::Last;
-use super::tunnel::last_of;
+use super::table::{Table, Tables};
+use super::transaction::{Last, last_of};
 use super::value::{CellRef, KeyRef, KeyValue, NamedKey, PrimaryKey, Row};
 
 /// Sees nothing that is committed after it was taken, in any table. While it lives, what it sees is kept on disk.

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Arc, Mutex};
 
-use super::{Batch, Bytes, Engine, EngineError, Entry, Memory, Scan, Snapshot, Space};
-use crate::read::Direction;
+use super::{Batch, Bytes, Engine, Entry, Memory, Scan, Snapshot, Space};
+use crate::direction::Direction;
+use crate::error::EngineError;
 
 /// What goes wrong with one commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

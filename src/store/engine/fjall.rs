@@ -15,10 +15,10 @@ use ::fjall::{
 pub(crate) use ::fjall::Slice as Bytes;
 
 use super::journal;
-use super::{Batch, Engine, EngineError, Entry, Memory, Scan, Snapshot, Space};
-use crate::error::OpenError;
+use super::{Batch, Engine, Entry, Memory, Scan, Snapshot, Space};
+use crate::direction::Direction;
+use crate::error::{EngineError, OpenError};
 use crate::format::FORMAT_VERSION;
-use crate::read::Direction;
 
 /// Bytes of blocks kept in memory.
 const CACHE_BYTES: u64 = 64 << 20;

@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use crate::engine::EngineError;
 use crate::schema::KEY_BYTES_MAX;
 use crate::value::KeyType;
 
@@ -21,6 +20,16 @@ impl fmt::Display for NoTable {
 pub struct Damage(pub String);
 
 impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Why the engine could not do what it was asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct EngineError(pub(crate) String);
+
+impl fmt::Display for EngineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }

@@ -3,8 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::Damage;
-use crate::engine::EngineError;
+use super::{Damage, EngineError};
 use crate::format::FORMAT_VERSION;
 
 /// Why a store's folder cannot be opened.

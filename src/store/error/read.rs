@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{Damage, FilterTooLarge, KeyMismatch, NoTable, NotKept, from_causes};
-use crate::read::Direction;
+use crate::direction::Direction;
 
 /// Why rows or changes cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -16,19 +16,18 @@ use std::ops::Bound;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::super::Store;
-use super::super::catalog::Table;
 use super::super::edit::EditRef;
 use super::super::engine::{Bytes, Snapshot, Space};
 use super::super::error::{Damage, TunnelError};
 use super::super::format::{CHANNELS, TableId, after_prefix};
-use super::super::log::{self, Action, LogPosition, Record, log_key};
+use super::super::log::{self, Action, LogPosition, Record, check_kept, log_key};
 use super::super::read::Direction;
 use super::super::row::{Malformed, RowView};
+use super::super::table::Table;
 use super::super::time_to_live::Expiry;
 use super::model::{Cursor, PageEnd, Place};
 use super::page::Page;
 use super::records::{Definition, TunnelId};
-use super::stream::check_kept;
 
 /// Most views at a time: each keeps the engine from freeing what it shows.
 pub(super) const VIEWS_MAX: usize = 8;

@@ -3,7 +3,9 @@
 use std::sync::{MutexGuard, PoisonError};
 
 use super::super::error::TunnelError;
+use super::super::log::check_kept;
 use super::super::meta::put;
+use super::super::transaction::last_of;
 use super::assignment::{ChannelReport, ChannelStatus, End};
 use super::model::{Checkpoint, Cursor, PageEnd, Place};
 use super::page::{Emit, Page, PageMax};
@@ -90,7 +92,7 @@ impl Tunnels<'_> {
         self.check_place(source, &cursor.place)?;
         if let (Source::Stream(partition), Place::Stream(position)) = (source, &cursor.place) {
             let table = self.table_of(&open.definition)?;
-            stream::check_kept::<TunnelError>(self.store.snapshot().as_ref(), &table, partition, *position)?;
+            check_kept::<TunnelError>(self.store.snapshot().as_ref(), &table, partition, *position)?;
         }
         let finished = cursor.place == Place::Finished;
         // `finished` does not tell how many records there were.
@@ -153,7 +155,7 @@ impl Tunnels<'_> {
             (_, Place::Finished) | (Source::Base, Place::Base(_)) => Ok(()),
             (Source::Stream(_), Place::Stream(position)) => {
                 // What a snapshot shows may not have been announced yet.
-                let last = stream::last_of(self.store.snapshot().as_ref())?.commit;
+                let last = last_of(self.store.snapshot().as_ref())?.commit;
                 if position.commit <= last + 1 {
                     return Ok(());
                 }

@@ -1,11 +1,12 @@
 //! How tunnels come.
 
-use super::super::catalog::{Table, switch_stream_on};
+use super::super::catalog::switch_stream_on;
 use super::super::error::{Damage, TunnelError};
 use super::super::format::CHANNELS;
 use super::super::log::{self, LogPosition};
 use super::super::meta::{Meta, put};
 use super::super::schema::NAME_BYTES_MAX;
+use super::super::table::Table;
 use super::super::transaction::Transaction;
 use super::TUNNELS_MAX;
 use super::model::{StartFlag, StreamRange, TunnelKind, TunnelSpec};

@@ -1,9 +1,9 @@
 //! Pages of records.
 
-use super::super::catalog::Table;
 use super::super::edit::EditRef;
 use super::super::key::KeyReader;
 use super::super::log::Action;
+use super::super::table::Table;
 use super::model::{RecordRef, Sequence};
 
 /// Records after which a page ends, if nothing else is asked for.

@@ -12,11 +12,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::super::catalog::Table;
 use super::super::error::{Damage, TunnelError};
 use super::super::format::{CHANNELS, META_TUNNEL, TableId, meta_key};
 use super::super::log::LogPosition;
 use super::super::meta::{Meta, parse};
+use super::super::table::Table;
 use super::model::{Checkpoint, Cursor, Place, StreamRange, TunnelKind};
 
 /// Bytes of a tunnel's name within its table.

@@ -6,11 +6,11 @@
 use std::sync::PoisonError;
 
 use super::super::Store;
-use super::super::catalog::Table;
 use super::super::error::{Damage, TunnelError};
 use super::super::format::CHANNELS;
 use super::super::log::{self, Cut, LogPosition};
 use super::super::meta::{Meta, put};
+use super::super::table::Table;
 use super::super::transaction::Transaction;
 use super::model::Place;
 use super::records::{Definition, Horizon, Life, Source, checkpoint, definitions, horizon_key};

@@ -1,44 +1,15 @@
 //! The changes of a partition, as records of a channel.
 
 use super::super::Store;
-use super::super::catalog::Table;
-use super::super::engine::{Snapshot, Space};
-use super::super::error::{Damage, NotKept, TunnelError};
-use super::super::format::META_COMMIT;
-use super::super::log::{self, LogEntry, LogPosition, Record};
+use super::super::engine::Snapshot;
+use super::super::error::{Damage, TunnelError};
+use super::super::log::{self, LogEntry, LogPosition, Record, check_kept};
 use super::super::meta::put;
-use super::super::transaction::Last;
+use super::super::transaction::{Last, last_of};
 use super::create::given;
 use super::model::{Cursor, PageEnd, Place, Sequence, StreamRange};
 use super::page::Page;
 use super::records::{Definition, exists};
-
-/// Refuses a position from which on changes are no longer kept.
-pub(crate) fn check_kept<E: From<NotKept> + From<Damage>>(
-    snapshot: &dyn Snapshot,
-    table: &Table,
-    partition: u8,
-    position: LogPosition,
-) -> Result<(), E> {
-    let name = || table.name().to_owned();
-    match log::first_kept(snapshot, table, partition)? {
-        Some(first) if position >= first => Ok(()),
-        Some(first) => {
-            Err(E::from(NotKept::Cut { table: name(), kept_from: first.commit, asked_from: position.commit }))
-        }
-        None => Err(E::from(NotKept::StreamOff { table: name() })),
-    }
-}
-
-/// The last commit that a snapshot shows.
-pub(crate) fn last_of(snapshot: &dyn Snapshot) -> Result<Last, Damage> {
-    match snapshot.get(Space::Meta, META_COMMIT)? {
-        Some(bytes) => {
-            Last::decode(&bytes).ok_or_else(|| Damage("the last commit in the space meta".to_owned()))
-        }
-        None => Ok(Last::default()),
-    }
-}
 
 /// Where a page goes on.
 #[derive(Clone, Copy)]
