@@ -63,15 +63,14 @@ use self::background::Background;
 use self::change::{Write, Written};
 use self::commit::{Committer, Finish};
 use self::engine::fjall::FjallEngine;
-use self::engine::{Engine, Snapshot, Space};
+use self::engine::{Engine, Snapshot};
 use self::error::{CatalogError, CloseError, Damage, Halt, NoTable, OpenError, ReadError, WriteError};
-use self::format::META_COMMIT;
 use self::lock::{Lock, Marker};
 use self::prepare::{Prepared, prepare};
 use self::read::{RangeRead, Selection};
 use self::schema::{TableInfo, TableSchema, TableUpdate};
 use self::table::Table;
-use self::transaction::{Last, Transaction};
+use self::transaction::{Transaction, last_of};
 use self::value::{CellRef, KeyRef, NamedKey, PrimaryKey, Row};
 
 pub use self::check::Checked;
@@ -166,12 +165,7 @@ impl Store {
     fn start(engine: Arc<dyn Engine>, options: StoreOptions, held: Option<Held>) -> Result<Store, Damage> {
         let snapshot = engine.snapshot();
         let tables = catalog::load(snapshot.as_ref())?;
-        let last = match snapshot.get(Space::Meta, META_COMMIT)? {
-            Some(bytes) => {
-                Last::decode(&bytes).ok_or_else(|| Damage("the last commit in the space meta".to_owned()))?
-            }
-            None => Last::default(),
-        };
+        let last = last_of(snapshot.as_ref())?;
         drop(snapshot);
         let sync = options.durability == Durability::Synced;
         let clock = options.clock;
