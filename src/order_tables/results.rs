@@ -4,7 +4,7 @@ use dataflows::{Aggregate, Epoch, Part, Print, RowKey, Totals};
 
 use super::{ORDER_KEY, ORDER_REJECTS};
 use orders::Layout;
-use store::change::{ColumnChange, Condition, Returning, RowChange, Write};
+use store::change::{ColumnChange, Condition, Returning, RowWrite, Write};
 use store::value::{CellRef, KeyPart, KeyValue, NamedKey, PrimaryKey, Value, ValueRef};
 
 /// A row of a result as its table holds it. Two are equal where all bytes but the versions are.
@@ -64,12 +64,12 @@ impl ResultRow {
     pub fn put(self, epoch: Epoch) -> Write {
         let version = i64::try_from(epoch).ok();
         let put = |(name, value): (&str, Value)| (name.to_owned(), ColumnChange::Put { value, version });
-        write(self.table, self.key, RowChange::Put(self.columns.into_iter().map(put).collect()))
+        write(self.table, self.key, RowWrite::Put(self.columns.into_iter().map(put).collect()))
     }
 
     /// The write that takes away the row of this key; of the total, that of so many orders.
     pub fn delete(key: &RowKey, orders: i64, layout: &Layout) -> Write {
-        write(key.view.table, key_of(key, orders, layout), RowChange::Delete)
+        write(key.view.table, key_of(key, orders, layout), RowWrite::Delete)
     }
 }
 
@@ -107,12 +107,12 @@ impl RejectRow {
             (name.to_owned(), ColumnChange::Put { value, version: i64::try_from(self.commit).ok() })
         };
         let columns = vec![put("commit", Value::Integer(commit)), put("reason", Value::String(self.reason))];
-        write(ORDER_REJECTS, reject_key(self.key), RowChange::Put(columns))
+        write(ORDER_REJECTS, reject_key(self.key), RowWrite::Put(columns))
     }
 
     /// The write that takes away the row of this order.
     pub fn delete(key: PrimaryKey) -> Write {
-        write(ORDER_REJECTS, reject_key(key), RowChange::Delete)
+        write(ORDER_REJECTS, reject_key(key), RowWrite::Delete)
     }
 }
 
@@ -120,7 +120,7 @@ fn reject_key(key: PrimaryKey) -> NamedKey {
     ORDER_KEY.iter().zip(key).map(|(name, value)| ((*name).to_owned(), KeyPart::Value(value))).collect()
 }
 
-fn write(table: &str, key: NamedKey, change: RowChange) -> Write {
+fn write(table: &str, key: NamedKey, change: RowWrite) -> Write {
     Write {
         table: table.to_owned(),
         key,

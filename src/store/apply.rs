@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::change::{ColumnChange, Existence, Returning, RowChange, Write, Written};
+use super::change::{ColumnChange, Existence, Returning, RowWrite, Write, Written};
 use super::check_key::values;
 use super::edit::{EditRef, apply as apply_edit, keep_versions, put_edit};
 use super::engine::{Bytes, Space};
@@ -72,15 +72,15 @@ impl Turn<'_, '_> {
         let live = self.live(before)?;
         self.check_condition(live.as_deref())?;
         match &self.write.change {
-            RowChange::Put(columns) => {
+            RowWrite::Put(columns) => {
                 let row = match row {
                     Some(row) => row,
                     None => encode_put(columns, self.table.options(), self.now_ms())?,
                 };
                 self.put(before, row)
             }
-            RowChange::Update(columns) => self.update(before, live, columns),
-            RowChange::Delete => self.delete(before),
+            RowWrite::Update(columns) => self.update(before, live, columns),
+            RowWrite::Delete => self.delete(before),
         }
     }
 
@@ -95,7 +95,7 @@ impl Turn<'_, '_> {
     /// The row as it is stored; not looked for where nothing depends on it.
     fn stored(&self) -> Result<Option<Bytes>, WriteError> {
         let condition = &self.write.condition;
-        let blind = matches!(self.write.change, RowChange::Put(_))
+        let blind = matches!(self.write.change, RowWrite::Put(_))
             && condition.existence == Existence::Ignore
             && condition.columns.is_none()
             && self.table.info.schema.stream.is_none();
@@ -106,7 +106,7 @@ impl Turn<'_, '_> {
     fn live<'a>(&self, before: Option<RowView<'a>>) -> Result<Option<Vec<CellRef<'a>>>, WriteError> {
         let Some(before) = before else { return Ok(None) };
         let expiry = self.expiry();
-        let updates = matches!(self.write.change, RowChange::Update(_));
+        let updates = matches!(self.write.change, RowWrite::Update(_));
         if expiry.is_none() && self.write.condition.columns.is_none() && !updates {
             return Ok(Some(Vec::new()));
         }

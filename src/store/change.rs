@@ -23,7 +23,7 @@ pub enum ColumnChange {
 
 /// What happens to a row.
 #[derive(Clone, Debug, PartialEq)]
-pub enum RowChange {
+pub enum RowWrite {
     /// The row becomes exactly these columns: only [`ColumnChange::Put`].
     Put(Vec<(String, ColumnChange)>),
     /// These columns change, others stay; an absent row appears.
@@ -73,7 +73,7 @@ pub struct Write {
     /// The row.
     pub key: NamedKey,
     /// What happens to it.
-    pub change: RowChange,
+    pub change: RowWrite,
     /// Under which condition.
     pub condition: Condition,
     /// What comes back.
@@ -104,8 +104,8 @@ impl Write {
             _ => 0,
         };
         let columns = match &self.change {
-            RowChange::Put(columns) | RowChange::Update(columns) => columns.as_slice(),
-            RowChange::Delete => &[],
+            RowWrite::Put(columns) | RowWrite::Update(columns) => columns.as_slice(),
+            RowWrite::Delete => &[],
         };
         self.key.iter().map(|(_, part)| SMALL + key(part)).sum::<usize>()
             + columns.iter().map(|(name, change)| SMALL + name.len() + column(change)).sum::<usize>()

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::change::{ColumnChange, RowChange, Write};
+use super::change::{ColumnChange, RowWrite, Write};
 use super::check_key::{Allow, check, values};
 use super::edit::cell_order;
 use super::error::WriteError;
@@ -37,27 +37,27 @@ pub(crate) struct EncodedRow {
 
 /// Checks a write against its table, and encodes what does not depend on when it is its turn.
 pub(crate) fn prepare(table: Arc<Table>, write: Write) -> Result<Prepared, WriteError> {
-    let allow = if matches!(write.change, RowChange::Put(_)) { Allow::AutoIncrement } else { Allow::Values };
+    let allow = if matches!(write.change, RowWrite::Put(_)) { Allow::AutoIncrement } else { Allow::Values };
     check(&table, &write.key, allow)?;
     if let Some(filter) = &write.condition.columns {
         check_condition(filter)?;
     }
     let row = match &write.change {
-        RowChange::Put(columns) => {
+        RowWrite::Put(columns) => {
             check_columns(&table, columns)?;
             check_puts(columns)?;
             // Otherwise the order of the cells depends on what time it will be.
             let settled = is_settled(columns);
             if settled { Some(encode_put(columns, table.options(), 0)?) } else { None }
         }
-        RowChange::Update(columns) => {
+        RowWrite::Update(columns) => {
             check_columns(&table, columns)?;
             if columns.is_empty() {
                 return Err(WriteError::NoColumns(table.name().to_owned()));
             }
             None
         }
-        RowChange::Delete => None,
+        RowWrite::Delete => None,
     };
     let auto_increment = write.key.iter().any(|(_, part)| *part == KeyPart::AutoIncrement);
     let key = (!auto_increment).then(|| row_key(table.id, values(&write.key, 0)));

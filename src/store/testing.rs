@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 pub use crate::engine::faulty::{Disk, Fault};
 
-use crate::change::{ColumnChange, Condition, Returning, RowChange, Write};
+use crate::change::{ColumnChange, Condition, Returning, RowWrite, Write};
 use crate::engine::Space;
 use crate::error::{Damage, ReadError};
 use crate::format::META_PURGE;
@@ -90,7 +90,7 @@ pub fn bounds(user: KeyPart, id: KeyPart) -> NamedKey {
 }
 
 /// A write without a condition.
-pub fn write(table: &str, key: NamedKey, change: RowChange) -> Write {
+pub fn write(table: &str, key: NamedKey, change: RowWrite) -> Write {
     let (condition, returning) = (Condition::default(), Returning::Nothing);
     Write { table: table.to_owned(), key, change, condition, returning }
 }

@@ -4,7 +4,7 @@ use std::thread;
 
 use super::model::Model;
 use super::script::{Request, agrees, models, script};
-use crate::change::{ColumnChange, RowChange};
+use crate::change::{ColumnChange, RowWrite};
 use crate::engine::Space;
 use crate::engine::faulty::{Disk, Fault};
 use crate::error::{CatalogError, CloseError, Halt};
@@ -135,7 +135,7 @@ fn caller_name(caller: usize) -> String {
 fn call(store: &Store, caller: usize) -> usize {
     let name = caller_name(caller);
     let request = |request: usize| {
-        let change = RowChange::Put(vec![set("v", request as i64)]);
+        let change = RowWrite::Put(vec![set("v", request as i64)]);
         (0..2).map(|id| write("Log", key(&name, id), change.clone())).collect::<Vec<_>>()
     };
     let acknowledged = |number: &usize| store.write_and_wait(request(*number)).iter().all(Result::is_ok);
@@ -180,7 +180,7 @@ fn a_deleted_table_is_removed_whole_also_after_a_restart() {
     store.create_table(schema("T", true)).unwrap();
     for batch in 0..25 {
         let row =
-            |id: i64| write("T", key("u", batch * 200 + id), RowChange::Put(vec![("v".to_owned(), one(id))]));
+            |id: i64| write("T", key("u", batch * 200 + id), RowWrite::Put(vec![("v".to_owned(), one(id))]));
         store
             .write_and_wait((0..200).map(row).collect())
             .into_iter()

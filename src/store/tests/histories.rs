@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::model::{Model, Refused};
-use crate::change::{ColumnChange, Condition, Existence, Returning, RowChange, Write};
+use crate::change::{ColumnChange, Condition, Existence, Returning, RowWrite, Write};
 use crate::engine::faulty::Disk;
 use crate::filter::{Comparator, Filter};
 use crate::read::Direction;
@@ -89,9 +89,9 @@ fn write() -> impl Strategy<Value = Write> {
         0..4,
     );
     let change = prop_oneof![
-        3 => puts.prop_map(RowChange::Put),
-        4 => prop::collection::vec(column_change(), 1..5).prop_map(RowChange::Update),
-        1 => Just(RowChange::Delete),
+        3 => puts.prop_map(RowWrite::Put),
+        4 => prop::collection::vec(column_change(), 1..5).prop_map(RowWrite::Update),
+        1 => Just(RowWrite::Delete),
     ];
     let existence = prop_oneof![
         6 => Just(Existence::Ignore),
@@ -106,7 +106,7 @@ fn write() -> impl Strategy<Value = Write> {
     ];
     (name(&["Plain", "Logged", "Counted", "None"]), key, change, condition, returning).prop_map(
         |(table, (user, id, choose), change, (existence, columns), returning)| {
-            let choose = choose && table == "Counted" && matches!(change, RowChange::Put(_));
+            let choose = choose && table == "Counted" && matches!(change, RowWrite::Put(_));
             let id = if choose { KeyPart::AutoIncrement } else { KeyPart::Value(KeyValue::Integer(id)) };
             let user = KeyPart::Value(KeyValue::String(user));
             let key: NamedKey = vec![("User".to_owned(), user), ("Id".to_owned(), id)];

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use crate::change::{ColumnChange, Existence, Returning, RowChange, Write};
+use crate::change::{ColumnChange, Existence, Returning, RowWrite, Write};
 use crate::error::WriteError;
 use crate::filter::{Comparator, Filter};
 use crate::schema::{TableOptions, TableSchema};
@@ -80,9 +80,9 @@ impl ModelTable {
         }
         let nothing = before.is_none();
         let after = match &write.change {
-            RowChange::Delete => None,
-            RowChange::Put(columns) => Some(change(Columns::new(), columns, now_ms)?),
-            RowChange::Update(columns) => {
+            RowWrite::Delete => None,
+            RowWrite::Put(columns) => Some(change(Columns::new(), columns, now_ms)?),
+            RowWrite::Update(columns) => {
                 let deletes_only = columns.iter().all(|(_, change)| {
                     matches!(change, ColumnChange::DeleteAll | ColumnChange::DeleteVersion(_))
                 });
@@ -108,7 +108,7 @@ impl ModelTable {
         match after {
             Some(columns) => drop(self.rows.insert(key.clone(), columns)),
             // What has expired is still there, for a table whose cells are to live longer after all.
-            None if nothing && write.change != RowChange::Delete => {}
+            None if nothing && write.change != RowWrite::Delete => {}
             None => drop(self.rows.remove(&key)),
         }
         Ok(asked.map(|cells| Row { key, cells }))

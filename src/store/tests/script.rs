@@ -2,7 +2,7 @@
 
 use super::model::Model;
 use crate::Store;
-use crate::change::{ColumnChange, Condition, Existence, RowChange, Write};
+use crate::change::{ColumnChange, Condition, Existence, RowWrite, Write};
 use crate::error::{CatalogError, WriteError};
 use crate::schema::{TableOptions, TableSchema, TableUpdate};
 use crate::testing::{TestClock, key, rows, schema, set, write};
@@ -51,7 +51,7 @@ impl Request {
 /// Puts, updates, deletes, conditions, and tables that come and go.
 pub(crate) fn script() -> Vec<Request> {
     let put = |table: &str, user: &str, id: i64, value: i64| {
-        write(table, key(user, id), RowChange::Put(vec![set("v", value), set("text", "words")]))
+        write(table, key(user, id), RowWrite::Put(vec![set("v", value), set("text", "words")]))
     };
     let only = |write: Write, existence| Write {
         condition: Condition { existence, ..Condition::default() },
@@ -63,16 +63,16 @@ pub(crate) fn script() -> Vec<Request> {
         Request::Create(schema("Plain", false)),
         Request::Write(vec![put("Log", "a", 1, 1), put("Log", "b", 1, 2), put("Plain", "a", 1, 3)]),
         Request::Write(vec![only(put("Log", "a", 1, 9), Existence::Absent), put("Log", "c", 1, 4)]),
-        Request::Write(vec![write("Log", key("b", 1), RowChange::Update(add(40)))]),
-        Request::Write(vec![write("Log", key("a", 1), RowChange::Delete), put("Plain", "a", 1, 5)]),
+        Request::Write(vec![write("Log", key("b", 1), RowWrite::Update(add(40)))]),
+        Request::Write(vec![write("Log", key("a", 1), RowWrite::Delete), put("Plain", "a", 1, 5)]),
         Request::Create(schema("Short", true)),
         Request::Write((0..20).map(|id| put("Short", "s", id, id)).collect()),
         Request::Options("Log", TableOptions { max_versions: 3, ..TableOptions::default() }),
-        Request::Write(vec![write("Log", key("b", 1), RowChange::Update(add(1)))]),
+        Request::Write(vec![write("Log", key("b", 1), RowWrite::Update(add(1)))]),
         Request::Delete("Short"),
         Request::Write(vec![only(put("Log", "a", 1, 6), Existence::Absent), put("None", "a", 1, 7)]),
         Request::Create(schema("Short", false)),
-        Request::Write(vec![put("Short", "s", 3, 8), write("Plain", key("a", 1), RowChange::Delete)]),
+        Request::Write(vec![put("Short", "s", 3, 8), write("Plain", key("a", 1), RowWrite::Delete)]),
     ];
     for round in 0..6 {
         let writes = (0..5).map(|id| put("Log", "round", id, round)).collect();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use crate::change::{ColumnChange, RowChange, Write};
+use crate::change::{ColumnChange, RowWrite, Write};
 use crate::error::{Damage, Halt, OpenError, ReadError, WriteError};
 use crate::read::{Direction, Selection};
 use crate::testing::{START_MS, TestClock, all, folder, key, rows, scan, schema, write};
@@ -22,7 +22,7 @@ fn open(folder: &TempDir, clock: &TestClock) -> Result<Store, OpenError> {
 fn row(id: i64) -> Write {
     let value = Value::Binary(vec![id as u8; 64 << 10]);
     let change = ColumnChange::Put { value, version: Some(START_MS) };
-    write("T", key("u", id), RowChange::Put(vec![("v".to_owned(), change)]))
+    write("T", key("u", id), RowWrite::Put(vec![("v".to_owned(), change)]))
 }
 
 /// Rows in sorted files as well as in a journal: more than is gathered in memory.

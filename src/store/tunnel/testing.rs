@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use super::model::Sequence;
 use super::*;
-use crate::change::{ColumnChange, Condition, Returning, RowChange as Change, Write};
+use crate::change::{ColumnChange, Condition, Returning, RowWrite as Change, Write};
 use crate::edit::EditRef;
 use crate::engine::faulty::Disk;
 use crate::log::Action;

@@ -2,7 +2,7 @@
 
 use super::super::testing::*;
 use super::super::*;
-use crate::change::{ColumnChange, RowChange as Change};
+use crate::change::{ColumnChange, RowWrite as Change};
 use crate::error::ReadError;
 use crate::log::{Action, LogPosition};
 use crate::schema::TableUpdate;

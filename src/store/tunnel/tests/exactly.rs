@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::super::testing::*;
 use super::super::*;
-use crate::change::{ColumnChange, RowChange as Change};
+use crate::change::{ColumnChange, RowWrite as Change};
 use crate::changes::ChangedRow;
 use crate::log::Action;
 use crate::value::{Cell, PrimaryKey, Row};

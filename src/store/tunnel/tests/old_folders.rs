@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use super::super::testing::*;
 use super::super::{TunnelInfo, retention};
-use crate::change::{Condition, Returning, RowChange, Write};
+use crate::change::{Condition, Returning, RowWrite, Write};
 use crate::value::{KeyPart, KeyValue, Value};
 use crate::{Clock, Durability, Store, StoreOptions};
 
@@ -21,7 +21,7 @@ fn put_order(order: &str, price: i64) -> Write {
     Write {
         table: ORDERS.into(),
         key: vec![part("UserId", "later"), part("OrderId", order)],
-        change: RowChange::Put(vec![put("price", price), put("timestamp", 0)]),
+        change: RowWrite::Put(vec![put("price", price), put("timestamp", 0)]),
         condition: Condition::default(),
         returning: Returning::Nothing,
     }
