@@ -1,11 +1,11 @@
-//! Which way a range of keys is read.
+//! Defines the direction in which a range of keys is read.
 
-/// Which way a range is read.
+/// The direction in which a range of keys is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Direction {
-    /// Upwards.
+    /// From the least key upwards.
     #[default]
     Forward,
-    /// Downwards.
+    /// From the greatest key downwards.
     Backward,
 }

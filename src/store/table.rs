@@ -1,4 +1,5 @@
-//! A table as the store keeps it: its id, its schema and since when its changes are logged.
+//! Describes a table as the store keeps it: its id, its schema and the commit since which its
+//! changes are logged.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,15 +9,16 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::format::TableId;
 use super::schema::{KeyColumn, TableInfo, TableOptions};
 
-/// A table as it is kept in `meta`.
+/// A table as it is kept in the space `meta`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Table {
-    /// Its id, in all its keys.
+    /// The id of the table, which is part of all its keys.
     pub id: TableId,
-    /// What callers know of it.
+    /// The description of the table for callers.
     #[serde(serialize_with = "write_info", deserialize_with = "read_info")]
     pub info: Arc<TableInfo>,
-    /// The commit that switched its stream on last: every later change is logged. 0 without a stream.
+    /// The commit that last switched the table's stream on. This commit and every later change are
+    /// logged. 0 without a stream.
     pub logged_since: u64,
 }
 
@@ -29,17 +31,17 @@ fn read_info<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<TableInfo
 }
 
 impl Table {
-    /// Its name.
+    /// Returns the name of the table.
     pub fn name(&self) -> &str {
         &self.info.schema.name
     }
 
-    /// Its key columns.
+    /// Returns the key columns of the table.
     pub fn key(&self) -> &[KeyColumn] {
         &self.info.schema.key
     }
 
-    /// Its options.
+    /// Returns the options of the table.
     pub fn options(&self) -> &TableOptions {
         &self.info.schema.options
     }
