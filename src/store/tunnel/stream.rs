@@ -1,4 +1,4 @@
-//! The changes of a partition, as records of a channel.
+//! Delivers the changes of a partition as records of a channel.
 
 use super::super::Store;
 use super::super::engine::Snapshot;
@@ -11,27 +11,27 @@ use super::model::{Cursor, PageEnd, Place, Sequence, StreamRange};
 use super::page::Page;
 use super::records::{Definition, exists};
 
-/// Where a page goes on.
+/// The place at which a page goes on.
 #[derive(Clone, Copy)]
 pub(super) struct Next {
     pub(super) position: LogPosition,
-    /// Records before it.
+    /// The number of records before the place.
     pub(super) records: u64,
-    /// Time of the change before it.
+    /// The time of the change before the place, in microseconds since 1970.
     pub(super) time_us: i64,
 }
 
-/// How a scan ended.
+/// How a scan of the log ended.
 enum Outcome {
-    /// The page is full; the next record is there.
+    /// The page is full, and the next record is there.
     Full,
-    /// No more records are there, as of this commit.
+    /// There are no more records as of this commit.
     Exhausted(Last),
-    /// Later changes are not the tunnel's.
+    /// The tunnel ends here: later changes do not belong to it.
     Ended,
 }
 
-/// Emits a page of changes.
+/// Passes a page of changes to the page's `emit`, and returns where it ended.
 pub(super) fn page(
     store: &Store,
     definition: &Definition,
@@ -44,7 +44,7 @@ pub(super) fn page(
     let mut reading = Reading { partition, range, next, page };
     let mut end_shown = false;
     loop {
-        // Without anything new the log need not be looked at.
+        // If there is nothing new, the log need not be read.
         if logged && range.end_ns.is_none() && reading.next.position.commit > store.last_commit() {
             return Ok(reading.end(false));
         }
@@ -56,7 +56,8 @@ pub(super) fn page(
         if range.is_over(last.time_us) {
             return Ok(reading.finished());
         }
-        // Its time has come by the clock, but only a commit shows that no earlier one can follow.
+        // By the clock the tunnel's end has been reached, but only a commit shows that no change
+        // with an earlier time can follow.
         if end_shown || !range.is_over(store.clock().now_us()) || show_time(store, definition).is_err() {
             return Ok(reading.end(false));
         }
@@ -64,7 +65,7 @@ pub(super) fn page(
     }
 }
 
-/// Makes a commit, so that every later one has a later time than now.
+/// Makes a commit, so that every later commit has a later time than now.
 fn show_time(store: &Store, definition: &Definition) -> Result<(), TunnelError> {
     let definition = definition.clone();
     store.transact(move |transaction| {
@@ -125,12 +126,12 @@ impl Reading<'_> {
 }
 
 impl StreamRange {
-    /// Changes at this time are past it.
+    /// Returns whether changes at this time are after the end of the range.
     fn is_over(self, time_us: i64) -> bool {
         self.end_ns.is_some_and(|end_ns| i128::from(time_us) * 1_000 >= i128::from(end_ns))
     }
 
-    /// Changes at this time are not before it.
+    /// Returns whether changes at this time are not before the start of the range.
     fn has_begun(self, time_us: i64) -> bool {
         self.start_ns.is_none_or(|start_ns| i128::from(time_us) * 1_000 >= i128::from(start_ns))
     }
