@@ -1,4 +1,5 @@
-//! Random histories: store and model are equal after every request, and after every restart.
+//! Runs random histories. Store and model must be equal after every request and after every
+//! restart.
 
 use proptest::prelude::*;
 
@@ -12,7 +13,7 @@ use crate::testing::{TestClock, all, folder, memory_store, open, scan, schema};
 use crate::value::{KeyPart, KeyValue, NamedKey, Value};
 use crate::{Durability, Store};
 
-/// Version of a cell in a history: milliseconds before (or after) its start.
+/// The versions of cells in a history, in milliseconds before or after its start.
 const VERSIONS_MS: std::ops::Range<i64> = -3_000..3_000;
 const TABLES: [&str; 3] = ["Plain", "Logged", "Counted"];
 
@@ -150,7 +151,8 @@ impl History {
     }
 
     fn step(&mut self, step: Step, reopen: &mut dyn FnMut(&TestClock) -> Store) {
-        // More than the requests in between, of which each takes a microsecond at least.
+        // This is more time than the requests in between take, as each takes at least a
+        // microsecond.
         self.clock.advance_ms(1);
         match step {
             Step::Write(writes) => self.write(writes),
@@ -172,7 +174,7 @@ impl History {
             }
             Step::Wait { ms } => self.clock.advance_ms(ms),
             Step::Reopen => {
-                // The old one is closed before its folder is opened again.
+                // The old store is closed before its folder is opened again.
                 self.store = memory_store();
                 self.store = reopen(&self.clock);
             }

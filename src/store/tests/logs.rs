@@ -1,4 +1,4 @@
-//! The log: what it says of each change, where it starts, and how it is cut.
+//! Tests the log: what it says about each change, where it starts, and how it is cut.
 
 use crate::catalog;
 use crate::change::{ColumnChange, RowWrite, Write};
@@ -13,7 +13,8 @@ use crate::testing::{TestClock, key, memory_store, open, schema, set, write};
 use crate::transaction::Transaction;
 use crate::{CHANNELS, Durability, Store};
 
-/// Changes of all partitions, in the order of their commits, as `key action before > after | edits`.
+/// Returns the changes of all partitions, in the order of their commits, as `key action before >
+/// after | edits`.
 fn changes(store: &Store, table: &str) -> Vec<String> {
     let table = store.find_table(table).unwrap();
     let snapshot = store.snapshot();
@@ -119,7 +120,7 @@ fn a_stream_that_is_switched_on_starts_there() {
     switch_stream_on();
     let first = store.table("T").unwrap();
     assert!(first.stream_id.is_some());
-    // It is on already.
+    // The stream is on already.
     switch_stream_on();
     assert_eq!(store.table("T").unwrap(), first);
     put(2);
@@ -144,7 +145,7 @@ fn a_log_is_cut_a_bounded_part_at_a_time_and_stays_cut() {
         run(&store, (from..from + 10).map(row).collect());
     }
     let table = store.find_table("T").unwrap();
-    // The first two requests go.
+    // The changes of the first two requests are removed.
     let keep = LogPosition::start_of(store.last_commit() - 1);
     let cut_some = |store: &Store, partition| {
         let table = table.clone();
@@ -163,7 +164,7 @@ fn a_log_is_cut_a_bounded_part_at_a_time_and_stays_cut() {
         left = disk.entries(Space::Log);
         let first = log::first_kept(store.snapshot().as_ref(), &table, partition).unwrap();
         assert_eq!(first, Some(keep));
-        // Again, or less: nothing happens.
+        // Cutting again, or cutting less, does nothing.
         let commit = store.last_commit();
         assert_eq!(cut_some(&store, partition), Cut::Done);
         assert_eq!(store.last_commit(), commit);

@@ -1,4 +1,4 @@
-//! Reads: selections, filters, ranges and their pages.
+//! Tests reads: selections, filters, ranges and their pages.
 
 use crate::change::{ColumnChange, RowWrite};
 use crate::engine::faulty::Disk;
@@ -12,7 +12,8 @@ use crate::testing::{
 use crate::value::{KeyPart, KeyType, KeyValue, Row, Value};
 use crate::{Durability, Store};
 
-/// A store with one row of columns `a` to `d`, of which each has versions 1 to 3, and one without columns.
+/// Creates a store with one row of columns `a` to `d`, each with versions 1 to 3, and one row
+/// without columns.
 fn store() -> Store {
     let store = memory_store();
     let mut schema = schema("T", false);
@@ -30,7 +31,7 @@ fn store() -> Store {
     store
 }
 
-/// Cells as `name:version`.
+/// Returns the cells as `name:version`.
 fn names(row: Option<Row>) -> Option<String> {
     let name = |cell: crate::value::Cell| format!("{}:{}", cell.name, cell.version);
     row.map(|row| row.cells.into_iter().map(name).collect::<Vec<_>>().join(" "))
@@ -215,7 +216,7 @@ fn pages_end_by_rows_by_bytes_and_by_rows_looked_at() {
     assert_eq!(page(&read, 9 << 20), (1, id(1)));
     read.rows_max = Some(1_000_000);
     assert_eq!(page(&read, 1), (PAGE_ROWS_MAX, id(PAGE_ROWS_MAX)));
-    // Nothing passes the filter, and the page ends all the same.
+    // No row passes the filter, and the page ends all the same.
     read.selection.filter = Some(compare("n", Comparator::Less, 0, false, true));
     assert_eq!(page(&read, 1), (0, id(20_000)));
     assert!(scan(&store, read).unwrap().is_empty());

@@ -1,4 +1,4 @@
-//! A workload that is the same every time, request by request, for the tests of failures.
+//! A workload for the tests of failures that is the same every time, request by request.
 
 use super::model::Model;
 use crate::Store;
@@ -16,7 +16,8 @@ pub(crate) enum Request {
 }
 
 impl Request {
-    /// Does it. Answers of single writes do not matter here, but that the store takes none.
+    /// Runs the request. Refusals of single writes do not matter here, except that the store takes
+    /// no more writes.
     pub(crate) fn run(&self, store: &Store, clock: &TestClock) -> Result<(), CatalogError> {
         clock.advance_ms(1);
         match self.clone() {
@@ -48,7 +49,7 @@ impl Request {
     }
 }
 
-/// Puts, updates, deletes, conditions, and tables that come and go.
+/// Returns puts, updates, deletes, conditions, and tables that are created and deleted.
 pub(crate) fn script() -> Vec<Request> {
     let put = |table: &str, user: &str, id: i64, value: i64| {
         write(table, key(user, id), RowWrite::Put(vec![set("v", value), set("text", "words")]))
@@ -81,7 +82,7 @@ pub(crate) fn script() -> Vec<Request> {
     requests
 }
 
-/// The models after none, one, two … requests, each a millisecond after the other.
+/// Returns the models after none, one, two … requests, each a millisecond after the one before.
 pub(crate) fn models(requests: &[Request], mut now_ms: i64) -> Vec<Model> {
     let mut model = Model::default();
     let mut models = vec![model.clone()];
@@ -93,7 +94,7 @@ pub(crate) fn models(requests: &[Request], mut now_ms: i64) -> Vec<Model> {
     models
 }
 
-/// Whether a store is as a model.
+/// Returns whether a store agrees with a model.
 pub(crate) fn agrees(store: &Store, model: &Model, now_ms: i64) -> bool {
     let names: Vec<String> = model.tables.keys().cloned().collect();
     store.tables() == names && names.iter().all(|table| rows(store, table) == model.rows(table, now_ms))

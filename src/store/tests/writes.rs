@@ -1,4 +1,4 @@
-//! Writes: what is refused and with which words, what takes place, and in which order.
+//! Tests writes: what is refused and with which words, what takes place, and in which order.
 
 use std::thread;
 
@@ -106,7 +106,7 @@ fn wrong_columns_are_refused_by_name() {
     assert!(rows(&store, "T").is_empty());
     one(&store, write("T", key("u", 1), put(many(1_024)))).unwrap();
     one(&store, write("T", key("u", 2), put(vec![long(2 << 20)]))).unwrap();
-    // A row may not grow beyond its limit either.
+    // A row may not grow beyond its limit by an update either.
     one(&store, write("T", key("u", 3), put(huge(7)))).unwrap();
     let grown = (0..3).map(|i| (format!("d{i}"), long(2 << 20).1)).collect();
     let error = one(&store, write("T", key("u", 3), RowWrite::Update(grown))).unwrap_err();
@@ -226,7 +226,7 @@ fn time_never_runs_backwards_and_followers_are_woken() {
     let mut commits = store.commits();
     commits.borrow_and_update();
     let before = store.last_commit();
-    // The clock of the tests stands.
+    // The clock of the tests stands still.
     let times: Vec<i64> =
         (0..3).map(|_| store.transact(|transaction| Ok::<_, Halt>(transaction.now_us())).unwrap()).collect();
     assert!(times.windows(2).all(|pair| pair[0] <= pair[1]));

@@ -1,4 +1,4 @@
-//! Connecting, reading and checkpointing.
+//! Tests connecting, reading and checkpointing.
 
 use super::super::testing::*;
 use super::super::*;
@@ -283,7 +283,8 @@ fn a_view_of_the_start_is_held_while_it_is_read_and_not_for_long() {
         rows.extend(records.iter().map(|record| (record.key.clone(), record.value())));
         cursor = next;
         assert_eq!(held(), 1);
-        // What changes after the start is not in it, however often its view is made anew.
+        // The base rows do not have what changes after the start, however often the base view is
+        // made anew.
         (0..9).for_each(|order| fixture.put(order, turn + 1));
         fixture.pass(20_000_000);
         retention::turn(fixture.store()).unwrap();

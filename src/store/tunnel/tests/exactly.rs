@@ -1,4 +1,5 @@
-//! Whatever happens: the rows of the start are those of the tunnel's commit, then each change follows, once and in order.
+//! Tests that, whatever happens, the base rows are those of the tunnel's commit, and then each
+//! change follows once and in order.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +26,7 @@ enum Step {
         channel: usize,
         records_max: usize,
     },
-    /// Reads, and dies of it before it has done anything.
+    /// Lets a client read and die before it has done anything with the records.
     Lose {
         worker: usize,
         channel: usize,
@@ -43,10 +44,10 @@ enum Step {
     Pass {
         seconds: i64,
     },
-    /// Views of rows of the start are dropped, as when there are too many.
+    /// Drops the base views, as happens when there are too many.
     DropViews,
     Restart,
-    /// The store does what it does now and then.
+    /// Lets the store do its work in the background.
     Turn,
 }
 
@@ -94,7 +95,7 @@ struct World {
     fixture: Fixture,
     tunnel: String,
     workers: Vec<Worker>,
-    /// What was consumed of each channel, as its checkpoint says.
+    /// What was consumed of each channel according to its checkpoint.
     consumed: BTreeMap<String, Vec<Read>>,
 }
 
@@ -152,7 +153,7 @@ impl World {
         Claim { tunnel: &self.tunnel, client: &self.workers[worker].id, channel }
     }
 
-    /// A channel that the worker reads, and where it is in it.
+    /// Returns a channel that the worker reads, and the checkpoint at which it reads.
     fn reading(&mut self, worker: usize, channel: usize) -> Option<(String, Checkpoint)> {
         let reads: Vec<_> =
             self.workers.get(worker)?.reads.iter().map(|(name, at)| (name.clone(), at.clone())).collect();
@@ -173,7 +174,8 @@ impl World {
         }
     }
 
-    /// Reads a page and checkpoints it; true if there was anything, or more is to come.
+    /// Reads a page and sets a checkpoint after it. Returns true if there were any records or more
+    /// are to come.
     fn read(&mut self, worker: usize, channel: usize, records_max: usize) -> bool {
         let Some((channel, at)) = self.reading(worker, channel) else { return false };
         let claim = self.claim(worker, &channel);
@@ -201,7 +203,7 @@ impl World {
         }
     }
 
-    /// Lets two clients read all there is, once the others have timed out.
+    /// Lets two clients read everything, once the others have timed out.
     fn drain(&mut self) {
         self.workers.clear();
         self.fixture.pass(301 * SECOND_US);
@@ -243,7 +245,7 @@ impl World {
             records += stream.len();
             stream.iter().for_each(|read| streams.entry(read.key.clone()).or_default().push(read));
         }
-        // Of each row, its changes were all in one channel, so in the order of their commits.
+        // All changes of a row were in one channel, so they came in the order of their commits.
         let mut cursors: BTreeMap<PrimaryKey, usize> = BTreeMap::new();
         let mut changes = ChangeReader::new(self.fixture.store().clone(), TABLE, first);
         let mut next = first;
@@ -307,7 +309,8 @@ proptest! {
         }
         let rows = if kind == TunnelKind::Stream { BTreeMap::new() } else { fixture.rows() };
         if kind == TunnelKind::Stream && !stream_before {
-            // Without a log nor rows of the start it starts with an empty table only.
+            // A tunnel without base rows and without a log from the start can only be compared from
+            // an empty table on.
             fixture.store().delete_table(TABLE).unwrap();
             fixture.create_table(None, MAX_VERSIONS as i32);
         }
