@@ -37,7 +37,7 @@ pub(crate) type Finish = Box<dyn FnOnce(Result<(), Halt>) + Send>;
 /// The action of a request on the commit thread. It returns the function that answers the request.
 pub(crate) type Act = Box<dyn FnOnce(&mut Transaction<'_>) -> Finish + Send>;
 
-enum Job {
+enum CommitRequest {
     Run {
         act: Act,
         /// About how many bytes of memory the request takes.
@@ -110,7 +110,7 @@ impl Published {
 /// A handle that queues requests for the commit thread. It is cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Submitter {
-    jobs: Arc<Mutex<Option<Sender<Job>>>>,
+    requests: Arc<Mutex<Option<Sender<CommitRequest>>>>,
     published: Arc<Published>,
 }
 
@@ -118,8 +118,10 @@ impl Submitter {
     /// Queues a request that takes about `bytes` of memory. Never blocks. Returns an error if the
     /// store is closing.
     pub(crate) fn queue(&self, act: Act, bytes: usize) -> Result<(), Halt> {
-        let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
-        let sent = jobs.as_ref().is_some_and(|jobs| jobs.send(Job::Run { act, bytes }).is_ok());
+        let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        let sent = requests
+            .as_ref()
+            .is_some_and(|requests| requests.send(CommitRequest::Run { act, bytes }).is_ok());
         if sent { Ok(()) } else { Err(self.published.lost()) }
     }
 
@@ -167,10 +169,11 @@ impl Committer {
             last: watch::Sender::new(last.commit),
             counters: Counters::default(),
         });
-        let (jobs, queue) = channel();
+        let (requests, queue) = channel();
         let worker = Worker { engine, queue, last, sync, clock, published: published.clone() };
         let thread = thread::Builder::new().name("store-commit".to_owned()).spawn(move || worker.run())?;
-        let submitter = Submitter { jobs: Arc::new(Mutex::new(Some(jobs))), published: published.clone() };
+        let submitter =
+            Submitter { requests: Arc::new(Mutex::new(Some(requests))), published: published.clone() };
         Ok(Committer { submitter, thread: Mutex::new(Some(thread)), published })
     }
 
@@ -188,9 +191,10 @@ impl Committer {
     /// Ends the thread once all queued requests are answered. Waits for that, unless the caller
     /// runs on the commit thread.
     pub(crate) fn stop(&self) {
-        if let Some(jobs) = self.submitter.jobs.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        if let Some(requests) = self.submitter.requests.lock().unwrap_or_else(PoisonError::into_inner).take()
+        {
             // Sending fails only if the thread has ended.
-            let _ = jobs.send(Job::Stop);
+            let _ = requests.send(CommitRequest::Stop);
         }
         let is_current = self.is_current();
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -203,7 +207,7 @@ impl Committer {
 
 struct Worker {
     engine: Arc<dyn Engine>,
-    queue: Receiver<Job>,
+    queue: Receiver<CommitRequest>,
     last: Last,
     sync: bool,
     clock: Clock,
@@ -214,16 +218,16 @@ impl Worker {
     fn run(mut self) {
         let mut stopping = false;
         while !stopping {
-            let Ok(job) = self.queue.recv() else { break };
+            let Ok(request) = self.queue.recv() else { break };
             let mut acts = Vec::new();
-            let (mut next, mut bytes_total) = (Some(job), 0);
-            while let Some(job) = next {
-                match job {
-                    Job::Run { act, bytes } => {
+            let (mut next, mut bytes_total) = (Some(request), 0);
+            while let Some(request) = next {
+                match request {
+                    CommitRequest::Run { act, bytes } => {
                         acts.push(act);
                         bytes_total += bytes;
                     }
-                    Job::Stop => stopping = true,
+                    CommitRequest::Stop => stopping = true,
                 }
                 let full = acts.len() >= GROUP_REQUESTS_MAX || bytes_total >= GROUP_BYTES_MAX;
                 next = if full || stopping { None } else { self.queue.try_recv().ok() };
