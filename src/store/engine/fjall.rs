@@ -193,31 +193,31 @@ impl Iterator for FjallScan {
     }
 }
 
-fn unreadable(space: Space, folder: &Path, error: &Fault) -> EngineError {
+fn unreadable(space: Space, folder: &Path, error: &EngineFailure) -> EngineError {
     EngineError(format!("cannot read the {} in {}: {error:?}", space.name(), folder.display()))
 }
 
 /// An error of fjall, or the message of a panic, which some damaged files cause.
-enum Fault {
+enum EngineFailure {
     Error(::fjall::Error),
     Panic(String),
 }
 
-impl std::fmt::Debug for Fault {
+impl std::fmt::Debug for EngineFailure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Fault::Error(error) => write!(f, "{error:?}"),
-            Fault::Panic(message) => f.write_str(message),
+            EngineFailure::Error(error) => write!(f, "{error:?}"),
+            EngineFailure::Panic(message) => f.write_str(message),
         }
     }
 }
 
 /// Runs `act` and returns a panic as an error. This is sound because what fjall shares between
 /// threads poisons itself, or refuses all further writes.
-fn guarded<T>(act: impl FnOnce() -> ::fjall::Result<T>) -> Result<T, Fault> {
+fn guarded<T>(act: impl FnOnce() -> ::fjall::Result<T>) -> Result<T, EngineFailure> {
     match catch_unwind(AssertUnwindSafe(act)) {
-        Ok(result) => result.map_err(Fault::Error),
-        Err(panic) => Err(Fault::Panic(panic_message(panic.as_ref()))),
+        Ok(result) => result.map_err(EngineFailure::Error),
+        Err(panic) => Err(EngineFailure::Panic(panic_message(panic.as_ref()))),
     }
 }
 
@@ -312,12 +312,14 @@ fn open_database(folder: &Path) -> Result<FjallEngine, OpenError> {
         let [meta, rows, log] = Space::ALL.map(|space| database.keyspace(space.name(), || options(space)));
         Ok(FjallEngine { spaces: [meta?, rows?, log?], database, folder: folder.to_owned() })
     });
-    opened.map_err(|fault| match fault {
-        Fault::Error(::fjall::Error::Io(error)) if error.kind() != io::ErrorKind::NotFound => {
+    opened.map_err(|failure| match failure {
+        EngineFailure::Error(::fjall::Error::Io(error)) if error.kind() != io::ErrorKind::NotFound => {
             OpenError::io(folder, &error)
         }
-        Fault::Error(::fjall::Error::Locked) => OpenError::damaged(folder, "another program has it open"),
-        fault => OpenError::damaged(folder, &format!("{fault:?}")),
+        EngineFailure::Error(::fjall::Error::Locked) => {
+            OpenError::damaged(folder, "another program has it open")
+        }
+        failure => OpenError::damaged(folder, &format!("{failure:?}")),
     })
 }
 
