@@ -47,7 +47,7 @@ impl Space {
 }
 
 /// A write of one key: its new value, or `None` to remove it.
-pub(crate) struct Change {
+pub(crate) struct KeyWrite {
     pub(crate) space: Space,
     pub(crate) key: Bytes,
     pub(crate) value: Option<Bytes>,
@@ -56,7 +56,7 @@ pub(crate) struct Change {
 /// The writes that take effect in one step. No two are of the same key.
 #[derive(Default)]
 pub(crate) struct Batch {
-    pub(crate) changes: Vec<Change>,
+    pub(crate) writes: Vec<KeyWrite>,
 }
 
 /// How much memory an engine takes.

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::engine::{Batch, Bytes, Change, Snapshot, Space};
+use super::engine::{Batch, Bytes, KeyWrite, Snapshot, Space};
 use super::error::{Damage, NoTable};
 use super::format::{META_COMMIT, after_prefix};
 use super::read::Direction;
@@ -55,7 +55,7 @@ pub(crate) struct Group {
     /// The new values of keys, by space; `None` for a key that was removed.
     written: [HashMap<Bytes, Option<Bytes>>; Space::ALL.len()],
     /// New keys that no request looks for.
-    appended: Vec<Change>,
+    appended: Vec<KeyWrite>,
     /// The tables as the requests of the group left them.
     pub(crate) tables: Arc<Tables>,
     /// The commit of the last request that changed anything.
@@ -74,13 +74,13 @@ impl Group {
         if !self.changed {
             return None;
         }
-        let mut changes = self.appended;
+        let mut writes = self.appended;
         for (space, written) in Space::ALL.into_iter().zip(self.written) {
-            changes.extend(written.into_iter().map(|(key, value)| Change { space, key, value }));
+            writes.extend(written.into_iter().map(|(key, value)| KeyWrite { space, key, value }));
         }
         let last = Some(self.last.encode().into());
-        changes.push(Change { space: Space::Meta, key: META_COMMIT.into(), value: last });
-        Some(Batch { changes })
+        writes.push(KeyWrite { space: Space::Meta, key: META_COMMIT.into(), value: last });
+        Some(Batch { writes })
     }
 }
 
@@ -165,7 +165,7 @@ impl<'g> Transaction<'g> {
     /// Writes a key that was never written before and that no request of the group will look for,
     /// such as a change of the log.
     pub(crate) fn append(&mut self, space: Space, key: impl Into<Bytes>, value: impl Into<Bytes>) {
-        self.group.appended.push(Change { space, key: key.into(), value: Some(value.into()) });
+        self.group.appended.push(KeyWrite { space, key: key.into(), value: Some(value.into()) });
     }
 
     /// Returns what was committed before the group. It lacks what earlier requests of the group

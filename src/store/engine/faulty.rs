@@ -105,10 +105,10 @@ impl Engine for Disk {
         state.dead = fault.is_some();
         if fault != Some(Fault::WriteFails) {
             let spaces = Arc::make_mut(&mut state.written);
-            for change in batch.changes {
-                match change.value {
-                    Some(value) => spaces[change.space.index()].insert(change.key, value),
-                    None => spaces[change.space.index()].remove(&change.key),
+            for write in batch.writes {
+                match write.value {
+                    Some(value) => spaces[write.space.index()].insert(write.key, value),
+                    None => spaces[write.space.index()].remove(&write.key),
                 };
             }
         }

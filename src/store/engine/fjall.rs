@@ -110,15 +110,15 @@ impl Engine for FjallEngine {
         self.wait_for_room()?;
         let mode = if sync { PersistMode::SyncData } else { PersistMode::Buffer };
         guarded(|| {
-            let mut writes = self.database.batch().durability(Some(mode));
-            for change in batch.changes {
-                let space = &self.spaces[change.space.index()];
-                match change.value {
-                    Some(value) => writes.insert(space, change.key, value),
-                    None => writes.remove(space, change.key),
+            let mut batched = self.database.batch().durability(Some(mode));
+            for write in batch.writes {
+                let space = &self.spaces[write.space.index()];
+                match write.value {
+                    Some(value) => batched.insert(space, write.key, value),
+                    None => batched.remove(space, write.key),
                 }
             }
-            writes.commit()
+            batched.commit()
         })
         .map_err(|error| self.error("cannot write to", &error))
     }
