@@ -14,7 +14,7 @@
 //!
 //! What must not be lost ([`records`]) is durable before it is answered: tunnels, checkpoints, and
 //! who reads what. So clients outlive a restart of the store, and their time-outs start anew. What
-//! is only in memory can be made anew: the views of the base rows ([`base`]), and who was told that
+//! is only in memory can be made anew: the views of base rows ([`base`]), and who was told that
 //! a channel ended.
 //!
 //! A tunnel keeps the log from its checkpoints on. If no client is heard of for as long as its

@@ -33,69 +33,77 @@ use super::page::Page;
 use super::records::{Definition, TunnelId};
 
 /// The most base views at a time. Each keeps the engine from freeing what it shows.
-pub(super) const VIEWS_MAX: usize = 8;
+pub(super) const BASE_VIEWS_MAX: usize = 8;
 /// The time in microseconds after which a base view that is not read is dropped.
-const VIEW_IDLE_US: u64 = 30 * 1_000_000;
+const BASE_VIEW_IDLE_US: u64 = 30 * 1_000_000;
 /// The time in microseconds after which a base view that is being read is made anew.
-const VIEW_AGE_US: u64 = 60 * 1_000_000;
+const BASE_VIEW_AGE_US: u64 = 60 * 1_000_000;
 /// The most rows of an undo.
 const UNDO_ROWS_MAX: usize = if cfg!(test) { 16 } else { 250_000 };
 
 /// The base views of the tunnels whose base rows are being read.
 #[derive(Default)]
-pub(super) struct Views {
-    views: Mutex<Vec<Held>>,
+pub(super) struct BaseViews {
+    base_views: Mutex<Vec<Held>>,
 }
 
 struct Held {
     tunnel: TunnelId,
     taken_us: i64,
     used_us: i64,
-    view: Arc<Mutex<View>>,
+    base_view: Arc<Mutex<BaseView>>,
 }
 
-impl Views {
+impl BaseViews {
     /// Returns the base view of a tunnel, and creates it if there is none. If there are too many,
     /// the new one takes the place of the one that was not used for the longest time.
-    pub(super) fn of(&self, store: &Store, definition: &Definition) -> Arc<Mutex<View>> {
-        let mut views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(super) fn of(&self, store: &Store, definition: &Definition) -> Arc<Mutex<BaseView>> {
+        let mut base_views = self.base_views.lock().unwrap_or_else(PoisonError::into_inner);
         let now_us = store.clock().now_us();
         // This also drops it if the clock was set back.
-        views.retain(|held| held.tunnel != definition.id || now_us.abs_diff(held.taken_us) <= VIEW_AGE_US);
-        if let Some(held) = views.iter_mut().find(|held| held.tunnel == definition.id) {
+        base_views.retain(|held| {
+            held.tunnel != definition.id || now_us.abs_diff(held.taken_us) <= BASE_VIEW_AGE_US
+        });
+        if let Some(held) = base_views.iter_mut().find(|held| held.tunnel == definition.id) {
             held.used_us = now_us;
-            return held.view.clone();
+            return held.base_view.clone();
         }
-        if views.len() >= VIEWS_MAX
-            && let Some(least) = (0..views.len()).min_by_key(|at| views.get(*at).map(|held| held.used_us))
+        if base_views.len() >= BASE_VIEWS_MAX
+            && let Some(least) =
+                (0..base_views.len()).min_by_key(|at| base_views.get(*at).map(|held| held.used_us))
         {
-            views.swap_remove(least);
+            base_views.swap_remove(least);
         }
-        let view = Arc::new(Mutex::new(View::new(store.snapshot(), definition)));
-        views.push(Held { tunnel: definition.id, taken_us: now_us, used_us: now_us, view: view.clone() });
-        view
+        let base_view = Arc::new(Mutex::new(BaseView::new(store.snapshot(), definition)));
+        base_views.push(Held {
+            tunnel: definition.id,
+            taken_us: now_us,
+            used_us: now_us,
+            base_view: base_view.clone(),
+        });
+        base_view
     }
 
     /// Drops the base view of a tunnel.
     pub(super) fn forget(&self, tunnel: TunnelId) {
-        self.views.lock().unwrap_or_else(PoisonError::into_inner).retain(|held| held.tunnel != tunnel);
+        self.base_views.lock().unwrap_or_else(PoisonError::into_inner).retain(|held| held.tunnel != tunnel);
     }
 
-    /// Drops the base views that were not used for longer than `VIEW_IDLE_US`.
+    /// Drops the base views that were not used for longer than `BASE_VIEW_IDLE_US`.
     pub(super) fn forget_idle(&self, now_us: i64) {
-        let mut views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
-        views.retain(|held| now_us.abs_diff(held.used_us) <= VIEW_IDLE_US);
+        let mut base_views = self.base_views.lock().unwrap_or_else(PoisonError::into_inner);
+        base_views.retain(|held| now_us.abs_diff(held.used_us) <= BASE_VIEW_IDLE_US);
     }
 
     /// Returns the number of base views.
     #[cfg(test)]
     pub(super) fn count(&self) -> usize {
-        self.views.lock().unwrap().len()
+        self.base_views.lock().unwrap().len()
     }
 }
 
 /// The rows of a table as one commit shows them.
-pub(super) struct View {
+pub(super) struct BaseView {
     snapshot: Box<dyn Snapshot>,
     table: TableId,
     /// The number of the commit.
@@ -121,10 +129,10 @@ impl Undo {
     }
 }
 
-impl View {
-    pub(super) fn new(snapshot: Box<dyn Snapshot>, definition: &Definition) -> View {
+impl BaseView {
+    pub(super) fn new(snapshot: Box<dyn Snapshot>, definition: &Definition) -> BaseView {
         let Definition { id, commit, .. } = definition;
-        View { snapshot, table: id.table, commit: *commit, undo: None }
+        BaseView { snapshot, table: id.table, commit: *commit, undo: None }
     }
 
     /// Emits a page of the rows whose key bytes are `from` or greater, and returns where it ended.

@@ -65,7 +65,7 @@ impl Tunnels<'_> {
         }
         session.save(self.store, &open.definition, assignment, checkpoints)?;
         if !session.assignment.base_open() {
-            self.store.tunnel_sessions().views.forget(open.definition.id);
+            self.store.tunnel_sessions().base_views.forget(open.definition.id);
         }
         Ok(answer)
     }
@@ -137,9 +137,9 @@ impl Tunnels<'_> {
         let page = Page::new(&table, max, emit);
         let end = match (source, from.place) {
             (Source::Base, Place::Base(key)) => {
-                let view = self.store.tunnel_sessions().views.of(self.store, &open.definition);
-                let mut view = view.lock().unwrap_or_else(PoisonError::into_inner);
-                view.page(page, key, from.records, self.store.clock().now_us())?
+                let base_view = self.store.tunnel_sessions().base_views.of(self.store, &open.definition);
+                let mut base_view = base_view.lock().unwrap_or_else(PoisonError::into_inner);
+                base_view.page(page, key, from.records, self.store.clock().now_us())?
             }
             (Source::Stream(partition), Place::Stream(position)) => {
                 let next = stream::Next { position, records: from.records, time_us: from.time_us };

@@ -28,7 +28,7 @@ pub(super) fn kept_us(table: &Table) -> Option<i64> {
 /// Lets tunnels expire, and removes the changes that are no longer needed, in commits of limited
 /// size. Looks at all tables and then returns the first error.
 pub(crate) fn turn(store: &Store) -> Result<(), TunnelError> {
-    store.tunnel_sessions().views.forget_idle(store.clock().now_us());
+    store.tunnel_sessions().base_views.forget_idle(store.clock().now_us());
     let mut result = Ok(());
     for name in store.tables() {
         result = result.and(turn_table(store, &name));
@@ -55,7 +55,7 @@ fn expire(store: &Store, table: &Table) -> Result<(), TunnelError> {
                 Ok(()) | Err(TunnelError::Missing(_)) => {}
                 Err(error) => return Err(error),
             }
-            store.tunnel_sessions().views.forget(definition.id);
+            store.tunnel_sessions().base_views.forget(definition.id);
         }
     }
     Ok(())

@@ -9,7 +9,7 @@ use super::super::error::{Damage, TunnelError};
 use super::super::meta::{Meta, parse, put};
 use super::SAVE_US;
 use super::assignment::{Assignment, End};
-use super::base::Views;
+use super::base::BaseViews;
 use super::model::{Checkpoint, Cursor, Place};
 use super::records::{Definition, Life, Source, TunnelId, checkpoint, checkpoint_key, exists};
 
@@ -19,13 +19,13 @@ pub(crate) struct Sessions {
     /// count as heard of at this time.
     opened_us: i64,
     map: Mutex<HashMap<TunnelId, Arc<Mutex<Session>>>>,
-    pub(super) views: Views,
+    pub(super) base_views: BaseViews,
 }
 
 impl Sessions {
     /// Creates the sessions of a store that is opened now. No tunnel is in use yet.
     pub(crate) fn new(opened_us: i64) -> Sessions {
-        Sessions { opened_us, map: Mutex::default(), views: Views::default() }
+        Sessions { opened_us, map: Mutex::default(), base_views: BaseViews::default() }
     }
 
     /// Returns the session of a tunnel. If the tunnel is not in use yet, its session is loaded from
@@ -47,7 +47,7 @@ impl Sessions {
     /// Forgets a tunnel that was deleted.
     pub(super) fn forget(&self, tunnel: TunnelId) {
         self.map.lock().unwrap_or_else(PoisonError::into_inner).remove(&tunnel);
-        self.views.forget(tunnel);
+        self.base_views.forget(tunnel);
     }
 }
 

@@ -238,7 +238,7 @@ fn a_stream_that_was_switched_off_in_between_is_not_whole() {
 #[test]
 fn more_starts_are_read_at_a_time_than_views_are_kept() {
     let fixture = Fixture::new(Some(24), 1);
-    let tunnels: Vec<String> = (0..2 * base::VIEWS_MAX as i64)
+    let tunnels: Vec<String> = (0..2 * base::BASE_VIEWS_MAX as i64)
         .map(|number| {
             (0..3).for_each(|order| fixture.put(10 * order, number));
             fixture.put(number, number);
@@ -273,7 +273,7 @@ fn a_view_of_the_start_is_held_while_it_is_read_and_not_for_long() {
     (0..9).for_each(|order| fixture.put(order, 0));
     let tunnel = fixture.create("t", TunnelKind::BaseData, None).unwrap();
     let worker = connect(&fixture, &tunnel);
-    let held = || fixture.store().tunnel_sessions().views.count();
+    let held = || fixture.store().tunnel_sessions().base_views.count();
     assert_eq!(held(), 0, "nobody reads yet");
     let claim = Claim { tunnel: &tunnel, client: &worker.id, channel: "BaseData_0" };
     let mut cursor = fixture.tunnels().checkpoint(claim).unwrap().cursor;

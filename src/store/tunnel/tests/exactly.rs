@@ -45,7 +45,7 @@ enum Step {
         seconds: i64,
     },
     /// Drops the base views, as happens when there are too many.
-    DropViews,
+    DropBaseViews,
     Restart,
     /// Lets the store do its work in the background.
     Turn,
@@ -85,7 +85,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => worker.clone().prop_map(|worker| Step::ShutDown { worker }),
         1 => worker.prop_map(|worker| Step::Die { worker }),
         1 => (1..200_i64).prop_map(|seconds| Step::Pass { seconds }),
-        1 => Just(Step::DropViews),
+        1 => Just(Step::DropBaseViews),
         1 => Just(Step::Restart),
         1 => Just(Step::Turn),
     ]
@@ -129,10 +129,10 @@ impl World {
             }
             Step::Die { worker } if worker < self.workers.len() => drop(self.workers.remove(worker)),
             Step::Pass { seconds } => self.fixture.pass(seconds * SECOND_US),
-            Step::DropViews => {
+            Step::DropBaseViews => {
                 let store = self.fixture.store();
                 let id = TunnelId::parse(&self.tunnel).unwrap();
-                store.tunnel_sessions().views.forget(id);
+                store.tunnel_sessions().base_views.forget(id);
             }
             Step::Restart => self.fixture.reopen(),
             Step::Turn => retention::turn(self.fixture.store()).unwrap(),
