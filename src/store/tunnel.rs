@@ -49,7 +49,7 @@ pub use self::model::{Checkpoint, Cursor, PageEnd, Place, RecordRef, Sequence};
 pub use self::page::{Emit, PageMax};
 pub(crate) use self::session::Sessions;
 
-use self::records::{Definition, Source, TunnelId, checkpoint, definitions, find};
+use self::records::{Definition, RecordSource, TunnelId, checkpoint, definitions, find};
 use self::session::Session;
 use super::Store;
 use super::engine::{Snapshot, Space};
@@ -157,7 +157,7 @@ impl Tunnels<'_> {
             let Checkpoint { cursor, .. } = checkpoint(snapshot.as_ref(), &open.definition, index, source)?;
             channels.push(ChannelInfo {
                 channel: share.channel.clone(),
-                base: source == Source::Base,
+                base: source == RecordSource::Base,
                 status: share.status,
                 client: share.client.clone(),
                 consumed_to_us: self.consumed_to_us(
@@ -200,12 +200,12 @@ impl Tunnels<'_> {
         &self,
         snapshot: &dyn Snapshot,
         definition: &Definition,
-        source: Source,
+        source: RecordSource,
         cursor: &Cursor,
         now_us: i64,
     ) -> Result<i64, Damage> {
         match (source, &cursor.place) {
-            (Source::Stream(partition), Place::Stream(from)) => {
+            (RecordSource::Stream(partition), Place::Stream(from)) => {
                 match log::scan(snapshot, definition.id.table, partition, *from).next() {
                     Some(entry) => Ok(entry?.record()?.time_us),
                     None => Ok(now_us),

@@ -9,7 +9,7 @@ use super::super::transaction::last_of;
 use super::assignment::{ChannelReport, ChannelStatus, End};
 use super::model::{Checkpoint, Cursor, PageEnd, Place};
 use super::page::{Emit, Page, PageMax};
-use super::records::{Definition, Source, checkpoint, checkpoint_key, exists, fill_random};
+use super::records::{Definition, RecordSource, checkpoint, checkpoint_key, exists, fill_random};
 use super::session::{Session, Told};
 use super::{Open, Tunnels, stream};
 
@@ -93,7 +93,7 @@ impl Tunnels<'_> {
         let open = self.open_text(claim.tunnel)?;
         let (mut session, index, source) = self.held(&open, claim)?;
         self.check_place(source, &cursor.place)?;
-        if let (Source::Stream(partition), Place::Stream(position)) = (source, &cursor.place) {
+        if let (RecordSource::Stream(partition), Place::Stream(position)) = (source, &cursor.place) {
             let table = self.table_of(&open.definition)?;
             check_kept::<TunnelError>(self.store.snapshot().as_ref(), &table, partition, *position)?;
         }
@@ -136,12 +136,12 @@ impl Tunnels<'_> {
         self.check_place(source, &from.place)?;
         let page = Page::new(&table, max, emit);
         let end = match (source, from.place) {
-            (Source::Base, Place::Base(key)) => {
+            (RecordSource::Base, Place::Base(key)) => {
                 let base_view = self.store.tunnel_sessions().base_views.of(self.store, &open.definition);
                 let mut base_view = base_view.lock().unwrap_or_else(PoisonError::into_inner);
                 base_view.page(page, key, from.records, self.store.clock().now_us())?
             }
-            (Source::Stream(partition), Place::Stream(position)) => {
+            (RecordSource::Stream(partition), Place::Stream(position)) => {
                 let next = stream::Next { position, records: from.records, time_us: from.time_us };
                 stream::page(self.store, &open.definition, partition, next, page)?
             }
@@ -155,10 +155,10 @@ impl Tunnels<'_> {
     }
 
     /// Returns an error if the place cannot be one of the channel.
-    fn check_place(&self, source: Source, place: &Place) -> Result<(), TunnelError> {
+    fn check_place(&self, source: RecordSource, place: &Place) -> Result<(), TunnelError> {
         match (source, place) {
-            (_, Place::Finished) | (Source::Base, Place::Base(_)) => Ok(()),
-            (Source::Stream(_), Place::Stream(position)) => {
+            (_, Place::Finished) | (RecordSource::Base, Place::Base(_)) => Ok(()),
+            (RecordSource::Stream(_), Place::Stream(position)) => {
                 // A snapshot may already show a commit that is not announced yet.
                 let last = last_of(self.store.snapshot().as_ref())?.commit;
                 if position.commit <= last + 1 {
@@ -188,7 +188,7 @@ impl Tunnels<'_> {
         &self,
         open: &'o Open,
         claim: Claim<'_>,
-    ) -> Result<(MutexGuard<'o, Session>, usize, Source), TunnelError> {
+    ) -> Result<(MutexGuard<'o, Session>, usize, RecordSource), TunnelError> {
         let mut session = self.live(open)?;
         session.assignment.drop_silent(self.store.clock().now_us());
         let index = session.assignment.held(claim.client, claim.channel)?;

@@ -100,7 +100,7 @@ pub(super) struct Definition {
 
 /// What a channel delivers records from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Source {
+pub(super) enum RecordSource {
     /// The base rows: those that were there when the tunnel was created.
     Base,
     /// The changes of a partition of the log.
@@ -109,20 +109,20 @@ pub(super) enum Source {
 
 impl Definition {
     /// Returns the sources of the tunnel's channels, by index.
-    pub(super) fn sources(&self) -> Vec<Source> {
-        let streams = (0..CHANNELS).map(Source::Stream);
+    pub(super) fn sources(&self) -> Vec<RecordSource> {
+        let streams = (0..CHANNELS).map(RecordSource::Stream);
         match self.kind {
-            TunnelKind::BaseData => vec![Source::Base],
+            TunnelKind::BaseData => vec![RecordSource::Base],
             TunnelKind::Stream => streams.collect(),
-            TunnelKind::BaseAndStream => std::iter::once(Source::Base).chain(streams).collect(),
+            TunnelKind::BaseAndStream => std::iter::once(RecordSource::Base).chain(streams).collect(),
         }
     }
 
     /// Returns the checkpoint at which a channel starts.
-    pub(super) fn start(&self, source: Source) -> Checkpoint {
+    pub(super) fn start(&self, source: RecordSource) -> Checkpoint {
         let place = match source {
-            Source::Base => Place::Base(Vec::new()),
-            Source::Stream(partition) => {
+            RecordSource::Base => Place::Base(Vec::new()),
+            RecordSource::Stream(partition) => {
                 Place::Stream(self.starts.get(usize::from(partition)).copied().unwrap_or_default())
             }
         };
@@ -130,13 +130,13 @@ impl Definition {
     }
 }
 
-impl Source {
+impl RecordSource {
     /// Returns the name of the channel. Clients take a channel whose name starts with `BaseData_`
     /// for one of base rows.
     pub(super) fn channel(self) -> String {
         match self {
-            Source::Base => "BaseData_0".to_owned(),
-            Source::Stream(partition) => format!("Stream_{partition}"),
+            RecordSource::Base => "BaseData_0".to_owned(),
+            RecordSource::Stream(partition) => format!("Stream_{partition}"),
         }
     }
 }
@@ -206,7 +206,7 @@ pub(super) fn checkpoint(
     meta: &(impl Meta + ?Sized),
     definition: &Definition,
     channel: usize,
-    source: Source,
+    source: RecordSource,
 ) -> Result<Checkpoint, Damage> {
     let stored = meta.record(&checkpoint_key(definition.id, channel))?;
     Ok(stored.unwrap_or_else(|| definition.start(source)))

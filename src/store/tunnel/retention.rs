@@ -14,7 +14,7 @@ use super::super::meta::{Meta, put};
 use super::super::table::Table;
 use super::super::transaction::Transaction;
 use super::model::Place;
-use super::records::{Definition, Horizon, Life, Source, checkpoint, definitions, horizon_key};
+use super::records::{Definition, Horizon, Life, RecordSource, checkpoint, definitions, horizon_key};
 
 /// The most changes of a partition that one commit removes.
 const CUT_CHANGES_MAX: usize = if cfg!(test) { 3 } else { 4_096 };
@@ -105,15 +105,15 @@ fn holds(transaction: &Transaction<'_>, table: &Table) -> Result<[LogPosition; C
     Ok(holds)
 }
 
-fn hold(holds: &mut [LogPosition], definition: &Definition, source: Source, place: &Place) {
+fn hold(holds: &mut [LogPosition], definition: &Definition, source: RecordSource, place: &Place) {
     match (source, place) {
-        (Source::Stream(partition), Place::Stream(position)) => {
+        (RecordSource::Stream(partition), Place::Stream(position)) => {
             if let Some(hold) = holds.get_mut(usize::from(partition)) {
                 *hold = (*hold).min(*position);
             }
         }
         // Base rows that have changed since are restored from the log.
-        (Source::Base, Place::Base(_)) => {
+        (RecordSource::Base, Place::Base(_)) => {
             for (hold, start) in holds.iter_mut().zip(definition.starts) {
                 *hold = (*hold).min(start);
             }

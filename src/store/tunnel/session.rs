@@ -11,7 +11,7 @@ use super::SAVE_US;
 use super::assignment::{Assignment, End};
 use super::base::BaseViews;
 use super::model::{Checkpoint, Cursor, Place};
-use super::records::{Definition, Life, Source, TunnelId, checkpoint, checkpoint_key, exists};
+use super::records::{Definition, Life, RecordSource, TunnelId, checkpoint, checkpoint_key, exists};
 
 /// The tunnels in use, and their base views.
 pub(crate) struct Sessions {
@@ -80,7 +80,7 @@ impl Session {
         let (mut assignment, stored_bytes) = match snapshot.value(&key)? {
             Some(bytes) => (parse::<Assignment>(&key, &bytes)?, bytes.to_vec()),
             None => {
-                let channels = sources.iter().map(|source| (source.channel(), *source == Source::Base));
+                let channels = sources.iter().map(|source| (source.channel(), *source == RecordSource::Base));
                 (Assignment::new(channels), Vec::new())
             }
         };
@@ -165,7 +165,7 @@ impl Session {
             transaction.put(Space::Meta, id.key(b"a"), assignment);
             put(transaction, id.key(b"l"), &life)?;
             for (channel, cursor) in ended {
-                let source = definition.sources().get(channel).copied().unwrap_or(Source::Base);
+                let source = definition.sources().get(channel).copied().unwrap_or(RecordSource::Base);
                 let Checkpoint { number, .. } = checkpoint(transaction, &definition, channel, source)?;
                 put(transaction, checkpoint_key(id, channel), &Checkpoint { cursor, number })?;
             }
