@@ -149,7 +149,7 @@ pub(super) fn put(name: &str, value: i64) -> (String, ColumnChange) {
 
 /// A record that a client has read.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Read {
+pub(super) struct ReadRecord {
     pub(super) action: Action,
     pub(super) key: PrimaryKey,
     pub(super) edits: Vec<Edit>,
@@ -163,14 +163,14 @@ pub(super) enum Edit {
     DeleteAll(String),
 }
 
-impl Read {
-    pub(super) fn new(record: &RecordRef<'_>) -> Read {
+impl ReadRecord {
+    pub(super) fn new(record: &RecordRef<'_>) -> ReadRecord {
         let edit = |edit: &EditRef<'_>| match *edit {
             EditRef::Put(cell) => Edit::Put(cell.to_cell()),
             EditRef::DeleteVersion { name, version } => Edit::DeleteVersion(name.into(), version),
             EditRef::DeleteAll { name } => Edit::DeleteAll(name.into()),
         };
-        Read {
+        ReadRecord {
             action: record.action,
             key: record.key.iter().map(|value| value.to_value()).collect(),
             edits: record.edits.iter().map(edit).collect(),
@@ -214,11 +214,11 @@ pub(super) fn read_page(
     claim: Claim<'_>,
     from: Cursor,
     records_max: usize,
-) -> Result<(Vec<Read>, Cursor, bool), TunnelError> {
+) -> Result<(Vec<ReadRecord>, Cursor, bool), TunnelError> {
     let mut records = Vec::new();
     let max = PageMax { records: records_max, ..PageMax::default() };
     let end = store.tunnels().read(claim, from, max, &mut |record| {
-        records.push(Read::new(record));
+        records.push(ReadRecord::new(record));
         1
     })?;
     Ok((records, end.next, end.more))
@@ -282,7 +282,7 @@ impl Worker {
     }
 }
 
-impl Read {
+impl ReadRecord {
     /// Returns the value of the column `v`.
     pub(super) fn value(&self) -> i64 {
         match self.edits.as_slice() {
@@ -298,15 +298,15 @@ pub(super) fn cell(name: &str, value: i64, version: i64) -> Cell {
 
 /// Returns what a new client consumes, by channel, until nothing is left, and whether all channels
 /// came to their end.
-pub(super) fn drain(fixture: &Fixture, tunnel: &str) -> (BTreeMap<String, Vec<Read>>, bool) {
+pub(super) fn drain(fixture: &Fixture, tunnel: &str) -> (BTreeMap<String, Vec<ReadRecord>>, bool) {
     drain_of(fixture.store(), tunnel)
 }
 
 /// Returns what a new client consumes of a tunnel of any store, as [`drain`] does.
-pub(super) fn drain_of(store: &Store, tunnel: &str) -> (BTreeMap<String, Vec<Read>>, bool) {
+pub(super) fn drain_of(store: &Store, tunnel: &str) -> (BTreeMap<String, Vec<ReadRecord>>, bool) {
     let tunnels = store.tunnels();
     let mut worker = Worker { id: tunnels.connect(tunnel, None).unwrap(), ..Worker::default() };
-    let mut consumed = BTreeMap::<String, Vec<Read>>::new();
+    let mut consumed = BTreeMap::<String, Vec<ReadRecord>>::new();
     let mut busy = 2;
     while busy > 0 {
         busy -= 1;

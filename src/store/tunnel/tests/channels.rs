@@ -137,7 +137,7 @@ fn records_say_what_changed() {
         fixture.write(vec![(key("u", 1), change)]);
     }
     let (records, _) = drain(&fixture, &tunnel);
-    let records: Vec<Read> = records.into_values().flatten().collect();
+    let records: Vec<ReadRecord> = records.into_values().flatten().collect();
     let cell = |name: &str, value| Edit::Put(cell(name, value, now_ms));
     let expected = [
         (Action::Put, vec![cell("a", 1), cell("b", 2)]),
@@ -180,7 +180,7 @@ fn a_page_ends_by_records_or_bytes_and_says_whether_there_is_more() {
                     let max = PageMax { records: records_max, bytes: bytes_max };
                     let mut page = Vec::new();
                     let end = fixture.tunnels().read(claim, cursor, max, &mut |record| {
-                        page.push(Read::new(record));
+                        page.push(ReadRecord::new(record));
                         1
                     });
                     let end = end.unwrap();

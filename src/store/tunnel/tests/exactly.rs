@@ -96,7 +96,7 @@ struct World {
     tunnel: String,
     workers: Vec<Worker>,
     /// What was consumed of each channel according to its checkpoint.
-    consumed: BTreeMap<String, Vec<Read>>,
+    consumed: BTreeMap<String, Vec<ReadRecord>>,
 }
 
 impl World {
@@ -237,7 +237,7 @@ impl World {
             assert_eq!(self.consumed.keys().collect::<Vec<_>>(), ["BaseData_0"]);
             return;
         }
-        let mut streams: BTreeMap<PrimaryKey, Vec<&Read>> = BTreeMap::new();
+        let mut streams: BTreeMap<PrimaryKey, Vec<&ReadRecord>> = BTreeMap::new();
         let mut records = 0;
         for (_, stream) in self.consumed.iter().filter(|(channel, _)| channel.starts_with("Stream_")) {
             assert!(stream.is_sorted_by(|one, other| one.sequence < other.sequence), "sequences increase");

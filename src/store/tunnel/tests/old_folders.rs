@@ -32,9 +32,9 @@ fn put_order(order: &str, price: i64) -> Write {
 fn left(store: &Store, tunnel: &str) -> Vec<(KeyValue, Value)> {
     let (records, ended) = drain_of(store, tunnel);
     assert!(!ended);
-    let mut records: Vec<Read> = records.into_values().flatten().collect();
+    let mut records: Vec<ReadRecord> = records.into_values().flatten().collect();
     records.sort_by_key(|record| record.sequence);
-    let price = |record: &Read| match &record.edits[..] {
+    let price = |record: &ReadRecord| match &record.edits[..] {
         [Edit::Put(price), _] => price.value.clone(),
         edits => panic!("{edits:?} are not those of an order"),
     };

@@ -77,7 +77,7 @@ fn a_tunnel_in_use_keeps_what_it_has_not_consumed() {
     assert_eq!(logged(&fixture), 6, "those before it was created are gone");
     fixture.tunnels().shut_down(&tunnel, &client).unwrap();
     let (records, _) = drain(&fixture, &tunnel);
-    let base: Vec<i64> = records["BaseData_0"].iter().map(Read::value).collect();
+    let base: Vec<i64> = records["BaseData_0"].iter().map(ReadRecord::value).collect();
     assert_eq!(base, [0, 1, 2, 3, 4]);
     assert_eq!(records.values().flatten().count(), 11);
     turn(&fixture);

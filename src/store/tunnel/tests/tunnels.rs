@@ -16,9 +16,9 @@ fn from_to(start_us: i64, end_us: i64) -> Option<StreamRange> {
 /// end.
 fn read_all(fixture: &Fixture, tunnel: &str) -> (Vec<i64>, bool) {
     let (records, ended) = drain(fixture, tunnel);
-    let mut records: Vec<Read> = records.into_values().flatten().collect();
+    let mut records: Vec<ReadRecord> = records.into_values().flatten().collect();
     records.sort_by_key(|record| record.sequence.unwrap());
-    (records.iter().map(Read::value).collect(), ended)
+    (records.iter().map(ReadRecord::value).collect(), ended)
 }
 
 #[test]
