@@ -102,7 +102,7 @@ pub(crate) struct KeyReader {
 
 /// Where the bytes of a key column's value were found.
 #[derive(Clone, Copy)]
-enum Found {
+enum FoundValue {
     Integer(i64),
     /// The value is in the key at this start and end, without escapes.
     Plain(usize, usize),
@@ -115,14 +115,14 @@ impl KeyReader {
     /// a key of these columns.
     pub(crate) fn read<'a>(&'a mut self, columns: &[KeyColumn], bytes: &'a [u8]) -> Option<KeyRefs<'a>> {
         self.unescaped.clear();
-        let mut found = [Found::Integer(0); KEY_COLUMNS_MAX];
+        let mut found = [FoundValue::Integer(0); KEY_COLUMNS_MAX];
         let mut at = 0;
         for (column, found) in columns.iter().zip(&mut found) {
             *found = match column.kind {
                 KeyType::Integer => {
                     let value = bytes.get(at..at + 8)?.try_into().ok()?;
                     at += 8;
-                    Found::Integer(i64::from_be_bytes(value) ^ i64::MIN)
+                    FoundValue::Integer(i64::from_be_bytes(value) ^ i64::MIN)
                 }
                 KeyType::String | KeyType::Binary => self.find_bytes(bytes, &mut at)?,
             };
@@ -133,12 +133,12 @@ impl KeyReader {
         let mut values = [KeyRef::Integer(0); KEY_COLUMNS_MAX];
         for ((column, found), value) in columns.iter().zip(found).zip(&mut values) {
             let bytes = match found {
-                Found::Integer(found) => {
+                FoundValue::Integer(found) => {
                     *value = KeyRef::Integer(found);
                     continue;
                 }
-                Found::Plain(start, end) => bytes.get(start..end)?,
-                Found::Unescaped(start, end) => self.unescaped.get(start..end)?,
+                FoundValue::Plain(start, end) => bytes.get(start..end)?,
+                FoundValue::Unescaped(start, end) => self.unescaped.get(start..end)?,
             };
             *value = match column.kind {
                 KeyType::String => KeyRef::String(std::str::from_utf8(bytes).ok()?),
@@ -148,17 +148,17 @@ impl KeyReader {
         Some(KeyRefs { values, count: columns.len() })
     }
 
-    fn find_bytes(&mut self, bytes: &[u8], at: &mut usize) -> Option<Found> {
+    fn find_bytes(&mut self, bytes: &[u8], at: &mut usize) -> Option<FoundValue> {
         let (mut start, first) = (*at, self.unescaped.len());
         loop {
             let zero = start + memchr(0, bytes.get(start..)?)?;
             let follows = *bytes.get(zero + 1)?;
             *at = zero + 2;
             match follows {
-                END if self.unescaped.len() == first => return Some(Found::Plain(start, zero)),
+                END if self.unescaped.len() == first => return Some(FoundValue::Plain(start, zero)),
                 END => {
                     self.unescaped.extend_from_slice(bytes.get(start..zero)?);
-                    return Some(Found::Unescaped(first, self.unescaped.len()));
+                    return Some(FoundValue::Unescaped(first, self.unescaped.len()));
                 }
                 ESCAPE => self.unescaped.extend_from_slice(bytes.get(start..=zero)?),
                 _ => return None,
