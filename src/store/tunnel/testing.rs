@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use super::model::Sequence;
 use super::*;
-use crate::change::{ColumnChange, Condition, Returning, RowWrite as Change, Write};
+use crate::change::{ColumnChange, Condition, Returning, RowWrite, Write};
 use crate::edit::EditRef;
 use crate::engine::faulty::Disk;
 use crate::log::Action;
@@ -89,7 +89,7 @@ impl Fixture {
         self.tunnels().create(TunnelSpec { table: TABLE.into(), name: name.into(), kind, range })
     }
 
-    pub(super) fn write(&self, changes: Vec<(PrimaryKey, Change)>) {
+    pub(super) fn write(&self, changes: Vec<(PrimaryKey, RowWrite)>) {
         let write = |(key, change)| Write {
             table: TABLE.into(),
             key: named(&key),
@@ -104,7 +104,7 @@ impl Fixture {
 
     /// Puts a row with one column `v`.
     pub(super) fn put(&self, order: i64, value: i64) {
-        self.write(vec![(key("u", order), Change::Put(vec![put("v", value)]))]);
+        self.write(vec![(key("u", order), RowWrite::Put(vec![put("v", value)]))]);
     }
 
     /// Returns all rows.

@@ -2,7 +2,7 @@
 
 use super::super::testing::*;
 use super::super::*;
-use crate::change::{ColumnChange, RowWrite as Change};
+use crate::change::{ColumnChange, RowWrite};
 use crate::error::ReadError;
 use crate::log::{Action, LogPosition};
 use crate::schema::TableUpdate;
@@ -123,15 +123,15 @@ fn records_say_what_changed() {
     let tunnel = fixture.create("t", TunnelKind::Stream, None).unwrap();
     let now_ms = fixture.now_us() / 1_000;
     let changes = vec![
-        Change::Put(vec![put("a", 1), put("b", 2)]),
-        Change::Update(vec![
+        RowWrite::Put(vec![put("a", 1), put("b", 2)]),
+        RowWrite::Update(vec![
             put("a", 3),
             ("b".into(), ColumnChange::DeleteVersion(now_ms)),
             ("c".into(), ColumnChange::DeleteAll),
             ("d".into(), ColumnChange::Increment(5)),
         ]),
-        Change::Delete,
-        Change::Delete,
+        RowWrite::Delete,
+        RowWrite::Delete,
     ];
     for change in changes {
         fixture.write(vec![(key("u", 1), change)]);

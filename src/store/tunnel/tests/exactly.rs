@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::super::testing::*;
 use super::super::*;
-use crate::change::{ColumnChange, RowWrite as Change};
+use crate::change::{ColumnChange, RowWrite};
 use crate::changes::ChangedRow;
 use crate::log::Action;
 use crate::value::{Cell, PrimaryKey, Row};
@@ -16,7 +16,7 @@ const MAX_VERSIONS: usize = 2;
 
 #[derive(Clone, Debug)]
 enum Step {
-    Write(Vec<(PrimaryKey, Change)>),
+    Write(Vec<(PrimaryKey, RowWrite)>),
     Connect,
     Heartbeat {
         worker: usize,
@@ -51,7 +51,7 @@ enum Step {
     Turn,
 }
 
-fn change() -> impl Strategy<Value = Change> {
+fn change() -> impl Strategy<Value = RowWrite> {
     let name = prop_oneof!["a", "b", "c"];
     let edit = prop_oneof![
         4 => (0..100_i64).prop_map(|value| put("", value).1),
@@ -61,13 +61,13 @@ fn change() -> impl Strategy<Value = Change> {
     ];
     let puts = prop::collection::btree_map(name.clone(), 0..100_i64, 0..3);
     prop_oneof![
-        3 => puts.prop_map(|puts| Change::Put(puts.iter().map(|(name, value)| put(name, *value)).collect())),
-        3 => prop::collection::vec((name, edit), 1..4).prop_map(Change::Update),
-        2 => Just(Change::Delete),
+        3 => puts.prop_map(|puts| RowWrite::Put(puts.iter().map(|(name, value)| put(name, *value)).collect())),
+        3 => prop::collection::vec((name, edit), 1..4).prop_map(RowWrite::Update),
+        2 => Just(RowWrite::Delete),
     ]
 }
 
-fn writes(most: usize) -> impl Strategy<Value = Vec<(PrimaryKey, Change)>> {
+fn writes(most: usize) -> impl Strategy<Value = Vec<(PrimaryKey, RowWrite)>> {
     let key = (prop_oneof!["", "u", "u\0", "v"], -6..6_i64).prop_map(|(user, order)| key(&user, order));
     prop::collection::vec((key, change()), 1..most)
 }
