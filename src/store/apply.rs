@@ -51,7 +51,7 @@ fn next_value(transaction: &mut Transaction<'_>, table: &Table) -> Result<i64, W
     Ok(last + 1)
 }
 
-/// One write on its turn.
+/// One write of a request while it is being applied.
 struct Turn<'t, 'g> {
     transaction: &'t mut Transaction<'g>,
     table: &'t Table,

@@ -22,7 +22,7 @@ pub enum ColumnChange {
     Increment(i64),
 }
 
-/// What a write does to a row: it puts, updates or deletes it.
+/// The action of a write on its row: it puts, updates or deletes the row.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RowWrite {
     /// Replaces the row with exactly these columns. Only [`ColumnChange::Put`] is allowed.
@@ -54,7 +54,7 @@ pub struct Condition {
     pub columns: Option<Filter>,
 }
 
-/// What the answer to a write returns of the row.
+/// The part of the row that the answer to a write returns.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Returning {
     /// The answer has no row.

@@ -5,7 +5,7 @@ use super::schema::{KEY_BYTES_MAX, KeyColumn};
 use super::table::Table;
 use super::value::{KeyPart, KeyRef, KeyType, KeyValue, NamedKey};
 
-/// What a key may contain besides values.
+/// The parts that a key may contain besides values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Allow {
     /// Only values are allowed.

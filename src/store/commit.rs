@@ -37,16 +37,20 @@ pub(crate) type Finish = Box<dyn FnOnce(Result<(), Halt>) + Send>;
 /// The action of a request on the commit thread. It returns the function that answers the request.
 pub(crate) type Act = Box<dyn FnOnce(&mut Transaction<'_>) -> Finish + Send>;
 
+/// A message to the commit thread.
 enum CommitRequest {
+    /// Runs a request.
     Run {
+        /// The action of the request.
         act: Act,
         /// About how many bytes of memory the request takes.
         bytes: usize,
     },
+    /// Ends the thread once everything that was queued before is answered.
     Stop,
 }
 
-/// What the commit thread publishes for all other threads.
+/// The state that the commit thread publishes for all other threads.
 pub(crate) struct Published {
     tables: RwLock<Arc<Tables>>,
     /// The commit thread locks this for writing while the engine may show other tables than the

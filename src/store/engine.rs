@@ -59,7 +59,7 @@ pub(crate) struct Batch {
     pub(crate) writes: Vec<KeyWrite>,
 }
 
-/// How much memory an engine takes.
+/// The memory that an engine takes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Memory {
     /// The bytes of blocks that were read from disk and are kept.

@@ -10,7 +10,7 @@ pub const CONDITIONS_MAX: usize = 32;
 /// The most levels of filters within each other.
 pub const FILTER_DEPTH_MAX: usize = 32;
 
-/// How a column's value compares with the value of a filter. Values of different types are never
+/// A comparison of a column's value with the value of a filter. Values of different types are never
 /// equal, less or greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)] // The names say it.

@@ -100,7 +100,7 @@ pub(crate) struct KeyReader {
     unescaped: Vec<u8>,
 }
 
-/// Where the bytes of a key column's value were found.
+/// The value of a key column, as it was found in the encoded key.
 #[derive(Clone, Copy)]
 enum FoundValue {
     Integer(i64),

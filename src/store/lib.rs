@@ -1,5 +1,5 @@
 //! The order store: tables of rows, and the log of their changes. Every commit is durable before it
-//! is acknowledged.
+//! is acknowledged, unless the store was opened with [`Durability::Relaxed`].
 //!
 //! The store has the data model of Tablestore. The wire protocol is in the room
 //! [`tablestore`](tablestore).
@@ -98,7 +98,7 @@ struct Inner {
     held: Option<Held>,
 }
 
-/// What a store holds of its folder while it is open.
+/// The lock and the marker that a store holds in its folder while it is open.
 struct Held {
     /// The marker to clear once everything is synced.
     marker: Option<Marker>,

@@ -60,7 +60,7 @@ pub(crate) fn log_key(table: TableId, partition: u8, position: LogPosition) -> [
     key
 }
 
-/// What happened to a row in a change.
+/// The kind of a change of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// The row was replaced by exactly what is given.
@@ -278,7 +278,7 @@ pub(crate) fn check_kept<E: From<NotKept> + From<Damage>>(
     }
 }
 
-/// What is left to remove after a cut.
+/// The result of a cut, which says whether anything is left to remove.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cut {
     /// Nothing below the position is left.

@@ -9,7 +9,7 @@ pub const PAGE_ROWS_MAX: usize = 5_000;
 /// The bytes of rows after which a page of a range ends.
 pub const PAGE_BYTES_MAX: usize = 4 << 20;
 
-/// Which of a row's cells are read.
+/// A selection of the cells of a row that a read returns.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Selection {
     /// The names of attribute and key columns; empty means all. A row without any of them is not

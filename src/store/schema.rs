@@ -39,7 +39,7 @@ pub struct KeyColumn {
     pub auto_increment: bool,
 }
 
-/// How long cells live and how many versions of each are kept.
+/// The options of a table's cells: how long they live and how many versions of each are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableOptions {
     /// How many seconds after its version a cell stays visible; -1 for ever.
@@ -58,7 +58,7 @@ impl Default for TableOptions {
     }
 }
 
-/// How long a table's changes are kept.
+/// The options of a table's stream: how long its changes are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StreamOptions {
     /// How many hours a change is kept at least.

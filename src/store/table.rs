@@ -47,5 +47,5 @@ impl Table {
     }
 }
 
-/// All tables by name.
+/// The tables of a store by name.
 pub(crate) type Tables = BTreeMap<String, Arc<Table>>;

@@ -48,7 +48,7 @@ pub(crate) fn last_of(snapshot: &dyn Snapshot) -> Result<Last, Damage> {
     }
 }
 
-/// What the requests that share one commit of the engine have written so far.
+/// The group of requests that share one commit of the engine, and what they have written so far.
 pub(crate) struct Group {
     /// The state that was committed before the group.
     snapshot: Box<dyn Snapshot>,

@@ -75,7 +75,7 @@ impl Store {
     }
 }
 
-/// A tunnel that a request is about.
+/// A tunnel that a request is about, with its session.
 struct Open {
     definition: Definition,
     session: Arc<Mutex<Session>>,

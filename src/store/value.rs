@@ -42,7 +42,7 @@ pub type PrimaryKey = Vec<KeyValue>;
 /// One column of a key as a caller gives it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum KeyPart {
-    /// A value.
+    /// A value of the column's type.
     Value(KeyValue),
     /// The bound below every value. It may only be used in the bounds of a range.
     Min,

@@ -11,7 +11,7 @@ use super::{Batch, Bytes, Engine, Entry, Memory, Scan, Snapshot, Space};
 use crate::direction::Direction;
 use crate::error::EngineError;
 
-/// What goes wrong with one commit.
+/// A fault of the disk at one commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// The commit is not written.

@@ -133,7 +133,7 @@ impl Engine for FjallEngine {
     }
 }
 
-/// What a fjall database held at one moment.
+/// A snapshot of what a fjall database held at one moment.
 struct FjallSnapshot {
     snapshot: ::fjall::Snapshot,
     spaces: [Keyspace; 3],
@@ -274,12 +274,12 @@ fn check_layout(folder: &Path) -> Result<(), OpenError> {
             return Err(OpenError::damaged(&path, "it is missing"));
         }
     }
-    // Keyspace 0 is fjall's own: the names and options of the others.
+    // Keyspace 0 belongs to fjall and holds the names and options of the others.
     (0..=Space::ALL.len()).try_for_each(|id| check_manifest(&folder.join(format!("keyspaces/{id}"))))
 }
 
-/// Holds the list of a keyspace's files against its hash, which fjall writes and does not read:
-/// files that it does not list, fjall removes.
+/// Checks the list of a keyspace's files against its hash, which fjall writes but does not check.
+/// fjall would remove the files that a damaged list leaves out.
 fn check_manifest(keyspace: &Path) -> Result<(), OpenError> {
     let read = |path: &Path| {
         fs::read(path).map_err(|error| match error.kind() {
@@ -330,7 +330,7 @@ fn options(space: Space) -> KeyspaceCreateOptions {
         .data_block_size_policy(BlockSizePolicy::all(BLOCK_BYTES));
     match space {
         Space::Meta | Space::Rows => options,
-        // Changes are found by scans, not by key: no filter is asked, and none is built.
+        // Changes are found by scans and not by key. No filter would be used, so none is built.
         Space::Log => options.filter_policy(FilterPolicy::all(FilterPolicyEntry::None)),
     }
 }

@@ -97,7 +97,7 @@ impl fmt::Display for NotKept {
     }
 }
 
-/// What a key contains instead of what its column takes.
+/// The thing that a key contains instead of what its column takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyInput {
     /// A value of this type.
@@ -139,7 +139,7 @@ pub enum KeyMismatch {
         column: String,
         /// The type of the column.
         expected: KeyType,
-        /// What was given.
+        /// The thing that was given.
         actual: KeyInput,
     },
     /// A value has more than [`KEY_BYTES_MAX`] bytes.

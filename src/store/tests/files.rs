@@ -14,10 +14,10 @@ use crate::testing::{START_MS, TestClock, folder, schema, until_purged};
 use crate::{Durability, Store};
 use testkit::Random;
 
-/// More bytes than the journal of the script has.
+/// A limit above the number of bytes in the journal of the script.
 const JOURNAL_BYTES_MAX: usize = 64 << 10;
 
-/// What a workload left on disk.
+/// The files and models that a workload left.
 struct Left {
     folder: TempDir,
     clock: TestClock,

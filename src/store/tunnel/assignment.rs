@@ -43,7 +43,7 @@ pub enum ChannelStatus {
     Terminated,
 }
 
-/// What a client and the store tell each other about a channel.
+/// A report on a channel, which a client and the store send each other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChannelReport {
     /// The name of the channel.
@@ -54,7 +54,7 @@ pub struct ChannelReport {
     pub status: ChannelStatus,
 }
 
-/// Whether a channel was read to its end.
+/// The answer to the question whether a channel was read to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
     /// The channel was not read to its end.

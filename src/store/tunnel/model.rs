@@ -8,7 +8,7 @@ use super::super::schema::KeyColumn;
 use super::super::value::KeyRef;
 use super::assignment::ChannelStatus;
 
-/// Which rows or changes a tunnel delivers.
+/// The kind of a tunnel, which says which rows or changes it delivers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TunnelKind {
     /// The rows that are in the table when the tunnel is created.
@@ -19,7 +19,7 @@ pub enum TunnelKind {
     BaseAndStream,
 }
 
-/// Where a tunnel of changes starts if no time is given.
+/// The start of a tunnel of changes if no time is given.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StartFlag {
     /// It starts with the first change after its creation.
@@ -29,7 +29,7 @@ pub enum StartFlag {
     Earliest,
 }
 
-/// Where a tunnel of changes starts and ends, as its creator gives it. Times are nanoseconds since
+/// The start and end of a tunnel of changes, as its creator gives them. Times are nanoseconds since
 /// 1970; 0 means none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StreamRange {
@@ -54,7 +54,7 @@ pub struct TunnelSpec {
     pub range: Option<StreamRange>,
 }
 
-/// What a tunnel delivers at present.
+/// The stage of a tunnel, which says what it delivers at present.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
     /// It delivers the rows that were there when it was created.
@@ -108,9 +108,9 @@ pub struct ChannelInfo {
 /// The description of a tunnel and its channels.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TunnelDescription {
-    /// The tunnel.
+    /// The description of the tunnel.
     pub tunnel: TunnelInfo,
-    /// Its channels.
+    /// The descriptions of its channels.
     pub channels: Vec<ChannelInfo>,
 }
 
@@ -161,7 +161,7 @@ pub struct RecordRef<'a> {
     pub sequence: Option<Sequence>,
 }
 
-/// Where a page of records ended.
+/// The end of a page of records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PageEnd {
     /// The place to read next.

@@ -98,7 +98,7 @@ pub(super) struct Definition {
     pub(super) starts: [LogPosition; CHANNELS as usize],
 }
 
-/// What a channel delivers records from.
+/// The source of a channel's records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RecordSource {
     /// The base rows: those that were there when the tunnel was created.
@@ -141,7 +141,7 @@ impl RecordSource {
     }
 }
 
-/// Whether a tunnel is still in use.
+/// A record that says whether a tunnel is still in use.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Life {
     /// When a client was last heard of, in microseconds since 1970. The value may lag by

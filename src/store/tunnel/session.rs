@@ -58,7 +58,7 @@ pub(super) struct Told {
     pub(super) cursor: Cursor,
 }
 
-/// A tunnel in use.
+/// The state of a tunnel in use that is kept in memory.
 pub(super) struct Session {
     pub(super) assignment: Assignment,
     /// The assignment as it is stored.

@@ -21,7 +21,7 @@ pub(super) struct Next {
     pub(super) time_us: i64,
 }
 
-/// How a scan of the log ended.
+/// The result of a scan of the log.
 enum Outcome {
     /// The page is full, and the next record is there.
     Full,
