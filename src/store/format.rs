@@ -70,7 +70,7 @@
 //! | `l` table id, partition `u8` | first position kept of the log, commit `u64` and index `u32`, where it was cut |
 //! | `p` table id | a deleted table whose rows, log and `a`, `l` and `u` are still to be removed |
 //! | `u` table id … | tunnels of the table ([`tunnel`](super::tunnel)) |
-//! | `n` … | notes of the live job: its checkpoint ([`job`](live::job)) |
+//! | `n` … | notes of the live job: its checkpoint (in the room `live`) |
 
 /// The version of the format described above. A store in another format is refused.
 pub(crate) const FORMAT_VERSION: u32 = 1;

@@ -2,7 +2,7 @@
 //! is acknowledged, unless the store was opened with [`Durability::Relaxed`].
 //!
 //! The store has the data model of Tablestore. The wire protocol is in the room
-//! [`tablestore`](tablestore).
+//! `tablestore`.
 //!
 //! ```text
 //!  write ─► prepare (caller's thread) ─► commit thread ─► engine: rows + log + meta in one batch
