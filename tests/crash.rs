@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use store::change::{Condition, Returning, RowChange, Write};
+use store::change::{Condition, Returning, RowWrite, Write};
 use store::read::{RangeRead, Selection};
 use store::value::{KeyPart, KeyValue, NamedKey};
 use tablestore::client::{Client, ClientConfig};
@@ -122,7 +122,7 @@ impl<S: Script> Writer<S> {
 }
 
 /// A row of a writer.
-pub(crate) fn write(table: &str, key: [String; 2], change: RowChange) -> Write {
+pub(crate) fn write(table: &str, key: [String; 2], change: RowWrite) -> Write {
     let part = |text| KeyPart::Value(KeyValue::String(text));
     Write {
         table: table.to_owned(),

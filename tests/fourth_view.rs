@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use order_tables::ORDER_SOURCE;
 use parquet::file::reader::{FileReader, SerializedFileReader};
-use store::change::{ColumnChange, Condition, Returning, RowChange, Write};
+use store::change::{ColumnChange, Condition, Returning, RowWrite, Write};
 use store::value::{KeyPart, KeyValue, NamedKey, Value};
 use tablestore::client::{Client, ClientConfig};
 
@@ -156,7 +156,7 @@ fn text(name: &str, value: &str) -> (String, KeyPart) {
     (name.to_owned(), KeyPart::Value(KeyValue::String(value.to_owned())))
 }
 
-fn write(table: &str, key: NamedKey, change: RowChange) -> Write {
+fn write(table: &str, key: NamedKey, change: RowWrite) -> Write {
     let (condition, returning) = (Condition::default(), Returning::Nothing);
     Write { table: table.to_owned(), key, change, condition, returning }
 }
@@ -166,7 +166,7 @@ fn order(id: &str, (user, cents, at_ms): &Placed, is_there: bool) -> Write {
     let put = |name: &str, value| (name.to_owned(), ColumnChange::Put { value, version: None });
     let price = exact(*cents).parse().expect("a double");
     let columns = vec![put("price", Value::Double(price)), put("timestamp", Value::Integer(*at_ms))];
-    let change = if is_there { RowChange::Put(columns) } else { RowChange::Delete };
+    let change = if is_there { RowWrite::Put(columns) } else { RowWrite::Delete };
     write(ORDER_SOURCE, vec![text("UserId", user), text("OrderId", id)], change)
 }
 
@@ -315,7 +315,7 @@ fn a_spoilt_row_is_found(data: &Path, expected: &[[String; 4]]) {
     let [user, day, count, _] = &expected[0];
     let spoilt = ColumnChange::Put { value: Value::Integer(99), version: None };
     let key = vec![text("UserId", user), text("day", day)];
-    send(&up, [write("OrderDaySink", key, RowChange::Update(vec![("count".to_owned(), spoilt)]))]);
+    send(&up, [write("OrderDaySink", key, RowWrite::Update(vec![("count".to_owned(), spoilt)]))]);
     let wrong = format!("OrderDaySink (UserId {user}, day {day}): the row says count 99, ");
     let right = format!("; the recount says count {count}, ");
     let is_found = |ended: &support::Ended| {

@@ -139,7 +139,7 @@ fn clients_cannot_write_what_the_job_writes() {
 }
 
 fn delete(table: &str, key: &[(&str, &str)]) -> store::change::Write {
-    use store::change::{Condition, Returning, RowChange, Write};
+    use store::change::{Condition, Returning, RowWrite, Write};
     use store::value::{KeyPart, KeyValue};
     let part = |(name, value): &(&str, &str)| {
         ((*name).to_owned(), KeyPart::Value(KeyValue::String((*value).to_owned())))
@@ -147,7 +147,7 @@ fn delete(table: &str, key: &[(&str, &str)]) -> store::change::Write {
     Write {
         table: table.to_owned(),
         key: key.iter().map(part).collect(),
-        change: RowChange::Delete,
+        change: RowWrite::Delete,
         condition: Condition::default(),
         returning: Returning::Nothing,
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use dataflows::{Amount, Id, Order, Reference, WindowWidth};
 use live::job::Recorded;
 use order_tables::ORDER_SOURCE;
-use store::change::{ColumnChange, RowChange, Write};
+use store::change::{ColumnChange, RowWrite, Write};
 use store::value::{KeyValue, PrimaryKey, Row, Value};
 use store::{Store, StoreOptions};
 use tablestore::client::{Client, ClientError};
@@ -76,8 +76,8 @@ fn put_at(at_ms: i64) -> (String, ColumnChange) {
 }
 
 impl Placed {
-    fn put(self) -> RowChange {
-        RowChange::Put(self.price.map(put_price).into_iter().chain(self.at_ms.map(put_at)).collect())
+    fn put(self) -> RowWrite {
+        RowWrite::Put(self.price.map(put_price).into_iter().chain(self.at_ms.map(put_at)).collect())
     }
 
     /// What a row holds.
@@ -130,20 +130,20 @@ impl Orders {
     }
 
     /// The next write of a row, and what the row is after it.
-    fn change(&mut self, before: Option<Placed>) -> (RowChange, Option<Placed>) {
+    fn change(&mut self, before: Option<Placed>) -> (RowWrite, Option<Placed>) {
         let (price, at_ms) = (self.price(), self.at_ms());
         let good = Placed { price: Some(price), at_ms: Some(at_ms) };
         let bad = match self.dice.below(20) {
             0..9 => return (good.put(), Some(good)),
             9..12 => {
                 let after = Placed { price: Some(price), ..before.unwrap_or_default() };
-                return (RowChange::Update(vec![put_price(price)]), Some(after));
+                return (RowWrite::Update(vec![put_price(price)]), Some(after));
             }
             12..14 => {
                 let after = Placed { at_ms: Some(at_ms), ..before.unwrap_or_default() };
-                return (RowChange::Update(vec![put_at(at_ms)]), Some(after));
+                return (RowWrite::Update(vec![put_at(at_ms)]), Some(after));
             }
-            14..17 => return (RowChange::Delete, None),
+            14..17 => return (RowWrite::Delete, None),
             17 => Placed { price: None, ..good },
             18 if self.dice.below(2) == 0 => Placed { price: Some(Price::Text), ..good },
             18 => Placed { price: Some(Price::NotANumber), ..good },

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use dataflows::Amount;
 use order_tables::ORDER_SOURCE;
 use serde_json::{Value, json};
-use store::change::{ColumnChange, Condition, Returning, RowChange, Write};
+use store::change::{ColumnChange, Condition, Returning, RowWrite, Write};
 use store::value::{KeyPart, KeyValue, NamedKey, Value as Cell};
 
 use crate::archive::old_folders;
@@ -35,7 +35,7 @@ fn key(user: &str, order: &str) -> NamedKey {
     vec![part("UserId", user), part("OrderId", order)]
 }
 
-fn write(user: &str, order: &str, change: RowChange) -> Write {
+fn write(user: &str, order: &str, change: RowWrite) -> Write {
     Write {
         table: ORDER_SOURCE.to_owned(),
         key: key(user, order),
@@ -48,7 +48,7 @@ fn write(user: &str, order: &str, change: RowChange) -> Write {
 fn put(user: &str, order: &str, price: f64, at_ms: i64) -> Write {
     let column = |name: &str, value| (name.to_owned(), ColumnChange::Put { value, version: None });
     let columns = vec![column("price", Cell::Double(price)), column("timestamp", Cell::Integer(at_ms))];
-    write(user, order, RowChange::Put(columns))
+    write(user, order, RowWrite::Put(columns))
 }
 
 /// What is there is what was there when the version that wrote it ended.
@@ -98,7 +98,7 @@ fn goes_on(data: &Path, expected: &Value) {
         put("later", "1", 1.25, 1_767_225_600_000),
         put("later", "2", 0.1, 1_767_225_630_000),
         put("later", "1", 1.75, 1_767_225_600_000),
-        write(user, id, RowChange::Delete),
+        write(user, id, RowWrite::Delete),
     ];
     let client = client(&up);
     block_on(async {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use order_tables::{ORDER_SOURCE, schemas};
-use store::change::{ColumnChange, Condition, Returning, RowChange, Write};
+use store::change::{ColumnChange, Condition, Returning, RowWrite, Write};
 use store::schema::TableSchema;
 use store::value::{KeyPart, KeyType, KeyValue, Value};
 use store::{Store, StoreOptions};
@@ -107,7 +107,7 @@ fn write(user: &str, order: &str, columns: &[(&str, Value)]) -> Write {
     Write {
         table: ORDER_SOURCE.to_owned(),
         key: vec![("UserId".to_owned(), part(user)), ("OrderId".to_owned(), part(order))],
-        change: RowChange::Put(columns.iter().map(put).collect()),
+        change: RowWrite::Put(columns.iter().map(put).collect()),
         condition: Condition::default(),
         returning: Returning::Nothing,
     }

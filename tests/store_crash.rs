@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use store::change::{ColumnChange, RowChange, Write};
+use store::change::{ColumnChange, RowWrite, Write};
 use store::schema::{KeyColumn, StreamOptions, TableOptions, TableSchema};
 use store::value::{KeyType, KeyValue, Row, Value};
 use store::{Store, StoreOptions};
@@ -61,15 +61,15 @@ impl Script for Mixed {
                 0..6 => {
                     after.insert(row, Content { write: number, put: Some(number) });
                     let put = ColumnChange::Put { value: Value::Integer(number as i64), version: None };
-                    RowChange::Put([columns_of(number), vec![("put".to_owned(), put)]].concat())
+                    RowWrite::Put([columns_of(number), vec![("put".to_owned(), put)]].concat())
                 }
                 6..8 => {
                     after.entry(row).or_insert(Content { write: number, put: None }).write = number;
-                    RowChange::Update(columns_of(number))
+                    RowWrite::Update(columns_of(number))
                 }
                 _ => {
                     after.remove(&row);
-                    RowChange::Delete
+                    RowWrite::Delete
                 }
             };
             writes.push(write(TABLE, [format!("writer {}", self.writer), format!("{row:04}")], change));

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
-use store::change::{Condition, Returning, RowChange, Write as RowWrite};
+use store::change::{Condition, Returning, RowWrite, Write as StoreWrite};
 use store::value::{KeyPart, KeyValue};
 use tablestore::client::{Client, ClientConfig};
 
@@ -290,10 +290,10 @@ fn results_are_for_callers_to_write_only_without_the_job() {
             None,
         );
         let key = vec![("UserId".to_owned(), KeyPart::Value(KeyValue::String("me".to_owned())))];
-        let write = RowWrite {
+        let write = StoreWrite {
             table: "OrderBatchSink".to_owned(),
             key,
-            change: RowChange::Put(Vec::new()),
+            change: RowWrite::Put(Vec::new()),
             condition: Condition::default(),
             returning: Returning::default(),
         };

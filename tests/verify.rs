@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use order_tables::ORDER_SOURCE;
 use serde_json::json;
-use store::change::{ColumnChange, Condition, Returning, RowChange, Write};
+use store::change::{ColumnChange, Condition, Returning, RowWrite, Write};
 use store::value::{KeyPart, KeyValue, NamedKey, Value};
 
 use crate::crash::{block_on, client};
@@ -35,7 +35,7 @@ fn put(table: &str, key: NamedKey, columns: &[(&str, Value)]) -> Write {
     Write {
         table: table.to_owned(),
         key,
-        change: RowChange::Update(columns.iter().map(column).collect()),
+        change: RowWrite::Update(columns.iter().map(column).collect()),
         condition: Condition::default(),
         returning: Returning::Nothing,
     }

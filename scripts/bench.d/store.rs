@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use server::{Server, quantiles};
-use store::change::{ColumnChange, Condition, Returning, RowChange, Write};
+use store::change::{ColumnChange, Condition, Returning, RowWrite, Write};
 use store::read::{Direction, RangeRead, Selection};
 use store::schema::{KeyColumn, StreamOptions, TableOptions, TableSchema};
 use store::value::{KeyPart, KeyType, KeyValue, NamedKey, Value};
@@ -88,7 +88,7 @@ fn order(number: u64) -> Write {
             ("UserId".to_owned(), key(format!("user_{user:06}"))),
             ("OrderId".to_owned(), key(format!("order-{number:09}"))),
         ],
-        change: RowChange::Put(vec![
+        change: RowWrite::Put(vec![
             put("price", Value::Double((number % 10_000) as f64 / 100.0)),
             put("timestamp", Value::Integer(1_700_000_000_000 + number as i64)),
         ]),

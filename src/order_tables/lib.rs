@@ -1,4 +1,5 @@
-//! The tables of the design: their names and keys, and how orders, results and rejects are rows of them.
+//! Names the tables that the program uses and their keys, and turns orders, results and rejects
+//! into rows and back.
 //!
 //! | table | key | columns |
 //! |---|---|---|
@@ -21,23 +22,23 @@ use dataflows::{Print, View};
 use store::schema::{KeyColumn, TableOptions, TableSchema};
 use store::value::KeyType;
 
-/// The table of the orders.
+/// The name of the table of orders.
 pub const ORDER_SOURCE: &str = "OrderSource";
 
-/// Its key: whose order, and which.
+/// The key columns of the table of orders: the user, and the id of the order.
 pub const ORDER_KEY: [&str; 2] = ["UserId", "OrderId"];
 
-/// Its columns: what is paid, a double, and when, in epoch milliseconds.
+/// The columns of the table of orders: the price, a double, and the time, in epoch milliseconds.
 pub const ORDER_COLUMNS: [&str; 2] = ["price", "timestamp"];
 
-/// The tunnel that follows the orders.
+/// The name of the tunnel that follows the orders.
 pub const ORDER_TUNNEL: &str = "OrderSourceTunnel";
 
-/// The table of the orders that were set aside.
+/// The name of the table of orders that were set aside.
 pub const ORDER_REJECTS: &str = "OrderRejects";
 
-/// The tables that the live job writes, and nobody else while it runs: one a view, in the order of the list, then
-/// [`ORDER_REJECTS`].
+/// The names of the tables that only the live job writes while it runs: one for each view, in the
+/// order of [`VIEWS`], then [`ORDER_REJECTS`].
 pub const RESULT_TABLES: [&str; VIEWS.len() + 1] = {
     let mut tables = [ORDER_REJECTS; VIEWS.len() + 1];
     let mut at = 0;
@@ -48,7 +49,8 @@ pub const RESULT_TABLES: [&str; VIEWS.len() + 1] = {
     tables
 };
 
-/// The tables: that of the orders first, then those of the results in the order of [`RESULT_TABLES`].
+/// Returns the schemas of all tables: first the table of orders, then those of [`RESULT_TABLES`] in
+/// their order.
 pub fn schemas() -> [TableSchema; RESULT_TABLES.len() + 1] {
     let orders = ORDER_KEY.map(|name| (name, KeyType::String));
     let all: [&str; RESULT_TABLES.len() + 1] =
@@ -59,7 +61,8 @@ pub fn schemas() -> [TableSchema; RESULT_TABLES.len() + 1] {
     })
 }
 
-/// The key columns of a view's table. A table needs one: without groups, that is the count.
+/// Returns the key columns of a view's table. A table needs at least one, so a view without groups
+/// uses its count.
 fn key_of(view: &View) -> Vec<(&'static str, KeyType)> {
     let kind = |print| if print == Print::Integer { KeyType::Integer } else { KeyType::String };
     match view.key {
@@ -75,14 +78,14 @@ fn table(name: &str, key: &[(&str, KeyType)]) -> TableSchema {
         name: name.to_owned(),
         key: key.iter().map(column).collect(),
         options: TableOptions::default(),
-        // The tunnel switches on the stream that it reads.
+        // Creating the tunnel switches on the stream that the tunnel reads.
         stream: None,
         defined_columns: Vec::new(),
         throughput: (0, 0),
     }
 }
 
-/// A key as people read it: `UserId string, OrderId string`.
+/// Returns the columns of a key as text for people, such as `UserId string, OrderId string`.
 pub fn key_text(key: &[KeyColumn]) -> String {
     let column = |column: &KeyColumn| {
         let kind = column.kind.name();

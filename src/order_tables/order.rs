@@ -1,27 +1,30 @@
-//! Rows of the table of orders, as orders.
+//! Reads rows of the table of orders as orders.
 
 use dataflows::{Amount, Id, Order};
 
 use orders::rules::{Role, check_at_ms, check_id, price_reason};
 use store::value::{CellRef, KeyRef, ValueRef};
 
-/// Why a row is not an order: the role of its column, what it holds, and what is wrong with that.
+/// The reason why a row is not an order. It names the column or the field, the value found there
+/// and what is wrong with it.
 pub type Reject = String;
 
-/// The order that a row of the table of orders is.
+/// Returns the order that a row of the table of orders stands for.
 ///
-/// A price is a double or an integer, taken as its shortest decimal; a time is an integer, or a double that is a whole
-/// number, of epoch milliseconds. Of several versions the newest counts. Nothing is rounded.
+/// The price is a double or an integer and is taken as its shortest decimal. The time is an
+/// integer, or a double that is a whole number, of epoch milliseconds. If a cell has several
+/// versions, the newest counts. Nothing is rounded.
 ///
 /// # Errors
-/// The reason for setting the row aside.
+/// Returns the reason why the row is set aside.
 pub fn order_of(key: &[KeyRef<'_>], cells: &[CellRef<'_>]) -> Result<Order, Reject> {
     let (KeyRef::String(user), KeyRef::String(order)) = (key_part(key, 0), key_part(key, 1)) else {
         return Err("the key is not two strings".to_owned());
     };
     let user = check_id(Role::UserId, user.as_bytes())?;
     check_id(Role::OrderId, order.as_bytes())?;
-    // Cells are sorted by name, then by version downwards.
+    // Cells are sorted by name, then from the newest version to the oldest, so this finds the
+    // newest.
     let cell = |name| cells.iter().find(|cell| cell.name == name).map(|cell| cell.value);
     let price = price_of(cell("price"))?;
     let at_ms = at_ms_of(cell("timestamp"))?;
@@ -48,7 +51,7 @@ fn at_ms_of(value: Option<ValueRef<'_>>) -> Result<i64, Reject> {
     match value {
         Some(ValueRef::Integer(at_ms)) => check_at_ms(at_ms),
         Some(ValueRef::Double(at_ms)) if at_ms.fract() == 0.0 => {
-            // Saturates, and what saturates is out of range.
+            // The cast saturates, and a saturated value is out of range.
             check_at_ms(at_ms as i64)
         }
         other => Err(wrong("timestamp", other, "an integer of epoch milliseconds")),

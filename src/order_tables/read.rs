@@ -1,4 +1,4 @@
-//! Rows of result tables, read back as totals.
+//! Reads rows of result tables back as totals.
 
 use std::fmt;
 use std::ops::ControlFlow;
@@ -10,23 +10,23 @@ use store::error::{Damage, ReadError};
 use store::value::{CellRef, KeyRef, ValueRef};
 use store::view::View;
 
-/// Why results cannot be read.
+/// The reason why results cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ResultError {
-    /// Their table cannot be read.
+    /// The table of the results cannot be read.
     Read(ReadError),
-    /// A row is not one of a result: somebody else has written it.
+    /// A row is not a row of a result, so another program must have written it.
     Foreign {
-        /// Name of the table.
+        /// The name of the table.
         table: String,
-        /// Key of the row.
+        /// The key of the row, as text.
         row: String,
     },
-    /// A row is not of a window of the zone that windows are printed in.
+    /// A row does not belong to a window of the time zone that windows are printed in.
     Window {
-        /// Begin of the window, as it stands there.
+        /// The begin of the window, as the row has it.
         begin: String,
-        /// Name of the zone.
+        /// The name of the time zone.
         zone: String,
     },
 }
@@ -57,11 +57,11 @@ impl From<Damage> for ResultError {
     }
 }
 
-/// Gives the rows of a view's table to `emit`, in the order of their keys: the key columns and the
-/// totals.
+/// Passes the rows of a view's table to `emit`, in the order of their keys. Each row is passed as
+/// its key columns and its totals.
 ///
 /// # Errors
-/// [`ResultError`]: the table cannot be read, or a row is not one of the view.
+/// Returns a [`ResultError`] if the table cannot be read or a row does not belong to the view.
 pub fn each_totals(
     view: &View,
     of: ViewId,
@@ -81,7 +81,7 @@ pub fn each_totals(
     wrong
 }
 
-/// The totals of a row of a view's table; none if it is no row of the view.
+/// Returns the totals in a row of a view's table, or `None` if the row does not belong to the view.
 pub fn totals_of(of: ViewId, key: &[KeyRef<'_>], cells: &[CellRef<'_>]) -> Option<Totals> {
     let orders = match of.key {
         [] => match key {
@@ -94,10 +94,10 @@ pub fn totals_of(of: ViewId, key: &[KeyRef<'_>], cells: &[CellRef<'_>]) -> Optio
     Some(Totals { orders, amount: amount_in(cells, of.exact_column()?)? })
 }
 
-/// What all have ordered; zero where there is no row.
+/// Returns the totals of all orders, which are zero if the table has no row.
 ///
 /// # Errors
-/// [`ResultError`]: the table cannot be read, or does not hold one row of totals.
+/// Returns a [`ResultError`] if the table cannot be read or holds anything but one row of totals.
 pub fn total(view: &View) -> Result<Totals, ResultError> {
     let mut found = Ok(None);
     view.each_row(TOTAL.table, None, &mut |key, cells| {
@@ -110,7 +110,7 @@ pub fn total(view: &View) -> Result<Totals, ResultError> {
     found.map(|total| total.unwrap_or(Totals::ZERO))
 }
 
-/// Says that a row of a table is not one of a result.
+/// Returns the error that says that a row of a table is not a result.
 pub fn not_a_result(table: &str, key: &[KeyRef<'_>]) -> ResultError {
     ResultError::Foreign { table: table.to_owned(), row: format!("{key:?}") }
 }
@@ -129,7 +129,8 @@ fn amount_in(cells: &[CellRef<'_>], column: &str) -> Option<Amount> {
     })
 }
 
-/// The amount that a sum prints as; it may be beyond the greatest price.
+/// Parses the printed form of a sum, which may be greater than the greatest price. Returns `None`
+/// if the text is not of that form.
 fn sum_amount(text: &str) -> Option<Amount> {
     let (whole, fraction) = text.split_once('.')?;
     let digits = FRACTION_DIGITS_MAX as usize;

@@ -1,11 +1,12 @@
-//! Rows of tables as text: every value exact.
+//! Prints rows of tables as text, with every value exact.
 
 use std::fmt::Write;
 
 use store::value::{KeyPart, KeyValue, NamedKey, Row, Value};
 
-/// A row as a JSON object: its key columns, whose names these are, then the others by name. Binary values are text of
-/// hexadecimal digits, and so are the doubles that JSON has no number for text.
+/// Returns a row as a JSON object: first its key columns, which `key` names, then the other columns
+/// by name. Binary values are strings of hexadecimal digits. Doubles that JSON cannot write as a
+/// number, such as NaN, are strings too.
 pub fn row_json(key: &[impl AsRef<str>], row: &Row) -> String {
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let key_fields = key.iter().zip(&row.key).map(|(name, value)| {
@@ -29,7 +30,7 @@ pub fn row_json(key: &[impl AsRef<str>], row: &Row) -> String {
     format!("{{{}}}", fields.join(","))
 }
 
-/// A value of a key column, exact.
+/// Returns the exact text of a value of a key column.
 pub fn key_value_text(value: &KeyValue) -> String {
     match value {
         KeyValue::Integer(integer) => integer.to_string(),
@@ -38,7 +39,8 @@ pub fn key_value_text(value: &KeyValue) -> String {
     }
 }
 
-/// A value, exact: doubles in the fewest digits that read back to the same bits.
+/// Returns the exact text of a value. A double has the fewest digits that read back to the same
+/// bits.
 pub fn value_text(value: &Value) -> String {
     match value {
         Value::Integer(integer) => integer.to_string(),
@@ -49,7 +51,7 @@ pub fn value_text(value: &Value) -> String {
     }
 }
 
-/// Text whose control characters are spelled out.
+/// Returns the text with its control characters escaped.
 pub fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -61,7 +63,7 @@ pub fn printable(text: &str) -> String {
     out
 }
 
-/// A key with the names of its columns: `UserId u1, OrderId o1`.
+/// Returns a key with the names of its columns, such as `UserId u1, OrderId o1`.
 pub fn named_key_text(key: &NamedKey) -> String {
     let part = |(name, part): &(String, KeyPart)| match part {
         KeyPart::Value(value) => format!("{name} {}", printable(&key_value_text(value))),
@@ -76,7 +78,7 @@ fn hex(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(2 + 2 * bytes.len());
     text.push_str("0x");
     for byte in bytes {
-        // Writing to a string does not fail.
+        // Writing to a string never fails.
         let _ = write!(text, "{byte:02x}");
     }
     text
@@ -96,7 +98,7 @@ mod tests {
         Row { key: vec![key], cells: cells.iter().map(cell).collect() }
     }
 
-    /// Rows with a value of each type, and some that are hard to print.
+    /// Returns rows with a value of each type, and some values that are hard to print.
     fn sample() -> Vec<Row> {
         vec![
             row(

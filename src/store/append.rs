@@ -1,4 +1,4 @@
-//! Commits by the program itself: rows of any table, and notes beside them, all or nothing.
+//! Commits writes of the program itself: rows of any table, and notes beside them, all or nothing.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -12,23 +12,24 @@ use super::format::{META_NOTE, TableId};
 use super::prepare::prepare;
 use super::transaction::Transaction;
 
-/// What becomes true in one commit.
+/// The rows and notes to write in one commit.
 #[derive(Debug, Default)]
 pub struct Append {
-    /// Tables by name that must still be these, or the commit is refused as [`NoTable`].
+    /// Names of tables and the ids that they must still have. Otherwise the commit is refused with
+    /// [`NoTable`].
     pub tables: Vec<(String, TableId)>,
-    /// Rows. No two of one row.
+    /// The writes of rows. No two may be of the same row.
     pub writes: Vec<Write>,
-    /// Keys of notes and their values; none where they go.
+    /// The keys of notes and their new values; `None` removes a note.
     pub notes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
 }
 
-/// Names of the tables whose rows only the program itself writes.
+/// The names of the tables whose rows only the program itself writes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Reserved(Arc<RwLock<BTreeSet<String>>>);
 
 impl Reserved {
-    /// Whether callers may not write this table.
+    /// Returns whether callers may not write this table.
     pub(crate) fn contains(&self, table: &str) -> bool {
         self.0.read().unwrap_or_else(PoisonError::into_inner).contains(table)
     }
@@ -39,7 +40,8 @@ impl Reserved {
 }
 
 impl Store {
-    /// Writes rows and notes in one commit, and returns its number once it is durable. Any error takes back all of it.
+    /// Writes rows and notes in one commit, and returns its number once it is durable. If any part
+    /// fails, nothing is written.
     pub fn append(&self, append: Append) -> Result<u64, WriteError> {
         let Append { tables, writes, notes } = append;
         let mut prepared = Vec::with_capacity(writes.len());
@@ -62,13 +64,13 @@ impl Store {
         })
     }
 
-    /// From now on, rows and options of these tables, and of no others, are for the program itself
-    /// to write: callers' writes are refused as [`WriteError::Reserved`]. None frees them all. What
-    /// was queued before is done before.
+    /// Reserves exactly these tables for the program itself from now on; an empty list frees all.
+    /// Writes of callers to their rows, and changes of their options, are refused as reserved, such
+    /// as with [`WriteError::Reserved`]. Requests that were queued before are still done.
     pub fn reserve(&self, tables: &[&str]) -> Result<(), Halt> {
         let tables = tables.iter().map(|table| (*table).to_owned()).collect();
         let reserved = self.reserved().clone();
-        // On the commit thread, between requests.
+        // This runs on the commit thread, between two requests.
         self.transact(move |_| {
             reserved.set(tables);
             Ok(())

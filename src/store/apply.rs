@@ -1,9 +1,8 @@
-//! Writes on the commit thread: condition, row, log.
+//! Applies writes on the commit thread: checks the condition, writes the row and logs the change.
 
 use std::sync::Arc;
 
-use super::catalog::Table;
-use super::change::{ColumnChange, Existence, Returning, RowChange, Write, Written};
+use super::change::{ColumnChange, Existence, Returning, RowWrite, Write, Written};
 use super::check_key::values;
 use super::edit::{EditRef, apply as apply_edit, keep_versions, put_edit};
 use super::engine::{Bytes, Space};
@@ -13,21 +12,23 @@ use super::key::{partition, row_key};
 use super::log::{Action, LogPosition, Record, log_key};
 use super::prepare::{EncodedRow, Prepared, check_row_bytes, encode_put, prepare};
 use super::row::{Cells, Malformed, ROW_HEAD_BYTES, RowView, encode_row, set_versions};
+use super::table::Table;
 use super::time_to_live::Expiry;
 use super::transaction::Transaction;
 use super::value::{CellRef, Row, ValueRef};
 
-/// Bytes of a table's id in its keys.
+/// The bytes of a table's id in its keys.
 const TABLE_BYTES: usize = 4;
 
-/// Applies one write of a request. `index` is its place in it.
+/// Applies one write of a request. `index` is its index within the request.
 pub(crate) fn apply(
     transaction: &mut Transaction<'_>,
     prepared: Prepared,
     index: u32,
 ) -> Result<Written, WriteError> {
     let table = transaction.table(prepared.table.name())?;
-    // It was changed, or deleted and created again, since the write was prepared.
+    // The table was changed, or deleted and created again, since the write was prepared, so it is
+    // prepared again.
     let prepared =
         if Arc::ptr_eq(&table, &prepared.table) { prepared } else { prepare(table, prepared.write)? };
     let Prepared { table, write, key, row } = prepared;
@@ -38,7 +39,7 @@ pub(crate) fn apply(
     Ok(Written { commit: transaction.number(), row })
 }
 
-/// The next value of a table's auto-increment column.
+/// Returns the next value of a table's auto-increment column and stores that it is used.
 fn next_value(transaction: &mut Transaction<'_>, table: &Table) -> Result<i64, WriteError> {
     let key = meta_key(META_AUTO, table.id);
     let damaged = || Damage(format!("last chosen key of table \"{}\" in the space meta", table.name()));
@@ -50,19 +51,19 @@ fn next_value(transaction: &mut Transaction<'_>, table: &Table) -> Result<i64, W
     Ok(last + 1)
 }
 
-/// One write on its turn.
+/// One write of a request while it is being applied.
 struct Turn<'t, 'g> {
     transaction: &'t mut Transaction<'g>,
     table: &'t Table,
     write: &'t Write,
     key: Vec<u8>,
     index: u32,
-    /// Stands for a placeholder in the key.
+    /// The value that takes the place of a placeholder in the key.
     chosen: i64,
 }
 
 impl Turn<'_, '_> {
-    /// Does it, and returns what the write asked to be told.
+    /// Applies the write and returns what it asked to be told of the row.
     fn take(&mut self, row: Option<EncodedRow>) -> Result<Option<Row>, WriteError> {
         let stored = self.stored()?;
         let before = match &stored {
@@ -72,15 +73,15 @@ impl Turn<'_, '_> {
         let live = self.live(before)?;
         self.check_condition(live.as_deref())?;
         match &self.write.change {
-            RowChange::Put(columns) => {
+            RowWrite::Put(columns) => {
                 let row = match row {
                     Some(row) => row,
                     None => encode_put(columns, self.table.options(), self.now_ms())?,
                 };
                 self.put(before, row)
             }
-            RowChange::Update(columns) => self.update(before, live, columns),
-            RowChange::Delete => self.delete(before),
+            RowWrite::Update(columns) => self.update(before, live, columns),
+            RowWrite::Delete => self.delete(before),
         }
     }
 
@@ -92,21 +93,23 @@ impl Turn<'_, '_> {
         Expiry::new(self.table.options(), self.now_ms())
     }
 
-    /// The row as it is stored; not looked for where nothing depends on it.
+    /// Returns the row as it is stored. It is not read, and counts as missing, if nothing depends
+    /// on it.
     fn stored(&self) -> Result<Option<Bytes>, WriteError> {
         let condition = &self.write.condition;
-        let blind = matches!(self.write.change, RowChange::Put(_))
+        let blind = matches!(self.write.change, RowWrite::Put(_))
             && condition.existence == Existence::Ignore
             && condition.columns.is_none()
             && self.table.info.schema.stream.is_none();
         if blind { Ok(None) } else { Ok(self.transaction.get(Space::Rows, &self.key)?) }
     }
 
-    /// The cells of the row that have not expired, if there is such a row; only that it is there, where nobody asks for more.
+    /// Returns the cells of the row that have not expired, or `None` if there is no such row. If
+    /// only the existence of the row matters, the cells are left out.
     fn live<'a>(&self, before: Option<RowView<'a>>) -> Result<Option<Vec<CellRef<'a>>>, WriteError> {
         let Some(before) = before else { return Ok(None) };
         let expiry = self.expiry();
-        let updates = matches!(self.write.change, RowChange::Update(_));
+        let updates = matches!(self.write.change, RowWrite::Update(_));
         if expiry.is_none() && self.write.condition.columns.is_none() && !updates {
             return Ok(Some(Vec::new()));
         }
@@ -115,7 +118,7 @@ impl Turn<'_, '_> {
         let Some(expiry) = expiry else { return Ok(Some(cells)) };
         let stored = cells.len();
         cells.retain(|cell| !expiry.has_passed(cell.version));
-        // A row may have no cells at all; one whose cells have all expired is gone.
+        // A row without any cells exists, but a row whose cells have all expired does not.
         Ok((stored == 0 || !cells.is_empty()).then_some(cells))
     }
 
@@ -165,7 +168,7 @@ impl Turn<'_, '_> {
             put_edit(edit, &mut edits);
         }
         if absent && !puts {
-            // Deleting columns makes no row.
+            // Deleting columns does not create a row.
             return Ok(self.answer(&cells));
         }
         keep_versions(&mut cells, usize::try_from(self.table.options().max_versions).unwrap_or(1));
@@ -182,7 +185,8 @@ impl Turn<'_, '_> {
         Ok(self.answer(&[]))
     }
 
-    /// Stores the row, `row` but for its commit, and logs how it came to be: by `edits`, or as a whole.
+    /// Stores `row`, sets its commit, and logs the change: as `edits`, or as the whole row if there
+    /// are none.
     fn store(
         &mut self,
         before: Option<RowView<'_>>,
@@ -240,7 +244,7 @@ impl Turn<'_, '_> {
     }
 }
 
-/// The sum of the newest version of a column and `by`.
+/// Returns the sum of the newest version of a column and `by`. A missing column counts as 0.
 fn increment(cells: &[CellRef<'_>], name: &str, by: i64) -> Result<i64, WriteError> {
     let start = cells.partition_point(|cell| cell.name < name);
     let value = match cells.get(start).filter(|cell| cell.name == name).map(|cell| cell.value) {

@@ -1,8 +1,8 @@
-//! What the store does by itself, now and then: it removes what deleted tables left behind, lets tunnels expire, and
-//! removes changes that nobody needs any more.
+//! Runs the store's own work in the background: it removes what deleted tables left behind, lets
+//! tunnels expire, and removes changes that are no longer needed.
 //!
-//! One thread, which sleeps in between and ends with the store. What it does is cut into commits of bounded size, so
-//! that requests get their turn.
+//! This is one thread, which sleeps between its turns and ends with the store. Its work is divided
+//! into commits of limited size, so that requests get their turn in between.
 
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -15,17 +15,18 @@ use super::purge::Purge;
 use super::tunnel::retention;
 use super::{Inner, Store};
 
-/// Time between two turns.
+/// The time between two turns.
 const TURN: Duration = Duration::from_secs(60);
 
-/// The thread's handle.
+/// The owner of the background thread.
 pub(crate) struct Background {
     wake: Mutex<Option<Sender<()>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Background {
-    /// Starts the thread, which first looks for what is left from before. It does not keep the store from ending.
+    /// Starts the thread, which first removes what is left from before. The thread does not keep
+    /// the store open.
     pub(crate) fn start(
         store: Weak<Inner>,
         engine: Arc<dyn Engine>,
@@ -35,7 +36,8 @@ impl Background {
         let run = move || {
             let purge = Purge { engine, submitter, woken };
             loop {
-                // What fails now is due again at the next turn; why writes fail, the store says to those who write.
+                // What fails now is tried again at the next turn. The store reports failed writes
+                // to its callers.
                 let _ = purge.all();
                 match purge.woken.recv_timeout(TURN) {
                     Ok(()) => {}
@@ -51,21 +53,22 @@ impl Background {
         Ok(Background { wake: Mutex::new(Some(wake)), thread: Mutex::new(Some(thread)) })
     }
 
-    /// Lets it look for deleted tables.
+    /// Wakes the thread to look for deleted tables.
     pub(crate) fn wake(&self) {
         if let Some(wake) = self.wake.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
-            // It fails only if the thread has ended.
+            // Sending fails only if the thread has ended.
             let _ = wake.send(());
         }
     }
 
-    /// Ends the thread after the request that it is at, and waits for that if `wait` says so.
+    /// Ends the thread after its current request, and waits for that if `wait` is true.
     pub(crate) fn stop(&self, wait: bool) {
         drop(self.wake.lock().unwrap_or_else(PoisonError::into_inner).take());
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        // The store may end with the clone that a turn had.
+        // The last clone of the store may be the one that a turn holds, and then this runs on the
+        // background thread itself.
         if let Some(thread) = thread.filter(|thread| wait && thread.thread().id() != thread::current().id()) {
-            // A panic of a turn took nothing with it.
+            // A panic of a turn leaves nothing half done.
             let _ = thread.join();
         }
     }

@@ -1,9 +1,6 @@
-//! The tables: what each is, and how they come, change and go.
+//! Loads, creates, changes and deletes tables.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::engine::{Snapshot, Space};
 use super::error::{AutoIncrementError, CatalogError, Damage};
@@ -14,50 +11,11 @@ use super::schema::{
     TableInfo, TableOptions, TableSchema, TableUpdate,
 };
 use super::schema::{KeyColumn, StreamOptions};
+use super::table::{Table, Tables};
 use super::transaction::Transaction;
 use super::value::KeyType;
 
-/// A table as it is kept in `meta`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Table {
-    /// Its id, in all its keys.
-    pub id: TableId,
-    /// What callers know of it.
-    #[serde(serialize_with = "write_info", deserialize_with = "read_info")]
-    pub info: Arc<TableInfo>,
-    /// The commit that switched its stream on last: every later change is logged. 0 without a stream.
-    pub logged_since: u64,
-}
-
-fn write_info<S: Serializer>(info: &Arc<TableInfo>, serializer: S) -> Result<S::Ok, S::Error> {
-    info.as_ref().serialize(serializer)
-}
-
-fn read_info<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<TableInfo>, D::Error> {
-    TableInfo::deserialize(deserializer).map(Arc::new)
-}
-
-impl Table {
-    /// Its name.
-    pub fn name(&self) -> &str {
-        &self.info.schema.name
-    }
-
-    /// Its key columns.
-    pub fn key(&self) -> &[KeyColumn] {
-        &self.info.schema.key
-    }
-
-    /// Its options.
-    pub fn options(&self) -> &TableOptions {
-        &self.info.schema.options
-    }
-}
-
-/// All tables by name.
-pub(crate) type Tables = BTreeMap<String, Arc<Table>>;
-
-/// Reads all tables.
+/// Loads all tables from the space `meta`.
 pub(crate) fn load(snapshot: &dyn Snapshot) -> Result<Tables, Damage> {
     let mut tables = Tables::new();
     for entry in snapshot.scan(Space::Meta, &[META_TABLE], &[META_TABLE + 1], Direction::Forward) {
@@ -71,7 +29,8 @@ pub(crate) fn load(snapshot: &dyn Snapshot) -> Result<Tables, Damage> {
     Ok(tables)
 }
 
-/// Creates a table.
+/// Creates a table. Returns an error if the schema is not allowed, the name is taken, or the store
+/// has [`TABLES_MAX`] tables.
 pub(crate) fn create(transaction: &mut Transaction<'_>, mut schema: TableSchema) -> Result<(), CatalogError> {
     check_schema(&schema)?;
     if transaction.tables().contains_key(&schema.name) {
@@ -89,7 +48,7 @@ pub(crate) fn create(transaction: &mut Transaction<'_>, mut schema: TableSchema)
     Ok(())
 }
 
-/// Changes a table.
+/// Changes a table and returns it as it is then.
 pub(crate) fn update(
     transaction: &mut Transaction<'_>,
     name: &str,
@@ -111,7 +70,8 @@ pub(crate) fn update(
     Ok(store(transaction, Table { id: table.id, info: Arc::new(info), logged_since })?)
 }
 
-/// Switches a table's stream on where it is off: changes are logged from this commit on, its own included.
+/// Switches a table's stream on if it is off, and returns the table. Changes are logged from this
+/// commit on.
 pub(crate) fn switch_stream_on(
     transaction: &mut Transaction<'_>,
     table: Arc<Table>,
@@ -125,8 +85,8 @@ pub(crate) fn switch_stream_on(
     store(transaction, Table { id: table.id, info: Arc::new(info), logged_since })
 }
 
-/// Deletes a table with its tunnels at once; its rows and log are no longer to be found, and are removed
-/// [by and by](super::purge).
+/// Deletes a table with its tunnels at once. Its rows and its log can no longer be found and are
+/// [purged](super::purge) in the background.
 pub(crate) fn delete(transaction: &mut Transaction<'_>, name: &str) -> Result<(), CatalogError> {
     let table = transaction.table(name)?;
     transaction.tables_mut().remove(name);
@@ -147,8 +107,9 @@ fn store(transaction: &mut Transaction<'_>, table: Table) -> Result<Arc<Table>, 
     Ok(table)
 }
 
-/// Switches a stream on or off, and returns since when it is logged then, where that changed.
-/// A stream that is switched on anew starts anew: what was logged before is no longer its own.
+/// Switches a stream on or off. If that changes anything, returns the new `logged_since` of the
+/// table. A stream that is switched on again starts anew: what was logged before no longer belongs
+/// to it.
 fn set_stream(
     transaction: &Transaction<'_>,
     info: &mut TableInfo,
@@ -177,7 +138,7 @@ fn next_id(transaction: &mut Transaction<'_>) -> Result<TableId, CatalogError> {
         Some(bytes) => u32::from_le_bytes(bytes.as_ref().try_into().map_err(|_| damaged())?),
         None => 1,
     };
-    // The last one is kept free: a bound above all keys of a table is then never out of reach.
+    // The last id is never used, so that there is always a bound above all keys of a table.
     if id >= u32::MAX - 1 {
         return Err(CatalogError::NoMoreIds);
     }
@@ -185,7 +146,8 @@ fn next_id(transaction: &mut Transaction<'_>) -> Result<TableId, CatalogError> {
     Ok(TableId(id))
 }
 
-/// Whether a name is 1 to 255 letters, digits and underscores, and does not start with a digit.
+/// Returns whether a name has 1 to 255 letters, digits and underscores and does not start with a
+/// digit.
 fn is_name(name: &str) -> bool {
     let bytes = name.as_bytes();
     (1..=NAME_BYTES_MAX).contains(&bytes.len())
@@ -217,7 +179,7 @@ fn check_schema(schema: &TableSchema) -> Result<(), CatalogError> {
     schema.stream.as_ref().map_or(Ok(()), check_stream)
 }
 
-/// Checks a key column; `before` are those before it.
+/// Checks a key column; `before` are the key columns before it.
 fn check_key_column(column: &KeyColumn, before: &[KeyColumn]) -> Result<(), CatalogError> {
     let name = || column.name.clone();
     if !is_name(&column.name) {

@@ -1,96 +1,97 @@
-//! What callers ask to be written.
+//! Describes what callers ask the store to write.
 
 use super::filter::Filter;
 use super::value::{KeyPart, KeyValue, NamedKey, Row, Value};
 
-/// A change of one attribute column.
+/// A change of one attribute column of a row.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ColumnChange {
-    /// Writes a version; without one, that of the time of the write.
+    /// Writes one version of the column. Without a `version`, it is the time of the write.
     Put {
-        /// What it will hold.
+        /// The value to write.
         value: Value,
-        /// Milliseconds since 1970, at least 0.
+        /// The version in milliseconds since 1970, at least 0.
         version: Option<i64>,
     },
-    /// Deletes one version.
+    /// Deletes this version of the column.
     DeleteVersion(i64),
-    /// Deletes all versions.
+    /// Deletes all versions of the column.
     DeleteAll,
-    /// Adds to the newest version, an integer; an absent column counts as 0.
+    /// Adds this number to the newest version, which must be an integer. A missing column counts as
+    /// 0.
     Increment(i64),
 }
 
-/// What happens to a row.
+/// The action of a write on its row: it puts, updates or deletes the row.
 #[derive(Clone, Debug, PartialEq)]
-pub enum RowChange {
-    /// The row becomes exactly these columns: only [`ColumnChange::Put`].
+pub enum RowWrite {
+    /// Replaces the row with exactly these columns. Only [`ColumnChange::Put`] is allowed.
     Put(Vec<(String, ColumnChange)>),
-    /// These columns change, others stay; an absent row appears.
+    /// Changes these columns and keeps the others. The row is created if it does not exist.
     Update(Vec<(String, ColumnChange)>),
-    /// The row goes. An absent one may.
+    /// Deletes the row. It need not exist.
     Delete,
 }
 
-/// What must be true of the row's presence.
+/// Says whether the row must exist for a write to take place.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Existence {
-    /// Anything.
+    /// The row may or may not exist.
     #[default]
     Ignore,
-    /// It is there.
+    /// The row must exist.
     Exists,
-    /// It is not there.
+    /// The row must not exist.
     Absent,
 }
 
-/// What must be true of a row for a write to take place.
+/// A condition that a row must meet for a write to take place.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Condition {
-    /// Of its presence; checked first.
+    /// The condition on the existence of the row. It is checked first.
     pub existence: Existence,
-    /// Of its columns.
+    /// The condition on the columns of the row.
     pub columns: Option<Filter>,
 }
 
-/// What a write answers with.
+/// The part of the row that the answer to a write returns.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Returning {
-    /// Nothing.
+    /// The answer has no row.
     #[default]
     Nothing,
-    /// The key, with the values that the store chose.
+    /// The answer has the key, with the values that the store chose.
     Key,
-    /// The key, and these columns after the write.
+    /// The answer has the key and these columns as they are after the write.
     After(Vec<String>),
 }
 
-/// One write of one row.
+/// A write of one row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Write {
-    /// Name of the table.
+    /// The name of the table.
     pub table: String,
-    /// The row.
+    /// The key of the row.
     pub key: NamedKey,
-    /// What happens to it.
-    pub change: RowChange,
-    /// Under which condition.
+    /// What the write does to the row.
+    pub change: RowWrite,
+    /// The condition under which the write takes place.
     pub condition: Condition,
-    /// What comes back.
+    /// What the answer returns of the row.
     pub returning: Returning,
 }
 
-/// What a write that took place answers with.
+/// The answer to a write that took place.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Written {
-    /// Number of the commit that made it durable.
+    /// The number of the commit that made the write durable.
     pub commit: u64,
-    /// As the write's [`Returning`] asked.
+    /// The row that the write's [`Returning`] asked for; `None` for [`Returning::Nothing`].
     pub row: Option<Row>,
 }
 
 impl Write {
-    /// About the memory that it takes.
+    /// Returns about how many bytes of memory the write takes.
     pub(crate) fn bytes(&self) -> usize {
         const SMALL: usize = 64;
         let key = |part: &KeyPart| match part {
@@ -104,8 +105,8 @@ impl Write {
             _ => 0,
         };
         let columns = match &self.change {
-            RowChange::Put(columns) | RowChange::Update(columns) => columns.as_slice(),
-            RowChange::Delete => &[],
+            RowWrite::Put(columns) | RowWrite::Update(columns) => columns.as_slice(),
+            RowWrite::Delete => &[],
         };
         self.key.iter().map(|(_, part)| SMALL + key(part)).sum::<usize>()
             + columns.iter().map(|(name, change)| SMALL + name.len() + column(change)).sum::<usize>()

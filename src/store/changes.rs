@@ -1,4 +1,4 @@
-//! Changes of a table in the order of their commits, borrowed from the log that they are read from.
+//! Reads the changes of a table in the order of their commits, borrowed from the log.
 
 use std::iter::Peekable;
 use std::ops::ControlFlow;
@@ -6,10 +6,9 @@ use std::ops::ControlFlow;
 use super::error::{Damage, ReadError};
 use super::format::CHANNELS;
 use super::key::KeyReader;
-use super::log::{self, LogEntry, LogPosition, LogScan};
+use super::log::{self, LogEntry, LogPosition, LogScan, check_kept};
 use super::row::Malformed;
 use super::rows::recycle;
-use super::tunnel::check_kept;
 use super::value::{CellRef, KeyRef, Row};
 use super::view::View;
 
@@ -18,18 +17,18 @@ use super::view::View;
 pub struct ChangeRef<'a> {
     /// The row's key, in the order of the schema.
     pub key: &'a [KeyRef<'a>],
-    /// The cells of the row before; none where it was not there.
+    /// The cells of the row before the change; `None` if the row did not exist.
     pub before: Option<&'a [CellRef<'a>]>,
-    /// The cells of the row after; none where it went.
+    /// The cells of the row after the change; `None` if the row was deleted.
     pub after: Option<&'a [CellRef<'a>]>,
 }
 
-/// A row before and after a change, as it travels.
+/// A row before and after a change, as an owned copy that can be sent to other threads.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ChangedRow {
-    /// The row before; none where it was not there.
+    /// The row before the change; `None` if the row did not exist.
     pub before: Option<Row>,
-    /// The row after; none where it went.
+    /// The row after the change; `None` if the row was deleted.
     pub after: Option<Row>,
 }
 
@@ -38,15 +37,15 @@ pub struct ChangedRow {
 pub struct ChangesFrom {
     /// The number of a commit.
     pub commit: u64,
-    /// How many changes of that commit lie before the place.
+    /// How many changes of that commit are before the place.
     pub skip: u64,
 }
 
-/// Takes the commit of a change and the change, and says whether to go on.
+/// A function that takes the number of a commit and one of its changes, and says whether to go on.
 pub type EmitChange<'e> = dyn FnMut(u64, &ChangeRef<'_>) -> ControlFlow<()> + 'e;
 
 impl ChangeRef<'_> {
-    /// Copies it.
+    /// Copies the change.
     pub fn to_changed_row(&self) -> ChangedRow {
         let row = |cells: Option<&[CellRef<'_>]>| {
             let cells = cells?.iter().map(|cell| cell.to_cell()).collect();
@@ -57,7 +56,7 @@ impl ChangeRef<'_> {
 }
 
 impl ChangedRow {
-    /// Gives it to `take`, borrowed.
+    /// Passes the change, borrowed, to `take` and returns the result.
     pub fn lend<T>(&self, take: impl FnOnce(&ChangeRef<'_>) -> T) -> T {
         let key = self.after.as_ref().or(self.before.as_ref()).map_or(&[][..], |row| row.key.as_slice());
         let key: Vec<KeyRef<'_>> = key.iter().map(|value| value.borrow()).collect();
@@ -72,18 +71,19 @@ impl ChangedRow {
 }
 
 impl View {
-    /// Gives the changes of `table` from the place `from` on to `emit` until `emit` breaks off, and
-    /// returns the place to go on from; none at the end. A table that does not exist has no changes.
+    /// Passes the changes of `table` from the place `from` on to `emit` until `emit` breaks off.
+    /// Returns the place at which to go on, or `None` at the end. A table that does not exist has
+    /// no changes.
     ///
     /// # Errors
-    /// [`ReadError::NotKept`] if some of the changes are no longer kept, or never were.
+    /// Returns [`ReadError::NotKept`] if some of the changes are no longer kept, or never were.
     pub fn changes_page(
         &self,
         table: &str,
         from: ChangesFrom,
         emit: &mut dyn FnMut(&ChangeRef<'_>) -> ControlFlow<()>,
     ) -> Result<Option<ChangesFrom>, ReadError> {
-        // What is not there has no changes, be its log there or not.
+        // A table that does not exist has no changes, whether or not its log is still there.
         if from.commit > self.last_commit() || self.table(table).is_err() {
             return Ok(None);
         }
@@ -102,12 +102,13 @@ impl View {
         Ok(next)
     }
 
-    /// Gives the changes of a table by all commits from `lower` on to `emit`, in the order of the
-    /// commits, and within a commit of its rows, until `emit` breaks off. Copies no row; takes the
-    /// memory of one.
+    /// Passes the changes of a table by all commits from `lower` on to `emit` until `emit` breaks
+    /// off. The changes come in the order of their commits, and within a commit in the order of its
+    /// writes. No row is copied, and only one is in memory at a time.
     ///
     /// # Errors
-    /// [`ReadError::NotKept`] if changes of these commits are no longer, or not, kept.
+    /// Returns [`ReadError::NotKept`] if changes of these commits are no longer kept, or never
+    /// were.
     pub fn each_change(&self, table: &str, lower: u64, emit: &mut EmitChange<'_>) -> Result<(), ReadError> {
         let table = self.find(table)?;
         let mut partitions = Vec::with_capacity(usize::from(CHANNELS));
@@ -141,11 +142,10 @@ impl View {
         Ok(())
     }
 
-    /// Refuses to read changes from `lower` on that are no longer, or not, kept, without reading
-    /// any.
+    /// Checks, without reading any change, that all changes from `lower` on are kept.
     ///
     /// # Errors
-    /// [`ReadError::NotKept`].
+    /// Returns [`ReadError::NotKept`] if they are not.
     pub fn check_changes(&self, table: &str, lower: u64) -> Result<(), ReadError> {
         let table = self.find(table)?;
         (0..CHANNELS).try_for_each(|partition| {
@@ -154,12 +154,13 @@ impl View {
     }
 }
 
-/// The first change of all that the partitions are at.
+/// Takes the next change, which has the least position among the partitions. Each partition is in
+/// order.
 fn next_entry(partitions: &mut [Peekable<LogScan>]) -> Option<Result<LogEntry, Damage>> {
     let mut first = None;
     for (at, scan) in partitions.iter_mut().enumerate() {
         if let Some(entry) = scan.peek() {
-            // An error comes first: it has no position.
+            // An error has no position and so comes first.
             let position = entry.as_ref().ok().map(|entry| entry.position);
             if first.is_none_or(|(least, _)| position < least) {
                 first = Some((position, at));

@@ -1,10 +1,9 @@
-//! Whether rows and log agree.
+//! Checks that the rows of a table agree with its log.
 
 use std::collections::HashMap;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::catalog::Table;
 use super::engine::{Snapshot, Space};
 use super::error::Damage;
 use super::format::{CHANNELS, TableId};
@@ -13,23 +12,25 @@ use super::log::{self, LogEntry, LogPosition};
 use super::read::Direction;
 use super::row::{Malformed, RowView, encode_row};
 use super::rows::key_values;
+use super::table::Table;
 
-/// What was looked at, all of which is sound.
+/// The numbers of things that were checked and found sound.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Checked {
-    /// Tables.
+    /// The number of tables.
     pub tables: u64,
-    /// Rows of all tables.
+    /// The number of rows in all tables.
     pub rows: u64,
-    /// Changes in the logs of all tables.
+    /// The number of changes in the logs of all tables.
     pub changes: u64,
 }
 
-/// A row as the log has it: a digest of its bytes; none where it went.
+/// A digest of the bytes of a row as the log has it; `None` if the row was deleted.
 type Digest = Option<u64>;
 
-/// Checks one table: that every row and change can be read; that each change starts from the row that the one before left, and the last
-/// one leaves the row that is there; and where the log is as old as the table, that it has every row.
+/// Checks one table. Every row and change must be readable. Each change must start from the row
+/// that the change before it left, and the last change must leave the row that is stored. If the
+/// log is as old as the table, it must have every row. Adds to the numbers in `checked`.
 pub(crate) fn check_table(
     snapshot: &dyn Snapshot,
     table: &Table,

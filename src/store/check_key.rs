@@ -1,22 +1,23 @@
-//! Keys as callers name them, held against the schema of their table.
+//! Checks keys as callers give them against the schema of their table.
 
-use super::catalog::Table;
 use super::error::{KeyInput, KeyMismatch};
 use super::schema::{KEY_BYTES_MAX, KeyColumn};
+use super::table::Table;
 use super::value::{KeyPart, KeyRef, KeyType, KeyValue, NamedKey};
 
-/// What else than values a key may have.
+/// The parts that a key may contain besides values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Allow {
-    /// Nothing.
+    /// Only values are allowed.
     Values,
-    /// A placeholder in an auto-increment column.
+    /// A placeholder is allowed in an auto-increment column.
     AutoIncrement,
-    /// `Min` and `Max`.
+    /// `Min` and `Max` are allowed in every column.
     Bounds,
 }
 
-/// Refuses a key whose columns are not those of the table, in order, or whose values do not fit them.
+/// Returns an error if the columns of the key are not those of the table, in the same order, or if
+/// a value does not fit its column.
 pub(crate) fn check(table: &Table, key: &NamedKey, allow: Allow) -> Result<(), KeyMismatch> {
     let columns = table.key();
     if key.len() != columns.len() {
@@ -68,7 +69,7 @@ fn check_part(table: &Table, column: &KeyColumn, part: &KeyPart, allow: Allow) -
     }
 }
 
-/// The values of a checked key; `chosen` stands for a placeholder.
+/// Returns the values of a checked key. `chosen` takes the place of a placeholder.
 pub(crate) fn values(key: &NamedKey, chosen: i64) -> impl Iterator<Item = KeyRef<'_>> {
     key.iter().map(move |(_, part)| match part {
         KeyPart::Value(value) => KeyValue::borrow(value),

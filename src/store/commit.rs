@@ -1,5 +1,5 @@
-//! The commit thread: every change of the store passes it, one request after the other, and requests that wait
-//! together share one commit of the engine, hence one sync.
+//! Runs the commit thread. Every change of the store passes through it, one request after the
+//! other. Requests that wait together share one commit of the engine, and so one sync.
 //!
 //! ```text
 //! callers ──queue──► drain ► run each on the group ► engine commit, synced ► publish ► answer all
@@ -7,8 +7,9 @@
 //!             └───────────────────── the next group gathers meanwhile ◄──────────────────┘
 //! ```
 //!
-//! Nothing is answered, and nothing is visible to reads, before it is durable. After a failed commit nothing more is
-//! written, ever: what the disk holds is then not known, and a retried sync may report success for data that is lost.
+//! No request is answered, and nothing is visible to reads, before it is durable. After a failed
+//! commit nothing more is ever written: it is then unknown what the disk holds, and a retried sync
+//! may report success for data that is lost.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -19,36 +20,41 @@ use std::time::Instant;
 use tokio::sync::watch;
 
 use super::Clock;
-use super::catalog::Tables;
 use super::engine::fjall::panic_message;
-use super::engine::{Batch, Engine, EngineError};
-use super::error::Halt;
+use super::engine::{Batch, Engine};
+use super::error::{EngineError, Halt};
 use super::stats::Counters;
+use super::table::Tables;
 use super::transaction::{Group, Last, Transaction};
 
-/// Most requests that share a commit.
+/// The most requests that share a commit.
 const GROUP_REQUESTS_MAX: usize = 256;
-/// Bytes of requests after which a group is full.
+/// The bytes of requests after which a group is full.
 const GROUP_BYTES_MAX: usize = 32 << 20;
 
-/// Answers a request once its group is durable, or has failed.
+/// The function that answers a request once its group is durable or has failed.
 pub(crate) type Finish = Box<dyn FnOnce(Result<(), Halt>) + Send>;
-/// A request: what it does on the commit thread, and how it then answers.
+/// The action of a request on the commit thread. It returns the function that answers the request.
 pub(crate) type Act = Box<dyn FnOnce(&mut Transaction<'_>) -> Finish + Send>;
 
-enum Job {
+/// A message to the commit thread.
+enum CommitRequest {
+    /// Runs a request.
     Run {
+        /// The action of the request.
         act: Act,
-        /// About what it takes in memory.
+        /// About how many bytes of memory the request takes.
         bytes: usize,
     },
+    /// Ends the thread once everything that was queued before is answered.
     Stop,
 }
 
-/// What the commit thread tells everybody.
+/// The state that the commit thread publishes for all other threads.
 pub(crate) struct Published {
     tables: RwLock<Arc<Tables>>,
-    /// The commit thread holds it while the engine may show other tables than are published.
+    /// The commit thread locks this for writing while the engine may show other tables than the
+    /// published ones.
     tables_change: RwLock<()>,
     failure: OnceLock<String>,
     last: watch::Sender<u64>,
@@ -56,37 +62,38 @@ pub(crate) struct Published {
 }
 
 impl Published {
-    /// Tables as of the last commit.
+    /// Returns the tables as of the last commit.
     pub(crate) fn tables(&self) -> Arc<Tables> {
         self.tables.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Returns what `look` sees of the engine, with the tables of the same commit. Waits for a
-    /// commit that changes a table, if one is under way.
+    /// Returns what `look` sees of the engine, with the tables of the same commit. If a commit that
+    /// changes a table is under way, this waits until it is done.
     pub(crate) fn with_tables<T>(&self, look: impl FnOnce() -> T) -> (T, Arc<Tables>) {
         let _held = self.tables_change.read().unwrap_or_else(PoisonError::into_inner);
         (look(), self.tables())
     }
 
-    /// Why nothing more can be written, and what to do.
+    /// Returns why nothing more can be written and what to do, if a commit has failed.
     pub(crate) fn failure(&self) -> Option<&String> {
         self.failure.get()
     }
 
-    /// Follows the number of the last commit.
+    /// Returns a receiver that follows the number of the last commit.
     pub(crate) fn last(&self) -> watch::Receiver<u64> {
         self.last.subscribe()
     }
 
     fn fail(&self, reason: &str) {
-        // Only the first reason counts.
+        // Only the first reason is kept.
         let _ = self.failure.set(format!(
             "a write to the store failed, so it takes no more of them while reads go on: {reason}; \
              see that the disk is sound and has room, then start again"
         ));
     }
 
-    /// Runs a part of a request. Should it panic, that is published before anyone finds that there will be no answer.
+    /// Runs a part of a request. If it panics, the failure is published before any caller notices
+    /// that it will get no answer.
     pub(crate) fn guard<T>(&self, act: impl FnOnce() -> T) -> T {
         catch_unwind(AssertUnwindSafe(act)).unwrap_or_else(|panic| {
             self.fail(&format!("internal error: {}", panic_message(panic.as_ref())));
@@ -94,7 +101,7 @@ impl Published {
         })
     }
 
-    /// Why a request got no answer: its group panicked, or the store closed.
+    /// Returns why a request got no answer: its group panicked, or the store closed.
     pub(crate) fn lost(&self) -> Halt {
         self.refusal().unwrap_or(Halt::Closing)
     }
@@ -104,22 +111,26 @@ impl Published {
     }
 }
 
-/// Queues requests.
+/// A handle that queues requests for the commit thread. It is cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Submitter {
-    jobs: Arc<Mutex<Option<Sender<Job>>>>,
+    requests: Arc<Mutex<Option<Sender<CommitRequest>>>>,
     published: Arc<Published>,
 }
 
 impl Submitter {
-    /// Queues a request of about `bytes`. Never blocks. Refused if the store is closing.
+    /// Queues a request that takes about `bytes` of memory. Never blocks. Returns an error if the
+    /// store is closing.
     pub(crate) fn queue(&self, act: Act, bytes: usize) -> Result<(), Halt> {
-        let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
-        let sent = jobs.as_ref().is_some_and(|jobs| jobs.send(Job::Run { act, bytes }).is_ok());
+        let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        let sent = requests
+            .as_ref()
+            .is_some_and(|requests| requests.send(CommitRequest::Run { act, bytes }).is_ok());
         if sent { Ok(()) } else { Err(self.published.lost()) }
     }
 
-    /// Runs `act` as one request, and returns once its group is durable. An error takes back all that it wrote.
+    /// Runs `act` as one request and returns once its group is durable. If `act` returns an error,
+    /// everything that it wrote is undone.
     pub(crate) fn transact<T: Send + 'static, E: From<Halt> + Send + 'static>(
         &self,
         act: impl FnOnce(&mut Transaction<'_>) -> Result<T, E> + Send + 'static,
@@ -131,7 +142,7 @@ impl Submitter {
             if result.is_err() {
                 transaction.undo();
             }
-            // Nobody is left to be told if sending fails.
+            // If sending fails, nobody waits for the answer any more.
             Box::new(move |committed| drop(answer.send(committed.map_err(E::from).and(result))))
         };
         self.queue(Box::new(act), 0)?;
@@ -139,7 +150,7 @@ impl Submitter {
     }
 }
 
-/// The commit thread's handle.
+/// The owner of the commit thread.
 pub(crate) struct Committer {
     submitter: Submitter,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -147,7 +158,7 @@ pub(crate) struct Committer {
 }
 
 impl Committer {
-    /// Starts the thread.
+    /// Starts the commit thread.
     pub(crate) fn start(
         engine: Arc<dyn Engine>,
         tables: Tables,
@@ -162,34 +173,37 @@ impl Committer {
             last: watch::Sender::new(last.commit),
             counters: Counters::default(),
         });
-        let (jobs, queue) = channel();
+        let (requests, queue) = channel();
         let worker = Worker { engine, queue, last, sync, clock, published: published.clone() };
         let thread = thread::Builder::new().name("store-commit".to_owned()).spawn(move || worker.run())?;
-        let submitter = Submitter { jobs: Arc::new(Mutex::new(Some(jobs))), published: published.clone() };
+        let submitter =
+            Submitter { requests: Arc::new(Mutex::new(Some(requests))), published: published.clone() };
         Ok(Committer { submitter, thread: Mutex::new(Some(thread)), published })
     }
 
-    /// Where to queue requests.
+    /// Returns the handle that queues requests.
     pub(crate) fn submitter(&self) -> &Submitter {
         &self.submitter
     }
 
-    /// Whether the caller is the commit thread.
+    /// Returns whether the caller runs on the commit thread.
     pub(crate) fn is_current(&self) -> bool {
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
         thread.as_ref().is_some_and(|thread| thread.thread().id() == thread::current().id())
     }
 
-    /// Ends the thread once all that was queued is answered.
+    /// Ends the thread once all queued requests are answered. Waits for that, unless the caller
+    /// runs on the commit thread.
     pub(crate) fn stop(&self) {
-        if let Some(jobs) = self.submitter.jobs.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            // It fails only if the thread has ended.
-            let _ = jobs.send(Job::Stop);
+        if let Some(requests) = self.submitter.requests.lock().unwrap_or_else(PoisonError::into_inner).take()
+        {
+            // Sending fails only if the thread has ended.
+            let _ = requests.send(CommitRequest::Stop);
         }
         let is_current = self.is_current();
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread.filter(|_| !is_current) {
-            // Its panics are caught where they happen, and published.
+            // The thread's panics are caught and published where they happen.
             let _ = thread.join();
         }
     }
@@ -197,7 +211,7 @@ impl Committer {
 
 struct Worker {
     engine: Arc<dyn Engine>,
-    queue: Receiver<Job>,
+    queue: Receiver<CommitRequest>,
     last: Last,
     sync: bool,
     clock: Clock,
@@ -208,26 +222,27 @@ impl Worker {
     fn run(mut self) {
         let mut stopping = false;
         while !stopping {
-            let Ok(job) = self.queue.recv() else { break };
+            let Ok(request) = self.queue.recv() else { break };
             let mut acts = Vec::new();
-            let (mut next, mut bytes_total) = (Some(job), 0);
-            while let Some(job) = next {
-                match job {
-                    Job::Run { act, bytes } => {
+            let (mut next, mut bytes_total) = (Some(request), 0);
+            while let Some(request) = next {
+                match request {
+                    CommitRequest::Run { act, bytes } => {
                         acts.push(act);
                         bytes_total += bytes;
                     }
-                    Job::Stop => stopping = true,
+                    CommitRequest::Stop => stopping = true,
                 }
                 let full = acts.len() >= GROUP_REQUESTS_MAX || bytes_total >= GROUP_BYTES_MAX;
                 next = if full || stopping { None } else { self.queue.try_recv().ok() };
             }
-            // What a panicking request leaves behind is never committed: the store has failed then.
+            // What a panicking request leaves behind is never committed, because the store has
+            // failed then.
             let _ = catch_unwind(AssertUnwindSafe(|| self.published.clone().guard(|| self.commit(acts))));
         }
     }
 
-    /// Runs and commits a group, and answers it.
+    /// Runs the requests of a group, commits them together and answers them.
     fn commit(&mut self, acts: Vec<Act>) {
         if let Some(refusal) = self.published.refusal() {
             return self.refuse(acts, &refusal);
@@ -275,7 +290,8 @@ impl Worker {
         Ok(())
     }
 
-    /// Answers requests without running them: they run on nothing, and that is dropped.
+    /// Refuses requests. Each runs on a group that is then dropped, only to get the function that
+    /// answers it.
     fn refuse(&self, acts: Vec<Act>, refusal: &Halt) {
         for act in acts {
             let mut group = Group::new(self.engine.snapshot(), self.published.tables(), self.last);

@@ -1,4 +1,5 @@
-//! What an update does to a row, as bytes and as the row after it. [`format`](super::format) has the bytes.
+//! Encodes the edits of an update and applies them to the cells of a row. [`format`](super::format)
+//! describes the bytes.
 
 use std::cmp::Ordering;
 
@@ -9,26 +10,27 @@ const PUT: u8 = 0;
 const DELETE_VERSION: u8 = 1;
 const DELETE_ALL: u8 = 2;
 
-/// One change of a row's cells.
+/// One edit of the cells of a row.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum EditRef<'a> {
-    /// This version of the column is as given.
+    /// Sets a version of a column to this cell.
     Put(CellRef<'a>),
-    /// This version of the column goes.
+    /// Removes one version of a column.
     DeleteVersion {
-        /// The column.
+        /// The name of the column.
         name: &'a str,
-        /// Its version.
+        /// The version, in milliseconds since 1970.
         version: i64,
     },
-    /// The column goes.
+    /// Removes all versions of a column.
     DeleteAll {
-        /// The column.
+        /// The name of the column.
         name: &'a str,
     },
 }
 
-/// Appends an edit. Returns where the version of a put stands.
+/// Appends an encoded edit to `out`. For a put, returns the index in `out` at which the version
+/// stands.
 pub(crate) fn put_edit(edit: EditRef<'_>, out: &mut Vec<u8>) -> Option<usize> {
     match edit {
         EditRef::Put(cell) => {
@@ -48,14 +50,14 @@ pub(crate) fn put_edit(edit: EditRef<'_>, out: &mut Vec<u8>) -> Option<usize> {
     None
 }
 
-/// Edits, in the order in which they apply.
+/// An iterator over encoded edits, in the order in which they apply. It ends after the first error.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Edits<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Edits<'a> {
-    /// Edits that were encoded one after the other.
+    /// Reads edits that were encoded one after the other.
     pub(crate) fn new(bytes: &'a [u8]) -> Edits<'a> {
         Edits { rest: bytes }
     }
@@ -89,12 +91,13 @@ fn take_edit<'a>(rest: &mut &'a [u8]) -> Result<EditRef<'a>, Malformed> {
     }
 }
 
-/// The order of the cells of a row: by name, then by version downwards.
+/// Compares a cell with a name and version in the order of the cells of a row: by name, then from
+/// the highest version to the lowest.
 pub(crate) fn cell_order(cell: &CellRef<'_>, name: &str, version: i64) -> Ordering {
     cell.name.cmp(name).then(version.cmp(&cell.version))
 }
 
-/// Changes the cells of a row.
+/// Applies an edit to the sorted cells of a row and keeps them sorted.
 pub(crate) fn apply<'a>(cells: &mut Vec<CellRef<'a>>, edit: EditRef<'a>) {
     match edit {
         EditRef::Put(put) => match cells.binary_search_by(|cell| cell_order(cell, put.name, put.version)) {
@@ -114,7 +117,7 @@ pub(crate) fn apply<'a>(cells: &mut Vec<CellRef<'a>>, edit: EditRef<'a>) {
     }
 }
 
-/// Keeps the highest `versions_max` versions of each column.
+/// Removes all but the highest `versions_max` versions of each column.
 pub(crate) fn keep_versions(cells: &mut Vec<CellRef<'_>>, versions_max: usize) {
     let (mut column, mut versions) = (None, 0);
     cells.retain(|cell| {

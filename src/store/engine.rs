@@ -1,6 +1,8 @@
-//! What keeps bytes: three spaces of sorted keys, written in atomic batches and read through snapshots.
+//! Defines the engine, which keeps bytes: three spaces of sorted keys, written in atomic batches
+//! and read through snapshots.
 //!
-//! Only [`fjall`] names the library behind it. In tests, `faulty` stands in for it and for a disk that fails.
+//! Only [`fjall`] names the library behind the engine. In tests, `faulty` takes its place and
+//! simulates a disk that fails.
 
 pub(crate) mod fjall;
 mod journal;
@@ -8,34 +10,33 @@ mod journal;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) mod faulty;
 
-use std::fmt;
-
-/// Bytes that are cheap to clone: shared, or inline where they are few.
+/// Bytes that are cheap to clone: they are shared, or inline if they are few.
 pub(crate) use fjall::Bytes;
 
-use super::read::Direction;
+use super::direction::Direction;
+use super::error::EngineError;
 
 /// A sorted space of keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Space {
-    /// Tables, tunnels, the last commit.
+    /// Holds the tables, the tunnels and the last commit.
     Meta,
-    /// Rows of all tables.
+    /// Holds the rows of all tables.
     Rows,
-    /// Changes of all tables.
+    /// Holds the changes of all tables.
     Log,
 }
 
 impl Space {
-    /// All of them, in the order of [`Space::index`].
+    /// All spaces, in the order of [`Space::index`].
     pub(crate) const ALL: [Space; 3] = [Space::Meta, Space::Rows, Space::Log];
 
-    /// Its place in [`Space::ALL`].
+    /// Returns the index of the space in [`Space::ALL`].
     pub(crate) fn index(self) -> usize {
         self as usize
     }
 
-    /// Its name, on disk and in messages.
+    /// Returns the name of the space on disk and in messages.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Space::Meta => "meta",
@@ -45,35 +46,25 @@ impl Space {
     }
 }
 
-/// A key's new value, or none where it goes.
-pub(crate) struct Change {
+/// A write of one key: its new value, or `None` to remove it.
+pub(crate) struct KeyWrite {
     pub(crate) space: Space,
     pub(crate) key: Bytes,
     pub(crate) value: Option<Bytes>,
 }
 
-/// What becomes true in one step; no two of one key.
+/// The writes that take effect in one step. No two are of the same key.
 #[derive(Default)]
 pub(crate) struct Batch {
-    pub(crate) changes: Vec<Change>,
+    pub(crate) writes: Vec<KeyWrite>,
 }
 
-/// Why the engine could not do what it was asked for.
-#[derive(Clone, Debug)]
-pub(crate) struct EngineError(pub(crate) String);
-
-impl fmt::Display for EngineError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// What an engine takes in memory.
+/// The memory that an engine takes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Memory {
-    /// Bytes of blocks that were read.
+    /// The bytes of blocks that were read from disk and are kept.
     pub(crate) cache_bytes: u64,
-    /// Bytes of what is not yet written as sorted files.
+    /// The bytes that are not yet written to sorted files.
     pub(crate) memtable_bytes: u64,
 }
 
@@ -83,30 +74,32 @@ pub(crate) struct Entry {
     pub(crate) value: Bytes,
 }
 
-/// Entries in order, until one cannot be read.
+/// An iterator over entries in order. It ends after the first error.
 pub(crate) type Scan = Box<dyn Iterator<Item = Result<Entry, EngineError>> + Send>;
 
-/// A consistent view of all spaces; sees nothing that is committed after it was taken.
+/// A consistent snapshot of all spaces. It does not show what is committed after it was taken.
 pub(crate) trait Snapshot: Send + Sync {
-    /// The value of a key.
+    /// Returns the value of a key.
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Bytes>, EngineError>;
 
-    /// Entries from `lower` to below `upper`, upwards or downwards. Nothing where `lower` is not below `upper`.
+    /// Returns the entries from `lower` (inclusive) to `upper` (exclusive), upwards or downwards.
+    /// There are none if `lower` is not below `upper`.
     fn scan(&self, space: Space, lower: &[u8], upper: &[u8], direction: Direction) -> Scan;
 }
 
-/// Keeps bytes.
+/// An engine that keeps bytes durably.
 pub(crate) trait Engine: Send + Sync {
-    /// What is committed now.
+    /// Returns a snapshot of what is committed now.
     fn snapshot(&self) -> Box<dyn Snapshot>;
 
-    /// Makes a batch true, all of it or nothing even if power fails, and durable before it returns where `sync` says so.
-    /// Batches become durable in the order of their commits. After an error nothing more can be committed.
+    /// Commits a batch: all of it or nothing, even if the power fails. If `sync` is true, the batch
+    /// is durable when this returns. Batches become durable in the order of their commits. After an
+    /// error nothing more can be committed.
     fn commit(&self, batch: Batch, sync: bool) -> Result<(), EngineError>;
 
-    /// What it takes in memory.
+    /// Returns how much memory the engine takes.
     fn memory(&self) -> Memory;
 
-    /// Makes everything committed durable.
+    /// Makes everything that is committed durable.
     fn sync(&self) -> Result<(), EngineError>;
 }

@@ -1,5 +1,5 @@
-//! Why the store refuses: one error for each of its boundaries, each in the store's own words and
-//! with what is wrong as data.
+//! Defines why the store refuses a request. Each boundary has one error, in the store's own words
+//! and with what is wrong as data.
 //!
 //! | boundary | error |
 //! |---|---|
@@ -9,9 +9,9 @@
 //! | rows or changes are read | [`ReadError`] |
 //! | anything about a tunnel | [`TunnelError`] |
 //!
-//! What may go wrong at several of them is a type of its own within theirs: a [`NoTable`], a
-//! [`KeyMismatch`], changes that are [`NotKept`], a [`Damage`], a [`Halt`]. What a caller over the
-//! wire is told is the wire's own affair.
+//! What may go wrong at several boundaries is a type of its own within their errors: [`NoTable`],
+//! [`KeyMismatch`], [`NotKept`], [`Damage`] and [`Halt`]. What a caller over the wire is told is
+//! decided in the room of the wire.
 
 mod catalog;
 mod causes;
@@ -21,6 +21,7 @@ mod tunnel;
 mod write;
 
 pub use catalog::{AutoIncrementError, CatalogError};
+pub(crate) use causes::EngineError;
 pub use causes::{Damage, FilterTooLarge, Halt, KeyInput, KeyMismatch, NoTable, NotKept};
 pub use open::{CloseError, OpenError};
 pub use read::ReadError;
@@ -36,8 +37,8 @@ macro_rules! from_causes {
             }
         })+
 
-        impl From<crate::engine::EngineError> for $error {
-            fn from(error: crate::engine::EngineError) -> $error {
+        impl From<crate::error::EngineError> for $error {
+            fn from(error: crate::error::EngineError) -> $error {
                 $error::Damaged(Damage::from(error))
             }
         }

@@ -1,16 +1,17 @@
-//! Conditions on the columns of a row, of reads and of writes.
+//! Evaluates conditions on the columns of a row, for reads and for writes.
 
 use std::cmp::Ordering;
 
 use super::error::FilterTooLarge;
 use super::value::{CellRef, Value, ValueRef};
 
-/// Most conditions of one filter.
+/// The most conditions of one filter.
 pub const CONDITIONS_MAX: usize = 32;
-/// Most filters within each other.
+/// The most levels of filters within each other.
 pub const FILTER_DEPTH_MAX: usize = 32;
 
-/// How a column's value compares with that of a filter. Values of different types are never equal, less or greater.
+/// A comparison of a column's value with the value of a filter. Values of different types are never
+/// equal, less or greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)] // The names say it.
 pub enum Comparator {
@@ -25,36 +26,37 @@ pub enum Comparator {
 /// A condition on the columns of a row.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Filter {
-    /// A column's value compares so with another.
+    /// Holds if the value of a column compares with `value` as `comparator` says.
     Column {
-        /// Name of the column.
+        /// The name of the column.
         name: String,
-        /// How they compare.
+        /// How the two values must compare.
         comparator: Comparator,
-        /// The value on the right.
+        /// The value on the right side of the comparison.
         value: Value,
-        /// What holds where the row has no such column.
+        /// Whether the condition holds for a row without the column.
         if_missing: bool,
-        /// Only the newest version counts; else any version will do.
+        /// Whether only the newest version counts. Otherwise the condition holds if it holds for
+        /// any version.
         latest_only: bool,
     },
-    /// The opposite holds.
+    /// Holds if the filter does not hold.
     Not(Box<Filter>),
-    /// All hold.
+    /// Holds if all filters hold.
     All(Vec<Filter>),
-    /// Any holds.
+    /// Holds if any of the filters holds.
     Any(Vec<Filter>),
-    /// Lets every row pass, with its columns from `offset` on, `limit` of them, by name.
+    /// Holds for every row, and selects `limit` of its columns, by name, from `offset` on.
     Page {
-        /// Columns left out at the start.
+        /// How many columns are left out at the start.
         offset: usize,
-        /// Most columns.
+        /// The most columns.
         limit: usize,
     },
 }
 
 impl Filter {
-    /// Refuses filters that are too large.
+    /// Returns an error if the filter has too many conditions or levels.
     pub(crate) fn check(&self) -> Result<(), FilterTooLarge> {
         let mut conditions = 0;
         self.count(1, &mut conditions)
@@ -79,7 +81,8 @@ impl Filter {
         }
     }
 
-    /// Whether it holds of a row's cells, sorted by name, then by version downwards.
+    /// Returns whether the filter holds for the cells of a row, which must be sorted by name, then
+    /// from the highest version to the lowest.
     pub(crate) fn matches(&self, cells: &[CellRef<'_>]) -> bool {
         match self {
             Filter::Column { name, comparator, value, if_missing, latest_only } => {
@@ -98,7 +101,7 @@ impl Filter {
         }
     }
 
-    /// The page of columns that it asks for.
+    /// Returns the offset and limit of the page of columns that the filter asks for, if it does.
     pub(crate) fn page(&self) -> Option<(usize, usize)> {
         match self {
             Filter::Page { offset, limit } => Some((*offset, *limit)),

@@ -1,4 +1,5 @@
-//! Keys as bytes that sort as keys do, so that a range of rows is one scan. [`format`](super::format) has the bytes.
+//! Encodes keys as bytes that sort as the keys do, so that a range of rows is one scan.
+//! [`format`](super::format) describes the bytes.
 
 use memchr::memchr;
 
@@ -6,12 +7,12 @@ use super::format::{CHANNELS, TableId, after_prefix};
 use super::schema::{KEY_COLUMNS_MAX, KeyColumn};
 use super::value::{KeyPart, KeyRef, KeyType, PrimaryKey};
 
-/// Follows a zero byte that belongs to the value.
+/// The byte that follows a zero byte that belongs to the value.
 const ESCAPE: u8 = 0xff;
-/// Follows the zero byte that ends a value.
+/// The byte that follows the zero byte that ends a value.
 const END: u8 = 0x01;
 
-/// Appends one column's value.
+/// Appends the encoded value of one key column to `out`.
 pub(crate) fn encode_value(value: KeyRef<'_>, out: &mut Vec<u8>) {
     match value {
         KeyRef::Integer(value) => out.extend_from_slice(&(value ^ i64::MIN).to_be_bytes()),
@@ -30,13 +31,14 @@ fn encode_bytes(mut value: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(&[0, END]);
 }
 
-/// The partition of a table's log that has the changes of a row. `key` is the row's key without the table id.
+/// Returns the partition of a table's log that holds the changes of a row. `key` is the row's
+/// encoded key without the table id.
 pub(crate) fn partition(key: &[u8]) -> u8 {
-    // Less than `CHANNELS`, hence a byte.
+    // The remainder is less than `CHANNELS`, so it fits in a byte.
     (xxhash_rust::xxh3::xxh3_64(key) % u64::from(CHANNELS)) as u8
 }
 
-/// A key in the space of rows: the table, and the row's own bytes.
+/// Encodes a key in the space of rows: the table id, then the values of the row's key.
 pub(crate) fn row_key<'a>(table: TableId, values: impl IntoIterator<Item = KeyRef<'a>>) -> Vec<u8> {
     let mut key = Vec::with_capacity(64);
     key.extend_from_slice(&table.bytes());
@@ -44,35 +46,36 @@ pub(crate) fn row_key<'a>(table: TableId, values: impl IntoIterator<Item = KeyRe
     key
 }
 
-/// Which side of what a bound names it lies on.
+/// The side on which a bound lies of the keys that it names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Side {
-    /// Below it: the bound of a range that starts with it, or ends before it.
+    /// The bound lies below these keys. A range that starts with them or ends before them uses it.
     Below,
-    /// Above it.
+    /// The bound lies above these keys.
     Above,
 }
 
-/// Bytes in the space of rows that part the keys on the one side of a bound from those on the other: each key is
-/// less, or it is greater or equal. What follows a `Min` or `Max` says nothing more.
+/// Returns bytes in the space of rows that separate the keys on the two sides of a bound: each key
+/// is either less, or it is greater or equal. The parts after a `Min` or `Max` have no effect.
 pub(crate) fn bound(table: TableId, parts: &[KeyPart], side: Side) -> Vec<u8> {
     let mut bytes = table.bytes().to_vec();
     for part in parts {
         match part {
             KeyPart::Value(value) => encode_value(value.borrow(), &mut bytes),
             KeyPart::Min => return bytes,
-            // A placeholder is not a bound; checks refuse it before. No table's id is all ones.
+            // A placeholder is not a bound and has been refused before. No table id has only bits
+            // that are 1, so there are bytes above.
             KeyPart::Max | KeyPart::AutoIncrement => return after_prefix(&bytes).unwrap_or(bytes),
         }
     }
     if side == Side::Above {
-        // No key starts with another, so the next one up is above this.
+        // No key is a prefix of another, so the next greater key is above these bytes.
         bytes.push(0);
     }
     bytes
 }
 
-/// A key's values, borrowed.
+/// The values of a key, borrowed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct KeyRefs<'a> {
     values: [KeyRef<'a>; KEY_COLUMNS_MAX],
@@ -80,45 +83,46 @@ pub(crate) struct KeyRefs<'a> {
 }
 
 impl<'a> KeyRefs<'a> {
-    /// The values, in the order of the schema.
+    /// Returns the values in the order of the schema.
     pub(crate) fn as_slice(&self) -> &[KeyRef<'a>] {
         self.values.get(..self.count).unwrap_or_default()
     }
 
-    /// Copies them.
+    /// Copies the values into an owned key.
     pub(crate) fn to_key(self) -> PrimaryKey {
         self.as_slice().iter().map(|value| value.to_value()).collect()
     }
 }
 
-/// Reads keys; keeps the memory that values with zero bytes are put together in.
+/// A reader of encoded keys. It reuses one buffer for the values that contain zero bytes.
 #[derive(Debug, Default)]
 pub(crate) struct KeyReader {
     unescaped: Vec<u8>,
 }
 
-/// A value as it was found.
+/// The value of a key column, as it was found in the encoded key.
 #[derive(Clone, Copy)]
-enum Found {
+enum FoundValue {
     Integer(i64),
-    /// In the key, as it is.
+    /// The value is in the key at this start and end, without escapes.
     Plain(usize, usize),
-    /// In the memory of the reader.
+    /// The value was unescaped into the reader's buffer, at this start and end.
     Unescaped(usize, usize),
 }
 
 impl KeyReader {
-    /// The values of a row's key bytes (without the table id). None if they are not such a key.
+    /// Decodes the encoded key of a row, without the table id. Returns `None` if the bytes are not
+    /// a key of these columns.
     pub(crate) fn read<'a>(&'a mut self, columns: &[KeyColumn], bytes: &'a [u8]) -> Option<KeyRefs<'a>> {
         self.unescaped.clear();
-        let mut found = [Found::Integer(0); KEY_COLUMNS_MAX];
+        let mut found = [FoundValue::Integer(0); KEY_COLUMNS_MAX];
         let mut at = 0;
         for (column, found) in columns.iter().zip(&mut found) {
             *found = match column.kind {
                 KeyType::Integer => {
                     let value = bytes.get(at..at + 8)?.try_into().ok()?;
                     at += 8;
-                    Found::Integer(i64::from_be_bytes(value) ^ i64::MIN)
+                    FoundValue::Integer(i64::from_be_bytes(value) ^ i64::MIN)
                 }
                 KeyType::String | KeyType::Binary => self.find_bytes(bytes, &mut at)?,
             };
@@ -129,12 +133,12 @@ impl KeyReader {
         let mut values = [KeyRef::Integer(0); KEY_COLUMNS_MAX];
         for ((column, found), value) in columns.iter().zip(found).zip(&mut values) {
             let bytes = match found {
-                Found::Integer(found) => {
+                FoundValue::Integer(found) => {
                     *value = KeyRef::Integer(found);
                     continue;
                 }
-                Found::Plain(start, end) => bytes.get(start..end)?,
-                Found::Unescaped(start, end) => self.unescaped.get(start..end)?,
+                FoundValue::Plain(start, end) => bytes.get(start..end)?,
+                FoundValue::Unescaped(start, end) => self.unescaped.get(start..end)?,
             };
             *value = match column.kind {
                 KeyType::String => KeyRef::String(std::str::from_utf8(bytes).ok()?),
@@ -144,17 +148,17 @@ impl KeyReader {
         Some(KeyRefs { values, count: columns.len() })
     }
 
-    fn find_bytes(&mut self, bytes: &[u8], at: &mut usize) -> Option<Found> {
+    fn find_bytes(&mut self, bytes: &[u8], at: &mut usize) -> Option<FoundValue> {
         let (mut start, first) = (*at, self.unescaped.len());
         loop {
             let zero = start + memchr(0, bytes.get(start..)?)?;
             let follows = *bytes.get(zero + 1)?;
             *at = zero + 2;
             match follows {
-                END if self.unescaped.len() == first => return Some(Found::Plain(start, zero)),
+                END if self.unescaped.len() == first => return Some(FoundValue::Plain(start, zero)),
                 END => {
                     self.unescaped.extend_from_slice(bytes.get(start..zero)?);
-                    return Some(Found::Unescaped(first, self.unescaped.len()));
+                    return Some(FoundValue::Unescaped(first, self.unescaped.len()));
                 }
                 ESCAPE => self.unescaped.extend_from_slice(bytes.get(start..=zero)?),
                 _ => return None,

@@ -11,7 +11,7 @@ fn column(kind: KeyType) -> KeyColumn {
     KeyColumn { name: "k".to_owned(), kind, auto_increment: false }
 }
 
-/// Values that are hard to sort: zero bytes, prefixes of each other, extremes.
+/// Generates values that are hard to sort: zero bytes, prefixes of each other, extremes.
 fn value(kind: KeyType) -> BoxedStrategy<KeyValue> {
     let bytes = prop::collection::vec(prop_oneof![Just(0u8), Just(1), Just(0xff), any::<u8>()], 0..6);
     match kind {
@@ -32,7 +32,7 @@ fn key(kinds: &[KeyType]) -> impl Strategy<Value = PrimaryKey> + use<> {
     kinds.iter().map(|kind| value(*kind)).collect::<Vec<_>>()
 }
 
-/// A key of which some columns may be bounds.
+/// Generates a key of which some columns may be bounds.
 fn key_parts(kinds: &[KeyType]) -> impl Strategy<Value = Vec<KeyPart>> + use<> {
     let part = |kind: &KeyType| {
         let value = value(*kind).prop_map(KeyPart::Value);
@@ -45,7 +45,7 @@ fn bytes(key: &PrimaryKey) -> Vec<u8> {
     row_key(TABLE, key.iter().map(KeyValue::borrow))
 }
 
-/// How a key compares with a bound, column by column.
+/// Compares a key with a bound column by column.
 fn compare(key: &PrimaryKey, parts: &[KeyPart]) -> Ordering {
     for (value, part) in key.iter().zip(parts) {
         let order = match part {

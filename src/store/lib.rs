@@ -1,6 +1,8 @@
-//! The order store: tables of rows, and the log of their changes, each commit durable before it is acknowledged.
+//! The order store: tables of rows, and the log of their changes. Every commit is durable before it
+//! is acknowledged, unless the store was opened with [`Durability::Relaxed`].
 //!
-//! Tablestore's data model without Tablestore's wire, which is [`tablestore`](tablestore)'s.
+//! The store has the data model of Tablestore. The wire protocol is in the room
+//! `tablestore`.
 //!
 //! ```text
 //!  write ─► prepare (caller's thread) ─► commit thread ─► engine: rows + log + meta in one batch
@@ -8,17 +10,18 @@
 //!  tunnel ─► log
 //! ```
 //!
-//! What is on disk is written down in [`format`](mod@format).
+//! [`format`](mod@format) describes what is on disk.
 
 pub mod append;
 mod apply;
 mod background;
-pub mod catalog;
+mod catalog;
 pub mod change;
 pub mod changes;
 mod check;
 mod check_key;
 mod commit;
+mod direction;
 pub mod edit;
 pub(crate) mod engine;
 pub mod error;
@@ -37,6 +40,7 @@ mod rows;
 pub mod schema;
 mod select;
 mod stats;
+pub mod table;
 mod time_to_live;
 mod transaction;
 pub mod tunnel;
@@ -58,18 +62,17 @@ use tokio::sync::watch;
 
 use self::append::Reserved;
 use self::background::Background;
-use self::catalog::Table;
 use self::change::{Write, Written};
 use self::commit::{Committer, Finish};
 use self::engine::fjall::FjallEngine;
-use self::engine::{Engine, Snapshot, Space};
+use self::engine::{Engine, Snapshot};
 use self::error::{CatalogError, CloseError, Damage, Halt, NoTable, OpenError, ReadError, WriteError};
-use self::format::META_COMMIT;
 use self::lock::{Lock, Marker};
 use self::prepare::{Prepared, prepare};
 use self::read::{RangeRead, Selection};
 use self::schema::{TableInfo, TableSchema, TableUpdate};
-use self::transaction::{Last, Transaction};
+use self::table::Table;
+use self::transaction::{Transaction, last_of};
 use self::value::{CellRef, KeyRef, NamedKey, PrimaryKey, Row};
 
 pub use self::check::Checked;
@@ -78,7 +81,7 @@ pub use self::format::CHANNELS;
 pub use self::options::{Clock, Durability, StoreOptions};
 pub use self::stats::{DURATION_BOUNDS, Durations, Stats};
 
-/// An open store. Cheap to clone; the last clone to go closes it.
+/// An open store. It is cheap to clone, and dropping the last clone closes it.
 #[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,
@@ -91,13 +94,13 @@ struct Inner {
     reserved: Reserved,
     tunnels: tunnel::Sessions,
     background: OnceLock<Background>,
-    /// Its folder, let go last; none where it is kept in memory.
+    /// The store's folder, which is released last; `None` for a store in memory.
     held: Option<Held>,
 }
 
-/// What a store holds of its folder.
+/// The lock and the marker that a store holds in its folder while it is open.
 struct Held {
-    /// To be cleared once all is synced.
+    /// The marker to clear once everything is synced.
     marker: Option<Marker>,
     _lock: Lock,
 }
@@ -106,7 +109,8 @@ impl Inner {
     /// Ends the threads and makes everything durable.
     fn close(&self) -> Result<(), CloseError> {
         if let Some(background) = self.background.get() {
-            // The last clone may go in an answer, on the commit thread, which the background may be waiting for.
+            // The last clone may be dropped in an answer on the commit thread. The background may
+            // be waiting for that thread, so this must not wait for the background.
             background.stop(!self.committer.is_current());
         }
         self.committer.stop();
@@ -123,7 +127,7 @@ impl Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        // Whoever wants to know calls `Store::close`.
+        // A caller that wants to know the error calls `Store::close`.
         let _ = self.close();
     }
 }
@@ -135,21 +139,23 @@ impl fmt::Debug for Store {
 }
 
 impl Store {
-    /// Whether a folder has a store in it, which [`Store::open`] would not have to make.
+    /// Returns whether a folder contains a store, so that [`Store::open`] would not have to create
+    /// it.
     pub fn is_in(folder: &Path) -> bool {
         FjallEngine::is_in(folder)
     }
 
-    /// Opens the store in a folder, and makes one where there is none.
+    /// Opens the store in a folder, and creates it if there is none.
     ///
-    /// Refuses a folder that another process has open, one of another format, and one with damaged files, each by name.
+    /// Refuses a folder that another process has open, a folder in another format, and a folder
+    /// with damaged files. The error names the folder or file.
     pub fn open(folder: &Path, options: StoreOptions) -> Result<Store, OpenError> {
         fs::create_dir_all(folder).map_err(|error| OpenError::io(folder, &error))?;
         let lock = Lock::acquire(folder)?;
         let relaxed = options.durability == Durability::Relaxed;
         let marker = Marker::new(folder);
         let engine = Arc::new(FjallEngine::open(folder, marker.is_set()?)?);
-        // The journal has been checked, and synced.
+        // The engine has checked and synced the journal, so the marker may change.
         if relaxed {
             marker.set()?
         } else {
@@ -160,16 +166,11 @@ impl Store {
             .map_err(|error| OpenError::damaged(folder, &error.to_string()))
     }
 
-    /// Starts on an engine.
+    /// Starts a store on an engine.
     fn start(engine: Arc<dyn Engine>, options: StoreOptions, held: Option<Held>) -> Result<Store, Damage> {
         let snapshot = engine.snapshot();
         let tables = catalog::load(snapshot.as_ref())?;
-        let last = match snapshot.get(Space::Meta, META_COMMIT)? {
-            Some(bytes) => {
-                Last::decode(&bytes).ok_or_else(|| Damage("the last commit in the space meta".to_owned()))?
-            }
-            None => Last::default(),
-        };
+        let last = last_of(snapshot.as_ref())?;
         drop(snapshot);
         let sync = options.durability == Durability::Synced;
         let clock = options.clock;
@@ -194,33 +195,33 @@ impl Store {
         Ok(Store { inner })
     }
 
-    /// Answers what was asked for so far, makes it durable, and refuses all further writes.
-    /// The folder's lock is let go with the last clone.
+    /// Answers all requests so far, makes them durable, and refuses all further writes. The
+    /// folder's lock is released when the last clone is dropped.
     pub fn close(&self) -> Result<(), CloseError> {
         self.inner.close()
     }
 
-    /// Why writes are refused since one failed, and what to do.
+    /// Returns why writes are refused and what to do, if a write has failed.
     pub fn failure(&self) -> Option<String> {
         self.inner.committer.published.failure().cloned()
     }
 
-    /// Creates a table. Durable when it returns.
+    /// Creates a table. The table is durable when this returns.
     pub fn create_table(&self, schema: TableSchema) -> Result<(), CatalogError> {
         self.transact(|transaction| catalog::create(transaction, schema))
     }
 
-    /// Names of all tables, sorted.
+    /// Returns the names of all tables, sorted.
     pub fn tables(&self) -> Vec<String> {
         self.inner.committer.published.tables().keys().cloned().collect()
     }
 
-    /// What a table is.
+    /// Returns the description of a table.
     pub fn table(&self, name: &str) -> Result<Arc<TableInfo>, NoTable> {
         self.find_table(name).map(|table| table.info.clone())
     }
 
-    /// Changes a table. Durable when it returns.
+    /// Changes a table. The change is durable when this returns.
     pub fn update_table(&self, name: &str, update: TableUpdate) -> Result<Arc<TableInfo>, CatalogError> {
         let (name, reserved) = (name.to_owned(), self.inner.reserved.clone());
         self.transact(move |transaction| {
@@ -232,7 +233,8 @@ impl Store {
         .map(|table| table.info.clone())
     }
 
-    /// Deletes a table with its rows, its log and its tunnels. Durable when it returns; the space is freed by and by.
+    /// Deletes a table with its rows, its log and its tunnels. The deletion is durable when this
+    /// returns. The disk space is freed later, in the background.
     pub fn delete_table(&self, name: &str) -> Result<(), CatalogError> {
         let name = name.to_owned();
         self.transact(move |transaction| catalog::delete(transaction, &name))?;
@@ -242,10 +244,13 @@ impl Store {
         Ok(())
     }
 
-    /// Queues a request of writes, and calls `done` with an answer for each, in order, once all that took place are durable.
+    /// Queues a request of writes. Calls `done` with an answer for each write, in order, once all
+    /// writes that took place are durable.
     ///
-    /// One request is one commit; each write of it takes place, or is refused, by itself. Checks and encodes on the caller's thread and
-    /// never waits; `done` runs on the commit thread and must be quick. The caller bounds how much it queues.
+    /// One request is one commit, and each of its writes takes place or is refused by itself. This
+    /// checks and encodes the writes on the caller's thread and never waits. `done` runs on the
+    /// commit thread and must be quick. The queue has no limit of its own: the caller limits how
+    /// much it queues.
     pub fn write(
         &self,
         writes: Vec<Write>,
@@ -262,7 +267,7 @@ impl Store {
                 prepare(table.ok_or_else(|| NoTable(write.table.clone()))?, write)
             })
             .collect();
-        // Until the request is queued, its caller is here to be told.
+        // If the request cannot be queued, this thread calls `done` itself.
         let done = Arc::new(Mutex::new(Some(done)));
         let answer = done.clone();
         let published = self.inner.committer.published.clone();
@@ -286,25 +291,28 @@ impl Store {
         }
     }
 
-    /// As [`Store::write`], and waits.
+    /// Does the same as [`Store::write`], waits for the answers and returns them.
     pub fn write_and_wait(&self, writes: Vec<Write>) -> Vec<Result<Written, WriteError>> {
         let count = writes.len();
         let (answer, answered) = channel();
-        // Nobody is left to be told if sending fails.
+        // If sending fails, nobody waits for the answers any more.
         self.write(writes, move |answers| drop(answer.send(answers)));
         answered.recv().unwrap_or_else(|_| vec![Err(self.inner.committer.published.lost().into()); count])
     }
 
-    /// Reads one row. `None` if it is not there, or has nothing of what the selection asks for.
+    /// Reads one row. Returns `None` if the row does not exist or has nothing that the selection
+    /// asks for.
     pub fn get(&self, table: &str, key: &NamedKey, selection: &Selection) -> Result<Option<Row>, ReadError> {
         let table = self.find_table(table)?;
         rows::get(self.snapshot().as_ref(), &table, key, selection, self.inner.clock.now_us() / 1_000)
     }
 
-    /// Reads a page of a range in one scan. Returns the key to go on from, where there is more.
+    /// Reads a page of a range in one scan. Returns the key at which the next page starts, or
+    /// `None` at the end of the range.
     ///
-    /// Gives each row to `emit`, borrowed; that returns the bytes it made of it, which count towards [`PAGE_BYTES_MAX`](read::PAGE_BYTES_MAX).
-    /// A page may have no rows and still not be the last: a filter that few rows pass does not make it scan for ever.
+    /// Passes each row, borrowed, to `emit`, which returns how many bytes it made of the row. These
+    /// bytes count towards [`PAGE_BYTES_MAX`](read::PAGE_BYTES_MAX). A page may be empty without
+    /// being the last, so that a filter that few rows pass does not make one page scan for ever.
     pub fn range(
         &self,
         read: &RangeRead,
@@ -314,8 +322,8 @@ impl Store {
         rows::range(self.snapshot().as_ref(), &table, read, self.inner.clock.now_us() / 1_000, emit)
     }
 
-    /// Reads everything, and sees that the rows of each table are what its log has made them, as far as it reaches back.
-    /// Takes memory for the keys in the log of one table.
+    /// Reads everything and checks that the rows of each table are what its log has made them, as
+    /// far as the log reaches back. Takes memory for all keys in the log of one table at a time.
     pub fn check(&self) -> Result<Checked, Damage> {
         let snapshot = self.snapshot();
         let mut checked = Checked::default();
@@ -325,38 +333,39 @@ impl Store {
         Ok(checked)
     }
 
-    /// Number of the last commit.
+    /// Returns the number of the last commit.
     pub fn last_commit(&self) -> u64 {
         *self.commits().borrow()
     }
 
-    /// Follows the number of the last commit.
+    /// Returns a receiver that follows the number of the last commit.
     pub fn commits(&self) -> watch::Receiver<u64> {
         self.inner.committer.published.last()
     }
 
-    /// The clock it was opened with.
+    /// Returns the clock that the store was opened with.
     pub fn clock(&self) -> &Clock {
         &self.inner.clock
     }
 
-    /// The tables that callers may not write.
+    /// Returns the names of the tables that callers may not write.
     pub(crate) fn reserved(&self) -> &Reserved {
         &self.inner.reserved
     }
 
-    /// What is kept in memory of tunnels in use.
+    /// Returns what is kept in memory about the tunnels in use.
     pub(crate) fn tunnel_sessions(&self) -> &tunnel::Sessions {
         &self.inner.tunnels
     }
 
-    /// A table as of the last commit.
+    /// Returns a table as of the last commit.
     pub fn find_table(&self, name: &str) -> Result<Arc<Table>, NoTable> {
         let tables = self.inner.committer.published.tables();
         tables.get(name).cloned().ok_or_else(|| NoTable(name.to_owned()))
     }
 
-    /// Runs `act` on the commit thread as one request, and returns once its group is durable. An error takes back all that it wrote.
+    /// Runs `act` on the commit thread as one request and returns once its group is durable. If
+    /// `act` returns an error, everything that it wrote is undone.
     pub(crate) fn transact<T: Send + 'static, E: From<Halt> + Send + 'static>(
         &self,
         act: impl FnOnce(&mut Transaction<'_>) -> Result<T, E> + Send + 'static,
@@ -364,13 +373,13 @@ impl Store {
         self.inner.committer.submitter().transact(act)
     }
 
-    /// A consistent view of what is committed.
+    /// Returns a consistent snapshot of what is committed.
     pub(crate) fn snapshot(&self) -> Box<dyn Snapshot> {
         self.inner.engine.snapshot()
     }
 }
 
-/// Applies the writes of a request, each by itself.
+/// Applies each write of a request by itself and returns the answers in order.
 fn apply_all(
     transaction: &mut Transaction<'_>,
     prepared: Vec<Result<Prepared, WriteError>>,
@@ -387,7 +396,7 @@ fn apply_all(
         }));
     }
     if !transaction.changed() {
-        // It comes to no commit of its own: what it found is as of the last one.
+        // The request makes no commit of its own, so its answers name the last commit.
         let last = transaction.number() - 1;
         answers.iter_mut().flatten().for_each(|written| written.commit = last);
     }

@@ -1,4 +1,4 @@
-//! One process per folder, and what it leaves there for the next.
+//! Lets only one process use a folder, and marks a folder whose commits may not have been synced.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -6,18 +6,19 @@ use std::path::{Path, PathBuf};
 
 use super::error::OpenError;
 
-/// Name of the file that is locked, in the store's folder.
+/// The name of the file that is locked, in the store's folder.
 const LOCK: &str = "LOCK";
 
-/// Holds a folder until it is dropped, or the process ends however it does.
+/// A lock on a folder. It is held until it is dropped or the process ends, in whatever way.
 #[derive(Debug)]
 pub(crate) struct Lock {
-    /// Locked as long as it is open.
+    /// The file stays locked as long as it is open.
     _file: File,
 }
 
 impl Lock {
-    /// Locks a folder, or names the process that has it.
+    /// Locks a folder. If another process holds the lock, returns an error that names its process
+    /// id if it could be read.
     pub(crate) fn acquire(folder: &Path) -> Result<Lock, OpenError> {
         let path = folder.join(LOCK);
         let io = |error: io::Error| OpenError::io(&path, &error);
@@ -27,7 +28,7 @@ impl Lock {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();
-                // Its holder may be just about to write its name: then it has none yet.
+                // The holder may be about to write its process id, so the file may still be empty.
                 let read = file.read_to_string(&mut holder);
                 let holder = read.ok().and_then(|_| holder.trim().parse().ok());
                 return Err(OpenError::Locked { folder: folder.to_owned(), holder });
@@ -40,32 +41,32 @@ impl Lock {
     }
 }
 
-/// Name of the file that says that commits may not have been synced one by one.
+/// The name of the file that says that commits may not have been synced one by one.
 const RELAXED: &str = "RELAXED";
 
-/// A file that is there from before the first commit that is not synced until all are.
+/// A file that exists from before the first commit that is not synced until all commits are synced.
 #[derive(Debug)]
 pub(crate) struct Marker {
     path: PathBuf,
 }
 
 impl Marker {
-    /// That of a store's folder.
+    /// Creates the marker of a store's folder. Nothing is written yet.
     pub(crate) fn new(folder: &Path) -> Marker {
         Marker { path: folder.join(RELAXED) }
     }
 
-    /// Whether it is there.
+    /// Returns whether the file exists.
     pub(crate) fn is_set(&self) -> Result<bool, OpenError> {
         self.path.try_exists().map_err(|error| self.error(&error))
     }
 
-    /// Makes it durable.
+    /// Creates the file and makes it durable.
     pub(crate) fn set(&self) -> Result<(), OpenError> {
         File::create(&self.path).and_then(|_| self.sync_folder()).map_err(|error| self.error(&error))
     }
 
-    /// Removes it.
+    /// Removes the file, if it exists, and makes that durable.
     pub(crate) fn clear(&self) -> Result<(), OpenError> {
         match fs::remove_file(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),

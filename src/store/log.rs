@@ -1,35 +1,35 @@
-//! The log: what each commit did to each row of a table with a stream, in order within each partition.
-//! [`format`](super::format) has the bytes.
+//! Reads and cuts the log: what each commit did to each row of a table with a stream, in order
+//! within each partition. [`format`](super::format) describes the bytes.
 
 use serde::{Deserialize, Serialize};
 
-use super::catalog::Table;
 use super::edit::{EditRef, Edits, apply, keep_versions};
 use super::engine::{Bytes, Entry, Scan, Snapshot, Space};
-use super::error::Damage;
+use super::error::{Damage, NotKept};
 use super::format::{META_LOG_START, TableId, meta_key};
 use super::meta::Meta;
 use super::read::Direction;
 use super::row::{Cells, Malformed, ROW_HEAD_BYTES, RowView, take, take_array};
+use super::table::Table;
 use super::transaction::Transaction;
 use super::value::CellRef;
 
-/// Where a change stands in its partition of a table's log.
+/// The position of a change in its partition of a table's log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct LogPosition {
-    /// Number of the commit.
+    /// The number of the commit.
     pub commit: u64,
-    /// Place of the row within its request.
+    /// The index of the write within its request.
     pub index: u32,
 }
 
 impl LogPosition {
-    /// The first of a commit.
+    /// Returns the first position of a commit.
     pub fn start_of(commit: u64) -> LogPosition {
         LogPosition { commit, index: 0 }
     }
 
-    /// The least above this one.
+    /// Returns the least position above this one.
     pub fn next(self) -> LogPosition {
         match self.index.checked_add(1) {
             Some(index) => LogPosition { index, ..self },
@@ -47,10 +47,10 @@ impl LogPosition {
     }
 }
 
-/// Bytes of a log key before the position: table and partition.
+/// The bytes of a log key before the position: table id and partition.
 const KEY_HEAD_BYTES: usize = 5;
 
-/// The key of a change.
+/// Encodes the key of a change in the space of the log.
 pub(crate) fn log_key(table: TableId, partition: u8, position: LogPosition) -> [u8; 17] {
     let mut key = [0; 17];
     key[..4].copy_from_slice(&table.bytes());
@@ -60,38 +60,41 @@ pub(crate) fn log_key(table: TableId, partition: u8, position: LogPosition) -> [
     key
 }
 
-/// What happened to a row.
+/// The kind of a change of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// It became exactly what is given.
+    /// The row was replaced by exactly what is given.
     Put = 1,
-    /// Some of its cells changed.
+    /// Some cells of the row changed.
     Update = 2,
-    /// It went.
+    /// The row was deleted.
     Delete = 3,
 }
 
 /// One change of one row, borrowed from where it is stored.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Record<'a> {
-    /// What happened.
+    /// What happened to the row.
     pub(crate) action: Action,
-    /// Time of the commit in microseconds since 1970, above that of every commit before.
+    /// The time of the commit in microseconds since 1970. It is greater than that of every commit
+    /// before.
     pub(crate) time_us: i64,
-    /// Versions up to this one had expired, in milliseconds since 1970: what is left of the row before has only later ones.
+    /// Versions up to this one, in milliseconds since 1970, had expired: only later versions of the
+    /// row before survive an update.
     pub(crate) expired_ms: i64,
-    /// Versions of a cell that the table kept.
+    /// The number of versions of a cell that the table kept.
     pub(crate) versions_max: u32,
-    /// The row's key, encoded, without the table.
+    /// The row's encoded key, without the table id.
     pub(crate) key: &'a [u8],
-    /// The row before, exactly as the change before left it, expired cells included; `None` where it was not there.
+    /// The row before, exactly as the previous change left it, including expired cells; `None` if
+    /// the row did not exist.
     pub(crate) before: Option<RowView<'a>>,
-    /// The cells of a put, the edits of an update, encoded.
+    /// The encoded cells of a put or the encoded edits of an update; empty for a delete.
     pub(crate) changed: &'a [u8],
 }
 
 impl<'a> Record<'a> {
-    /// Its bytes.
+    /// Encodes the record as a value of the space of the log.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let before_bytes = self.before.map_or(0, |before| ROW_HEAD_BYTES + before.bytes.len());
         let mut bytes = Vec::with_capacity(32 + self.key.len() + before_bytes + self.changed.len());
@@ -99,10 +102,11 @@ impl<'a> Record<'a> {
         bytes.extend_from_slice(&self.time_us.to_le_bytes());
         bytes.extend_from_slice(&self.expired_ms.to_le_bytes());
         bytes.extend_from_slice(&self.versions_max.to_le_bytes());
-        // Four columns of at most 1,024 bytes, each at worst twice as long.
+        // A key has at most four columns of 1,024 bytes, each at worst twice as long when encoded,
+        // so the length fits.
         bytes.extend_from_slice(&(self.key.len() as u16).to_le_bytes());
         bytes.extend_from_slice(self.key);
-        // Rows are limited well below 4 GiB.
+        // Rows are limited to much less than 4 GiB.
         bytes.extend_from_slice(&(before_bytes as u32).to_le_bytes());
         if let Some(before) = self.before {
             bytes.extend_from_slice(&before.commit.to_le_bytes());
@@ -112,7 +116,7 @@ impl<'a> Record<'a> {
         bytes
     }
 
-    /// Reads a value of the space of changes.
+    /// Decodes a value of the space of the log.
     pub(crate) fn decode(value: &'a [u8]) -> Result<Record<'a>, Malformed> {
         let mut rest = value;
         let action = match take_array(&mut rest)? {
@@ -134,7 +138,8 @@ impl<'a> Record<'a> {
         Ok(Record { action, time_us, expired_ms, versions_max, key, before, changed: rest })
     }
 
-    /// What changed, in the order in which it applies. A put gives its cells, a delete nothing.
+    /// Returns the edits of the change in the order in which they apply. A put returns its cells as
+    /// puts; a delete returns nothing.
     pub(crate) fn edits(&self) -> Box<dyn Iterator<Item = Result<EditRef<'a>, Malformed>> + 'a> {
         match self.action {
             Action::Put => Box::new(Cells::new(self.changed).map(|cell| cell.map(EditRef::Put))),
@@ -143,14 +148,14 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// The cells of the row after the change; `None` where it went.
+    /// Returns the cells of the row after the change, or `None` if the row was deleted.
     pub(crate) fn after(&self) -> Result<Option<Vec<CellRef<'a>>>, Malformed> {
         let mut cells = Vec::new();
         Ok(self.after_into(&mut cells)?.then_some(cells))
     }
 
-    /// Puts the cells of the row after the change into `cells`, which is empty. Returns false where
-    /// the row went.
+    /// Puts the cells of the row after the change into `cells`, which must be empty. Returns false
+    /// if the row was deleted.
     pub(crate) fn after_into(&self, cells: &mut Vec<CellRef<'a>>) -> Result<bool, Malformed> {
         match self.action {
             Action::Put => {
@@ -174,9 +179,9 @@ impl<'a> Record<'a> {
     }
 }
 
-/// One entry of the log.
+/// One entry of the log, read from the engine.
 pub(crate) struct LogEntry {
-    /// Where it stands.
+    /// The position of the entry in its partition.
     pub(crate) position: LogPosition,
     value: Bytes,
 }
@@ -189,19 +194,19 @@ impl LogEntry {
         Ok(LogEntry { position, value: entry.value })
     }
 
-    /// What it says.
+    /// Decodes the change in this entry.
     pub(crate) fn record(&self) -> Result<Record<'_>, Damage> {
         Record::decode(&self.value).map_err(|Malformed| self.damaged())
     }
 
-    /// That it cannot be read.
+    /// Returns the error that says that this entry cannot be read.
     pub(crate) fn damaged(&self) -> Damage {
         let LogPosition { commit, index } = self.position;
         Damage(format!("the change of row {index} of commit {commit} in the space log"))
     }
 }
 
-/// Changes of one partition.
+/// An iterator over the changes of one partition.
 pub(crate) struct LogScan {
     entries: Scan,
 }
@@ -214,7 +219,8 @@ impl Iterator for LogScan {
     }
 }
 
-/// The changes of a partition from `from` on, in order. The caller compares `from` with [`first_kept`] before.
+/// Returns the changes of a partition from `from` on, in order. The caller must compare `from` with
+/// [`first_kept`] before.
 pub(crate) fn scan(snapshot: &dyn Snapshot, table: TableId, partition: u8, from: LogPosition) -> LogScan {
     let lower = log_key(table, partition, from);
     let mut upper = log_key(table, partition + 1, LogPosition::default()).to_vec();
@@ -228,7 +234,8 @@ fn start_key(table: TableId, partition: u8) -> Vec<u8> {
     key
 }
 
-/// Below which position a partition of a table's log was cut; the first of all where it never was.
+/// Returns the position below which a partition of a table's log was cut, or the first of all
+/// positions if it never was.
 pub(crate) fn start(
     meta: &(impl Meta + ?Sized),
     table: &Table,
@@ -240,8 +247,8 @@ pub(crate) fn start(
     })
 }
 
-/// The first position from which on a partition of a table's log holds every change; `None` where nothing is logged.
-/// A reader that would go on from below it has come too late.
+/// Returns the first position from which on a partition of a table's log holds every change, or
+/// `None` if the table has no stream. A reader that wants to go on from below it comes too late.
 pub(crate) fn first_kept(
     meta: &(impl Meta + ?Sized),
     table: &Table,
@@ -254,16 +261,34 @@ pub(crate) fn first_kept(
     Ok(Some(since.max(start(meta, table, partition)?)))
 }
 
-/// What is left after a cut.
+/// Returns an error if some changes from `position` on are not, or no longer, kept.
+pub(crate) fn check_kept<E: From<NotKept> + From<Damage>>(
+    snapshot: &dyn Snapshot,
+    table: &Table,
+    partition: u8,
+    position: LogPosition,
+) -> Result<(), E> {
+    let name = || table.name().to_owned();
+    match first_kept(snapshot, table, partition)? {
+        Some(first) if position >= first => Ok(()),
+        Some(first) => {
+            Err(E::from(NotKept::Cut { table: name(), kept_from: first.commit, asked_from: position.commit }))
+        }
+        None => Err(E::from(NotKept::StreamOff { table: name() })),
+    }
+}
+
+/// The result of a cut, which says whether anything is left to remove.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cut {
-    /// Nothing below the position.
+    /// Nothing below the position is left.
     Done,
-    /// More may be; cut again.
+    /// More changes may be left; cut again.
     More,
 }
 
-/// Removes the changes of a partition below `keep`, at most `changes_max` of them, and remembers where the log starts now.
+/// Removes at most `changes_max` changes of a partition below `keep`, and stores where the log
+/// starts now.
 pub(crate) fn cut(
     transaction: &mut Transaction<'_>,
     table: &Table,
@@ -271,7 +296,8 @@ pub(crate) fn cut(
     keep: LogPosition,
     changes_max: usize,
 ) -> Result<Cut, Damage> {
-    // What an earlier request of the group cut is still in the snapshot; its start is not.
+    // Changes that an earlier request of the group cut are still in the snapshot, but the start is
+    // already the new one.
     let start = start(transaction, table, partition)?;
     let mut removed = Vec::new();
     let mut first_left = keep;

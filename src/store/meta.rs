@@ -1,4 +1,4 @@
-//! Records of the space `meta`, as JSON.
+//! Reads and writes records of the space `meta`, as JSON.
 
 use std::collections::BTreeMap;
 
@@ -11,15 +11,15 @@ use super::format::after_prefix;
 use super::read::Direction;
 use super::transaction::Transaction;
 
-/// What the space `meta` holds: as a snapshot shows it, or as of now within a group.
+/// A reader of the space `meta`: as a snapshot shows it, or as it is now within a group.
 pub(crate) trait Meta {
-    /// The value of a key.
+    /// Returns the value of a key.
     fn value(&self, key: &[u8]) -> Result<Option<Bytes>, Damage>;
 
-    /// All entries whose keys start with `prefix`.
+    /// Returns all entries whose keys start with `prefix`.
     fn entries(&self, prefix: &[u8]) -> Result<BTreeMap<Bytes, Bytes>, Damage>;
 
-    /// A record; none where there is none.
+    /// Returns the record of a key, or `None` if there is none.
     fn record<T: DeserializeOwned>(&self, key: &[u8]) -> Result<Option<T>, Damage> {
         self.value(key)?.map(|bytes| parse(key, &bytes)).transpose()
     }
@@ -47,7 +47,7 @@ impl Meta for Transaction<'_> {
     }
 }
 
-/// Reads a record's bytes.
+/// Parses the bytes of a record. `key` is named in the error.
 pub(crate) fn parse<T: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Result<T, Damage> {
     serde_json::from_slice(bytes)
         .map_err(|error| Damage(format!("record {} of the space meta: {error}", key.escape_ascii())))

@@ -1,38 +1,39 @@
-//! How a store is opened.
+//! Defines the options with which a store is opened.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// When a write is acknowledged.
+/// The durability of a write when it is acknowledged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Durability {
-    /// Once it is synced to disk.
+    /// The write is acknowledged once it is synced to disk.
     #[default]
     Synced,
-    /// Once the operating system has it: what was acknowledged last may be lost if the machine stops, not if only this process does.
-    /// For loads that can be done again.
+    /// The write is acknowledged once the operating system has it. The last acknowledged writes may
+    /// be lost if the machine stops, but not if only this process stops. This is for loads that can
+    /// be repeated.
     Relaxed,
 }
 
-/// Tells the time.
+/// A clock that tells the time. It is cheap to clone.
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> i64 + Send + Sync>);
 
 impl Clock {
-    /// A clock that calls `now_us` for the microseconds since 1970.
+    /// Creates a clock that calls `now_us` for the microseconds since 1970.
     pub fn new(now_us: impl Fn() -> i64 + Send + Sync + 'static) -> Clock {
         Clock(Arc::new(now_us))
     }
 
-    /// Microseconds since 1970.
+    /// Returns the time in microseconds since 1970.
     pub fn now_us(&self) -> i64 {
         (self.0)()
     }
 }
 
 impl Default for Clock {
-    /// The system's.
+    /// Returns the clock of the system.
     fn default() -> Clock {
         Clock::new(|| {
             let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -47,11 +48,11 @@ impl fmt::Debug for Clock {
     }
 }
 
-/// How a store is opened.
+/// The options with which a store is opened.
 #[derive(Clone, Debug, Default)]
 pub struct StoreOptions {
     /// When writes are acknowledged.
     pub durability: Durability,
-    /// What time it is; for tests to set.
+    /// The clock of the store. Tests set their own.
     pub clock: Clock,
 }

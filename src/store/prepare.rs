@@ -1,9 +1,9 @@
-//! Writes as they come from callers, checked and encoded on their own threads, as far as that can be done before their turn.
+//! Checks and encodes writes on the threads of their callers, as far as that can be done before
+//! their turn on the commit thread.
 
 use std::sync::Arc;
 
-use super::catalog::Table;
-use super::change::{ColumnChange, RowChange, Write};
+use super::change::{ColumnChange, RowWrite, Write};
 use super::check_key::{Allow, check, values};
 use super::edit::cell_order;
 use super::error::WriteError;
@@ -13,58 +13,62 @@ use super::row::{ROW_HEAD_BYTES, put_cell};
 use super::schema::{
     NAME_BYTES_MAX, ROW_BYTES_MAX, TableOptions, VALUE_BYTES_MAX, VERSION_MS_MAX, WRITE_COLUMNS_MAX,
 };
+use super::table::Table;
 use super::value::{CellRef, KeyPart, ValueRef};
 
-/// A write that is in order for its table.
+/// A write that has been checked against its table.
 pub(crate) struct Prepared {
-    /// The table as it was when this was made.
+    /// The table as it was when the write was prepared.
     pub(crate) table: Arc<Table>,
-    /// What was asked for.
+    /// The write as the caller asked for it.
     pub(crate) write: Write,
-    /// The row's key in the space of rows; none if the store is to choose a part of it.
+    /// The row's key in the space of rows; `None` if the store is to choose a part of it.
     pub(crate) key: Option<Vec<u8>>,
-    /// The row that a put makes, but for its commit and the versions that are the time of the write.
+    /// The row that a put stores, without its commit and without the versions that are the time of
+    /// the write. `None` if it is encoded on its turn.
     pub(crate) row: Option<EncodedRow>,
 }
 
-/// A row in the form of the space of rows.
+/// A row encoded as a value of the space of rows.
 pub(crate) struct EncodedRow {
-    /// With room for the commit.
+    /// The bytes of the row. Those of the commit are still zero.
     pub(crate) bytes: Vec<u8>,
-    /// Where versions stand that are the time of the write.
+    /// The indexes in `bytes` of the versions that are the time of the write.
     pub(crate) versions_at: Vec<u32>,
 }
 
-/// Checks a write against its table, and encodes what does not depend on when it is its turn.
+/// Checks a write against its table, and encodes what does not depend on the time of its turn.
 pub(crate) fn prepare(table: Arc<Table>, write: Write) -> Result<Prepared, WriteError> {
-    let allow = if matches!(write.change, RowChange::Put(_)) { Allow::AutoIncrement } else { Allow::Values };
+    let allow = if matches!(write.change, RowWrite::Put(_)) { Allow::AutoIncrement } else { Allow::Values };
     check(&table, &write.key, allow)?;
     if let Some(filter) = &write.condition.columns {
         check_condition(filter)?;
     }
     let row = match &write.change {
-        RowChange::Put(columns) => {
+        RowWrite::Put(columns) => {
             check_columns(&table, columns)?;
             check_puts(columns)?;
-            // Otherwise the order of the cells depends on what time it will be.
+            // If a column has its version from the time of the write and is named twice, that time
+            // decides the order of the cells, so the row is encoded later.
             let settled = is_settled(columns);
             if settled { Some(encode_put(columns, table.options(), 0)?) } else { None }
         }
-        RowChange::Update(columns) => {
+        RowWrite::Update(columns) => {
             check_columns(&table, columns)?;
             if columns.is_empty() {
                 return Err(WriteError::NoColumns(table.name().to_owned()));
             }
             None
         }
-        RowChange::Delete => None,
+        RowWrite::Delete => None,
     };
     let auto_increment = write.key.iter().any(|(_, part)| *part == KeyPart::AutoIncrement);
     let key = (!auto_increment).then(|| row_key(table.id, values(&write.key, 0)));
     Ok(Prepared { table, write, key, row })
 }
 
-/// Whether every column that gets its version from the time of the write is named once.
+/// Returns whether every column that gets its version from the time of the write is named only
+/// once.
 fn is_settled(columns: &[(String, ColumnChange)]) -> bool {
     let at_write = |change: &ColumnChange| matches!(change, ColumnChange::Put { version: None, .. });
     let mut names: Vec<(&str, bool)> =
@@ -73,7 +77,8 @@ fn is_settled(columns: &[(String, ColumnChange)]) -> bool {
     names.is_sorted_by(|(one, at_write), (next, next_at_write)| one != next || !(*at_write || *next_at_write))
 }
 
-/// Encodes the row that a put makes, with `now_ms` as version of the cells without one.
+/// Encodes the row that a put stores. `now_ms` is the version of the cells without one, in
+/// milliseconds since 1970.
 pub(crate) fn encode_put(
     columns: &[(String, ColumnChange)],
     options: &TableOptions,
@@ -86,7 +91,7 @@ pub(crate) fn encode_put(
             cells.push((cell, version.is_none()));
         }
     }
-    // Stable, so that of two of one name and version the last one wins.
+    // The sort is stable, so that of two cells with the same name and version the last one wins.
     cells.sort_by(|(one, _), (other, _)| cell_order(one, other.name, other.version));
     let versions_max = usize::try_from(options.max_versions).unwrap_or(1);
     let mut row = EncodedRow { bytes: Vec::with_capacity(64), versions_at: Vec::with_capacity(cells.len()) };
@@ -114,7 +119,7 @@ pub(crate) fn encode_put(
     Ok(row)
 }
 
-/// Refuses rows that are too large.
+/// Returns an error if a row has more than [`ROW_BYTES_MAX`] bytes.
 pub(crate) fn check_row_bytes(bytes: usize) -> Result<(), WriteError> {
     if bytes <= ROW_BYTES_MAX {
         return Ok(());
@@ -122,7 +127,7 @@ pub(crate) fn check_row_bytes(bytes: usize) -> Result<(), WriteError> {
     Err(WriteError::RowTooLarge(bytes))
 }
 
-/// Refuses changes of columns where whole rows are written.
+/// Returns an error if a put of a whole row deletes or increments a column.
 fn check_puts(columns: &[(String, ColumnChange)]) -> Result<(), WriteError> {
     let other = columns.iter().find(|(_, change)| !matches!(change, ColumnChange::Put { .. }));
     other.map_or(Ok(()), |(name, _)| Err(WriteError::NotAPut(name.clone())))

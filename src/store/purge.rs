@@ -1,27 +1,29 @@
-//! Removes what deleted tables leave behind, a little at a time, and goes on with it after a restart.
+//! Removes what deleted tables leave behind, a little at a time. After a restart the removal goes
+//! on.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError};
 
 use super::commit::Submitter;
-use super::engine::{Bytes, Engine, EngineError, Space};
+use super::engine::{Bytes, Engine, Space};
+use super::error::EngineError;
 use super::error::{CatalogError, Halt};
 use super::format::{META_AUTO, META_LOG_START, META_PURGE, META_TUNNEL, TableId, after_prefix, meta_key};
 use super::read::Direction;
 
-/// Most keys that one request removes, so that writes of others wait but little.
+/// The most keys that one request removes, so that other writes wait only a short time.
 const KEYS_MAX: usize = 2_000;
 
-/// How it is done, by [`Background`](super::background::Background).
+/// The removal of deleted tables, which [`Background`](super::background::Background) runs.
 pub(crate) struct Purge {
     pub(crate) engine: Arc<dyn Engine>,
     pub(crate) submitter: Submitter,
-    /// Woken when there is more to do; disconnected when it is to end.
+    /// Receives a message when there is more to do, and is disconnected when the removal is to end.
     pub(crate) woken: Receiver<()>,
 }
 
 impl Purge {
-    /// Removes what all deleted tables left behind, until it is to end.
+    /// Removes what all deleted tables left behind, or returns early if it is to end.
     pub(crate) fn all(&self) -> Result<(), CatalogError> {
         let snapshot = self.engine.snapshot();
         let tables = snapshot.scan(Space::Meta, &[META_PURGE], &[META_PURGE + 1], Direction::Forward);
@@ -34,7 +36,7 @@ impl Purge {
         Ok(())
     }
 
-    /// Removes all of a table, and last the note that it is to be removed.
+    /// Removes everything of a table, and at last the note that it is to be removed.
     fn purge(&self, table: TableId) -> Result<(), CatalogError> {
         self.remove(Space::Rows, &table.bytes())?;
         self.remove(Space::Log, &table.bytes())?;
@@ -48,7 +50,7 @@ impl Purge {
         })
     }
 
-    /// Removes all keys that start with `prefix`.
+    /// Removes all keys of a space that start with `prefix`.
     fn remove(&self, space: Space, prefix: &[u8]) -> Result<(), CatalogError> {
         let snapshot = self.engine.snapshot();
         let upper = after_prefix(prefix).unwrap_or_default();
@@ -75,7 +77,7 @@ impl Purge {
     fn is_stopped(&self) -> bool {
         loop {
             match self.woken.try_recv() {
-                // It will look for deleted tables anyway.
+                // The background looks for deleted tables after this anyway.
                 Ok(()) => {}
                 Err(error) => return error == TryRecvError::Disconnected,
             }

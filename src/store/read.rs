@@ -1,53 +1,48 @@
-//! What callers ask to be read.
+//! Describes what callers ask the store to read.
 
+pub use super::direction::Direction;
 use super::filter::Filter;
 use super::value::NamedKey;
 
-/// Most rows of a page of a range.
+/// The most rows of a page of a range.
 pub const PAGE_ROWS_MAX: usize = 5_000;
-/// Bytes of rows after which a page of a range ends.
+/// The bytes of rows after which a page of a range ends.
 pub const PAGE_BYTES_MAX: usize = 4 << 20;
 
-/// Which of a row's cells are read.
+/// A selection of the cells of a row that a read returns.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Selection {
-    /// Attribute and key columns by name; none means all. A row without any of them is not found.
+    /// The names of attribute and key columns; empty means all. A row without any of them is not
+    /// found.
     pub columns: Vec<String>,
-    /// Most versions of each column, at least 1.
+    /// The most versions of each column, at least 1. `None` means all that the table keeps.
     pub versions_max: Option<usize>,
-    /// Versions from the first to below the second, in milliseconds since 1970.
+    /// Only versions from the first (inclusive) to the second (exclusive), in milliseconds since
+    /// 1970.
     pub versions: Option<(i64, i64)>,
-    /// First column by name.
+    /// The least name of a column to read.
     pub start_column: Option<String>,
-    /// Column by name before which to end.
+    /// The name of a column before which to end.
     pub end_column: Option<String>,
-    /// Rows for which this does not hold are not found. Sees only the cells selected above.
+    /// A filter; rows that it does not match are not found. It sees only the cells selected by the
+    /// other fields.
     pub filter: Option<Filter>,
 }
 
-/// Which way a range is read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Direction {
-    /// Upwards.
-    #[default]
-    Forward,
-    /// Downwards.
-    Backward,
-}
-
-/// Rows from `start` (inclusive) to `end` (exclusive), in either direction.
+/// A read of the rows from `start` (inclusive) to `end` (exclusive), in either direction.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RangeRead {
-    /// Name of the table.
+    /// The name of the table.
     pub table: String,
-    /// Which way.
+    /// The direction of the read.
     pub direction: Direction,
-    /// First key, or a bound.
+    /// The first key, or a bound.
     pub start: NamedKey,
-    /// Key before which to end, or a bound.
+    /// The key before which to end, or a bound.
     pub end: NamedKey,
-    /// Which cells.
+    /// The cells to read of each row.
     pub selection: Selection,
-    /// Most rows; the page also ends after [`PAGE_ROWS_MAX`] rows and [`PAGE_BYTES_MAX`] bytes.
+    /// The most rows of the page. The page also ends after [`PAGE_ROWS_MAX`] rows and
+    /// [`PAGE_BYTES_MAX`] bytes.
     pub rows_max: Option<usize>,
 }

@@ -1,4 +1,5 @@
-//! Rows as bytes, and back without a copy. [`format`](super::format) has the bytes.
+//! Encodes rows as bytes and reads them back without a copy. [`format`](super::format) describes
+//! the bytes.
 
 use super::value::{CellRef, ValueRef};
 
@@ -8,14 +9,14 @@ const BOOLEAN: u8 = 2;
 const STRING: u8 = 3;
 const BINARY: u8 = 7;
 
-/// Bytes before the cells of a row: the number of its commit.
+/// The bytes before the cells of a row: the number of its commit.
 pub(crate) const ROW_HEAD_BYTES: usize = 8;
 
-/// Bytes that are not what they should be.
+/// The error that bytes do not have the form that they should have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Malformed;
 
-/// Takes the first bytes off `rest`.
+/// Takes the first `count` bytes off `rest`.
 #[inline]
 pub(crate) fn take<'a>(rest: &mut &'a [u8], count: usize) -> Result<&'a [u8], Malformed> {
     let (taken, left) = rest.split_at_checked(count).ok_or(Malformed)?;
@@ -23,7 +24,7 @@ pub(crate) fn take<'a>(rest: &mut &'a [u8], count: usize) -> Result<&'a [u8], Ma
     Ok(taken)
 }
 
-/// Takes a fixed number of bytes off `rest`.
+/// Takes the first `N` bytes off `rest`.
 #[inline]
 pub(crate) fn take_array<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], Malformed> {
     let (taken, left) = rest.split_first_chunk().ok_or(Malformed)?;
@@ -31,14 +32,14 @@ pub(crate) fn take_array<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], Ma
     Ok(*taken)
 }
 
-/// Takes a length of one byte and so much text.
+/// Takes a length of one byte and text of that length off `rest`.
 #[inline]
 pub(crate) fn take_name<'a>(rest: &mut &'a [u8]) -> Result<&'a str, Malformed> {
     let [length] = take_array(rest)?;
     std::str::from_utf8(take(rest, usize::from(length))?).map_err(|_| Malformed)
 }
 
-/// Appends a name of at most 255 bytes.
+/// Appends a name of at most 255 bytes to `out`.
 #[inline]
 pub(crate) fn put_name(name: &str, out: &mut Vec<u8>) {
     debug_assert!(name.len() <= usize::from(u8::MAX), "names are checked before");
@@ -46,7 +47,8 @@ pub(crate) fn put_name(name: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(name.as_bytes());
 }
 
-/// Appends a cell. Returns where its version stands, for those that are to be set later.
+/// Appends a cell to `out`. Returns the index at which its version stands, so that it can be set
+/// later.
 #[inline]
 pub(crate) fn put_cell(cell: CellRef<'_>, out: &mut Vec<u8>) -> usize {
     put_name(cell.name, out);
@@ -76,7 +78,7 @@ fn put_bytes(kind: u8, value: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(value);
 }
 
-/// Sets the versions at these places.
+/// Sets the versions at these indexes of an encoded row.
 pub(crate) fn set_versions(bytes: &mut [u8], places: &[u32], version: i64) {
     for place in places {
         let at = *place as usize;
@@ -86,7 +88,7 @@ pub(crate) fn set_versions(bytes: &mut [u8], places: &[u32], version: i64) {
     }
 }
 
-/// Reads one cell off `rest`.
+/// Takes one cell off `rest`.
 #[inline]
 pub(crate) fn take_cell<'a>(rest: &mut &'a [u8]) -> Result<CellRef<'a>, Malformed> {
     let name = take_name(rest)?;
@@ -113,14 +115,15 @@ fn take_bytes<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], Malformed> {
     take(rest, length as usize)
 }
 
-/// Cells, sorted by name, then by version downwards.
+/// An iterator over encoded cells, which are sorted by name, then from the highest version to the
+/// lowest. It ends after the first error.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cells<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Cells<'a> {
-    /// Cells that were encoded one after the other.
+    /// Reads cells that were encoded one after the other.
     pub(crate) fn new(bytes: &'a [u8]) -> Cells<'a> {
         Cells { rest: bytes }
     }
@@ -141,12 +144,12 @@ impl<'a> Iterator for Cells<'a> {
     }
 }
 
-/// A row as it is stored.
+/// A row as it is stored, borrowed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RowView<'a> {
-    /// Number of the commit that wrote it.
+    /// The number of the commit that wrote the row.
     pub(crate) commit: u64,
-    /// Its cells, encoded.
+    /// The encoded cells of the row.
     pub(crate) bytes: &'a [u8],
 }
 
@@ -157,20 +160,20 @@ impl<'a> RowView<'a> {
         Ok(RowView { commit: u64::from_le_bytes(*commit), bytes })
     }
 
-    /// Its bytes.
+    /// Encodes the row as a value of the space of rows.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut bytes = self.commit.to_le_bytes().to_vec();
         bytes.extend_from_slice(self.bytes);
         bytes
     }
 
-    /// Its cells.
+    /// Returns the cells of the row.
     pub(crate) fn cells(&self) -> Cells<'a> {
         Cells::new(self.bytes)
     }
 }
 
-/// A row as it is stored, of a commit and cells.
+/// Encodes a row of a commit and cells as a value of the space of rows.
 pub(crate) fn encode_row<'a>(commit: u64, cells: impl IntoIterator<Item = CellRef<'a>>) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(128);
     bytes.extend_from_slice(&commit.to_le_bytes());

@@ -25,7 +25,7 @@ proptest! {
         let row = RowView::new(&bytes).unwrap();
         prop_assert_eq!(row.commit, commit);
         let read: Vec<Cell> = row.cells().map(|cell| cell.unwrap().to_cell()).collect();
-        // By their bytes, since some doubles are not equal to themselves.
+        // The bytes are compared, since some doubles are not equal to themselves.
         prop_assert_eq!(encode_row(commit, read.iter().map(borrow)), bytes);
     }
 

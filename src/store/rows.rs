@@ -1,6 +1,5 @@
-//! Reads of rows: one by its key, or a range in one scan.
+//! Reads rows: one by its key, or a range in one scan.
 
-use super::catalog::Table;
 use super::check_key::{Allow, check, values};
 use super::engine::{Entry, Snapshot, Space};
 use super::error::{Damage, ReadError};
@@ -9,16 +8,17 @@ use super::read::{Direction, PAGE_BYTES_MAX, PAGE_ROWS_MAX, RangeRead, Selection
 use super::row::{Malformed, RowView};
 use super::schema::KeyColumn;
 use super::select::Selector;
+use super::table::Table;
 use super::value::{CellRef, KeyPart, KeyRef, NamedKey, PrimaryKey, Row};
 
-/// Rows that one page looks at, found or not, before it ends with a next start.
+/// The rows that one page looks at, selected or not, before it ends and says where to go on.
 const PAGE_SEEN_ROWS_MAX: usize = 20_000;
-/// Bytes of rows that one page looks at.
+/// The bytes of rows that one page looks at before it ends and says where to go on.
 const PAGE_SEEN_BYTES_MAX: usize = 32 << 20;
-/// Bytes of a table's id in its keys.
+/// The bytes of a table's id in its keys.
 const TABLE_BYTES: usize = 4;
 
-/// Reads one row.
+/// Reads one row. Returns `None` if it does not exist or has nothing that the selection asks for.
 pub(crate) fn get(
     snapshot: &dyn Snapshot,
     table: &Table,
@@ -40,7 +40,8 @@ pub(crate) fn get(
     Ok(Some(Row { key, cells: cells.into_iter().map(CellRef::to_cell).collect() }))
 }
 
-/// Reads a page of a range; the key to go on from, where there is more.
+/// Reads a page of a range. Returns the key at which the next page starts, or `None` at the end of
+/// the range.
 pub(crate) fn range(
     snapshot: &dyn Snapshot,
     table: &Table,
@@ -81,7 +82,7 @@ pub(crate) fn range(
     Ok(None)
 }
 
-/// The values of a key of the space of rows.
+/// Decodes a key of the space of rows into its values.
 pub(crate) fn key_values<'a>(
     reader: &'a mut KeyReader,
     table: &Table,
@@ -93,7 +94,8 @@ pub(crate) fn key_values<'a>(
         .ok_or_else(|| Damage(format!("a key {key:02x?} of table \"{}\" in the space rows", table.name())))
 }
 
-/// The same memory, empty, for cells of another row: the standard library collects in place.
+/// Empties a vector so that its memory can be used for cells of another row. The standard library
+/// collects in place, so nothing is allocated.
 pub(crate) fn recycle<'b>(mut cells: Vec<CellRef<'_>>) -> Vec<CellRef<'b>> {
     cells.clear();
     cells
@@ -102,7 +104,7 @@ pub(crate) fn recycle<'b>(mut cells: Vec<CellRef<'_>>) -> Vec<CellRef<'b>> {
         .collect()
 }
 
-/// The bytes from and below which a range lies.
+/// Returns the bytes from which (inclusive) and up to which (exclusive) a range reads.
 fn bounds(table: &Table, read: &RangeRead) -> Result<(Vec<u8>, Vec<u8>), ReadError> {
     check(table, &read.start, Allow::Bounds)?;
     check(table, &read.end, Allow::Bounds)?;
@@ -120,7 +122,7 @@ fn bounds(table: &Table, read: &RangeRead) -> Result<(Vec<u8>, Vec<u8>), ReadErr
     }
 }
 
-/// How two bounds compare, column by column.
+/// Compares two bounds column by column.
 fn compare(one: &[KeyPart], other: &[KeyPart]) -> std::cmp::Ordering {
     let rank = |part: &KeyPart| match part {
         KeyPart::Min => 0,

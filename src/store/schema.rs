@@ -1,52 +1,54 @@
-//! What a table is: key columns, options, and what is kept of its changes.
+//! Describes what a table is: its key columns, its options, and how long its changes are kept.
 
 use serde::{Deserialize, Serialize};
 
 use super::value::KeyType;
 
-/// Most tables that a store holds.
+/// The most tables that a store holds.
 pub const TABLES_MAX: usize = 64;
-/// Most key columns of a table.
+/// The most key columns of a table.
 pub const KEY_COLUMNS_MAX: usize = 4;
-/// Most bytes of the name of a table or column.
+/// The most bytes of the name of a table or column.
 pub const NAME_BYTES_MAX: usize = 255;
-/// Most bytes of a string or binary key column.
+/// The most bytes of a value of a string or binary key column.
 pub const KEY_BYTES_MAX: usize = 1_024;
-/// Most bytes of a string or binary attribute column.
+/// The most bytes of a value of a string or binary attribute column.
 pub const VALUE_BYTES_MAX: usize = 2 << 20;
-/// Most columns that one write names.
+/// The most columns that one write names.
 pub const WRITE_COLUMNS_MAX: usize = 1_024;
-/// Most bytes of a row as it is stored, all its columns and versions together.
+/// The most bytes of a row as it is stored, with all its columns and versions.
 pub const ROW_BYTES_MAX: usize = 16 << 20;
-/// Versions are below this, in milliseconds since 1970.
+/// Versions must be less than this, in milliseconds since 1970.
 pub const VERSION_MS_MAX: i64 = i64::MAX / 1_000;
-/// Time that changes are kept at least where a table does not say otherwise, in hours.
+/// The least time, in hours, for which changes are kept if a table does not say otherwise.
 pub const STREAM_HOURS: i32 = 168;
-/// Longest time that a table may ask for its changes to be kept, in hours.
+/// The longest time, in hours, for which a table may ask to keep its changes.
 pub const STREAM_HOURS_MAX: i32 = 168;
-/// Shortest time to live of cells, in seconds.
+/// The shortest time to live of cells, in seconds.
 pub const TIME_TO_LIVE_S_MIN: i32 = 1;
 
-/// A key column.
+/// A key column of a table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyColumn {
-    /// Its name.
+    /// The name of the column.
     pub name: String,
-    /// Its type.
+    /// The type of the column.
     pub kind: KeyType,
-    /// The store chooses its values, upwards. An integer column other than the first.
+    /// Whether the store chooses the values, which then go upwards. The column must be an integer
+    /// column and not the first one.
     pub auto_increment: bool,
 }
 
-/// How long cells live and how many versions of each are kept.
+/// The options of a table's cells: how long they live and how many versions of each are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableOptions {
-    /// Seconds that a cell is visible after its version; -1 for ever.
+    /// How many seconds after its version a cell stays visible; -1 for ever.
     pub time_to_live_s: i32,
-    /// Versions of a cell that are kept, at least 1.
+    /// How many versions of a cell are kept, at least 1.
     pub max_versions: i32,
-    /// Seconds that a version given by a caller may differ from the time of the write. Described, not enforced: a program
-    /// that uses the Node SDK may send a column's own value as its version without knowing.
+    /// By how many seconds a version given by a caller may differ from the time of the write. The
+    /// store reports this value but does not enforce it: a program that uses the Node SDK may send
+    /// a column's own value as its version without knowing.
     pub version_deviation_s: i64,
 }
 
@@ -56,50 +58,54 @@ impl Default for TableOptions {
     }
 }
 
-/// What is kept of a table's changes.
+/// The options of a table's stream: how long its changes are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StreamOptions {
-    /// Hours that a change is kept at least.
+    /// How many hours a change is kept at least.
     pub hours: i32,
 }
 
 /// A table as its creator describes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableSchema {
-    /// Its name: 1 to 255 letters, digits and underscores, not starting with a digit.
+    /// The name of the table. It has 1 to 255 letters, digits and underscores and does not start
+    /// with a digit.
     pub name: String,
-    /// 1 to 4 key columns.
+    /// The key columns, 1 to 4 of them.
     pub key: Vec<KeyColumn>,
-    /// Options of its cells.
+    /// The options of the table's cells.
     pub options: TableOptions,
-    /// Whether its changes are logged, and for how long.
+    /// How long changes are kept; `None` if they are not logged.
     pub stream: Option<StreamOptions>,
-    /// Attribute columns named at creation, and their types' numbers on the wire. Described, not enforced.
+    /// The attribute columns that were named at creation, and the numbers of their types on the
+    /// wire. The store reports them but does not enforce them.
     pub defined_columns: Vec<(String, i32)>,
-    /// Read and write capacity. Described, not enforced.
+    /// The read and write capacity. The store reports it but does not enforce it.
     pub throughput: (i32, i32),
 }
 
 /// A table as the store describes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableInfo {
-    /// As it was created and updated.
+    /// The schema as it was created and updated.
     pub schema: TableSchema,
-    /// Names its stream, where it has one.
+    /// The id of the table's stream; `None` if it has no stream.
     pub stream_id: Option<String>,
-    /// When its stream was switched on last, in microseconds since 1970; 0 without one.
+    /// The time at which the stream was last switched on, in microseconds since 1970; 0 without a
+    /// stream.
     pub stream_enabled_us: i64,
-    /// When it was created, in microseconds since 1970.
+    /// The time at which the table was created, in microseconds since 1970.
     pub created_us: i64,
 }
 
-/// What may change of a table; `None` leaves a thing as it is.
+/// A change of a table. `None` leaves a value as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TableUpdate {
-    /// Other options.
+    /// The new options.
     pub options: Option<TableOptions>,
-    /// Switches its stream on, to this length, or off.
+    /// The new stream: `Some(None)` switches it off, and `Some(Some(…))` switches it on or changes
+    /// how long changes are kept.
     pub stream: Option<Option<StreamOptions>>,
-    /// Another described capacity.
+    /// The new read and write capacity.
     pub throughput: Option<(i32, i32)>,
 }

@@ -1,18 +1,19 @@
-//! Which of a row's cells a read gives.
+//! Selects the cells of a row that a read returns.
 
-use super::catalog::Table;
 use super::error::ReadError;
 use super::filter::Filter;
 use super::read::Selection;
 use super::row::{Cells, Malformed};
+use super::table::Table;
 use super::time_to_live::Expiry;
 use super::value::CellRef;
 
-/// A [`Selection`] made ready for a table and a moment.
+/// A [`Selection`] that has been checked and prepared for a table and a moment.
 pub(crate) struct Selector<'s> {
-    /// Sorted; none means all.
+    /// The names of the selected columns, sorted; empty means all.
     columns: Vec<&'s str>,
-    /// Whether a row counts as found though it has none of the columns.
+    /// Whether a key column is selected, so that a row is found even if it has none of the other
+    /// columns.
     names_key: bool,
     start_column: Option<&'s str>,
     end_column: Option<&'s str>,
@@ -24,7 +25,8 @@ pub(crate) struct Selector<'s> {
 }
 
 impl<'s> Selector<'s> {
-    /// Checks a selection.
+    /// Checks and prepares a selection. `now_ms`, in milliseconds since 1970, decides which cells
+    /// have expired.
     pub(crate) fn new(
         selection: &'s Selection,
         table: &Table,
@@ -58,7 +60,8 @@ impl<'s> Selector<'s> {
         })
     }
 
-    /// Puts the cells that a row gives into `selected`, which is empty. False if the row is not found by this read.
+    /// Puts the selected cells of a row into `selected`, which must be empty. Returns false if this
+    /// read does not find the row.
     pub(crate) fn select<'a>(
         &self,
         cells: Cells<'a>,
@@ -76,7 +79,7 @@ impl<'s> Selector<'s> {
             if !self.wants(&cell) {
                 continue;
             }
-            // No column's name is empty.
+            // No column has an empty name, so the first cell always starts a column.
             if column != cell.name {
                 (column, versions) = (cell.name, 0);
             }
@@ -85,7 +88,8 @@ impl<'s> Selector<'s> {
                 selected.push(cell);
             }
         }
-        // A row may have no cells at all, and be found; one whose cells have all expired is gone.
+        // A row without any cells can be found, but a row whose cells have all expired counts as
+        // deleted.
         let there = live || !stored;
         let wanted = self.names_key || self.columns.is_empty() && (self.versions.is_none() || !stored);
         let found = !selected.is_empty() || there && wanted;
@@ -101,7 +105,7 @@ impl<'s> Selector<'s> {
     fn wants(&self, cell: &CellRef<'_>) -> bool {
         let named = match self.columns.as_slice() {
             [] => true,
-            // Few names are sooner compared than searched.
+            // A few names are compared faster one by one than by binary search.
             few if few.len() <= 4 => few.contains(&cell.name),
             many => many.binary_search(&cell.name).is_ok(),
         };
@@ -112,14 +116,14 @@ impl<'s> Selector<'s> {
     }
 }
 
-/// Keeps `limit` columns from `offset` on, with all their versions.
+/// Keeps `limit` columns from `offset` on, with all their versions, and removes the others.
 fn keep_columns(cells: &mut Vec<CellRef<'_>>, offset: usize, limit: usize) {
     let (mut column, mut place) = ("", 0);
     cells.retain(|cell| {
         if column != cell.name {
             (column, place) = (cell.name, place + 1);
         }
-        // Counted from 1.
+        // `place` counts from 1.
         place > offset && place <= offset.saturating_add(limit)
     });
 }

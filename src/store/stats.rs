@@ -1,39 +1,43 @@
-//! What the store tells of itself in numbers.
+//! Counts what the store does and how much memory it takes.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::Store;
 
-/// Upper bounds of the intervals that durations are counted in, in microseconds; the last interval has none.
+/// The upper bounds, in microseconds, of the intervals in which durations are counted. One more
+/// interval has no upper bound.
 pub const DURATION_BOUNDS: [u64; 16] = [
     50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000,
     2_500_000, 10_000_000,
 ];
 
-/// The store in numbers, since it was opened.
+/// The store in numbers, counted since it was opened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
-    /// Commits.
+    /// The number of commits.
     pub commits: u64,
-    /// How long groups of commits took from the engine's call until they were synced; none where commits are not synced one by one.
+    /// How long it took to commit and sync each group of commits. It stays empty if commits are not
+    /// synced one by one.
     pub syncs: Durations,
-    /// Bytes of the engine's block cache.
+    /// The bytes of the engine's block cache.
     pub cache_bytes: u64,
-    /// Bytes of what is committed and not yet written as sorted files.
+    /// The bytes that are committed and not yet written to sorted files.
     pub memtable_bytes: u64,
 }
 
-/// Durations, counted by length.
+/// Durations, counted by their length.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Durations {
-    /// How many lasted longer than the bound before and no longer than that of the same place; the last, longer than all bounds.
+    /// The number of durations in each interval: longer than the bound before, and at most the
+    /// bound at the same index of [`DURATION_BOUNDS`]. The last number counts those above all
+    /// bounds.
     pub counts: [u64; DURATION_BOUNDS.len() + 1],
-    /// All of them together.
+    /// The sum of all durations.
     pub sum: Duration,
 }
 
-/// Counts of the commit thread. Read while it writes them, they may be of different moments.
+/// The counters that the commit thread writes. A reader may see values of different moments.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     commits: AtomicU64,
@@ -42,12 +46,12 @@ pub(super) struct Counters {
 }
 
 impl Counters {
-    /// Commits have taken place.
+    /// Counts `commits` more commits.
     pub(super) fn committed(&self, commits: u64) {
         self.commits.fetch_add(commits, Ordering::Relaxed);
     }
 
-    /// A group was synced, which took so long.
+    /// Counts a group of commits that took this long to commit and sync.
     pub(super) fn synced(&self, took: Duration) {
         let us = took.as_nanos().div_ceil(1_000);
         let place = DURATION_BOUNDS.partition_point(|bound| u128::from(*bound) < us);
@@ -67,7 +71,7 @@ impl Counters {
 }
 
 impl Store {
-    /// The store in numbers. Cheap.
+    /// Returns the store in numbers. This is cheap: nothing is read from disk.
     pub fn stats(&self) -> Stats {
         let counters = &self.inner.committer.published.counters;
         let memory = self.inner.engine.memory();

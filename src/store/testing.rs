@@ -1,4 +1,4 @@
-//! What the tests share: a clock that they set, tables, rows, and how they are read.
+//! Holds what the tests share: a clock that they set, tables, rows, and functions that read them.
 
 #![allow(clippy::unwrap_used, clippy::new_without_default)] // Tests may.
 
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 pub use crate::engine::faulty::{Disk, Fault};
 
-use crate::change::{ColumnChange, Condition, Returning, RowChange, Write};
+use crate::change::{ColumnChange, Condition, Returning, RowWrite, Write};
 use crate::engine::Space;
 use crate::error::{Damage, ReadError};
 use crate::format::META_PURGE;
@@ -18,52 +18,52 @@ use crate::schema::{KeyColumn, StreamOptions, TableOptions, TableSchema};
 use crate::value::{KeyPart, KeyType, KeyValue, NamedKey, Row, Value};
 use crate::{Clock, Durability, Store, StoreOptions};
 
-/// When the tests' clocks start, in milliseconds since 1970.
+/// The time at which the tests' clocks start, in milliseconds since 1970.
 pub const START_MS: i64 = 1_700_000_000_000;
 
-/// A clock that stands until it is set.
+/// A clock that stands still until it is set.
 #[derive(Clone)]
 pub struct TestClock(Arc<AtomicI64>);
 
 impl TestClock {
-    /// A clock that stands at [`START_MS`].
+    /// Creates a clock that stands at [`START_MS`].
     pub fn new() -> TestClock {
         TestClock(Arc::new(AtomicI64::new(START_MS * 1_000)))
     }
 
-    /// What it shows, in milliseconds since 1970.
+    /// Returns the time that the clock shows, in milliseconds since 1970.
     pub fn now_ms(&self) -> i64 {
         self.0.load(Ordering::SeqCst) / 1_000
     }
 
-    /// Sets it forward.
+    /// Sets the clock forward.
     pub fn advance_ms(&self, by_ms: i64) {
         self.0.fetch_add(by_ms * 1_000, Ordering::SeqCst);
     }
 
-    /// Options of a store that goes by it.
+    /// Returns the options of a store that uses this clock.
     pub fn options(&self, durability: Durability) -> StoreOptions {
         let clock = self.0.clone();
         StoreOptions { durability, clock: Clock::new(move || clock.load(Ordering::SeqCst)) }
     }
 }
 
-/// A store on a disk in memory.
+/// Opens a store on a disk in memory.
 pub fn open(disk: &Disk, clock: &TestClock, durability: Durability) -> Result<Store, Damage> {
     Store::start(Arc::new(disk.clone()), clock.options(durability), None)
 }
 
-/// A store in memory that nothing goes wrong with.
+/// Opens a store in memory on which nothing goes wrong.
 pub fn memory_store() -> Store {
     open(&Disk::default(), &TestClock::new(), Durability::Synced).unwrap()
 }
 
-/// A key column of this name and type.
+/// Returns a key column with this name and type.
 pub fn column(name: &str, kind: KeyType) -> KeyColumn {
     KeyColumn { name: name.to_owned(), kind, auto_increment: false }
 }
 
-/// A table with the key columns `User`, a string, and `Id`, an integer.
+/// Returns a table with the key columns `User`, a string, and `Id`, an integer.
 pub fn schema(name: &str, logged: bool) -> TableSchema {
     TableSchema {
         name: name.to_owned(),
@@ -75,7 +75,7 @@ pub fn schema(name: &str, logged: bool) -> TableSchema {
     }
 }
 
-/// The key of a row of a table of [`schema`].
+/// Returns the key of a row of a table of [`schema`].
 pub fn key(user: &str, id: i64) -> NamedKey {
     let value = |value| KeyPart::Value(value);
     vec![
@@ -84,18 +84,18 @@ pub fn key(user: &str, id: i64) -> NamedKey {
     ]
 }
 
-/// A bound of a range of such rows.
+/// Returns a bound of a range of such rows.
 pub fn bounds(user: KeyPart, id: KeyPart) -> NamedKey {
     vec![("User".to_owned(), user), ("Id".to_owned(), id)]
 }
 
-/// A write without a condition.
-pub fn write(table: &str, key: NamedKey, change: RowChange) -> Write {
+/// Returns a write without a condition.
+pub fn write(table: &str, key: NamedKey, change: RowWrite) -> Write {
     let (condition, returning) = (Condition::default(), Returning::Nothing);
     Write { table: table.to_owned(), key, change, condition, returning }
 }
 
-/// A column that is put.
+/// Returns a put of a column.
 pub fn set(name: &str, value: impl Into<Value>) -> (String, ColumnChange) {
     (name.to_owned(), ColumnChange::Put { value: value.into(), version: None })
 }
@@ -112,7 +112,7 @@ impl From<&str> for Value {
     }
 }
 
-/// A read of a whole table.
+/// Returns a read of a whole table.
 pub fn all(store: &Store, table: &str, direction: Direction) -> RangeRead {
     let ends = |part: KeyPart| -> NamedKey {
         let key = &store.table(table).unwrap().schema.key;
@@ -126,7 +126,7 @@ pub fn all(store: &Store, table: &str, direction: Direction) -> RangeRead {
     RangeRead { table: table.to_owned(), direction, start, end, selection, rows_max }
 }
 
-/// The rows of a range, page by page.
+/// Reads the rows of a range, page by page.
 pub fn scan(store: &Store, mut read: RangeRead) -> Result<Vec<Row>, ReadError> {
     let mut rows = Vec::new();
     let names: Vec<String> = read.start.iter().map(|(name, _)| name.clone()).collect();
@@ -145,12 +145,12 @@ pub fn scan(store: &Store, mut read: RangeRead) -> Result<Vec<Row>, ReadError> {
     }
 }
 
-/// All rows of a table.
+/// Reads all rows of a table.
 pub fn rows(store: &Store, table: &str) -> Vec<Row> {
     scan(store, all(store, table, Direction::Forward)).unwrap()
 }
 
-/// Waits until all that deleted tables left behind is removed.
+/// Waits until everything that deleted tables left behind is removed.
 pub fn until_purged(store: &Store) {
     let left = || {
         let snapshot = store.snapshot();
@@ -161,7 +161,8 @@ pub fn until_purged(store: &Store) {
     }
 }
 
-/// A folder that is gone afterwards, in memory where the system has such: what is tested is not the disk.
+/// Creates a folder that is removed afterwards. It is in memory if the system offers that, because
+/// the disk is not what is tested.
 pub fn folder() -> TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| TempDir::new()).unwrap()
 }

@@ -1,4 +1,4 @@
-//! Tests of the store as its callers see it.
+//! Tests the store as its callers see it.
 
 mod catalog;
 mod faults;

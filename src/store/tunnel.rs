@@ -1,4 +1,5 @@
-//! Tunnels: the rows and changes of a table, delivered to clients that share the work and say how far they came.
+//! Tunnels deliver the rows and changes of a table to clients, which share the work and report how
+//! far they have come.
 //!
 //! ```text
 //!             channel BaseData_0                  channels Stream_0 … Stream_3
@@ -6,16 +7,19 @@
 //!  (base)                                          (stream)
 //! ```
 //!
-//! A client connects, learns by heartbeats which channels are its own ([`assignment`]), reads pages of each from its
-//! stored checkpoint on, and checkpoints what it has consumed: delivery is at least once, in order within a channel,
-//! and all changes of a row are in one channel.
+//! A client connects, learns by heartbeats which channels are its own ([`assignment`]), reads pages
+//! of each channel from its stored checkpoint on, and sets a checkpoint for what it has consumed.
+//! Delivery is at least once and in order within a channel, and all changes of a row are in one
+//! channel.
 //!
-//! What must not be lost ([`records`]) is durable before it is answered: tunnels, checkpoints, who reads what. Clients
-//! so outlive a restart of the store, and get all their time to be heard of again. What is only in memory can be made
-//! anew: the views of rows of the start ([`base`]), and who was told that a channel ended.
+//! What must not be lost ([`records`]) is durable before it is answered: tunnels, checkpoints, and
+//! who reads what. So clients outlive a restart of the store, and their time-outs start anew. What
+//! is only in memory can be made anew: the views of base rows ([`base`]), and who was told that
+//! a channel ended.
 //!
-//! A tunnel keeps the log from its checkpoints on, until no client was heard of for as long as its table keeps changes;
-//! then it expires for good ([`retention`]). A reader that comes too late is told so, and never skips.
+//! A tunnel keeps the log from its checkpoints on. If no client is heard of for as long as its
+//! table keeps changes, it expires for good ([`retention`]). A reader that comes too late is told
+//! so, and never skips changes.
 
 mod assignment;
 mod base;
@@ -44,20 +48,19 @@ pub use self::model::{
 pub use self::model::{Checkpoint, Cursor, PageEnd, Place, RecordRef, Sequence};
 pub use self::page::{Emit, PageMax};
 pub(crate) use self::session::Sessions;
-pub(crate) use self::stream::{check_kept, last_of};
 
-use self::records::{Definition, Source, TunnelId, checkpoint, definitions, find};
+use self::records::{Definition, RecordSource, TunnelId, checkpoint, definitions, find};
 use self::session::Session;
 use super::Store;
-use super::catalog::Table;
 use super::engine::{Snapshot, Space};
 use super::error::{Damage, TunnelError};
 use super::log;
 use super::meta::Meta;
+use super::table::Table;
 
-/// Most tunnels of a table.
+/// The most tunnels of a table.
 pub(crate) const TUNNELS_MAX: usize = 64;
-/// How far the durable time at which a client was last heard of may lag, in microseconds.
+/// By how many microseconds the durable time at which a client was last heard of may lag.
 pub(crate) const SAVE_US: i64 = 10 * 60 * 1_000_000;
 
 /// The tunnels of a store.
@@ -66,13 +69,13 @@ pub struct Tunnels<'s> {
 }
 
 impl Store {
-    /// Its tunnels. All calls may wait for the disk.
+    /// Returns the tunnels of the store. All their calls may wait for the disk.
     pub fn tunnels(&self) -> Tunnels<'_> {
         Tunnels { store: self }
     }
 }
 
-/// A tunnel that a request is about.
+/// A tunnel that a request is about, with its session.
 struct Open {
     definition: Definition,
     session: Arc<Mutex<Session>>,
@@ -85,14 +88,14 @@ impl Open {
 }
 
 impl Tunnels<'_> {
-    /// Creates a tunnel and switches its table's stream on where it is off. Gives the tunnel's id.
+    /// Creates a tunnel, and switches its table's stream on if it is off. Returns the tunnel's id.
     pub fn create(&self, spec: TunnelSpec) -> Result<String, TunnelError> {
         create::check(&spec)?;
         let definition = self.store.transact(move |transaction| create::create(transaction, spec))?;
         Ok(definition.id.to_string())
     }
 
-    /// Deletes a tunnel. An `id`, if given, must be its own.
+    /// Deletes a tunnel. If `id` is given, it must be the id of the tunnel.
     pub fn delete(&self, table: &str, name: &str, id: Option<&str>) -> Result<(), TunnelError> {
         let (table, name, id) = (table.to_owned(), name.to_owned(), id.map(str::to_owned));
         let deleted = self.store.transact(move |transaction| {
@@ -107,7 +110,7 @@ impl Tunnels<'_> {
         Ok(())
     }
 
-    /// The tunnels of a table, or of all tables, by table and name.
+    /// Returns the tunnels of a table, or of all tables, sorted by table and name.
     pub fn list(&self, table: Option<&str>) -> Result<Vec<TunnelInfo>, TunnelError> {
         let names = match table {
             Some(table) => vec![table.to_owned()],
@@ -117,7 +120,7 @@ impl Tunnels<'_> {
         for name in names {
             let found = match self.store.find_table(&name) {
                 Ok(found) => found,
-                // Deleted in between.
+                // The table was deleted in between.
                 Err(_) if table.is_none() => continue,
                 Err(error) => return Err(error.into()),
             };
@@ -135,7 +138,7 @@ impl Tunnels<'_> {
         Ok(infos)
     }
 
-    /// A tunnel and its channels. An `id`, if given, must be its own.
+    /// Describes a tunnel and its channels. If `id` is given, it must be the id of the tunnel.
     pub fn describe(
         &self,
         table: &str,
@@ -154,7 +157,7 @@ impl Tunnels<'_> {
             let Checkpoint { cursor, .. } = checkpoint(snapshot.as_ref(), &open.definition, index, source)?;
             channels.push(ChannelInfo {
                 channel: share.channel.clone(),
-                base: source == Source::Base,
+                base: source == RecordSource::Base,
                 status: share.status,
                 client: share.client.clone(),
                 consumed_to_us: self.consumed_to_us(
@@ -191,17 +194,18 @@ impl Tunnels<'_> {
         }
     }
 
-    /// Everything older was consumed from a channel.
+    /// Returns the time, in microseconds since 1970, before which everything was consumed from a
+    /// channel.
     fn consumed_to_us(
         &self,
         snapshot: &dyn Snapshot,
         definition: &Definition,
-        source: Source,
+        source: RecordSource,
         cursor: &Cursor,
         now_us: i64,
     ) -> Result<i64, Damage> {
         match (source, &cursor.place) {
-            (Source::Stream(partition), Place::Stream(from)) => {
+            (RecordSource::Stream(partition), Place::Stream(from)) => {
                 match log::scan(snapshot, definition.id.table, partition, *from).next() {
                     Some(entry) => Ok(entry?.record()?.time_us),
                     None => Ok(now_us),
@@ -212,7 +216,8 @@ impl Tunnels<'_> {
         }
     }
 
-    /// The tunnel's table, unless it was deleted, and perhaps created anew, in between.
+    /// Returns the tunnel's table. Returns an error if the table was deleted in between, even if a
+    /// table with this name was created again.
     fn table_of(&self, definition: &Definition) -> Result<Arc<Table>, TunnelError> {
         match self.store.find_table(&definition.table) {
             Ok(table) if table.id == definition.id.table => Ok(table),

@@ -1,20 +1,20 @@
-//! Values of key columns and attribute columns.
+//! Defines the values of key columns and attribute columns, rows and their cells.
 
 use serde::{Deserialize, Serialize};
 
-/// Type of a key column.
+/// The type of a key column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum KeyType {
-    /// 64-bit signed integer.
+    /// The values are 64-bit signed integers.
     Integer,
-    /// UTF-8 text.
+    /// The values are UTF-8 text.
     String,
-    /// Bytes.
+    /// The values are bytes.
     Binary,
 }
 
 impl KeyType {
-    /// Its name, in lower case.
+    /// Returns the name of the type in lower case.
     pub fn name(self) -> &'static str {
         match self {
             KeyType::Integer => "integer",
@@ -24,48 +24,52 @@ impl KeyType {
     }
 }
 
-/// Value of a key column. Ordered as rows are: integers as signed numbers, text and bytes bytewise.
+/// The value of a key column. Values are ordered as rows are: integers as signed numbers, text and
+/// bytes byte by byte.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum KeyValue {
-    /// 64-bit signed integer.
+    /// A 64-bit signed integer.
     Integer(i64),
     /// UTF-8 text of at most 1,024 bytes.
     String(String),
-    /// At most 1,024 bytes.
+    /// Binary data of at most 1,024 bytes.
     Binary(Vec<u8>),
 }
 
-/// A row's key: a value for each key column, in the order of the schema.
+/// The key of a row: a value for each key column, in the order of the schema.
 pub type PrimaryKey = Vec<KeyValue>;
 
-/// One column of a key as a caller names it.
+/// One column of a key as a caller gives it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum KeyPart {
-    /// A value.
+    /// A value of the column's type.
     Value(KeyValue),
-    /// Below every value; in the bounds of a range only.
+    /// The bound below every value. It may only be used in the bounds of a range.
     Min,
-    /// Above every value; in the bounds of a range only.
+    /// The bound above every value. It may only be used in the bounds of a range.
     Max,
-    /// To be chosen by the store; in a put of a table with an auto-increment column only.
+    /// A placeholder for a value that the store is to choose. It may only be used in a put to a
+    /// table with an auto-increment column.
     AutoIncrement,
 }
 
-/// A key as a caller gives it: names and parts, still to be checked against the schema.
+/// A key as a caller gives it: the names of columns and their parts, not yet checked against the
+/// schema.
 pub type NamedKey = Vec<(String, KeyPart)>;
 
-/// Value of an attribute column. Rows have no schema for these: a column may hold any type in any row.
+/// The value of an attribute column. The schema says nothing about these columns: a column may hold
+/// any type in any row.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
-    /// 64-bit signed integer.
+    /// A 64-bit signed integer.
     Integer(i64),
-    /// IEEE 754 double; every bit pattern is kept.
+    /// An IEEE 754 double. Every bit pattern is kept.
     Double(f64),
-    /// Truth value.
+    /// A truth value.
     Boolean(bool),
     /// UTF-8 text of at most 2 MiB.
     String(String),
-    /// At most 2 MiB.
+    /// Binary data of at most 2 MiB.
     Binary(Vec<u8>),
 }
 
@@ -80,7 +84,7 @@ pub enum ValueRef<'a> {
     Binary(&'a [u8]),
 }
 
-/// A [`KeyValue`] borrowed from where it is stored, and ordered as that is.
+/// A [`KeyValue`] borrowed from where it is stored. It is ordered as [`KeyValue`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(missing_docs)] // Variants as in `KeyValue`.
 pub enum KeyRef<'a> {
@@ -90,7 +94,7 @@ pub enum KeyRef<'a> {
 }
 
 impl Value {
-    /// Borrows it.
+    /// Borrows the value.
     pub fn borrow(&self) -> ValueRef<'_> {
         match self {
             Value::Integer(value) => ValueRef::Integer(*value),
@@ -103,7 +107,7 @@ impl Value {
 }
 
 impl ValueRef<'_> {
-    /// Copies it.
+    /// Copies the value.
     pub fn to_value(self) -> Value {
         match self {
             ValueRef::Integer(value) => Value::Integer(value),
@@ -116,7 +120,7 @@ impl ValueRef<'_> {
 }
 
 impl KeyValue {
-    /// Borrows it.
+    /// Borrows the value.
     pub fn borrow(&self) -> KeyRef<'_> {
         match self {
             KeyValue::Integer(value) => KeyRef::Integer(*value),
@@ -127,7 +131,7 @@ impl KeyValue {
 }
 
 impl KeyRef<'_> {
-    /// Copies it.
+    /// Copies the value.
     pub fn to_value(self) -> KeyValue {
         match self {
             KeyRef::Integer(value) => KeyValue::Integer(value),
@@ -137,14 +141,15 @@ impl KeyRef<'_> {
     }
 }
 
-/// One version of one attribute column.
+/// One version of one attribute column of a row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cell {
-    /// Name of the column.
+    /// The name of the column.
     pub name: String,
-    /// What it holds.
+    /// The value.
     pub value: Value,
-    /// Milliseconds since 1970 by whoever wrote it, or the time of the write.
+    /// The version in milliseconds since 1970: either given by the writer, or the time of the
+    /// write.
     pub version: i64,
 }
 
@@ -158,24 +163,25 @@ pub struct CellRef<'a> {
 }
 
 impl Cell {
-    /// Borrows it.
+    /// Borrows the cell.
     pub fn borrow(&self) -> CellRef<'_> {
         CellRef { name: &self.name, value: self.value.borrow(), version: self.version }
     }
 }
 
 impl CellRef<'_> {
-    /// Copies it.
+    /// Copies the cell.
     pub fn to_cell(self) -> Cell {
         Cell { name: self.name.to_owned(), value: self.value.to_value(), version: self.version }
     }
 }
 
-/// A row: its key and its cells, by name, and for each name the highest version first.
+/// A row: its key and its cells.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Row {
-    /// A value for each key column, in the order of the schema.
+    /// The values of the key columns, in the order of the schema.
     pub key: PrimaryKey,
-    /// Sorted by name, then by version downwards; no two of one name and version.
+    /// The cells, sorted by name, then from the highest version to the lowest. No two have the same
+    /// name and version.
     pub cells: Vec<Cell>,
 }

@@ -1,11 +1,10 @@
-//! A consistent view of everything that is committed, for readers within the process.
+//! Offers a consistent view of everything that is committed, for readers within the process.
 
 use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::Store;
-use super::catalog::{Table, Tables};
 use super::engine::{Snapshot, Space};
 use super::error::{Damage, NoTable, ReadError};
 use super::format::{META_NOTE, TableId, after_prefix};
@@ -15,20 +14,21 @@ use super::row::{Malformed, RowView};
 use super::rows::{self, key_values};
 use super::schema::TableInfo;
 use super::select::Selector;
-use super::transaction::Last;
-use super::tunnel::last_of;
+use super::table::{Table, Tables};
+use super::transaction::{Last, last_of};
 use super::value::{CellRef, KeyRef, KeyValue, NamedKey, PrimaryKey, Row};
 
-/// Sees nothing that is committed after it was taken, in any table. While it lives, what it sees is kept on disk.
+/// A consistent view of all tables. It does not show what is committed after it was taken. While it
+/// lives, everything that it shows is kept on disk.
 pub struct View {
     snapshot: Box<dyn Snapshot>,
-    /// The tables that the snapshot shows, shared with all views since the last change of a table.
+    /// The tables that the snapshot shows. All views since the last change of a table share them.
     tables: Arc<Tables>,
     last: Last,
     now_ms: i64,
 }
 
-/// Takes a row, borrowed, and says whether to go on.
+/// A function that takes a borrowed row and says whether to go on.
 pub type EmitRow<'e> = dyn FnMut(&[KeyRef<'_>], &[CellRef<'_>]) -> ControlFlow<()> + 'e;
 
 impl fmt::Debug for View {
@@ -38,7 +38,8 @@ impl fmt::Debug for View {
 }
 
 impl Store {
-    /// Everything as of the last commit.
+    /// Returns a view of everything as of the last commit. If a commit that changes a table is
+    /// under way, this waits until it is done.
     pub fn view(&self) -> Result<View, Damage> {
         let (snapshot, tables) = self.inner.committer.published.with_tables(|| self.snapshot());
         let last = last_of(snapshot.as_ref())?;
@@ -47,32 +48,33 @@ impl Store {
 }
 
 impl View {
-    /// Number of the last commit that it sees.
+    /// Returns the number of the last commit that the view shows.
     pub fn last_commit(&self) -> u64 {
         self.last.commit
     }
 
-    /// What a table is.
+    /// Returns the description of a table.
     pub fn table(&self, name: &str) -> Result<Arc<TableInfo>, NoTable> {
         self.find(name).map(|table| table.info.clone())
     }
 
-    /// A table by name, if there is one.
+    /// Returns a table by name, if it exists.
     pub fn find_table(&self, name: &str) -> Option<Arc<Table>> {
         self.tables.get(name).cloned()
     }
 
-    /// What it sees, as bytes.
+    /// Returns the engine's snapshot under the view.
     pub(super) fn snapshot(&self) -> &dyn Snapshot {
         self.snapshot.as_ref()
     }
 
-    /// A table by name.
+    /// Returns a table by name, or an error if it does not exist.
     pub(super) fn find(&self, name: &str) -> Result<&Arc<Table>, NoTable> {
         self.tables.get(name).ok_or_else(|| NoTable(name.to_owned()))
     }
 
-    /// The commit that wrote a row last; none where there is no row of this key.
+    /// Returns the number of the commit that last wrote a row, or `None` if there is no row with
+    /// this key.
     pub fn written_at(&self, table: &str, key: &[KeyValue]) -> Result<Option<u64>, ReadError> {
         let table = self.find(table)?;
         let value = self.snapshot.get(Space::Rows, &row_key(table.id, key.iter().map(KeyValue::borrow)))?;
@@ -80,12 +82,12 @@ impl View {
         Ok(value.map(|value| RowView::new(&value).map(|row| row.commit).map_err(damaged)).transpose()?)
     }
 
-    /// As [`Store::get`].
+    /// Reads one row as [`Store::get`] does, from this view.
     pub fn get(&self, table: &str, key: &NamedKey, selection: &Selection) -> Result<Option<Row>, ReadError> {
         rows::get(self.snapshot.as_ref(), self.find(table)?, key, selection, self.now_ms)
     }
 
-    /// As [`Store::range`].
+    /// Reads a page of a range as [`Store::range`] does, from this view.
     pub fn range(
         &self,
         read: &RangeRead,
@@ -94,8 +96,9 @@ impl View {
         rows::range(self.snapshot.as_ref(), self.find(&read.table)?, read, self.now_ms, emit)
     }
 
-    /// Gives rows of a table in the order of their keys, from `start` (inclusive) on, until `emit` breaks off.
-    /// One scan, whatever the number of rows; cells as [`Selection::default`] has them.
+    /// Passes the rows of a table to `emit` in the order of their keys, from the key `start`
+    /// (inclusive) on, until `emit` breaks off. This is one scan for any number of rows. Each row
+    /// has the cells that [`Selection::default`] selects.
     pub fn each_row(
         &self,
         table: &str,
@@ -126,7 +129,8 @@ impl View {
         Ok(())
     }
 
-    /// What [`Store::append`] noted under keys that start with `prefix`, in order. Reads them as they are asked for.
+    /// Returns the notes of [`Store::append`] whose keys start with `prefix`, in order, each as key
+    /// and value. They are read one by one as the iterator advances.
     pub fn notes(&self, prefix: &[u8]) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), Damage>> + use<> {
         let lower = [&[META_NOTE], prefix].concat();
         let upper = after_prefix(&lower).unwrap_or_default();

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use live::job::{CHANGES_MAX, Job, JobConfig, Phase, Status};
 use order_tables::schemas;
 use orders::{Layout, Zone};
-use store::change::{ColumnChange, RowChange};
+use store::change::{ColumnChange, RowWrite};
 use store::value::Value;
 use store::{Durability, Store, StoreOptions};
 use tokio::runtime::Runtime;
@@ -86,7 +86,7 @@ async fn correct(folder: &Path, orders: u64) -> (Vec<Duration>, Vec<Duration>) {
     for correction in 0..CORRECTIONS {
         // Orders of all ages, each to a price that it does not have.
         let mut write = order(correction * (orders / CORRECTIONS));
-        if let RowChange::Put(columns) = &mut write.change {
+        if let RowWrite::Put(columns) = &mut write.change {
             // No price has such a fraction but those of this round: an equal one would change nothing, and no epoch would come.
             let value = Value::Double(correction as f64 + 0.005 + orders as f64 / 1e9);
             columns[0].1 = ColumnChange::Put { value, version: None };

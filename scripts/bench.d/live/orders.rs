@@ -1,7 +1,7 @@
 //! Orders of a shop with 100,000 users.
 
 use order_tables::{ORDER_KEY, ORDER_SOURCE, schemas};
-use store::change::{ColumnChange, Condition, Returning, RowChange, Write};
+use store::change::{ColumnChange, Condition, Returning, RowWrite, Write};
 use store::value::{KeyPart, KeyValue, Value};
 
 use crate::server::Server;
@@ -32,7 +32,7 @@ pub(crate) fn placed(user: &str, number: u64, price: f64) -> Write {
             (user_name.to_owned(), key(user)),
             (order_name.to_owned(), key(&format!("order-{number:09}"))),
         ],
-        change: RowChange::Put(vec![
+        change: RowWrite::Put(vec![
             put("price", Value::Double(price)),
             put("timestamp", Value::Integer(START_MS + number.cast_signed() * 7 % SPAN_MS)),
         ]),

@@ -14,7 +14,7 @@ use super::pace::{Pace, Rate};
 use crate::commands::Failure;
 use files::generate::{GeneratedOrder, Op, Orders, Spec, push_order_id, push_user_id};
 use order_tables::{ORDER_COLUMNS, ORDER_KEY, ORDER_SOURCE};
-use store::change::{ColumnChange, Condition, Returning, RowChange, Write};
+use store::change::{ColumnChange, Condition, Returning, RowWrite, Write};
 use store::value::{KeyPart, KeyValue, Value};
 use tablestore::client::{Client, ServiceError};
 use tablestore::limits::ROWS_PER_WRITE_MAX;
@@ -181,8 +181,8 @@ pub(crate) fn write_of(order: &GeneratedOrder) -> Write {
     let put = |name: &str, value| (name.to_owned(), ColumnChange::Put { value, version: None });
     let [price_name, timestamp_name] = ORDER_COLUMNS;
     let change = match order.op {
-        Op::Delete => RowChange::Delete,
-        Op::Put => RowChange::Put(vec![
+        Op::Delete => RowWrite::Delete,
+        Op::Put => RowWrite::Put(vec![
             // Both numbers are exact and the quotient is rounded once, so this is the double
             // nearest to the price.
             put(price_name, Value::Double(order.price_cents as f64 / 100.0)),
@@ -214,16 +214,16 @@ mod tests {
         let put = |name: &str, value| (name.to_owned(), ColumnChange::Put { value, version: None });
         assert_eq!(
             write.change,
-            RowChange::Put(vec![put("price", Value::Double(311.44)), put("timestamp", Value::Integer(-5))])
+            RowWrite::Put(vec![put("price", Value::Double(311.44)), put("timestamp", Value::Integer(-5))])
         );
         for cents in 50..=50_000 {
             order.price_cents = cents;
             let text = format!("{}.{:02}", cents / 100, cents % 100);
-            let RowChange::Put(columns) = write_of(&order).change else { panic!("a put") };
+            let RowWrite::Put(columns) = write_of(&order).change else { panic!("a put") };
             assert_eq!(columns[0], put("price", Value::Double(text.parse().unwrap())), "{text}");
         }
         order.op = Op::Delete;
-        assert_eq!(write_of(&order).change, RowChange::Delete);
+        assert_eq!(write_of(&order).change, RowWrite::Delete);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use store::change::{ColumnChange, Condition, Returning, RowChange, Write};
+use store::change::{ColumnChange, Condition, Returning, RowWrite, Write};
 use store::value::{KeyPart, KeyValue, Value};
 use store::{Store, StoreOptions};
 
@@ -21,7 +21,7 @@ fn store(folder: &std::path::Path, rows: u64) {
                 ("UserId".to_owned(), part(format!("u{}", row % 7))),
                 ("OrderId".to_owned(), part(format!("{row:06}"))),
             ],
-            change: RowChange::Put(price.into_iter().chain([at]).collect()),
+            change: RowWrite::Put(price.into_iter().chain([at]).collect()),
             condition: Condition::default(),
             returning: Returning::Nothing,
         }

@@ -8,7 +8,7 @@ use dataflows::{Change, ViewId};
 use super::checkpoint::Rejects;
 use order_tables::{ORDER_REJECTS, ResultRow};
 use orders::Layout;
-use store::change::{ColumnChange, Condition, Returning, RowChange, Write};
+use store::change::{ColumnChange, Condition, Returning, RowWrite, Write};
 use store::error::ReadError;
 use store::value::{CellRef, KeyPart, KeyRef, PrimaryKey};
 use store::view::View;
@@ -68,7 +68,7 @@ impl Wanted {
 
     /// Returns whether the row has these cells, whatever their versions.
     fn is(&self, cells: &[CellRef<'_>]) -> bool {
-        let RowChange::Put(columns) = &self.put.change else { return false };
+        let RowWrite::Put(columns) = &self.put.change else { return false };
         let same = |(cell, (name, change)): (&CellRef<'_>, &(String, ColumnChange))| matches!(change, ColumnChange::Put { value, .. } if cell.name == name && cell.value == value.borrow());
         columns.len() == cells.len() && cells.iter().zip(columns).all(same)
     }
@@ -106,7 +106,7 @@ fn table(
                 writes.push(Write {
                     table: name.to_owned(),
                     key: key.collect(),
-                    change: RowChange::Delete,
+                    change: RowWrite::Delete,
                     condition: Condition::default(),
                     returning: Returning::Nothing,
                 });

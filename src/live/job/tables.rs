@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use order_tables::{ORDER_SOURCE, key_text, schemas};
 use store::Store;
-use store::catalog::Table;
 use store::error::CatalogError;
 use store::format::TableId;
 use store::schema::{STREAM_HOURS, StreamOptions, TableSchema, TableUpdate};
+use store::table::Table;
 
 /// The tables as the job needs them: the table of orders, those of the views, and that of the
 /// rejects.

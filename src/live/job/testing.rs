@@ -11,7 +11,7 @@ use dataflows::{Reference, Totals};
 use crate::job::{Job, JobConfig, Phase, Status};
 use order_tables::{ORDER_REJECTS, ORDER_SOURCE, RESULT_TABLES, order_of, schemas};
 use orders::{Layout, Zone};
-use store::change::{ColumnChange, RowChange, Write};
+use store::change::{ColumnChange, RowWrite, Write};
 use store::error::NoTable;
 use store::testing::Disk;
 use store::testing::{TestClock, open, write};
@@ -139,7 +139,7 @@ pub fn put_cells(user: &str, order: &str, cells: &[(&str, Value)]) -> Write {
     let put = |(name, value): &(&str, Value)| {
         ((*name).to_owned(), ColumnChange::Put { value: value.clone(), version: None })
     };
-    write(ORDER_SOURCE, key(user, order), RowChange::Put(cells.iter().map(put).collect()))
+    write(ORDER_SOURCE, key(user, order), RowWrite::Put(cells.iter().map(put).collect()))
 }
 
 /// Returns the write of a valid order.
@@ -149,13 +149,13 @@ pub fn put(user: &str, order: &str, price: f64, at_ms: i64) -> Write {
 
 /// Returns the write that sets one column of an order.
 pub fn update(user: &str, order: &str, name: &str, value: Value) -> Write {
-    let change = RowChange::Update(vec![(name.to_owned(), ColumnChange::Put { value, version: None })]);
+    let change = RowWrite::Update(vec![(name.to_owned(), ColumnChange::Put { value, version: None })]);
     write(ORDER_SOURCE, key(user, order), change)
 }
 
 /// Returns the write that deletes an order.
 pub fn delete(user: &str, order: &str) -> Write {
-    write(ORDER_SOURCE, key(user, order), RowChange::Delete)
+    write(ORDER_SOURCE, key(user, order), RowWrite::Delete)
 }
 
 /// Returns a random write of one of few orders of few users, valid or not, early or late.

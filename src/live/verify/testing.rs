@@ -9,7 +9,7 @@ use crate::job::{HEAD_KEY, Head};
 use order_tables::{ORDER_SOURCE, RESULT_TABLES, RejectRow, ResultRow, order_of, schemas};
 use orders::{Layout, Zone};
 use store::append::Append;
-use store::change::{ColumnChange, Condition, Returning, RowChange, Write};
+use store::change::{ColumnChange, Condition, Returning, RowWrite, Write};
 use store::schema::{StreamOptions, TableUpdate};
 use store::value::{KeyPart, KeyValue, NamedKey, PrimaryKey, Row, Value};
 use store::{Clock, Durability, Store, StoreOptions};
@@ -61,7 +61,7 @@ pub(crate) fn named(table: &str, key: &PrimaryKey) -> NamedKey {
     names.zip(key.iter().cloned().map(KeyPart::Value)).collect()
 }
 
-pub(crate) fn write(table: &str, key: &PrimaryKey, change: RowChange) -> Write {
+pub(crate) fn write(table: &str, key: &PrimaryKey, change: RowWrite) -> Write {
     let (condition, returning) = (Condition::default(), Returning::Nothing);
     Write { table: table.to_owned(), key: named(table, key), change, condition, returning }
 }
@@ -74,7 +74,7 @@ pub(crate) fn put(name: &str, value: Value) -> (String, ColumnChange) {
 pub(crate) fn order(user: &str, order: &str, price: f64, at_ms: i64) -> Write {
     let columns = vec![put("price", Value::Double(price)), put("timestamp", Value::Integer(at_ms))];
     let key = [user, order].map(|id| KeyValue::String(id.to_owned())).to_vec();
-    write(ORDER_SOURCE, &key, RowChange::Put(columns))
+    write(ORDER_SOURCE, &key, RowWrite::Put(columns))
 }
 
 /// Makes all these writes in one commit.
@@ -132,7 +132,7 @@ impl Results {
         let mut writes = self.writes.clone();
         for table in RESULT_TABLES {
             for Row { key, .. } in rows(store, table) {
-                let delete = write(table, &key, RowChange::Delete);
+                let delete = write(table, &key, RowWrite::Delete);
                 if !writes.iter().any(|write| write.table == table && write.key == delete.key) {
                     writes.push(delete);
                 }

@@ -13,7 +13,7 @@ use crate::job::HEAD_KEY;
 use order_tables::ORDER_REJECTS;
 use store::Store;
 use store::append::Append;
-use store::change::{ColumnChange, RowChange, Write};
+use store::change::{ColumnChange, RowWrite, Write};
 use store::value::{Cell, KeyValue, PrimaryKey, Row, Value};
 
 /// Recounts in steps of at most `rows_max` rows.
@@ -56,9 +56,9 @@ fn order_write() -> impl Strategy<Value = Write> {
         Just(put("note", Value::String("of no account".to_owned()))),
     ];
     let change = prop_oneof![
-        4 => columns.prop_map(RowChange::Put),
-        2 => update.prop_map(|change| RowChange::Update(vec![change])),
-        1 => Just(RowChange::Delete),
+        4 => columns.prop_map(RowWrite::Put),
+        2 => update.prop_map(|change| RowWrite::Update(vec![change])),
+        1 => Just(RowWrite::Delete),
     ];
     (0..3_u8, 0..3_u8, change).prop_map(|(user, order, change)| {
         let key = [format!("u{user}"), format!("o{order}")].map(KeyValue::String).to_vec();
@@ -95,16 +95,16 @@ fn unused_key(table: &str) -> PrimaryKey {
 /// Returns each way to spoil one row of a table.
 fn spoilers(table: &'static str, row: Option<&Row>) -> Vec<Write> {
     let extra = vec![put("totalPrice", Value::Double(1.0)), put("reason", Value::String("none".to_owned()))];
-    let mut spoilers = vec![write(table, &unused_key(table), RowChange::Put(extra))];
+    let mut spoilers = vec![write(table, &unused_key(table), RowWrite::Put(extra))];
     let Some(Row { key, cells }) = row else { return spoilers };
-    let mut update = |column| spoilers.push(write(table, key, RowChange::Update(vec![column])));
+    let mut update = |column| spoilers.push(write(table, key, RowWrite::Update(vec![column])));
     for Cell { name, value, .. } in cells {
         let is_commit = table == ORDER_REJECTS && name == "commit";
         update(put(name, if is_commit { Value::Double(1.0) } else { other(value) }));
         update((name.clone(), ColumnChange::DeleteAll));
     }
     update(put("more", Value::Boolean(true)));
-    spoilers.push(write(table, key, RowChange::Delete));
+    spoilers.push(write(table, key, RowWrite::Delete));
     spoilers
 }
 
@@ -183,7 +183,7 @@ fn of_many_differences_the_first_are_kept_and_all_are_counted() {
     commit(&store, (0..30).map(|user| order(&format!("u{user:02}"), "o", 1.0, 0)).collect());
     Results::of(&store).write(&store);
     let all: Vec<Row> = rows(&store, "OrderBatchSink");
-    let deleted = all.iter().map(|row| write("OrderBatchSink", &row.key, RowChange::Delete)).collect();
+    let deleted = all.iter().map(|row| write("OrderBatchSink", &row.key, RowWrite::Delete)).collect();
     commit(&store, deleted);
     let verified = verify(&store, 4);
     assert_eq!((verified.differing, verified.differences.len()), (30, DIFFERENCES_MAX));
@@ -199,7 +199,7 @@ fn a_reject_may_be_of_any_commit() {
     commit(&store, vec![order("u", "o", f64::NAN, 0)]);
     Results::of(&store).write(&store);
     let key = rows(&store, ORDER_REJECTS).remove(0).key;
-    let other = RowChange::Update(vec![put("commit", Value::Integer(9))]);
+    let other = RowWrite::Update(vec![put("commit", Value::Integer(9))]);
     commit(&store, vec![write(ORDER_REJECTS, &key, other)]);
     let verified = verify(&store, 10);
     assert!(verified.is_equal() && verified.rejects == 1, "{verified:?}");
@@ -220,7 +220,7 @@ fn without_the_orders_there_must_be_no_results() {
     assert!(verified.is_equal() && verified.total.orders == 0, "{verified:?}");
     // A job deletes its checkpoint, too. Here this comes before the results are deleted.
     let notes = vec![(HEAD_KEY.to_vec(), None)];
-    let stray = write("OrderBatchSink", &unused_key("OrderBatchSink"), RowChange::Put(Vec::new()));
+    let stray = write("OrderBatchSink", &unused_key("OrderBatchSink"), RowWrite::Put(Vec::new()));
     store.append(Append { tables: Vec::new(), writes: vec![stray], notes }).unwrap();
     let view = store.view().unwrap();
     let upper = view.last_commit() + 1;

@@ -1,4 +1,5 @@
-//! An engine in memory for tests: a disk that forgets what was not synced, and fails when told to.
+//! Implements an engine in memory for tests: a disk that forgets what was not synced, and fails
+//! when told to.
 
 #![allow(clippy::unwrap_used)] // Tests may.
 
@@ -6,26 +7,27 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Arc, Mutex};
 
-use super::{Batch, Bytes, Engine, EngineError, Entry, Memory, Scan, Snapshot, Space};
-use crate::read::Direction;
+use super::{Batch, Bytes, Engine, Entry, Memory, Scan, Snapshot, Space};
+use crate::direction::Direction;
+use crate::error::EngineError;
 
-/// What goes wrong with one commit.
+/// A fault of the disk at one commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// It is not written.
+    /// The commit is not written.
     WriteFails,
-    /// It is written, but is reported as failed.
+    /// The commit is written, but is reported as failed.
     WriteFailsLate,
-    /// It is written and not synced.
+    /// The commit is written and not synced, and is reported as failed.
     SyncFails,
-    /// It is written and synced, but the sync is reported as failed.
+    /// The commit is written and synced, but the sync is reported as failed.
     SyncFailsLate,
-    /// It is written, reported as synced, and the machine stops right after.
+    /// The commit is written and reported as synced, and the machine stops right after it.
     StopsAfter,
 }
 
 impl Fault {
-    /// Every fault.
+    /// All faults.
     pub const ALL: [Fault; 5] =
         [Fault::WriteFails, Fault::WriteFailsLate, Fault::SyncFails, Fault::SyncFailsLate, Fault::StopsAfter];
 }
@@ -38,19 +40,20 @@ pub struct Disk(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
-    /// As readers see it.
+    /// The entries that readers see.
     visible: Arc<Spaces>,
-    /// With what was reported as failed and is there all the same.
+    /// The entries on the disk, including those that were reported as failed and are there all the
+    /// same.
     written: Arc<Spaces>,
-    /// As it is after power fails.
+    /// The entries that are there after the power fails.
     synced: Arc<Spaces>,
-    /// Commits until now.
+    /// The number of commits until now.
     commits: usize,
-    /// Which commit goes wrong, and how.
+    /// The index of the commit that goes wrong, and how.
     fault: Option<(usize, Fault)>,
-    /// Since something went wrong.
+    /// Whether something has gone wrong.
     dead: bool,
-    /// The store wrote on after it was told of a failure.
+    /// Whether the store went on writing after it was told of a failure.
     ignored: bool,
 }
 
@@ -61,24 +64,25 @@ impl Disk {
         state.fault = Some((state.commits + commit, fault));
     }
 
-    /// Whether something went wrong.
+    /// Returns whether something has gone wrong.
     pub fn has_failed(&self) -> bool {
         self.0.lock().unwrap().dead
     }
 
-    /// Whether the store wrote on after it was told of a failure.
+    /// Returns whether the store went on writing after it was told of a failure.
     pub fn was_ignored(&self) -> bool {
         self.0.lock().unwrap().ignored
     }
 
-    /// Power fails and comes back: what was not synced is gone, and the disk is sound again.
+    /// Simulates that the power fails and comes back: what was not synced is lost, and the disk is
+    /// sound again.
     pub fn restart(&self) {
         let mut state = self.0.lock().unwrap();
         (state.written, state.visible) = (state.synced.clone(), state.synced.clone());
         (state.fault, state.dead) = (None, false);
     }
 
-    /// Entries of a space.
+    /// Returns the number of entries of a space.
     #[cfg(test)]
     pub(crate) fn entries(&self, space: Space) -> usize {
         self.0.lock().unwrap().visible[space.index()].len()
@@ -101,10 +105,10 @@ impl Engine for Disk {
         state.dead = fault.is_some();
         if fault != Some(Fault::WriteFails) {
             let spaces = Arc::make_mut(&mut state.written);
-            for change in batch.changes {
-                match change.value {
-                    Some(value) => spaces[change.space.index()].insert(change.key, value),
-                    None => spaces[change.space.index()].remove(&change.key),
+            for write in batch.writes {
+                match write.value {
+                    Some(value) => spaces[write.space.index()].insert(write.key, value),
+                    None => spaces[write.space.index()].remove(&write.key),
                 };
             }
         }

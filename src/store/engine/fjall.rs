@@ -1,4 +1,5 @@
-//! The engine: a fjall database, guarded against what fjall would rather panic about, repair by removing, or read past.
+//! Implements the engine with a fjall database. It guards against damage on which fjall would
+//! panic, which it would repair by removing data, or which it would read past.
 
 use std::any::Any;
 use std::fs;
@@ -15,35 +16,38 @@ use ::fjall::{
 pub(crate) use ::fjall::Slice as Bytes;
 
 use super::journal;
-use super::{Batch, Engine, EngineError, Entry, Memory, Scan, Snapshot, Space};
-use crate::error::OpenError;
+use super::{Batch, Engine, Entry, Memory, Scan, Snapshot, Space};
+use crate::direction::Direction;
+use crate::error::{EngineError, OpenError};
 use crate::format::FORMAT_VERSION;
-use crate::read::Direction;
 
-/// Bytes of blocks kept in memory.
+/// The bytes of blocks kept in memory.
 const CACHE_BYTES: u64 = 64 << 20;
-/// Bytes of new rows, and of new changes, gathered in memory before they are written as a sorted file. Few in tests, so that they have such files.
+/// The bytes of new rows, and of new changes, that are gathered in memory before they are written
+/// to a sorted file. Tests use a small limit, so that they get such files.
 const MEMTABLE_BYTES_MAX: u64 = if cfg!(test) { 1 << 20 } else { 16 << 20 };
-/// Bytes of journals on disk before memory is emptied to shorten them.
+/// The bytes of journals on disk after which memory is written out to shorten them.
 const JOURNAL_BYTES_MAX: u64 = 256 << 20;
-/// Bytes of a block of a sorted file.
+/// The bytes of a block of a sorted file.
 const BLOCK_BYTES: u32 = 8 << 10;
 
-/// Full memtables that wait to be written out before commits wait for them; fjall itself waits at 4.
+/// The number of full memtables waiting to be written out at which commits wait. fjall itself waits
+/// at 4.
 const SEALED_MEMTABLES_MAX: usize = 3;
-/// Sorted files not yet merged with others before commits wait for that; fjall itself waits at 30.
+/// The number of sorted files not yet merged with others at which commits wait. fjall itself waits
+/// at 30.
 const RUNS_MAX: usize = 28;
-/// How often a waiting commit looks.
+/// The time between two looks of a waiting commit.
 const ROOM_POLL: Duration = Duration::from_millis(2);
 
-/// The engine's folder within that of the store.
+/// The name of the engine's folder within the store's folder.
 const ENGINE: &str = "engine";
-/// The same while it is made.
+/// The name of the engine's folder while it is being created.
 const ENGINE_NEW: &str = "engine.new";
-/// Names the format, in the engine's folder.
+/// The name of the file in the engine's folder that names the format.
 const FORMAT: &str = "FORMAT";
 
-/// A fjall database.
+/// An engine on a fjall database.
 pub(crate) struct FjallEngine {
     database: Database,
     spaces: [Keyspace; 3],
@@ -51,14 +55,16 @@ pub(crate) struct FjallEngine {
 }
 
 impl FjallEngine {
-    /// Whether a store's folder has an engine.
+    /// Returns whether a store's folder contains an engine.
     pub(crate) fn is_in(store: &Path) -> bool {
         store.join(ENGINE).is_dir()
     }
 
-    /// Opens the engine of a store's folder, and makes it where there is none. The caller holds the folder's lock.
+    /// Opens the engine of a store's folder, and creates it if there is none. The caller must hold
+    /// the folder's lock.
     ///
-    /// `relaxed` says that commits may not have been synced one by one, so that any of the last ones may be lost in part.
+    /// `relaxed` says that commits may not have been synced one by one, so that any of the last
+    /// ones may be partly lost.
     pub(crate) fn open(store: &Path, relaxed: bool) -> Result<FjallEngine, OpenError> {
         let folder = store.join(ENGINE);
         if !folder.try_exists().map_err(|error| OpenError::io(&folder, &error))? {
@@ -70,8 +76,8 @@ impl FjallEngine {
         open_database(&folder)
     }
 
-    /// Waits until what is in memory has been written out as far as fjall wants it, before a commit has fjall wait for it: that would
-    /// wait for ever where writing it out has failed.
+    /// Waits until fjall has written out enough of what is in memory. Without this, a commit would
+    /// wait inside fjall, and would wait for ever if writing out has failed.
     fn wait_for_room(&self) -> Result<(), EngineError> {
         let full = |space: &Keyspace| {
             space.tree.sealed_memtable_count() >= SEALED_MEMTABLES_MAX
@@ -85,7 +91,7 @@ impl FjallEngine {
         Ok(())
     }
 
-    /// An error of the library, as ours.
+    /// Turns an error of the library into ours.
     fn error(&self, doing: &str, error: &dyn std::fmt::Debug) -> EngineError {
         EngineError(format!("{doing} {}: {error:?}", self.folder.display()))
     }
@@ -104,15 +110,15 @@ impl Engine for FjallEngine {
         self.wait_for_room()?;
         let mode = if sync { PersistMode::SyncData } else { PersistMode::Buffer };
         guarded(|| {
-            let mut writes = self.database.batch().durability(Some(mode));
-            for change in batch.changes {
-                let space = &self.spaces[change.space.index()];
-                match change.value {
-                    Some(value) => writes.insert(space, change.key, value),
-                    None => writes.remove(space, change.key),
+            let mut batched = self.database.batch().durability(Some(mode));
+            for write in batch.writes {
+                let space = &self.spaces[write.space.index()];
+                match write.value {
+                    Some(value) => batched.insert(space, write.key, value),
+                    None => batched.remove(space, write.key),
                 }
             }
-            writes.commit()
+            batched.commit()
         })
         .map_err(|error| self.error("cannot write to", &error))
     }
@@ -127,7 +133,7 @@ impl Engine for FjallEngine {
     }
 }
 
-/// What a fjall database held at one moment.
+/// A snapshot of what a fjall database held at one moment.
 struct FjallSnapshot {
     snapshot: ::fjall::Snapshot,
     spaces: [Keyspace; 3],
@@ -152,7 +158,7 @@ impl Snapshot for FjallSnapshot {
     }
 }
 
-/// Entries of one keyspace.
+/// An iterator over the entries of one keyspace. It ends after the first error.
 struct FjallScan {
     entries: ::fjall::Iter,
     direction: Direction,
@@ -187,40 +193,42 @@ impl Iterator for FjallScan {
     }
 }
 
-fn unreadable(space: Space, folder: &Path, error: &Fault) -> EngineError {
+fn unreadable(space: Space, folder: &Path, error: &EngineFailure) -> EngineError {
     EngineError(format!("cannot read the {} in {}: {error:?}", space.name(), folder.display()))
 }
 
-/// An error of fjall, or what it panicked with, which it does over some damaged files.
-enum Fault {
+/// An error of fjall, or the message of a panic, which some damaged files cause.
+enum EngineFailure {
     Error(::fjall::Error),
     Panic(String),
 }
 
-impl std::fmt::Debug for Fault {
+impl std::fmt::Debug for EngineFailure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Fault::Error(error) => write!(f, "{error:?}"),
-            Fault::Panic(message) => f.write_str(message),
+            EngineFailure::Error(error) => write!(f, "{error:?}"),
+            EngineFailure::Panic(message) => f.write_str(message),
         }
     }
 }
 
-/// Runs `act`; a panic is a value. What fjall shares between threads poisons itself, or refuses all further writes.
-fn guarded<T>(act: impl FnOnce() -> ::fjall::Result<T>) -> Result<T, Fault> {
+/// Runs `act` and returns a panic as an error. This is sound because what fjall shares between
+/// threads poisons itself, or refuses all further writes.
+fn guarded<T>(act: impl FnOnce() -> ::fjall::Result<T>) -> Result<T, EngineFailure> {
     match catch_unwind(AssertUnwindSafe(act)) {
-        Ok(result) => result.map_err(Fault::Error),
-        Err(panic) => Err(Fault::Panic(panic_message(panic.as_ref()))),
+        Ok(result) => result.map_err(EngineFailure::Error),
+        Err(panic) => Err(EngineFailure::Panic(panic_message(panic.as_ref()))),
     }
 }
 
-/// What a panic said.
+/// Returns the message of a panic.
 pub fn panic_message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "panic".to_owned())
 }
 
-/// Makes an empty engine. It gets its name last, so that a folder of that name is whole.
+/// Creates an empty engine. Its folder gets its name last, so that a folder with that name is
+/// complete.
 fn create(store: &Path, folder: &Path) -> Result<(), OpenError> {
     let new = store.join(ENGINE_NEW);
     let io = |error: io::Error| OpenError::io(&new, &error);
@@ -257,7 +265,8 @@ fn check_format(folder: &Path) -> Result<(), OpenError> {
     }
 }
 
-/// Refuses a folder of which parts are missing: fjall takes these for the remains of what was never finished, and removes the rest.
+/// Refuses a folder of which parts are missing. fjall would take the parts that are left for
+/// remains of something unfinished and remove them.
 fn check_layout(folder: &Path) -> Result<(), OpenError> {
     for part in ["version", "lock"] {
         let path = folder.join(part);
@@ -265,12 +274,12 @@ fn check_layout(folder: &Path) -> Result<(), OpenError> {
             return Err(OpenError::damaged(&path, "it is missing"));
         }
     }
-    // Keyspace 0 is fjall's own: the names and options of the others.
+    // Keyspace 0 belongs to fjall and holds the names and options of the others.
     (0..=Space::ALL.len()).try_for_each(|id| check_manifest(&folder.join(format!("keyspaces/{id}"))))
 }
 
-/// Holds the list of a keyspace's files against its hash, which fjall writes and does not read: files that it does not list, fjall
-/// removes.
+/// Checks the list of a keyspace's files against its hash, which fjall writes but does not check.
+/// fjall would remove the files that a damaged list leaves out.
 fn check_manifest(keyspace: &Path) -> Result<(), OpenError> {
     let read = |path: &Path| {
         fs::read(path).map_err(|error| match error.kind() {
@@ -303,12 +312,14 @@ fn open_database(folder: &Path) -> Result<FjallEngine, OpenError> {
         let [meta, rows, log] = Space::ALL.map(|space| database.keyspace(space.name(), || options(space)));
         Ok(FjallEngine { spaces: [meta?, rows?, log?], database, folder: folder.to_owned() })
     });
-    opened.map_err(|fault| match fault {
-        Fault::Error(::fjall::Error::Io(error)) if error.kind() != io::ErrorKind::NotFound => {
+    opened.map_err(|failure| match failure {
+        EngineFailure::Error(::fjall::Error::Io(error)) if error.kind() != io::ErrorKind::NotFound => {
             OpenError::io(folder, &error)
         }
-        Fault::Error(::fjall::Error::Locked) => OpenError::damaged(folder, "another program has it open"),
-        fault => OpenError::damaged(folder, &format!("{fault:?}")),
+        EngineFailure::Error(::fjall::Error::Locked) => {
+            OpenError::damaged(folder, "another program has it open")
+        }
+        failure => OpenError::damaged(folder, &format!("{failure:?}")),
     })
 }
 
@@ -319,7 +330,7 @@ fn options(space: Space) -> KeyspaceCreateOptions {
         .data_block_size_policy(BlockSizePolicy::all(BLOCK_BYTES));
     match space {
         Space::Meta | Space::Rows => options,
-        // Changes are found by scans, not by key: no filter is asked, and none is built.
+        // Changes are found by scans and not by key. No filter would be used, so none is built.
         Space::Log => options.filter_policy(FilterPolicy::all(FilterPolicyEntry::None)),
     }
 }

@@ -1,13 +1,17 @@
-//! Looks through fjall's journals before fjall does. fjall takes the first byte of a journal that it does not expect for the end of what was
-//! written, and drops the rest without a word; and it refuses for good a journal of which the last batch reached the disk in part.
-//! Commits that were acknowledged would be lost by the former, and a whole store by the latter. Hence:
+//! Checks fjall's journals before fjall reads them. fjall takes the first byte of a journal that it
+//! does not expect for the end of what was written, and silently drops the rest. It also refuses a
+//! journal for good if its last batch reached the disk only in part. The first would lose
+//! acknowledged commits, the second a whole store. Hence:
 //!
-//! - What follows the last sound batch of the newest journal is cut off if it is what a crash leaves behind: the torn rest of the one batch
-//!   that was being written, which nobody was told of.
-//! - Sound batches that follow an unsound one, and anything unsound in an older journal, are damage to what was acknowledged: refused.
-//! - Where commits were not synced one by one, a crash may tear several batches, and all from the first torn one are cut off.
+//! - What follows the last sound batch of the newest journal is cut off if a crash may have left
+//!   it: the torn part of the one batch that was being written and was not acknowledged yet.
+//! - Sound batches after an unsound one, and anything unsound in an older journal, mean that
+//!   acknowledged commits are damaged. The store is refused.
+//! - If commits were not synced one by one, a crash may tear several batches. Everything from the
+//!   first torn one on is cut off.
 //!
-//! The form of a journal, from fjall's `journal/entry.rs`; numbers are little-endian, and what follows the last batch is zeros:
+//! This is the form of a journal, from fjall's `journal/entry.rs`. Numbers are little-endian, and
+//! the bytes after the last batch are zeros:
 //!
 //! | entry | bytes |
 //! |---|---|
@@ -24,7 +28,8 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::error::OpenError;
 
-/// Batches written without a gap have numbers one apart; flushes and compactions take some in between, never so many.
+/// The greatest difference between the sequence numbers of two successive batches. Without a gap it
+/// is 1; flushes and compactions take some numbers in between, but never so many.
 const SEQUENCE_GAP_MAX: u64 = 1 << 32;
 const READ_BYTES: usize = 1 << 20;
 const START: u8 = 1;
@@ -33,7 +38,7 @@ const END: u8 = 3;
 const CLEAR: u8 = 4;
 const TRAILER: [u8; 4] = *b"FJL\x03";
 
-/// Checks all journals in an engine's folder, and cuts off the torn end of the newest.
+/// Checks all journals in an engine's folder, and cuts off the torn end of the newest one.
 ///
 /// `relaxed` says that commits may not have been synced one by one.
 pub(super) fn repair(folder: &Path, relaxed: bool) -> Result<(), OpenError> {
@@ -63,7 +68,7 @@ pub(super) fn repair(folder: &Path, relaxed: bool) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Paths of all journals, oldest first.
+/// Returns the paths of all journals, oldest first.
 fn journals(folder: &Path) -> Result<Vec<PathBuf>, OpenError> {
     let io = |error: io::Error| OpenError::io(folder, &error);
     let mut journals = Vec::new();
@@ -88,7 +93,8 @@ struct Batch {
     sequence: u64,
 }
 
-/// Reads one batch of at most `left` bytes whose number is above `last`, or any where that is 0; none if there is no such batch.
+/// Reads one batch of at most `left` bytes whose sequence number is above `last`; any number will
+/// do if `last` is 0. Returns `None` if the bytes are not such a batch.
 fn read_batch(file: &mut impl Read, left: u64, last: u64) -> io::Result<Option<Batch>> {
     let mut reader = Entries { file, left, hash: Xxh3::new(), bytes: 0 };
     match reader.batch(last) {
@@ -99,7 +105,7 @@ fn read_batch(file: &mut impl Read, left: u64, last: u64) -> io::Result<Option<B
 }
 
 enum Stop {
-    /// These are not the bytes of a batch.
+    /// The bytes are not those of a batch.
     Unsound,
     Io(io::Error),
 }
@@ -112,12 +118,12 @@ struct Entries<'f, F> {
 }
 
 impl<F: Read> Entries<'_, F> {
-    /// Reads a batch, and gives its number.
+    /// Reads a batch and returns its sequence number.
     fn batch(&mut self, last: u64) -> Result<u64, Stop> {
         let [tag] = self.take()?;
         let count = u32::from_le_bytes(self.take()?);
         let sequence = u64::from_le_bytes(self.take()?);
-        // Neither is covered by the hash.
+        // The hash covers neither of these.
         let numbered = sequence > last && sequence - last <= SEQUENCE_GAP_MAX || last == 0;
         if tag != START || count == 0 || !numbered {
             return Err(Stop::Unsound);
@@ -188,7 +194,8 @@ impl<F: Read> Entries<'_, F> {
 
 fn is_zero_from(file: &mut BufReader<File>, start: u64) -> io::Result<bool> {
     file.seek(SeekFrom::Start(start))?;
-    // Compared as a whole, which is at the speed of memory: a new journal is 64 MiB of zeros.
+    // The bytes are compared as a whole, at the speed of memory, because a new journal is 64 MiB of
+    // zeros.
     let (mut bytes, zeros) = (vec![0; READ_BYTES], vec![0; READ_BYTES]);
     loop {
         match file.read(&mut bytes)? {
@@ -199,7 +206,8 @@ fn is_zero_from(file: &mut BufReader<File>, start: u64) -> io::Result<bool> {
     }
 }
 
-/// Whether a sound batch of any number starts anywhere after `start`. Runs only where something is unsound.
+/// Returns whether a sound batch with any number starts anywhere after `start`. Reads the rest of
+/// the file into memory, so this runs only if something is unsound.
 fn batch_follows(path: &Path, start: u64) -> io::Result<bool> {
     let mut file = File::open(path)?;
     file.seek(SeekFrom::Start(start))?;

@@ -1,67 +1,67 @@
-//! Why a table is not created, changed or deleted.
+//! Defines why a table is not created, changed or deleted.
 
 use std::fmt;
 
 use super::{Damage, Halt, NoTable, from_causes};
 use crate::schema::{KEY_COLUMNS_MAX, NAME_BYTES_MAX, STREAM_HOURS_MAX, TABLES_MAX, TIME_TO_LIVE_S_MIN};
 
-/// Why a table is not created, changed or deleted.
+/// The reason why a table is not created, changed or deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CatalogError {
-    /// There is no such table.
+    /// The table does not exist.
     NoTable(NoTable),
-    /// A table of this name is there.
+    /// A table with this name exists already.
     Exists(String),
-    /// The store holds all the tables it may: [`TABLES_MAX`].
+    /// The store holds [`TABLES_MAX`] tables, which is the most.
     TooManyTables,
-    /// All ids of tables have been used; none is used twice.
+    /// All ids of tables have been used. None is used twice.
     NoMoreIds,
-    /// The table of this name is reserved: only the program itself changes its options now.
+    /// The table with this name is reserved: only the program itself changes its options now.
     Reserved(String),
-    /// No table may have this name.
+    /// This name is not allowed for a table.
     TableName(String),
     /// The key has no column, or more than [`KEY_COLUMNS_MAX`].
     KeyColumns {
-        /// Name of the table.
+        /// The name of the table.
         table: String,
-        /// Columns of its key.
+        /// The number of columns of its key.
         count: usize,
     },
-    /// No column may have this name.
+    /// This name is not allowed for a column.
     ColumnName(String),
     /// Two key columns have this name.
     KeyColumnTwice(String),
     /// Two columns have this name.
     ColumnTwice(String),
-    /// The store cannot choose the values of a key column.
+    /// A key column cannot be one whose values the store chooses.
     AutoIncrement {
-        /// Name of the column.
+        /// The name of the column.
         column: String,
-        /// Why not.
+        /// The reason why it cannot.
         error: AutoIncrementError,
     },
-    /// So many versions of a cell cannot be kept.
+    /// This number of versions of a cell cannot be kept.
     MaxVersions(i32),
-    /// Cells cannot live for so many seconds.
+    /// Cells cannot live for this number of seconds.
     TimeToLive(i32),
-    /// Versions cannot deviate from the time of the write by so many seconds.
+    /// Versions cannot deviate from the time of the write by this number of seconds.
     VersionDeviation(i64),
-    /// Changes cannot be kept for so many hours.
+    /// Changes cannot be kept for this number of hours.
     StreamHours(i32),
-    /// What is stored cannot be read.
+    /// Stored data cannot be read.
     Damaged(Damage),
-    /// The store takes no more writes.
+    /// The store accepts no more writes.
     Halted(Halt),
 }
 
-/// Why the store cannot choose the values of a key column.
+/// The reason why the store cannot choose the values of a key column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AutoIncrementError {
-    /// The column is not of integers.
+    /// The column is not an integer column.
     NotAnInteger,
-    /// It is the first of the key.
+    /// The column is the first of the key.
     First,
-    /// Another column of the key is one already.
+    /// The values of another column of the key are already chosen by the store.
     Second,
 }
 

@@ -1,12 +1,11 @@
-//! What may go wrong at more than one boundary.
+//! Defines what may go wrong at more than one boundary.
 
 use std::fmt;
 
-use crate::engine::EngineError;
 use crate::schema::KEY_BYTES_MAX;
 use crate::value::KeyType;
 
-/// There is no table of this name.
+/// There is no table with this name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NoTable(pub String);
 
@@ -16,7 +15,7 @@ impl fmt::Display for NoTable {
     }
 }
 
-/// A stored thing cannot be read: says which file, row or record.
+/// Stored data cannot be read. The text names the file, row or record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damage(pub String);
 
@@ -26,19 +25,30 @@ impl fmt::Display for Damage {
     }
 }
 
+/// The reason why the engine failed, as a sentence.
+#[derive(Clone, Debug)]
+pub(crate) struct EngineError(pub(crate) String);
+
+impl fmt::Display for EngineError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 impl From<EngineError> for Damage {
-    /// A failed read; a failed write halts the store, which says more.
+    /// Converts the error of a failed read. A failed write becomes a [`Halt`] instead, which says
+    /// more.
     fn from(error: EngineError) -> Damage {
         Damage(error.0)
     }
 }
 
-/// The store takes no more writes; reads go on.
+/// The store accepts no more writes, while reads go on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Halt {
     /// A write failed. The sentence says why, and what to do.
     Failed(String),
-    /// The store is about to end.
+    /// The store is closing.
     Closing,
 }
 
@@ -51,22 +61,22 @@ impl fmt::Display for Halt {
     }
 }
 
-/// Changes of a table that a reader asks for are not kept, or no longer. The reader has to read the
-/// table anew.
+/// The changes of a table that a reader asks for are not, or no longer, kept. The reader has to
+/// read the table again from the start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NotKept {
-    /// They are older than the oldest change that is kept.
+    /// The changes are older than the oldest change that is kept.
     Cut {
-        /// Name of the table.
+        /// The name of the table.
         table: String,
-        /// The commit from which on changes are kept.
+        /// The number of the commit from which on changes are kept.
         kept_from: u64,
-        /// The commit from which on they are asked for.
+        /// The number of the commit from which on changes are asked for.
         asked_from: u64,
     },
-    /// The table's stream is off: nothing is logged.
+    /// The table's stream is off, so nothing is logged.
     StreamOff {
-        /// Name of the table.
+        /// The name of the table.
         table: String,
     },
 }
@@ -87,7 +97,7 @@ impl fmt::Display for NotKept {
     }
 }
 
-/// What stands in a key instead of what its column takes.
+/// The thing that a key contains instead of what its column takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyInput {
     /// A value of this type.
@@ -103,40 +113,40 @@ pub enum KeyInput {
 /// A key does not fit its table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeyMismatch {
-    /// It has another number of columns.
+    /// The key has another number of columns than the table's key.
     Count {
-        /// Name of the table.
+        /// The name of the table.
         table: String,
-        /// Columns of the table's key.
+        /// The number of columns of the table's key.
         expected: usize,
-        /// Columns of the key that was given.
+        /// The number of columns of the key that was given.
         actual: usize,
     },
-    /// A column has another name, or stands in another place.
+    /// A column has another name than the table's column in this place.
     Name {
-        /// Name of the table.
+        /// The name of the table.
         table: String,
-        /// Name of the table's column.
+        /// The name of the table's column.
         expected: String,
-        /// Name that was given.
+        /// The name that was given.
         actual: String,
     },
-    /// A column takes something else.
+    /// A column takes something else than what was given.
     Type {
-        /// Name of the table.
+        /// The name of the table.
         table: String,
-        /// Name of the column.
+        /// The name of the column.
         column: String,
-        /// Type of the column.
+        /// The type of the column.
         expected: KeyType,
-        /// What was given.
+        /// The thing that was given.
         actual: KeyInput,
     },
     /// A value has more than [`KEY_BYTES_MAX`] bytes.
     TooLong {
-        /// Name of the column.
+        /// The name of the column.
         column: String,
-        /// Bytes of the value.
+        /// The number of bytes of the value.
         bytes: usize,
     },
 }
@@ -170,14 +180,14 @@ impl fmt::Display for KeyMismatch {
 /// A filter is larger than the store evaluates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FilterTooLarge {
-    /// Filters within each other.
+    /// The filter has too many levels of filters within each other.
     Depth {
-        /// The most there may be.
+        /// The most levels that are allowed.
         max: usize,
     },
-    /// Conditions of one filter.
+    /// The filter has too many conditions.
     Conditions {
-        /// The most there may be.
+        /// The most conditions that are allowed.
         max: usize,
     },
 }

@@ -1,41 +1,40 @@
-//! Why a store is not opened, or not closed well.
+//! Defines why a store cannot be opened, or was not closed well.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::Damage;
-use crate::engine::EngineError;
+use super::{Damage, EngineError};
 use crate::format::FORMAT_VERSION;
 
-/// Why a store's folder cannot be opened.
+/// The reason why a store's folder cannot be opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OpenError {
-    /// Another process has it.
+    /// Another process has the store open.
     Locked {
         /// The store's folder.
         folder: PathBuf,
-        /// Id of the process, where it could be read.
+        /// The id of the process; `None` if it could not be read.
         holder: Option<u32>,
     },
-    /// It is in a format that this version does not know.
+    /// The store is in a format that this version does not know.
     Version {
         /// The folder in that format.
         folder: PathBuf,
-        /// Number of the format.
+        /// The number of the format.
         found: u32,
     },
-    /// It is not what was written.
+    /// A file or folder is not what the store has written.
     Damaged {
-        /// The file, or the folder where no single file is to blame.
+        /// The damaged file, or the folder if no single file is to blame.
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
     },
-    /// The system refuses.
+    /// The operating system returned an error.
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// What the system says.
+        /// The message of the operating system.
         reason: String,
     },
 }
@@ -81,12 +80,12 @@ impl fmt::Display for OpenError {
 
 impl std::error::Error for OpenError {}
 
-/// Why a store did not close well: what was acknowledged last may not be on disk.
+/// The reason why a store was not closed well. The last acknowledged writes may not be on disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CloseError {
     /// A write failed before. The sentence says why, and what to do.
     Failed(String),
-    /// The last sync failed, or the note that all is synced could not be made.
+    /// The last sync failed, or the file that says that not all is synced could not be removed.
     NotSynced(Damage),
 }
 

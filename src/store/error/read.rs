@@ -1,35 +1,36 @@
-//! Why rows or changes cannot be read.
+//! Defines why rows or changes cannot be read.
 
 use std::fmt;
 
 use super::{Damage, FilterTooLarge, KeyMismatch, NoTable, NotKept, from_causes};
-use crate::read::Direction;
+use crate::direction::Direction;
 
-/// Why rows or changes cannot be read.
+/// The reason why rows or changes cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReadError {
-    /// There is no such table.
+    /// The table does not exist.
     NoTable(NoTable),
     /// The key, or a bound of the range, does not fit its table.
     Key(KeyMismatch),
     /// The filter is too large.
     Filter(FilterTooLarge),
-    /// No version of any cell is asked for.
+    /// The read asks for no version of any cell.
     NoVersions,
-    /// There is no version from the first of these to below the second, in milliseconds since 1970.
+    /// The range of versions is not valid. It goes from the first number (inclusive) to the second
+    /// (exclusive), in milliseconds since 1970.
     VersionRange(i64, i64),
-    /// No row is asked for.
+    /// The read asks for no row.
     NoRows,
     /// The range ends where it begins, or before that in its direction.
     Bounds {
-        /// Name of the table.
+        /// The name of the table.
         table: String,
-        /// Which way the range is read.
+        /// The direction of the read.
         direction: Direction,
     },
-    /// The changes are not kept.
+    /// The changes are not, or no longer, kept.
     NotKept(NotKept),
-    /// What is stored cannot be read.
+    /// Stored data cannot be read.
     Damaged(Damage),
 }
 

@@ -1,95 +1,95 @@
-//! Why a tunnel, or a client of one, does not get what it asks for.
+//! Defines why a tunnel, or a client of one, does not get what it asks for.
 
 use std::fmt;
 
 use super::{Damage, Halt, NoTable, NotKept, from_causes};
 
-/// Why a tunnel, or a client of one, does not get what it asks for.
+/// The reason why a tunnel, or a client of one, does not get what it asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TunnelError {
-    /// There is no such table.
+    /// The table does not exist.
     NoTable(NoTable),
-    /// Its table has a tunnel of this name.
+    /// The table already has a tunnel with this name.
     Exists(String),
-    /// There is no such tunnel: its id, or its name and table.
+    /// The tunnel does not exist. The text is its id, or its name and table.
     Missing(String),
-    /// No tunnel may have this name.
+    /// This name is not allowed for a tunnel.
     Name(String),
-    /// Only a tunnel of changes starts and ends at a time; this one is of another type.
+    /// The tunnel is not of changes alone, so it cannot start and end at a time.
     RangeOfBase {
-        /// Name of the tunnel.
+        /// The name of the tunnel.
         tunnel: String,
     },
     /// The tunnel would end where it starts, or before. Times are nanoseconds since 1970.
     RangeEmpty {
-        /// Name of the tunnel.
+        /// The name of the tunnel.
         tunnel: String,
-        /// Where it would start.
+        /// The time at which it would start.
         start_ns: u64,
-        /// Where it would end.
+        /// The time at which it would end.
         end_ns: u64,
     },
-    /// The table has all the tunnels it may.
+    /// The table has as many tunnels as it may have.
     TooMany {
-        /// Name of the table.
+        /// The name of the table.
         table: String,
-        /// The most it may have.
+        /// The most tunnels that it may have.
         max: usize,
     },
     /// The tunnel would start with changes that are no longer kept.
     StartNotKept {
-        /// Name of the table.
+        /// The name of the table.
         table: String,
-        /// Since when changes are kept, in microseconds since 1970.
+        /// The time since which changes are kept, in microseconds since 1970.
         kept_from_us: i64,
-        /// Where it would start, in nanoseconds since 1970.
+        /// The time at which it would start, in nanoseconds since 1970.
         start_ns: u64,
     },
     /// The changes that the client would read next are no longer kept.
     NotKept(NotKept),
-    /// The tunnel was left alone for longer than its table keeps changes, and delivers nothing any
+    /// No client used the tunnel for longer than its table keeps changes. It delivers nothing any
     /// more.
     Expired {
-        /// Name of the tunnel.
+        /// The name of the tunnel.
         tunnel: String,
-        /// Name of its table.
+        /// The name of its table.
         table: String,
     },
-    /// The tunnel has all the clients it may.
+    /// The tunnel has as many clients as it may have.
     TooManyClients {
-        /// The most it may have.
+        /// The most clients that it may have.
         max: usize,
     },
-    /// The client of this id is not, or no longer, connected.
+    /// The client with this id is not, or no longer, connected.
     ClientGone(String),
-    /// The channel is not, or no longer, the client's.
+    /// The client does not, or no longer, have the channel.
     ChannelGone {
-        /// Name of the channel.
+        /// The name of the channel.
         channel: String,
-        /// Id of the client.
+        /// The id of the client.
         client: String,
     },
-    /// A checkpoint's number is not above that of the stored one.
+    /// The number of a checkpoint is not above that of the stored one.
     CheckpointOutOfOrder {
-        /// Name of the channel.
+        /// The name of the channel.
         channel: String,
-        /// The number.
+        /// The number of the checkpoint.
         number: i64,
-        /// That of the stored checkpoint.
+        /// The number of the stored checkpoint.
         stored: i64,
     },
-    /// A place to read from lies beyond the last commit.
+    /// The place to read from is after the last commit.
     PlaceAhead {
-        /// The commit that it names.
+        /// The number of the commit of the place.
         commit: u64,
-        /// The last commit.
+        /// The number of the last commit.
         last: u64,
     },
-    /// A place to read from is that of a channel of another type.
+    /// The place to read from belongs to a channel of another type.
     PlaceOfOtherType,
-    /// What is stored cannot be read.
+    /// Stored data cannot be read.
     Damaged(Damage),
-    /// The store takes no more writes.
+    /// The store accepts no more writes.
     Halted(Halt),
 }
 

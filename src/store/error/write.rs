@@ -1,30 +1,30 @@
-//! Why a row is not written.
+//! Defines why a row is not written.
 
 use std::fmt;
 
 use super::{Damage, FilterTooLarge, Halt, KeyMismatch, NoTable, from_causes};
 use crate::schema::{NAME_BYTES_MAX, ROW_BYTES_MAX, VALUE_BYTES_MAX, VERSION_MS_MAX, WRITE_COLUMNS_MAX};
 
-/// Why a row is not written.
+/// The reason why a row is not written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WriteError {
-    /// There is no such table, or no longer.
+    /// The table does not, or no longer, exist.
     NoTable(NoTable),
-    /// The table of this name is reserved: only the program itself writes it now.
+    /// The table with this name is reserved: only the program itself writes it now.
     Reserved(String),
     /// The key does not fit its table.
     Key(KeyMismatch),
     /// The condition is too large.
     Condition(FilterTooLarge),
-    /// The condition asks for a page of columns, which is none.
+    /// The condition asks for a page of columns, which is not a condition.
     PageAsCondition,
-    /// The row is not as the condition asks.
+    /// The row does not meet the condition.
     ConditionFailed,
-    /// The write names more than [`WRITE_COLUMNS_MAX`] columns: so many.
+    /// The write names this number of columns, more than [`WRITE_COLUMNS_MAX`].
     TooManyColumns(usize),
     /// An update of this table names no column.
     NoColumns(String),
-    /// A column's name is empty, or longer than [`NAME_BYTES_MAX`] bytes.
+    /// The name of a column is empty or longer than [`NAME_BYTES_MAX`] bytes.
     ColumnName(String),
     /// This attribute column has the name of a key column.
     IsKeyColumn(String),
@@ -32,32 +32,32 @@ pub enum WriteError {
     NotAPut(String),
     /// A value has more than [`VALUE_BYTES_MAX`] bytes.
     ValueTooLong {
-        /// Name of the column.
+        /// The name of the column.
         column: String,
-        /// Bytes of the value.
+        /// The number of bytes of the value.
         bytes: usize,
     },
     /// A version is not in the range from 0 to below [`VERSION_MS_MAX`].
     Version {
-        /// Name of the column.
+        /// The name of the column.
         column: String,
         /// The version, in milliseconds since 1970.
         version: i64,
     },
-    /// The row would have more than [`ROW_BYTES_MAX`] bytes: so many.
+    /// The row would have this number of bytes, more than [`ROW_BYTES_MAX`].
     RowTooLarge(usize),
-    /// The value of this column is to be incremented, and is not an integer.
+    /// The value of this column is to be incremented, but is not an integer.
     NotAnInteger(String),
-    /// A sum is beyond 64 bits.
+    /// The sum of an increment does not fit in 64 bits.
     Overflow {
-        /// Name of the column.
+        /// The name of the column.
         column: String,
-        /// What was to be added.
+        /// The number that was to be added.
         by: i64,
     },
-    /// What is stored cannot be read.
+    /// Stored data cannot be read.
     Damaged(Damage),
-    /// The store takes no more writes.
+    /// The store accepts no more writes.
     Halted(Halt),
 }
 

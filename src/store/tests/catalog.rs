@@ -102,7 +102,7 @@ fn a_view_has_the_tables_of_its_snapshot_whenever_it_is_taken() {
             }
         }
     });
-    // Nothing of the tables is read again, or copied, where none has changed.
+    // The tables are neither read again nor copied if none has changed.
     let [one, other] = [(); 2].map(|()| store.view().unwrap().find_table("A").unwrap());
     assert!(Arc::ptr_eq(&one, &other));
 }

@@ -1,10 +1,11 @@
-//! A disk that fails at every commit in turn, in every way: what was acknowledged is there after it, and nothing is half there.
+//! Lets a disk fail at every commit in turn, in every way. What was acknowledged must be there
+//! after it, and nothing may be there in part.
 
 use std::thread;
 
 use super::model::Model;
 use super::script::{Request, agrees, models, script};
-use crate::change::{ColumnChange, RowChange};
+use crate::change::{ColumnChange, RowWrite};
 use crate::engine::Space;
 use crate::engine::faulty::{Disk, Fault};
 use crate::error::{CatalogError, CloseError, Halt};
@@ -20,12 +21,12 @@ fn each_commit_of_a_script_fails_in_each_way() {
     let models = models(&requests, START_MS);
     for fault in Fault::ALL {
         let failed = (0..1_000).find(|commit| !fail_at(*commit, fault, &requests, &models));
-        // Requests, and what the removal of a deleted table took.
+        // There are commits of the requests, and of the removal of a deleted table.
         assert!(failed.is_some_and(|commits| commits >= requests.len()), "{fault:?}: {failed:?}");
     }
 }
 
-/// Runs the script with one fault. False if it ended before the fault.
+/// Runs the script with one fault. Returns false if the script ended before the fault.
 fn fail_at(commit: usize, fault: Fault, requests: &[Request], models: &[Model]) -> bool {
     let (disk, clock) = (Disk::default(), TestClock::new());
     disk.fail(commit, fault);
@@ -42,7 +43,8 @@ fn fail_at(commit: usize, fault: Fault, requests: &[Request], models: &[Model]) 
         }
     }
     if !disk.has_failed() {
-        // Removing a deleted table is what may be left; it is then done before the store is closed or at its next start.
+        // Only the removal of a deleted table may be left to do. It is then done before the store
+        // is closed or at its next start.
         return false;
     }
     let context = format!("commit {commit}, {fault:?}, {acknowledged} acknowledged");
@@ -67,7 +69,7 @@ fn refuses_writes_and_reads_on(
     clock: &TestClock,
     context: &str,
 ) {
-    // The removal of a deleted table may be what failed, and the next request told.
+    // The removal of a deleted table may be what failed, so that the next request is told.
     let refusal = store.create_table(schema("Late", false));
     assert!(matches!(refusal, Err(CatalogError::Halted(Halt::Failed(_)))), "{context}: {refusal:?}");
     assert!(error.is_none_or(|error| Err(error.clone()) == refusal), "{context}: {error:?}");
@@ -82,12 +84,13 @@ fn refuses_writes_and_reads_on(
 fn each_shared_commit_fails_in_each_way() {
     for fault in Fault::ALL {
         let failed = (0..1_000).find(|commit| !callers_fail_at(*commit, fault));
-        // At the least one commit each for the table and the requests of one caller.
+        // There is at least one commit each for the table and for the requests of one caller.
         assert!(failed.is_some_and(|commits| commits > CALLER_REQUESTS), "{fault:?}: {failed:?}");
     }
 }
 
-/// Several callers at once, each with rows of its own; false if they ended before the fault.
+/// Runs several callers at once, each with rows of its own. Returns false if they ended before the
+/// fault.
 fn callers_fail_at(commit: usize, fault: Fault) -> bool {
     let (disk, clock) = (Disk::default(), TestClock::new());
     disk.fail(commit, fault);
@@ -131,11 +134,11 @@ fn caller_name(caller: usize) -> String {
     format!("caller {caller}")
 }
 
-/// Sends requests until one is refused; gives how many were acknowledged.
+/// Sends requests until one is refused. Returns how many were acknowledged.
 fn call(store: &Store, caller: usize) -> usize {
     let name = caller_name(caller);
     let request = |request: usize| {
-        let change = RowChange::Put(vec![set("v", request as i64)]);
+        let change = RowWrite::Put(vec![set("v", request as i64)]);
         (0..2).map(|id| write("Log", key(&name, id), change.clone())).collect::<Vec<_>>()
     };
     let acknowledged = |number: &usize| store.write_and_wait(request(*number)).iter().all(Result::is_ok);
@@ -155,7 +158,7 @@ fn what_is_not_synced_may_be_lost_but_nothing_is_torn() {
     assert!(agrees(&store, &models[8], clock.now_ms()));
     second.iter().for_each(|request| request.run(&store, &clock).unwrap());
     assert!(agrees(&store, &models[requests.len()], clock.now_ms()));
-    // The power fails while it is open.
+    // The power fails while the store is open.
     disk.fail(0, Fault::StopsAfter);
     assert!(Request::Delete("Plain").run(&store, &clock).is_ok());
     drop(store);
@@ -180,13 +183,14 @@ fn a_deleted_table_is_removed_whole_also_after_a_restart() {
     store.create_table(schema("T", true)).unwrap();
     for batch in 0..25 {
         let row =
-            |id: i64| write("T", key("u", batch * 200 + id), RowChange::Put(vec![("v".to_owned(), one(id))]));
+            |id: i64| write("T", key("u", batch * 200 + id), RowWrite::Put(vec![("v".to_owned(), one(id))]));
         store
             .write_and_wait((0..200).map(row).collect())
             .into_iter()
             .for_each(|answer| drop(answer.unwrap()));
     }
-    // The machine stops in the midst of the removal: one commit deletes, the second removes a first lot.
+    // The machine stops during the removal: the first commit deletes the table, the second removes
+    // a first part.
     disk.fail(2, Fault::StopsAfter);
     store.delete_table("T").unwrap();
     until(|| disk.has_failed());
@@ -197,7 +201,7 @@ fn a_deleted_table_is_removed_whole_also_after_a_restart() {
 
     let store = open(&disk, &clock, Durability::Synced).unwrap();
     until(|| disk.entries(Space::Rows) + disk.entries(Space::Log) == 0);
-    // The last commit and the next table id are left.
+    // Only the last commit and the next table id are left.
     until(|| disk.entries(Space::Meta) == 2);
     store.create_table(schema("T", true)).unwrap();
     assert!(rows(&store, "T").is_empty());
@@ -207,7 +211,7 @@ fn one(value: i64) -> ColumnChange {
     ColumnChange::Put { value: value.into(), version: None }
 }
 
-/// Waits until something done in the background is done.
+/// Waits until `done` returns true because of work in the background.
 fn until(done: impl Fn() -> bool) {
     while !done() {
         thread::yield_now();

@@ -1,4 +1,5 @@
-//! Real files that are cut, flipped, missing, or somebody else's: the store opens on what was acknowledged, or names the file.
+//! Tests real files that are cut, flipped, missing, or of another program. The store must open with
+//! what was acknowledged, or name the file.
 
 use std::fs;
 use std::io::Read;
@@ -13,15 +14,15 @@ use crate::testing::{START_MS, TestClock, folder, schema, until_purged};
 use crate::{Durability, Store};
 use testkit::Random;
 
-/// More than the journal of the script.
+/// A limit above the number of bytes in the journal of the script.
 const JOURNAL_BYTES_MAX: usize = 64 << 10;
 
-/// What a workload left on disk.
+/// The files and models that a workload left.
 struct Left {
     folder: TempDir,
     clock: TestClock,
     models: Vec<Model>,
-    /// Bytes of the journal after each number of requests.
+    /// The bytes of the journal after each number of requests.
     ends: Vec<usize>,
 }
 
@@ -29,7 +30,7 @@ fn journal(folder: &Path) -> PathBuf {
     folder.join("engine/0.jnl")
 }
 
-/// The journal up to its last byte that is not zero.
+/// Returns the journal up to its last byte that is not zero.
 fn journal_bytes(folder: &Path) -> Vec<u8> {
     let mut bytes = Vec::new();
     let file = fs::File::open(journal(folder)).unwrap();
@@ -53,7 +54,7 @@ fn workload() -> Left {
     Left { folder, clock, models: models(&requests, START_MS), ends }
 }
 
-/// A copy of a store's folder with another journal.
+/// Returns a copy of a store's folder with another journal.
 fn copy(from: &Path, journal_bytes: &[u8]) -> TempDir {
     fn copy_folder(from: &Path, to: &Path, journal: &Path) {
         fs::create_dir_all(to).unwrap();
@@ -78,7 +79,7 @@ fn open(folder: &TempDir, clock: &TestClock) -> Result<Store, OpenError> {
 }
 
 impl Left {
-    /// The last number of requests that a store agrees with.
+    /// Returns the greatest number of requests whose result a store agrees with.
     fn agreeing(&self, store: &Store) -> Option<usize> {
         (0..self.models.len()).rev().find(|count| agrees(store, &self.models[*count], self.clock.now_ms()))
     }
@@ -92,18 +93,19 @@ fn a_journal_cut_anywhere_gives_what_was_whole() {
     let ends = left.ends.iter().flat_map(|end| [*end, end.saturating_sub(1), end + 1]);
     let cuts: Vec<usize> = ends.chain((0..20).map(|_| random.below(whole.len()))).collect();
     for (number, cut) in cuts.into_iter().filter(|cut| *cut <= whole.len()).enumerate() {
-        // The end of a file that was made larger beforehand is zeros; one that was not just ends.
+        // A file that was made larger in advance ends with zeros; another file just ends.
         let mut bytes = whole[..cut].to_vec();
         bytes.resize(if number % 2 == 0 { cut } else { whole.len() + 100 }, 0);
         let folder = copy(left.folder.path(), &bytes);
         let store = open(&folder, &left.clock).unwrap();
         store.check().unwrap();
         let requests = left.ends.iter().rposition(|end| *end <= cut).unwrap();
-        // The end of a deletion was noted after that of the removal of what it left.
+        // The length of the journal after a deletion was measured once the removal of the rows was
+        // done too.
         let deletes = matches!(requests_run.get(requests), Some(Request::Delete(_)));
         let is_after = |requests: usize| agrees(&store, &left.models[requests], left.clock.now_ms());
         assert!(is_after(requests) || deletes && is_after(requests + 1), "cut at {cut}");
-        // It goes on from there.
+        // The store goes on from there.
         Request::Create(schema("More", true)).run(&store, &TestClock::new()).unwrap();
         drop(store);
         assert!(open(&folder, &left.clock).unwrap().tables().contains(&"More".to_owned()));
@@ -121,7 +123,7 @@ fn a_flipped_byte_of_the_journal_gives_a_prefix_or_the_journals_name() {
         let mut bytes = whole.clone();
         let at = random.below(bytes.len());
         bytes[at] ^= 1 << random.below(8);
-        // Half of a torn write, too: a part of the end that never reached the disk.
+        // This also tests half of a torn write: a part of its end never reached the disk.
         if number % 4 == 0 {
             let end = (at + 512).min(bytes.len());
             bytes[at..end].fill(0);
@@ -132,7 +134,7 @@ fn a_flipped_byte_of_the_journal_gives_a_prefix_or_the_journals_name() {
                 store.check().unwrap();
                 let requests = left.agreeing(&store);
                 assert!(requests.is_some(), "flipped at {at}");
-                // Only what looks like the torn end of the last commit is given up.
+                // Only what looks like the torn end of the last commit may be given up.
                 assert!(requests.is_some_and(|requests| requests >= last), "flipped at {at}: {requests:?}");
                 opened += 1;
             }
@@ -150,7 +152,8 @@ fn a_flipped_byte_of_the_journal_gives_a_prefix_or_the_journals_name() {
 fn any_torn_end_is_given_up_where_commits_were_not_synced() {
     let left = workload();
     let mut bytes = journal_bytes(left.folder.path());
-    // Of two commits that were written, the later reached the disk whole and the earlier did not.
+    // Of two commits that were written, the later one reached the disk whole and the earlier one
+    // did not.
     let (start, end) = (left.ends[left.ends.len() - 3], left.ends[left.ends.len() - 2]);
     bytes[start + 20..end].fill(0);
     let folder = copy(left.folder.path(), &bytes);

@@ -1,9 +1,10 @@
-//! Random histories: store and model are equal after every request, and after every restart.
+//! Runs random histories. Store and model must be equal after every request and after every
+//! restart.
 
 use proptest::prelude::*;
 
 use super::model::{Model, Refused};
-use crate::change::{ColumnChange, Condition, Existence, Returning, RowChange, Write};
+use crate::change::{ColumnChange, Condition, Existence, Returning, RowWrite, Write};
 use crate::engine::faulty::Disk;
 use crate::filter::{Comparator, Filter};
 use crate::read::Direction;
@@ -12,7 +13,7 @@ use crate::testing::{TestClock, all, folder, memory_store, open, scan, schema};
 use crate::value::{KeyPart, KeyValue, NamedKey, Value};
 use crate::{Durability, Store};
 
-/// Version of a cell in a history: milliseconds before (or after) its start.
+/// The versions of cells in a history, in milliseconds before or after its start.
 const VERSIONS_MS: std::ops::Range<i64> = -3_000..3_000;
 const TABLES: [&str; 3] = ["Plain", "Logged", "Counted"];
 
@@ -89,9 +90,9 @@ fn write() -> impl Strategy<Value = Write> {
         0..4,
     );
     let change = prop_oneof![
-        3 => puts.prop_map(RowChange::Put),
-        4 => prop::collection::vec(column_change(), 1..5).prop_map(RowChange::Update),
-        1 => Just(RowChange::Delete),
+        3 => puts.prop_map(RowWrite::Put),
+        4 => prop::collection::vec(column_change(), 1..5).prop_map(RowWrite::Update),
+        1 => Just(RowWrite::Delete),
     ];
     let existence = prop_oneof![
         6 => Just(Existence::Ignore),
@@ -106,7 +107,7 @@ fn write() -> impl Strategy<Value = Write> {
     ];
     (name(&["Plain", "Logged", "Counted", "None"]), key, change, condition, returning).prop_map(
         |(table, (user, id, choose), change, (existence, columns), returning)| {
-            let choose = choose && table == "Counted" && matches!(change, RowChange::Put(_));
+            let choose = choose && table == "Counted" && matches!(change, RowWrite::Put(_));
             let id = if choose { KeyPart::AutoIncrement } else { KeyPart::Value(KeyValue::Integer(id)) };
             let user = KeyPart::Value(KeyValue::String(user));
             let key: NamedKey = vec![("User".to_owned(), user), ("Id".to_owned(), id)];
@@ -150,7 +151,8 @@ impl History {
     }
 
     fn step(&mut self, step: Step, reopen: &mut dyn FnMut(&TestClock) -> Store) {
-        // More than the requests in between, of which each takes a microsecond at least.
+        // This is more time than the requests in between take, as each takes at least a
+        // microsecond.
         self.clock.advance_ms(1);
         match step {
             Step::Write(writes) => self.write(writes),
@@ -172,7 +174,7 @@ impl History {
             }
             Step::Wait { ms } => self.clock.advance_ms(ms),
             Step::Reopen => {
-                // The old one is closed before its folder is opened again.
+                // The old store is closed before its folder is opened again.
                 self.store = memory_store();
                 self.store = reopen(&self.clock);
             }

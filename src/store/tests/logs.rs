@@ -1,7 +1,7 @@
-//! The log: what it says of each change, where it starts, and how it is cut.
+//! Tests the log: what it says about each change, where it starts, and how it is cut.
 
 use crate::catalog;
-use crate::change::{ColumnChange, RowChange, Write};
+use crate::change::{ColumnChange, RowWrite, Write};
 use crate::edit::EditRef;
 use crate::engine::Space;
 use crate::engine::faulty::Disk;
@@ -13,7 +13,8 @@ use crate::testing::{TestClock, key, memory_store, open, schema, set, write};
 use crate::transaction::Transaction;
 use crate::{CHANNELS, Durability, Store};
 
-/// Changes of all partitions, in the order of their commits, as `key action before > after | edits`.
+/// Returns the changes of all partitions, in the order of their commits, as `key action before >
+/// after | edits`.
 fn changes(store: &Store, table: &str) -> Vec<String> {
     let table = store.find_table(table).unwrap();
     let snapshot = store.snapshot();
@@ -67,11 +68,11 @@ fn each_change_says_what_was_before_and_what_came_of_it() {
     let store = memory_store();
     store.create_table(schema("T", true)).unwrap();
     let change = |id, change| write("T", key("u", id), change);
-    let update = |columns| RowChange::Update(columns);
+    let update = |columns| RowWrite::Update(columns);
     run(
         &store,
         vec![
-            change(1, RowChange::Put(vec![set("b", 2), set("a", 1)])),
+            change(1, RowWrite::Put(vec![set("b", 2), set("a", 1)])),
             change(
                 1,
                 update(vec![
@@ -81,10 +82,10 @@ fn each_change_says_what_was_before_and_what_came_of_it() {
             ),
             change(2, update(vec![("x".to_owned(), ColumnChange::DeleteAll)])),
             change(2, update(vec![("x".to_owned(), ColumnChange::DeleteVersion(3)), set("n", 1)])),
-            change(3, RowChange::Delete),
+            change(3, RowWrite::Delete),
         ],
     );
-    run(&store, vec![change(1, RowChange::Delete), change(1, RowChange::Put(vec![]))]);
+    run(&store, vec![change(1, RowWrite::Delete), change(1, RowWrite::Put(vec![]))]);
     assert_eq!(
         changes(&store, "T"),
         [
@@ -102,7 +103,7 @@ fn each_change_says_what_was_before_and_what_came_of_it() {
 fn a_stream_that_is_switched_on_starts_there() {
     let store = memory_store();
     store.create_table(schema("T", false)).unwrap();
-    let put = |value| run(&store, vec![write("T", key("u", 1), RowChange::Put(vec![set("v", value)]))]);
+    let put = |value| run(&store, vec![write("T", key("u", 1), RowWrite::Put(vec![set("v", value)]))]);
     let switch = |on: bool| {
         let stream = Some(on.then_some(StreamOptions { hours: 1 }));
         store.update_table("T", TableUpdate { stream, ..TableUpdate::default() }).unwrap()
@@ -119,7 +120,7 @@ fn a_stream_that_is_switched_on_starts_there() {
     switch_stream_on();
     let first = store.table("T").unwrap();
     assert!(first.stream_id.is_some());
-    // It is on already.
+    // The stream is on already.
     switch_stream_on();
     assert_eq!(store.table("T").unwrap(), first);
     put(2);
@@ -139,12 +140,12 @@ fn a_log_is_cut_a_bounded_part_at_a_time_and_stays_cut() {
     let (disk, clock) = (Disk::default(), TestClock::new());
     let store = open(&disk, &clock, Durability::Synced).unwrap();
     store.create_table(schema("T", true)).unwrap();
-    let row = |id| write("T", key("u", id), RowChange::Put(vec![set("v", id)]));
+    let row = |id| write("T", key("u", id), RowWrite::Put(vec![set("v", id)]));
     for from in (0..40).step_by(10) {
         run(&store, (from..from + 10).map(row).collect());
     }
     let table = store.find_table("T").unwrap();
-    // The first two requests go.
+    // The changes of the first two requests are removed.
     let keep = LogPosition::start_of(store.last_commit() - 1);
     let cut_some = |store: &Store, partition| {
         let table = table.clone();
@@ -163,7 +164,7 @@ fn a_log_is_cut_a_bounded_part_at_a_time_and_stays_cut() {
         left = disk.entries(Space::Log);
         let first = log::first_kept(store.snapshot().as_ref(), &table, partition).unwrap();
         assert_eq!(first, Some(keep));
-        // Again, or less: nothing happens.
+        // Cutting again, or cutting less, does nothing.
         let commit = store.last_commit();
         assert_eq!(cut_some(&store, partition), Cut::Done);
         assert_eq!(store.last_commit(), commit);

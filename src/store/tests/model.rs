@@ -1,15 +1,15 @@
-//! The store as a map of maps: what the tests hold it to.
+//! A model of the store as a map of maps, with which the tests compare it.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use crate::change::{ColumnChange, Existence, Returning, RowChange, Write};
+use crate::change::{ColumnChange, Existence, Returning, RowWrite, Write};
 use crate::error::WriteError;
 use crate::filter::{Comparator, Filter};
 use crate::schema::{TableOptions, TableSchema};
 use crate::value::{Cell, KeyPart, NamedKey, PrimaryKey, Row, Value};
 
-/// Columns, and of each its versions, newest first.
+/// Columns with their versions, newest first.
 type Columns = BTreeMap<String, BTreeMap<Reverse<i64>, Value>>;
 
 #[derive(Clone, Debug)]
@@ -30,12 +30,12 @@ impl Model {
         self.tables.insert(schema.name, table);
     }
 
-    /// Applies a write. Refusals other than failed conditions are only told as such.
+    /// Applies a write. Refusals other than failed conditions are not told apart.
     pub(crate) fn write(&mut self, write: &Write, now_ms: i64) -> Result<Option<Row>, Refused> {
         self.tables.get_mut(&write.table).ok_or(Refused::Other)?.write(write, now_ms)
     }
 
-    /// All rows that reads see now.
+    /// Returns all rows that reads see now.
     pub(crate) fn rows(&self, table: &str, now_ms: i64) -> Vec<Row> {
         let table = &self.tables[table];
         let row = |(key, columns): (&PrimaryKey, &Columns)| {
@@ -80,9 +80,9 @@ impl ModelTable {
         }
         let nothing = before.is_none();
         let after = match &write.change {
-            RowChange::Delete => None,
-            RowChange::Put(columns) => Some(change(Columns::new(), columns, now_ms)?),
-            RowChange::Update(columns) => {
+            RowWrite::Delete => None,
+            RowWrite::Put(columns) => Some(change(Columns::new(), columns, now_ms)?),
+            RowWrite::Update(columns) => {
                 let deletes_only = columns.iter().all(|(_, change)| {
                     matches!(change, ColumnChange::DeleteAll | ColumnChange::DeleteVersion(_))
                 });
@@ -107,8 +107,8 @@ impl ModelTable {
         };
         match after {
             Some(columns) => drop(self.rows.insert(key.clone(), columns)),
-            // What has expired is still there, for a table whose cells are to live longer after all.
-            None if nothing && write.change != RowChange::Delete => {}
+            // Expired cells stay, in case the cells of the table are to live longer later.
+            None if nothing && write.change != RowWrite::Delete => {}
             None => drop(self.rows.remove(&key)),
         }
         Ok(asked.map(|cells| Row { key, cells }))
@@ -150,7 +150,7 @@ fn change(mut row: Columns, columns: &[(String, ColumnChange)], now_ms: i64) -> 
     Ok(row)
 }
 
-/// The row without what has expired; none if that was all of it.
+/// Returns the row without its expired cells, or `None` if all have expired.
 fn live(columns: &Columns, options: &TableOptions, now_ms: i64) -> Option<Columns> {
     if options.time_to_live_s < 0 || columns.is_empty() {
         return Some(columns.clone());
@@ -195,7 +195,7 @@ fn holds(filter: &Filter, columns: &Columns) -> bool {
     }
 }
 
-/// The tests' filters compare integers only.
+/// Compares two values. The tests' filters compare integers only.
 fn compares(found: &Value, comparator: Comparator, value: &Value) -> bool {
     let (Value::Integer(found), Value::Integer(value)) = (found, value) else {
         return comparator == Comparator::NotEqual;

@@ -1,6 +1,6 @@
-//! Reads: selections, filters, ranges and their pages.
+//! Tests reads: selections, filters, ranges and their pages.
 
-use crate::change::{ColumnChange, RowChange};
+use crate::change::{ColumnChange, RowWrite};
 use crate::engine::faulty::Disk;
 use crate::error::{FilterTooLarge, KeyInput, KeyMismatch, NoTable, ReadError};
 use crate::filter::{Comparator, Filter};
@@ -12,7 +12,8 @@ use crate::testing::{
 use crate::value::{KeyPart, KeyType, KeyValue, Row, Value};
 use crate::{Durability, Store};
 
-/// A store with one row of columns `a` to `d`, of which each has versions 1 to 3, and one without columns.
+/// Creates a store with one row of columns `a` to `d`, each with versions 1 to 3, and one row
+/// without columns.
 fn store() -> Store {
     let store = memory_store();
     let mut schema = schema("T", false);
@@ -23,14 +24,14 @@ fn store() -> Store {
     };
     let cells = ["d", "b", "a", "c"].iter().flat_map(|name| (1..=3).map(|version| cell(name, version)));
     let writes = vec![
-        write("T", key("u", 1), RowChange::Put(cells.collect())),
-        write("T", key("u", 2), RowChange::Put(vec![])),
+        write("T", key("u", 1), RowWrite::Put(cells.collect())),
+        write("T", key("u", 2), RowWrite::Put(vec![])),
     ];
     store.write_and_wait(writes).into_iter().for_each(|answer| drop(answer.unwrap()));
     store
 }
 
-/// Cells as `name:version`.
+/// Returns the cells as `name:version`.
 fn names(row: Option<Row>) -> Option<String> {
     let name = |cell: crate::value::Cell| format!("{}:{}", cell.name, cell.version);
     row.map(|row| row.cells.into_iter().map(name).collect::<Vec<_>>().join(" "))
@@ -154,7 +155,7 @@ fn ranges_start_inclusive_and_end_exclusive_both_ways() {
     store.create_table(schema("T", false)).unwrap();
     let users = ["a", "a\0", "b"];
     let writes =
-        users.iter().flat_map(|user| (1..=3).map(|id| write("T", key(user, id), RowChange::Put(vec![]))));
+        users.iter().flat_map(|user| (1..=3).map(|id| write("T", key(user, id), RowWrite::Put(vec![]))));
     store.write_and_wait(writes.collect()).into_iter().for_each(|answer| drop(answer.unwrap()));
     let user = |name: &str| KeyPart::Value(KeyValue::String(name.to_owned()));
     let part = |user: KeyPart, id: KeyPart| bounds(user, id);
@@ -197,7 +198,7 @@ fn pages_end_by_rows_by_bytes_and_by_rows_looked_at() {
     store.create_table(schema("T", false)).unwrap();
     let count = 20_100;
     for from in (0..count).step_by(300) {
-        let row = |id| write("T", key("u", id), RowChange::Put(vec![set("n", id)]));
+        let row = |id| write("T", key("u", id), RowWrite::Put(vec![set("n", id)]));
         store.write_and_wait((from..from + 300).map(row).collect());
     }
     let mut read = all(&store, "T", Direction::Forward);
@@ -215,7 +216,7 @@ fn pages_end_by_rows_by_bytes_and_by_rows_looked_at() {
     assert_eq!(page(&read, 9 << 20), (1, id(1)));
     read.rows_max = Some(1_000_000);
     assert_eq!(page(&read, 1), (PAGE_ROWS_MAX, id(PAGE_ROWS_MAX)));
-    // Nothing passes the filter, and the page ends all the same.
+    // No row passes the filter, and the page ends all the same.
     read.selection.filter = Some(compare("n", Comparator::Less, 0, false, true));
     assert_eq!(page(&read, 1), (0, id(20_000)));
     assert!(scan(&store, read).unwrap().is_empty());
@@ -228,7 +229,7 @@ fn cells_are_gone_when_they_have_lived() {
     store.create_table(schema("T", true)).unwrap();
     let options = TableOptions { time_to_live_s: 10, ..TableOptions::default() };
     store.update_table("T", TableUpdate { options: Some(options), ..TableUpdate::default() }).unwrap();
-    let put = |id, columns| store.write_and_wait(vec![write("T", key("u", id), RowChange::Put(columns))]);
+    let put = |id, columns| store.write_and_wait(vec![write("T", key("u", id), RowWrite::Put(columns))]);
     let old =
         ("old".to_owned(), ColumnChange::Put { value: Value::Integer(1), version: Some(START_MS - 5_000) });
     put(1, vec![old, set("new", 2)]);

@@ -1,8 +1,8 @@
-//! A workload that is the same every time, request by request, for the tests of failures.
+//! A workload for the tests of failures that is the same every time, request by request.
 
 use super::model::Model;
 use crate::Store;
-use crate::change::{ColumnChange, Condition, Existence, RowChange, Write};
+use crate::change::{ColumnChange, Condition, Existence, RowWrite, Write};
 use crate::error::{CatalogError, WriteError};
 use crate::schema::{TableOptions, TableSchema, TableUpdate};
 use crate::testing::{TestClock, key, rows, schema, set, write};
@@ -16,7 +16,8 @@ pub(crate) enum Request {
 }
 
 impl Request {
-    /// Does it. Answers of single writes do not matter here, but that the store takes none.
+    /// Runs the request. Refusals of single writes do not matter here, except that the store takes
+    /// no more writes.
     pub(crate) fn run(&self, store: &Store, clock: &TestClock) -> Result<(), CatalogError> {
         clock.advance_ms(1);
         match self.clone() {
@@ -48,10 +49,10 @@ impl Request {
     }
 }
 
-/// Puts, updates, deletes, conditions, and tables that come and go.
+/// Returns puts, updates, deletes, conditions, and tables that are created and deleted.
 pub(crate) fn script() -> Vec<Request> {
     let put = |table: &str, user: &str, id: i64, value: i64| {
-        write(table, key(user, id), RowChange::Put(vec![set("v", value), set("text", "words")]))
+        write(table, key(user, id), RowWrite::Put(vec![set("v", value), set("text", "words")]))
     };
     let only = |write: Write, existence| Write {
         condition: Condition { existence, ..Condition::default() },
@@ -63,16 +64,16 @@ pub(crate) fn script() -> Vec<Request> {
         Request::Create(schema("Plain", false)),
         Request::Write(vec![put("Log", "a", 1, 1), put("Log", "b", 1, 2), put("Plain", "a", 1, 3)]),
         Request::Write(vec![only(put("Log", "a", 1, 9), Existence::Absent), put("Log", "c", 1, 4)]),
-        Request::Write(vec![write("Log", key("b", 1), RowChange::Update(add(40)))]),
-        Request::Write(vec![write("Log", key("a", 1), RowChange::Delete), put("Plain", "a", 1, 5)]),
+        Request::Write(vec![write("Log", key("b", 1), RowWrite::Update(add(40)))]),
+        Request::Write(vec![write("Log", key("a", 1), RowWrite::Delete), put("Plain", "a", 1, 5)]),
         Request::Create(schema("Short", true)),
         Request::Write((0..20).map(|id| put("Short", "s", id, id)).collect()),
         Request::Options("Log", TableOptions { max_versions: 3, ..TableOptions::default() }),
-        Request::Write(vec![write("Log", key("b", 1), RowChange::Update(add(1)))]),
+        Request::Write(vec![write("Log", key("b", 1), RowWrite::Update(add(1)))]),
         Request::Delete("Short"),
         Request::Write(vec![only(put("Log", "a", 1, 6), Existence::Absent), put("None", "a", 1, 7)]),
         Request::Create(schema("Short", false)),
-        Request::Write(vec![put("Short", "s", 3, 8), write("Plain", key("a", 1), RowChange::Delete)]),
+        Request::Write(vec![put("Short", "s", 3, 8), write("Plain", key("a", 1), RowWrite::Delete)]),
     ];
     for round in 0..6 {
         let writes = (0..5).map(|id| put("Log", "round", id, round)).collect();
@@ -81,7 +82,7 @@ pub(crate) fn script() -> Vec<Request> {
     requests
 }
 
-/// The models after none, one, two … requests, each a millisecond after the other.
+/// Returns the models after none, one, two … requests, each a millisecond after the one before.
 pub(crate) fn models(requests: &[Request], mut now_ms: i64) -> Vec<Model> {
     let mut model = Model::default();
     let mut models = vec![model.clone()];
@@ -93,7 +94,7 @@ pub(crate) fn models(requests: &[Request], mut now_ms: i64) -> Vec<Model> {
     models
 }
 
-/// Whether a store is as a model.
+/// Returns whether a store agrees with a model.
 pub(crate) fn agrees(store: &Store, model: &Model, now_ms: i64) -> bool {
     let names: Vec<String> = model.tables.keys().cloned().collect();
     store.tables() == names && names.iter().all(|table| rows(store, table) == model.rows(table, now_ms))

@@ -1,9 +1,9 @@
-//! Writes: what is refused and with which words, what takes place, and in which order.
+//! Tests writes: what is refused and with which words, what takes place, and in which order.
 
 use std::thread;
 
 use crate::Store;
-use crate::change::{ColumnChange, Condition, Existence, Returning, RowChange, Write};
+use crate::change::{ColumnChange, Condition, Existence, Returning, RowWrite, Write};
 use crate::error::{FilterTooLarge, Halt, KeyInput, KeyMismatch, NoTable, ReadError, WriteError};
 use crate::filter::{Comparator, Filter};
 use crate::read::Selection;
@@ -16,8 +16,8 @@ fn store() -> Store {
     store
 }
 
-fn put(columns: Vec<(String, ColumnChange)>) -> RowChange {
-    RowChange::Put(columns)
+fn put(columns: Vec<(String, ColumnChange)>) -> RowWrite {
+    RowWrite::Put(columns)
 }
 
 fn one(store: &Store, write: Write) -> Result<(), WriteError> {
@@ -79,11 +79,11 @@ fn wrong_columns_are_refused_by_name() {
     let long = |bytes| set("long", "x".repeat(bytes).as_str());
     let many = |count| (0..count).map(|i| set(&format!("c{i}"), i)).collect();
     let huge = |count| (0..count).map(|i| (format!("c{i}"), long(2 << 20).1)).collect();
-    let update = RowChange::Update;
+    let update = RowWrite::Update;
     let version = |version| WriteError::Version { column: "v".to_owned(), version };
     let not_a_put = || WriteError::NotAPut("v".to_owned());
     let nine = 8 + 9 * (1 + 2 + 8 + 1 + 4 + (2 << 20));
-    let cases: Vec<(RowChange, WriteError)> = vec![
+    let cases: Vec<(RowWrite, WriteError)> = vec![
         (
             put(vec![long((2 << 20) + 1)]),
             WriteError::ValueTooLong { column: "long".to_owned(), bytes: 2_097_153 },
@@ -106,10 +106,10 @@ fn wrong_columns_are_refused_by_name() {
     assert!(rows(&store, "T").is_empty());
     one(&store, write("T", key("u", 1), put(many(1_024)))).unwrap();
     one(&store, write("T", key("u", 2), put(vec![long(2 << 20)]))).unwrap();
-    // A row may not grow beyond its limit either.
+    // A row may not grow beyond its limit by an update either.
     one(&store, write("T", key("u", 3), put(huge(7)))).unwrap();
     let grown = (0..3).map(|i| (format!("d{i}"), long(2 << 20).1)).collect();
-    let error = one(&store, write("T", key("u", 3), RowChange::Update(grown))).unwrap_err();
+    let error = one(&store, write("T", key("u", 3), RowWrite::Update(grown))).unwrap_err();
     assert!(matches!(error, WriteError::RowTooLarge(_)), "{error}");
 }
 
@@ -141,14 +141,14 @@ fn wrong_conditions_are_refused() {
 #[test]
 fn rows_of_a_request_are_answered_one_by_one_and_applied_in_order() {
     let store = store();
-    let add = |by| RowChange::Update(vec![("n".to_owned(), ColumnChange::Increment(by))]);
+    let add = |by| RowWrite::Update(vec![("n".to_owned(), ColumnChange::Increment(by))]);
     let absent = Condition { existence: Existence::Absent, ..Condition::default() };
     let answers = store.write_and_wait(vec![
         write("T", key("u", 1), add(5)),
         write("None", key("u", 1), add(5)),
         Write { condition: absent, ..write("T", key("u", 1), add(1)) },
-        write("T", key("u", 1), RowChange::Update(vec![set("s", "text")])),
-        write("T", key("u", 1), RowChange::Update(vec![("s".to_owned(), ColumnChange::Increment(1))])),
+        write("T", key("u", 1), RowWrite::Update(vec![set("s", "text")])),
+        write("T", key("u", 1), RowWrite::Update(vec![("s".to_owned(), ColumnChange::Increment(1))])),
         Write { returning: Returning::After(vec!["n".to_owned()]), ..write("T", key("u", 1), add(-7)) },
         write("T", key("u", 1), add(i64::MIN)),
     ]);
@@ -174,7 +174,7 @@ fn callers_at_once_lose_nothing() {
         for _ in 0..callers {
             scope.spawn(|| {
                 for _ in 0..times {
-                    let add = RowChange::Update(vec![("n".to_owned(), ColumnChange::Increment(1))]);
+                    let add = RowWrite::Update(vec![("n".to_owned(), ColumnChange::Increment(1))]);
                     one(&store, write("T", key("u", 1), add)).unwrap();
                 }
             });
@@ -204,7 +204,7 @@ fn the_store_chooses_ascending_keys() {
             last = chosen;
         }
     }
-    let update = write("T", bounds(user("a"), KeyPart::AutoIncrement), RowChange::Update(vec![set("v", 1)]));
+    let update = write("T", bounds(user("a"), KeyPart::AutoIncrement), RowWrite::Update(vec![set("v", 1)]));
     assert!(matches!(one(&store, update), Err(WriteError::Key(_))));
     assert_eq!(rows(&store, "T").len(), 6);
 }
@@ -214,8 +214,8 @@ fn version_0_is_a_version_and_a_lower_one_does_not_win() {
     let store = store();
     one(&store, write("T", key("u", 1), put(vec![versioned("v", 1, 0)]))).unwrap();
     assert_eq!(rows(&store, "T")[0].cells[0].version, 0);
-    one(&store, write("T", key("u", 1), RowChange::Update(vec![set("v", 2)]))).unwrap();
-    one(&store, write("T", key("u", 1), RowChange::Update(vec![versioned("v", 3, 7)]))).unwrap();
+    one(&store, write("T", key("u", 1), RowWrite::Update(vec![set("v", 2)]))).unwrap();
+    one(&store, write("T", key("u", 1), RowWrite::Update(vec![versioned("v", 3, 7)]))).unwrap();
     let found = rows(&store, "T").remove(0).cells.remove(0);
     assert_eq!((found.value, found.version), (Value::Integer(2), START_MS));
 }
@@ -226,7 +226,7 @@ fn time_never_runs_backwards_and_followers_are_woken() {
     let mut commits = store.commits();
     commits.borrow_and_update();
     let before = store.last_commit();
-    // The clock of the tests stands.
+    // The clock of the tests stands still.
     let times: Vec<i64> =
         (0..3).map(|_| store.transact(|transaction| Ok::<_, Halt>(transaction.now_us())).unwrap()).collect();
     assert!(times.windows(2).all(|pair| pair[0] <= pair[1]));

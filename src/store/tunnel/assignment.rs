@@ -1,7 +1,9 @@
-//! Who reads which channel of a tunnel: clients, channels, and the versions that settle who is right.
+//! Decides which client reads which channel of a tunnel. Versions settle which of two statements is
+//! newer.
 //!
-//! Each channel has a status and a version; whoever changes the status adds 1 to the version, and the higher version
-//! wins. A channel goes from one client to another by steps that each client sees in its own heartbeats:
+//! Each channel has a status and a version. Whoever changes the status adds 1 to the version, and
+//! the higher version wins. A channel goes from one client to another in steps that each client
+//! sees in its own heartbeats:
 //!
 //! ```text
 //!          assigned              too many here          client let go
@@ -9,60 +11,62 @@
 //!                       │ client ended it: Close v+1 (free), or at its end Terminated v+1
 //! ```
 //!
-//! Nothing here reads a clock, a disk or a network: the caller gives the time, keeps the durable part (it is serialized
-//! whole) and knows which channels have been read to their end. A channel is given to a client only in that client's
-//! own heartbeat, so never to one that is gone.
+//! Nothing here reads a clock, a disk or a network. The caller gives the time, stores the durable
+//! part (which is serialized as a whole), and knows which channels have been read to their end. A
+//! channel is given to a client only in that client's own heartbeat, so never to a client that is
+//! gone.
 
 use super::super::error::TunnelError;
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-/// Most clients of a tunnel at one time.
+/// The most clients of a tunnel at one time.
 pub(crate) const CLIENTS_MAX: usize = 1_000;
-/// Time after which a silent client is dropped where it names none, in seconds.
+/// The time in seconds after which a silent client is dropped if it names no time-out itself.
 pub(crate) const CLIENT_TIMEOUT_S: i64 = 300;
-/// Longest such time, in seconds.
+/// The longest time-out that a client may have, in seconds.
 pub(crate) const CLIENT_TIMEOUT_S_MAX: i64 = 86_400;
 
-/// State of a client's share in a channel.
+/// The status of a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ChannelStatus {
-    /// No client has had it yet.
+    /// No client has had the channel yet.
     Wait,
-    /// Its client reads it.
+    /// The channel's client reads it.
     Open,
-    /// Its client is to let go of it.
+    /// The channel's client is to let go of it.
     Closing,
-    /// No client has it.
+    /// No client has the channel.
     Close,
-    /// It was read to its end.
+    /// The channel was read to its end.
     Terminated,
 }
 
-/// A channel as a client and the store tell each other of it.
+/// A report on a channel, which a client and the store send each other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChannelReport {
-    /// Names the channel.
+    /// The name of the channel.
     pub channel: String,
-    /// How often the status has changed; the higher one wins.
+    /// The number of changes of the status. Of two reports the one with the higher version wins.
     pub version: i64,
-    /// Its status.
+    /// The status of the channel.
     pub status: ChannelStatus,
 }
 
-/// How far a channel was read.
+/// The answer to the question whether a channel was read to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
-    /// Not to its end.
+    /// The channel was not read to its end.
     Ahead,
-    /// To its end, so the client that reports was told; what it did with the last records is not known.
+    /// The channel was read to its end, and the client that sends the heartbeat was told so. It is
+    /// not known whether the client has consumed the last records.
     Told,
-    /// To its end, and all was consumed.
+    /// The channel was read to its end, and everything was consumed.
     Consumed,
 }
 
-/// Who reads a tunnel, and what.
+/// The clients of a tunnel and the channels that they read.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Assignment {
     clients: BTreeMap<String, Client>,
@@ -73,29 +77,30 @@ pub(super) struct Assignment {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Client {
     timeout_us: i64,
-    /// It has sent a heartbeat, so channels are shared with it.
+    /// Whether the client has sent a heartbeat, so that it gets channels.
     active: bool,
-    /// When it was heard of last. Not durable: after a restart each client has all its time again.
+    /// When the client was last heard of, in microseconds since 1970. This is not durable: after a
+    /// restart the time-out of each client starts anew.
     #[serde(skip)]
     heard_us: i64,
 }
 
-/// A channel and who has it.
+/// A channel and the client that has it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Share {
-    /// Names the channel.
+    /// The name of the channel.
     pub(super) channel: String,
-    /// It holds the rows of the start, and is read before the others.
+    /// Whether the channel delivers the base rows, and so is read before the others.
     base: bool,
     version: i64,
-    /// Its status.
+    /// The status of the channel.
     pub(super) status: ChannelStatus,
-    /// Its client: there exactly while it is open or closing.
+    /// The id of the channel's client. There is one exactly while the channel is open or closing.
     pub(super) client: Option<String>,
 }
 
 impl Share {
-    /// Takes it from its client, who will find it gone.
+    /// Takes the channel from its client, which will find it missing in the next answer.
     fn release(&mut self) {
         if self.client.take().is_some() {
             self.status = ChannelStatus::Close;
@@ -110,7 +115,8 @@ impl Share {
 }
 
 impl Assignment {
-    /// Nobody reads anything. `channels` are names, and whether they are read to their end before any of the others.
+    /// Creates an assignment without clients. `channels` are the names of the channels, each with
+    /// whether it is read to its end before any of the others.
     pub(super) fn new(channels: impl IntoIterator<Item = (String, bool)>) -> Assignment {
         let channels = channels.into_iter().map(|(channel, base)| Share {
             channel,
@@ -122,17 +128,19 @@ impl Assignment {
         Assignment { clients: BTreeMap::new(), channels: channels.collect() }
     }
 
-    /// The channels.
+    /// Returns the channels.
     pub(super) fn shares(&self) -> &[Share] {
         &self.channels
     }
 
-    /// Gives all clients all their time again, from `now_us`.
+    /// Starts the time-outs of all clients anew, from `now_us`.
     pub(super) fn hear_all(&mut self, now_us: i64) {
         self.clients.values_mut().for_each(|client| client.heard_us = now_us);
     }
 
-    /// Takes in a new client. A time-out that is absent or not positive is the default.
+    /// Adds a new client. If `timeout_s` is absent or not positive, the default applies; a longer
+    /// time-out than the longest is shortened. Returns an error if there are [`CLIENTS_MAX`]
+    /// clients.
     pub(super) fn connect(
         &mut self,
         id: String,
@@ -148,7 +156,7 @@ impl Assignment {
         Ok(())
     }
 
-    /// Drops the clients that have been silent for too long. True if there was one.
+    /// Drops the clients whose time-out has passed. Returns whether there was one.
     pub(super) fn drop_silent(&mut self, now_us: i64) -> bool {
         let silent = |client: &Client| now_us.saturating_sub(client.heard_us) > client.timeout_us;
         let gone: Vec<String> =
@@ -157,7 +165,7 @@ impl Assignment {
         !gone.is_empty()
     }
 
-    /// Drops a client at its own wish.
+    /// Drops a client that wishes to leave.
     pub(super) fn shut_down(&mut self, client: &str) -> Result<(), TunnelError> {
         self.known(client)?;
         self.remove(client);
@@ -174,7 +182,7 @@ impl Assignment {
         self.clients.get(client).ok_or_else(gone)
     }
 
-    /// The position in [`shares`](Self::shares) of a channel that the client may read.
+    /// Returns the index in [`shares`](Self::shares) of a channel that the client may read.
     pub(super) fn held(&self, client: &str, channel: &str) -> Result<usize, TunnelError> {
         self.known(client)?;
         let held = self.channels.iter().position(|share| share.channel == channel && share.is_of(client));
@@ -184,9 +192,11 @@ impl Assignment {
         })
     }
 
-    /// One heartbeat: takes in what the client says of its channels and answers with those it has from now on.
+    /// Handles one heartbeat: takes in what the client reports about its channels and returns the
+    /// channels that it has from now on.
     ///
-    /// `ends` says of each channel how far it was read; one that is not at its end does not terminate.
+    /// `ends` says for each channel whether it was read to its end. A channel that was not cannot
+    /// be terminated.
     pub(super) fn heartbeat(
         &mut self,
         client: &str,
@@ -217,7 +227,8 @@ impl Assignment {
             .collect())
     }
 
-    /// Opens free channels for the client up to its part, or closes what it has beyond.
+    /// Opens free channels for the client until it has its part, or closes the channels that it has
+    /// beyond its part.
     fn share_out(&mut self, client: &str) {
         let part = self.part_of(client);
         let base_open = self.base_open();
@@ -241,8 +252,9 @@ impl Assignment {
         }
     }
 
-    /// How many of the channels to be read a client should have. The parts differ by one at most; those who already
-    /// have more get the larger ones, so that no channel moves without need.
+    /// Returns how many of the channels that can be read a client should have. The parts differ by
+    /// at most one. Clients that already have more channels get the larger parts, so that no
+    /// channel moves without need.
     fn part_of(&self, client: &str) -> usize {
         let open = |id: &str| {
             let mine = self.channels.iter().filter(|share| share.is_of(id));
@@ -259,7 +271,7 @@ impl Assignment {
         }
     }
 
-    /// Rows of the start are still to be read, so nothing else is.
+    /// Returns whether base rows are still to be read, so that no other channel is read yet.
     pub(super) fn base_open(&self) -> bool {
         self.channels.iter().any(|share| share.base && share.status != ChannelStatus::Terminated)
     }
@@ -278,24 +290,28 @@ impl Share {
         self.client.is_none() && self.is_readable(base_open)
     }
 
-    /// Takes in what a client says of the channel, or that it says nothing of it.
+    /// Takes in what a client reports about the channel; `None` means that it reports nothing about
+    /// it.
     fn hear(&mut self, client: &str, report: Option<&ChannelReport>, end: End) {
         if !self.is_of(client) {
-            // Its next owner must see a version above any that was ever told.
+            // The next client of the channel must see a version above every version that was ever
+            // reported.
             if let (None, Some(report)) = (&self.client, report) {
                 self.version = self.version.max(report.version.min(VERSION_MAX));
             }
             return;
         }
         match report {
-            // It never learned of the channel, or has forgotten it: nothing is left to let go of.
+            // The client never learned of the channel or has forgotten it, so it has nothing left
+            // to let go of.
             None if self.status == ChannelStatus::Closing => self.release(),
             Some(report) if report.version > self.version => {
                 self.version = report.version.min(VERSION_MAX);
                 match report.status {
                     ChannelStatus::Terminated if end != End::Ahead => self.terminate(),
                     ChannelStatus::Open | ChannelStatus::Closing => self.status = report.status,
-                    // One that ended a channel whose end it has not read starts again from its checkpoint.
+                    // If a client ended a channel without reading to its end, the channel starts
+                    // again from its checkpoint.
                     ChannelStatus::Wait | ChannelStatus::Close | ChannelStatus::Terminated => {
                         self.client = None;
                         self.status = ChannelStatus::Close;
@@ -307,7 +323,7 @@ impl Share {
     }
 }
 
-/// Highest version that is taken from a client; leaves room to add to.
+/// The highest version that is accepted from a client. It leaves room for adding to it.
 const VERSION_MAX: i64 = i64::MAX / 2;
 
 #[cfg(test)]

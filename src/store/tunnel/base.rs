@@ -1,112 +1,124 @@
-//! The rows of a table as a tunnel's own commit shows them, read long after.
+//! Reads the rows of a table as a tunnel's own commit shows them, even long after that commit.
 //!
-//! A view is a snapshot of the engine, taken when the rows are first asked for, and an undo: for each row that changed
-//! between the tunnel's creation and then, the row before the first of those changes, from the log. So a view can be dropped
-//! and made anew at any time, also after a restart, and shows the same. A row that is newer than the commit and not in the
-//! undo would be a change that the log has lost: it is refused, never delivered.
+//! A base view is a snapshot of the engine, taken when the rows are first read, and an undo. For
+//! each row that changed between the tunnel's creation and the snapshot, the undo has the row
+//! before the first of those changes, from the log. So a base view can be dropped and made anew at
+//! any time, also after a restart, and shows the same rows. A row that is newer than the commit and
+//! not in the undo would mean that the log has lost a change. Such a row is refused and never
+//! delivered.
 //!
-//! While a snapshot is held, the engine keeps in memory what is written after it. So views are dropped soon after they were
-//! last read, and are made anew from time to time while they are.
+//! While a snapshot is held, the engine keeps in memory what is written after it. So base views are
+//! dropped soon after they were last read, and are made anew from time to time while they are read.
 //!
-//! The undo holds keys and places in the log, of [`UNDO_ROWS_MAX`] rows at most: a window of the keys, which is made
-//! anew, by another scan of the log, once reading has passed it.
+//! The undo holds keys and positions in the log, of at most [`UNDO_ROWS_MAX`] rows. So it covers a
+//! range of keys. Once reading has passed that range, the undo is made anew by another scan of the
+//! log.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::super::Store;
-use super::super::catalog::Table;
 use super::super::edit::EditRef;
 use super::super::engine::{Bytes, Snapshot, Space};
 use super::super::error::{Damage, TunnelError};
 use super::super::format::{CHANNELS, TableId, after_prefix};
-use super::super::log::{self, Action, LogPosition, Record, log_key};
+use super::super::log::{self, Action, LogPosition, Record, check_kept, log_key};
 use super::super::read::Direction;
 use super::super::row::{Malformed, RowView};
+use super::super::table::Table;
 use super::super::time_to_live::Expiry;
 use super::model::{Cursor, PageEnd, Place};
 use super::page::Page;
 use super::records::{Definition, TunnelId};
-use super::stream::check_kept;
 
-/// Most views at a time: each keeps the engine from freeing what it shows.
-pub(super) const VIEWS_MAX: usize = 8;
-/// Time after which a view that is not read is dropped, in microseconds.
-const VIEW_IDLE_US: u64 = 30 * 1_000_000;
-/// Time after which one that is read is made anew, in microseconds.
-const VIEW_AGE_US: u64 = 60 * 1_000_000;
-/// Most rows of an undo.
+/// The most base views at a time. Each keeps the engine from freeing what it shows.
+pub(super) const BASE_VIEWS_MAX: usize = 8;
+/// The time in microseconds after which a base view that is not read is dropped.
+const BASE_VIEW_IDLE_US: u64 = 30 * 1_000_000;
+/// The time in microseconds after which a base view that is being read is made anew.
+const BASE_VIEW_AGE_US: u64 = 60 * 1_000_000;
+/// The most rows of an undo.
 const UNDO_ROWS_MAX: usize = if cfg!(test) { 16 } else { 250_000 };
 
-/// Views of the tunnels whose start is being read.
+/// The base views of the tunnels whose base rows are being read.
 #[derive(Default)]
-pub(super) struct Views {
-    views: Mutex<Vec<Held>>,
+pub(super) struct BaseViews {
+    base_views: Mutex<Vec<Held>>,
 }
 
 struct Held {
     tunnel: TunnelId,
     taken_us: i64,
     used_us: i64,
-    view: Arc<Mutex<View>>,
+    base_view: Arc<Mutex<BaseView>>,
 }
 
-impl Views {
-    /// That of a tunnel; a new one takes the place of the one that was not used for longest, if there are too many.
-    pub(super) fn of(&self, store: &Store, definition: &Definition) -> Arc<Mutex<View>> {
-        let mut views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
+impl BaseViews {
+    /// Returns the base view of a tunnel, and creates it if there is none. If there are too many,
+    /// the new one takes the place of the one that was not used for the longest time.
+    pub(super) fn of(&self, store: &Store, definition: &Definition) -> Arc<Mutex<BaseView>> {
+        let mut base_views = self.base_views.lock().unwrap_or_else(PoisonError::into_inner);
         let now_us = store.clock().now_us();
-        // Also where the clock was set back.
-        views.retain(|held| held.tunnel != definition.id || now_us.abs_diff(held.taken_us) <= VIEW_AGE_US);
-        if let Some(held) = views.iter_mut().find(|held| held.tunnel == definition.id) {
+        // This also drops it if the clock was set back.
+        base_views.retain(|held| {
+            held.tunnel != definition.id || now_us.abs_diff(held.taken_us) <= BASE_VIEW_AGE_US
+        });
+        if let Some(held) = base_views.iter_mut().find(|held| held.tunnel == definition.id) {
             held.used_us = now_us;
-            return held.view.clone();
+            return held.base_view.clone();
         }
-        if views.len() >= VIEWS_MAX
-            && let Some(least) = (0..views.len()).min_by_key(|at| views.get(*at).map(|held| held.used_us))
+        if base_views.len() >= BASE_VIEWS_MAX
+            && let Some(least) =
+                (0..base_views.len()).min_by_key(|at| base_views.get(*at).map(|held| held.used_us))
         {
-            views.swap_remove(least);
+            base_views.swap_remove(least);
         }
-        let view = Arc::new(Mutex::new(View::new(store.snapshot(), definition)));
-        views.push(Held { tunnel: definition.id, taken_us: now_us, used_us: now_us, view: view.clone() });
-        view
+        let base_view = Arc::new(Mutex::new(BaseView::new(store.snapshot(), definition)));
+        base_views.push(Held {
+            tunnel: definition.id,
+            taken_us: now_us,
+            used_us: now_us,
+            base_view: base_view.clone(),
+        });
+        base_view
     }
 
-    /// Drops that of a tunnel.
+    /// Drops the base view of a tunnel.
     pub(super) fn forget(&self, tunnel: TunnelId) {
-        self.views.lock().unwrap_or_else(PoisonError::into_inner).retain(|held| held.tunnel != tunnel);
+        self.base_views.lock().unwrap_or_else(PoisonError::into_inner).retain(|held| held.tunnel != tunnel);
     }
 
-    /// Drops those that nobody reads.
+    /// Drops the base views that were not used for longer than `BASE_VIEW_IDLE_US`.
     pub(super) fn forget_idle(&self, now_us: i64) {
-        let mut views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
-        views.retain(|held| now_us.abs_diff(held.used_us) <= VIEW_IDLE_US);
+        let mut base_views = self.base_views.lock().unwrap_or_else(PoisonError::into_inner);
+        base_views.retain(|held| now_us.abs_diff(held.used_us) <= BASE_VIEW_IDLE_US);
     }
 
-    /// How many there are.
+    /// Returns the number of base views.
     #[cfg(test)]
     pub(super) fn count(&self) -> usize {
-        self.views.lock().unwrap().len()
+        self.base_views.lock().unwrap().len()
     }
 }
 
 /// The rows of a table as one commit shows them.
-pub(super) struct View {
+pub(super) struct BaseView {
     snapshot: Box<dyn Snapshot>,
     table: TableId,
-    /// The commit.
+    /// The number of the commit.
     commit: u64,
     undo: Option<Undo>,
 }
 
-/// Where the first change of a row after the commit stands, if it has the row before; none for a row that was new.
+/// The partition and position of the first change of a row after the commit; `None` if the row did
+/// not exist at the commit.
 type FirstChange = Option<(u8, LogPosition)>;
 
-/// The rows of a range of keys that have changed since.
+/// The rows in a range of keys that have changed since the commit.
 struct Undo {
     lower: Vec<u8>,
-    /// None reaches to the end.
+    /// The exclusive end of the range; `None` if it reaches to the end of the table.
     upper: Option<Vec<u8>>,
     rows: BTreeMap<Vec<u8>, FirstChange>,
 }
@@ -117,13 +129,14 @@ impl Undo {
     }
 }
 
-impl View {
-    pub(super) fn new(snapshot: Box<dyn Snapshot>, definition: &Definition) -> View {
+impl BaseView {
+    pub(super) fn new(snapshot: Box<dyn Snapshot>, definition: &Definition) -> BaseView {
         let Definition { id, commit, .. } = definition;
-        View { snapshot, table: id.table, commit: *commit, undo: None }
+        BaseView { snapshot, table: id.table, commit: *commit, undo: None }
     }
 
-    /// Emits a page of rows whose key bytes are `from` or above. `records` rows were emitted before.
+    /// Emits a page of the rows whose key bytes are `from` or greater, and returns where it ended.
+    /// `records` rows were emitted before.
     pub(super) fn page(
         &mut self,
         mut page: Page<'_>,
@@ -146,7 +159,8 @@ impl View {
         Ok(PageEnd { next: Cursor { place, records, time_us: 0 }, more })
     }
 
-    /// Emits rows up to the end of the page or of the undo, and says where to go on.
+    /// Emits rows up to the end of the page or of the undo. Returns the key at which to go on, or
+    /// `None` at the end of the table.
     fn fill(
         &self,
         undo: &Undo,
@@ -199,7 +213,8 @@ impl View {
         }
     }
 
-    /// The undo of as many rows from a key on as it may hold.
+    /// Makes the undo of as many rows from a key on as it may hold. Scans the log from the commit
+    /// on.
     fn undo_from(&self, table: &Table, from: &[u8]) -> Result<Undo, TunnelError> {
         let after = LogPosition::start_of(self.commit + 1);
         let mut undo = Undo { lower: from.to_vec(), upper: None, rows: BTreeMap::new() };
@@ -208,7 +223,7 @@ impl View {
             for entry in log::scan(self.snapshot.as_ref(), self.table, partition, after) {
                 let entry = entry?;
                 let record = entry.record()?;
-                // All changes of a row are in one partition, the first one first.
+                // All changes of a row are in one partition, and the first change comes first.
                 if !undo.covers(record.key) || undo.rows.contains_key(record.key) {
                     continue;
                 }
@@ -234,7 +249,7 @@ impl View {
     }
 }
 
-/// The row's own bytes of a key of the space of rows.
+/// Returns the encoded key of a row from a key of the space of rows, without the table id.
 fn row_key(key: &[u8]) -> &[u8] {
     key.get(size_of::<TableId>()..).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! All changes of a table in the order of their commits, in batches, for readers within the
+//! Reads all changes of a table in the order of their commits, in batches, for readers within the
 //! process.
 
 use std::ops::ControlFlow;
@@ -7,18 +7,19 @@ use super::super::Store;
 use super::super::changes::ChangeRef;
 use super::super::error::ReadError;
 
-/// The commits from `lower` to below `upper`, of which a reader has given all changes.
+/// The commits from `lower` (inclusive) to `upper` (exclusive) of which a reader has passed on all
+/// changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChangeBatch {
-    /// The first commit.
+    /// The number of the first commit.
     pub lower: u64,
-    /// The commit before which it ends: where the next batch begins.
+    /// The number of the commit at which the next batch begins.
     pub upper: u64,
-    /// How many changes there were.
+    /// The number of changes in the batch.
     pub changes: usize,
 }
 
-/// Reads all changes of a table, at its own pace.
+/// A reader of all changes of a table, at its own pace.
 #[derive(Debug)]
 pub struct ChangeReader {
     store: Store,
@@ -27,25 +28,26 @@ pub struct ChangeReader {
 }
 
 impl ChangeReader {
-    /// Reads the changes of the commits from `lower` on. [`Store::commits`] wakes who waits for
-    /// more.
+    /// Creates a reader of the changes of all commits from `lower` on. [`Store::commits`] wakes a
+    /// caller that waits for more.
     pub fn new(store: Store, table: &str, lower: u64) -> ChangeReader {
         ChangeReader { store, table: table.to_owned(), lower }
     }
 
-    /// Leaves out the commits below `lower`, of which the caller knows that they changed nothing of
-    /// the table.
+    /// Skips the commits below `lower`. The caller must know that they changed nothing in the
+    /// table.
     pub fn skip_to(&mut self, lower: u64) {
         self.lower = self.lower.max(lower);
     }
 
-    /// Gives the changes of all commits that are there to `emit`, each with its commit, or those of
-    /// the first of them: then `changes_max` changes, and what else their last commit did. None if
-    /// there was no commit since.
+    /// Passes the changes of all commits that are there to `emit`, each with the number of its
+    /// commit. Once there are `changes_max` changes, the batch ends with the commit that it has
+    /// reached, including the rest of its changes. Returns `None` if there was no commit since the
+    /// last batch.
     ///
     /// # Errors
-    /// [`ReadError::NotKept`] if changes of these commits are no longer, or not, kept. What was
-    /// given then is no batch.
+    /// Returns [`ReadError::NotKept`] if changes of these commits are no longer kept, or never
+    /// were. What was passed to `emit` before the error is not a batch.
     pub fn next_batch(
         &mut self,
         changes_max: usize,

@@ -1,29 +1,32 @@
-//! What clients of a tunnel ask for.
+//! Handles the requests of a tunnel's clients.
 
 use std::sync::{MutexGuard, PoisonError};
 
 use super::super::error::TunnelError;
+use super::super::log::check_kept;
 use super::super::meta::put;
+use super::super::transaction::last_of;
 use super::assignment::{ChannelReport, ChannelStatus, End};
 use super::model::{Checkpoint, Cursor, PageEnd, Place};
 use super::page::{Emit, Page, PageMax};
-use super::records::{Definition, Source, checkpoint, checkpoint_key, exists, fill_random};
+use super::records::{Definition, RecordSource, checkpoint, checkpoint_key, exists, fill_random};
 use super::session::{Session, Told};
 use super::{Open, Tunnels, stream};
 
 /// A client's claim to a channel.
 #[derive(Clone, Copy, Debug)]
 pub struct Claim<'a> {
-    /// Id of the tunnel.
+    /// The id of the tunnel.
     pub tunnel: &'a str,
-    /// Id of the client.
+    /// The id of the client.
     pub client: &'a str,
-    /// Name of the channel.
+    /// The name of the channel.
     pub channel: &'a str,
 }
 
 impl Tunnels<'_> {
-    /// Connects a client and gives its id.
+    /// Connects a client and returns its id. `timeout_s` is the time in seconds after which the
+    /// client is dropped if it is silent; `None` means the default.
     pub fn connect(&self, tunnel: &str, timeout_s: Option<i64>) -> Result<String, TunnelError> {
         let open = self.open_text(tunnel)?;
         let mut session = self.live(&open)?;
@@ -38,7 +41,8 @@ impl Tunnels<'_> {
         Ok(client)
     }
 
-    /// Takes in what a client says of its channels and answers with those it has from now on.
+    /// Handles a heartbeat: takes in what a client reports about its channels and returns the
+    /// channels that it has from now on.
     pub fn heartbeat(
         &self,
         tunnel: &str,
@@ -50,7 +54,7 @@ impl Tunnels<'_> {
         let mut assignment = session.assignment.clone();
         let ends = session.ends(client);
         let answer = assignment.heartbeat(client, reports, &ends, self.store.clock().now_us())?;
-        // A client that ends a channel has consumed it, checkpoint or not.
+        // A client that ends a channel has consumed it, even if it set no checkpoint.
         let mut checkpoints = Vec::new();
         for (index, (share, end)) in assignment.shares().iter().zip(&ends).enumerate() {
             if let (ChannelStatus::Terminated, End::Told, Some(told)) =
@@ -61,12 +65,12 @@ impl Tunnels<'_> {
         }
         session.save(self.store, &open.definition, assignment, checkpoints)?;
         if !session.assignment.base_open() {
-            self.store.tunnel_sessions().views.forget(open.definition.id);
+            self.store.tunnel_sessions().base_views.forget(open.definition.id);
         }
         Ok(answer)
     }
 
-    /// Drops a client at its own wish.
+    /// Drops a client that wishes to leave.
     pub fn shut_down(&self, tunnel: &str, client: &str) -> Result<(), TunnelError> {
         let open = self.open_text(tunnel)?;
         let mut session = open.lock();
@@ -76,24 +80,26 @@ impl Tunnels<'_> {
         session.save(self.store, &open.definition, assignment, Vec::new())
     }
 
-    /// The stored checkpoint of a channel that the client has.
+    /// Returns the stored checkpoint of a channel that the client has.
     pub fn checkpoint(&self, claim: Claim<'_>) -> Result<Checkpoint, TunnelError> {
         let open = self.open_text(claim.tunnel)?;
         let (_session, index, source) = self.held(&open, claim)?;
         Ok(checkpoint(self.store.snapshot().as_ref(), &open.definition, index, source)?)
     }
 
-    /// Sets the checkpoint of a channel that the client has. Durable when it returns. `number` must be above the stored one.
+    /// Sets the checkpoint of a channel that the client has. The checkpoint is durable when this
+    /// returns. `number` must be above that of the stored checkpoint.
     pub fn set_checkpoint(&self, claim: Claim<'_>, cursor: Cursor, number: i64) -> Result<(), TunnelError> {
         let open = self.open_text(claim.tunnel)?;
         let (mut session, index, source) = self.held(&open, claim)?;
         self.check_place(source, &cursor.place)?;
-        if let (Source::Stream(partition), Place::Stream(position)) = (source, &cursor.place) {
+        if let (RecordSource::Stream(partition), Place::Stream(position)) = (source, &cursor.place) {
             let table = self.table_of(&open.definition)?;
-            stream::check_kept::<TunnelError>(self.store.snapshot().as_ref(), &table, partition, *position)?;
+            check_kept::<TunnelError>(self.store.snapshot().as_ref(), &table, partition, *position)?;
         }
         let finished = cursor.place == Place::Finished;
-        // `finished` does not tell how many records there were.
+        // A finished place does not say how many records there were, but the cursor that the client
+        // was told does.
         let told = session.told(index).filter(|told| finished && told.client == claim.client);
         let told = told.map(|told| told.cursor.clone());
         let (definition, channel) = (open.definition.clone(), claim.channel.to_owned());
@@ -114,7 +120,8 @@ impl Tunnels<'_> {
         Ok(())
     }
 
-    /// Emits a page of records of a channel that the client has.
+    /// Passes a page of records of a channel that the client has to `emit`, and returns where it
+    /// ended.
     pub fn read(
         &self,
         claim: Claim<'_>,
@@ -129,12 +136,12 @@ impl Tunnels<'_> {
         self.check_place(source, &from.place)?;
         let page = Page::new(&table, max, emit);
         let end = match (source, from.place) {
-            (Source::Base, Place::Base(key)) => {
-                let view = self.store.tunnel_sessions().views.of(self.store, &open.definition);
-                let mut view = view.lock().unwrap_or_else(PoisonError::into_inner);
-                view.page(page, key, from.records, self.store.clock().now_us())?
+            (RecordSource::Base, Place::Base(key)) => {
+                let base_view = self.store.tunnel_sessions().base_views.of(self.store, &open.definition);
+                let mut base_view = base_view.lock().unwrap_or_else(PoisonError::into_inner);
+                base_view.page(page, key, from.records, self.store.clock().now_us())?
             }
-            (Source::Stream(partition), Place::Stream(position)) => {
+            (RecordSource::Stream(partition), Place::Stream(position)) => {
                 let next = stream::Next { position, records: from.records, time_us: from.time_us };
                 stream::page(self.store, &open.definition, partition, next, page)?
             }
@@ -147,13 +154,13 @@ impl Tunnels<'_> {
         Ok(end)
     }
 
-    /// Refuses a place that cannot be one of the channel's.
-    fn check_place(&self, source: Source, place: &Place) -> Result<(), TunnelError> {
+    /// Returns an error if the place cannot be one of the channel.
+    fn check_place(&self, source: RecordSource, place: &Place) -> Result<(), TunnelError> {
         match (source, place) {
-            (_, Place::Finished) | (Source::Base, Place::Base(_)) => Ok(()),
-            (Source::Stream(_), Place::Stream(position)) => {
-                // What a snapshot shows may not have been announced yet.
-                let last = stream::last_of(self.store.snapshot().as_ref())?.commit;
+            (_, Place::Finished) | (RecordSource::Base, Place::Base(_)) => Ok(()),
+            (RecordSource::Stream(_), Place::Stream(position)) => {
+                // A snapshot may already show a commit that is not announced yet.
+                let last = last_of(self.store.snapshot().as_ref())?.commit;
                 if position.commit <= last + 1 {
                     return Ok(());
                 }
@@ -163,7 +170,7 @@ impl Tunnels<'_> {
         }
     }
 
-    /// Locks a tunnel for a client's request, which keeps it from expiring.
+    /// Locks a tunnel for a request of a client, which keeps the tunnel from expiring.
     fn live<'o>(&self, open: &'o Open) -> Result<MutexGuard<'o, Session>, TunnelError> {
         let mut session = open.lock();
         let table = self.table_of(&open.definition)?;
@@ -175,12 +182,13 @@ impl Tunnels<'_> {
         Ok(session)
     }
 
-    /// Locks a tunnel for a request about a channel that the client has.
+    /// Locks a tunnel for a request about a channel that the client has. Also returns the index of
+    /// the channel and its source.
     fn held<'o>(
         &self,
         open: &'o Open,
         claim: Claim<'_>,
-    ) -> Result<(MutexGuard<'o, Session>, usize, Source), TunnelError> {
+    ) -> Result<(MutexGuard<'o, Session>, usize, RecordSource), TunnelError> {
         let mut session = self.live(open)?;
         session.assignment.drop_silent(self.store.clock().now_us());
         let index = session.assignment.held(claim.client, claim.channel)?;

@@ -1,17 +1,18 @@
-//! How tunnels come.
+//! Creates tunnels.
 
-use super::super::catalog::{Table, switch_stream_on};
+use super::super::catalog::switch_stream_on;
 use super::super::error::{Damage, TunnelError};
 use super::super::format::CHANNELS;
 use super::super::log::{self, LogPosition};
 use super::super::meta::{Meta, put};
 use super::super::schema::NAME_BYTES_MAX;
+use super::super::table::Table;
 use super::super::transaction::Transaction;
 use super::TUNNELS_MAX;
 use super::model::{StartFlag, StreamRange, TunnelKind, TunnelSpec};
 use super::records::{Definition, Horizon, Life, TunnelId, definitions, horizon_key};
 
-/// Refuses what no tunnel can be, whatever the table.
+/// Returns an error if no table could have such a tunnel.
 pub(super) fn check(spec: &TunnelSpec) -> Result<(), TunnelError> {
     let bytes = spec.name.as_bytes();
     let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
@@ -30,14 +31,14 @@ pub(super) fn check(spec: &TunnelSpec) -> Result<(), TunnelError> {
     }
 }
 
-/// A range without its zeros, which say nothing.
+/// Returns a range without its zeros, which mean that no time is given.
 pub(super) fn given(range: Option<StreamRange>) -> StreamRange {
     let range = range.unwrap_or_default();
     let given = |ns: Option<u64>| ns.filter(|ns| *ns != 0);
     StreamRange { flag: range.flag, start_ns: given(range.start_ns), end_ns: given(range.end_ns) }
 }
 
-/// Creates a tunnel; every change after its commit is logged and kept for it.
+/// Creates a tunnel. Every change after its commit is logged and kept for it.
 pub(super) fn create(transaction: &mut Transaction<'_>, spec: TunnelSpec) -> Result<Definition, TunnelError> {
     let table = transaction.table(&spec.table)?;
     let others = definitions(transaction, table.id)?;
@@ -63,7 +64,7 @@ pub(super) fn create(transaction: &mut Transaction<'_>, spec: TunnelSpec) -> Res
     Ok(definition)
 }
 
-/// Where each partition's changes start to be its own.
+/// Returns where the changes of the tunnel start in each partition.
 fn starts(
     transaction: &Transaction<'_>,
     table: &Table,
@@ -91,13 +92,14 @@ fn starts(
     Ok(starts)
 }
 
-/// The oldest change that is kept, as of now within the group.
+/// Returns the position of the oldest change that is kept now within the group. If nothing is kept,
+/// that is the position after this commit.
 fn first_kept(transaction: &Transaction<'_>, table: &Table, partition: u8) -> Result<LogPosition, Damage> {
     let first = log::first_kept(transaction, table, partition)?;
     Ok(first.unwrap_or(LogPosition::start_of(transaction.number() + 1)))
 }
 
-/// Refuses a start of which later changes are no longer there.
+/// Returns an error if some changes at `start_ns` or later are no longer there.
 fn check_kept(transaction: &Transaction<'_>, table: &Table, start_ns: u64) -> Result<(), TunnelError> {
     let cut: Horizon = transaction.record(&horizon_key(table.id))?.unwrap_or_default();
     let info = &table.info;
@@ -110,8 +112,9 @@ fn check_kept(transaction: &Transaction<'_>, table: &Table, start_ns: u64) -> Re
     Err(TunnelError::StartNotKept { table: table.name().to_owned(), kept_from_us, start_ns })
 }
 
-/// The first change of a partition at a time or after it. Looks at about as many changes as the number of commits
-/// has bits.
+/// Returns the first position of a partition whose changes are at `start_ns` or later. This is a
+/// binary search over the commits: it reads about as many changes as the number of commits has
+/// bits.
 fn find_time(
     transaction: &Transaction<'_>,
     table: &Table,

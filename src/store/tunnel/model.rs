@@ -1,4 +1,4 @@
-//! What callers say and hear of tunnels.
+//! Defines what callers and tunnels tell each other.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,169 +8,173 @@ use super::super::schema::KeyColumn;
 use super::super::value::KeyRef;
 use super::assignment::ChannelStatus;
 
-/// Which rows a tunnel delivers.
+/// The kind of a tunnel, which says which rows or changes it delivers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TunnelKind {
-    /// Those that are there when it is created.
+    /// The rows that are in the table when the tunnel is created.
     BaseData,
-    /// Changes.
+    /// Changes of rows.
     Stream,
-    /// Those that are there when it is created, then every change since.
+    /// The rows that are in the table when the tunnel is created, then every change since.
     BaseAndStream,
 }
 
-/// Where a tunnel of changes starts if no time is given.
+/// The start of a tunnel of changes if no time is given.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StartFlag {
-    /// After its creation.
+    /// It starts with the first change after its creation.
     #[default]
     Latest,
-    /// With the oldest change that is kept.
+    /// It starts with the oldest change that is kept.
     Earliest,
 }
 
-/// Where a tunnel of changes starts and ends, as its creator says it. Times are nanoseconds since 1970; 0 is none.
+/// The start and end of a tunnel of changes, as its creator gives them. Times are nanoseconds since
+/// 1970; 0 means none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StreamRange {
-    /// Where it starts without a `start_ns`.
+    /// Where it starts if there is no `start_ns`.
     pub flag: Option<StartFlag>,
-    /// Changes at this time are its first.
+    /// The time of the first changes that belong to it.
     pub start_ns: Option<u64>,
-    /// Changes at this time are no longer its own.
+    /// The time of the first changes that no longer belong to it.
     pub end_ns: Option<u64>,
 }
 
-/// A tunnel to be created.
+/// The description of a tunnel to be created.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TunnelSpec {
-    /// Name of its table.
+    /// The name of its table.
     pub table: String,
-    /// Its name: 1 to 255 letters, digits, underscores and hyphens.
+    /// The name of the tunnel. It has 1 to 255 letters, digits, underscores and hyphens.
     pub name: String,
-    /// Which rows it delivers.
+    /// Which rows or changes it delivers.
     pub kind: TunnelKind,
-    /// Which changes: of a [`TunnelKind::Stream`] only.
+    /// Where its changes start and end. Only a [`TunnelKind::Stream`] may start and end at a time.
     pub range: Option<StreamRange>,
 }
 
-/// What a tunnel is doing.
+/// The stage of a tunnel, which says what it delivers at present.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// It delivers the rows that were there.
+    /// It delivers the rows that were there when it was created.
     BaseData,
     /// It delivers changes.
     Stream,
 }
 
-/// A tunnel as it is described.
+/// The description of a tunnel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TunnelInfo {
-    /// Names it for good.
+    /// The id of the tunnel, which never changes.
     pub id: String,
-    /// Name of its table.
+    /// The name of its table.
     pub table: String,
-    /// Its name.
+    /// The name of the tunnel.
     pub name: String,
-    /// Which rows it delivers.
+    /// Which rows or changes it delivers.
     pub kind: TunnelKind,
-    /// Which changes, as its creator said.
+    /// Where its changes start and end, as its creator gave it.
     pub range: Option<StreamRange>,
-    /// Names the stream of its table.
+    /// The id of the stream of its table; empty if the stream is off.
     pub stream_id: String,
-    /// What it is doing.
+    /// What it delivers at present.
     pub stage: Stage,
-    /// It was left alone for longer than its table keeps changes: it delivers nothing any more.
+    /// Whether no client used it for longer than its table keeps changes. It then delivers nothing
+    /// any more.
     pub expired: bool,
-    /// When it was created, in microseconds since 1970.
+    /// The time at which it was created, in microseconds since 1970.
     pub created_us: i64,
 }
 
-/// A channel as it is described.
+/// The description of a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChannelInfo {
-    /// Names it within its tunnel.
+    /// The name of the channel, which is unique within its tunnel.
     pub channel: String,
-    /// It delivers rows that were there; else changes.
+    /// Whether it delivers the rows that were there when the tunnel was created. Otherwise it
+    /// delivers changes.
     pub base: bool,
-    /// Who has it, in short.
+    /// The status of the channel.
     pub status: ChannelStatus,
-    /// Who has it.
+    /// The id of the client that has the channel, if any.
     pub client: Option<String>,
-    /// Everything older was consumed, in microseconds since 1970.
+    /// The time before which everything was consumed, in microseconds since 1970.
     pub consumed_to_us: i64,
-    /// Records consumed.
+    /// The number of records that were consumed.
     pub consumed: u64,
 }
 
-/// A tunnel and its channels.
+/// The description of a tunnel and its channels.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TunnelDescription {
-    /// The tunnel.
+    /// The description of the tunnel.
     pub tunnel: TunnelInfo,
-    /// Its channels.
+    /// The descriptions of its channels.
     pub channels: Vec<ChannelInfo>,
 }
 
-/// A place in a channel: what is before it was delivered.
+/// A place in a channel. What is before it was delivered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Place {
-    /// The rows whose key bytes are these, or above.
+    /// The place before the rows whose key bytes are these or greater.
     Base(Vec<u8>),
-    /// The changes from this one on.
+    /// The place before this change.
     Stream(LogPosition),
-    /// There is nothing more.
+    /// The end of the channel. Nothing follows it.
     Finished,
 }
 
-/// A place in a channel, and what lies before it.
+/// A place in a channel, and what is known of the records before it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cursor {
-    /// Where.
+    /// The place.
     pub place: Place,
-    /// Records before it.
+    /// The number of records before the place.
     pub records: u64,
-    /// Time of the change before it, in microseconds since 1970; 0 where there is none.
+    /// The time of the change before the place, in microseconds since 1970; 0 if there is none.
     pub time_us: i64,
 }
 
-/// Orders the changes of a channel.
+/// A number that orders the changes of a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Sequence {
-    /// Time of the commit, in microseconds since 1970, above that of every earlier commit.
+    /// The time of the commit, in microseconds since 1970. It is greater than that of every earlier
+    /// commit.
     pub time_us: i64,
-    /// Index within the commit.
+    /// The index of the change within the commit.
     pub index: u32,
 }
 
-/// A record of a channel.
+/// A record of a channel: a row or a change, borrowed.
 #[derive(Clone, Copy, Debug)]
 pub struct RecordRef<'a> {
-    /// What happened.
+    /// What happened to the row.
     pub action: Action,
     /// The table's key columns.
     pub columns: &'a [KeyColumn],
     /// The row's key, in the same order.
     pub key: &'a [KeyRef<'a>],
-    /// Its cells or changes.
+    /// The cells of the row as puts, or the edits of the change.
     pub edits: &'a [EditRef<'a>],
-    /// Its place among the changes; none for a row that was there when the tunnel was created.
+    /// The place among the changes; `None` for a row that was there when the tunnel was created.
     pub sequence: Option<Sequence>,
 }
 
-/// Where a page of records ended.
+/// The end of a page of records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PageEnd {
-    /// What to read next.
+    /// The place to read next.
     pub next: Cursor,
-    /// Something is there to be read now.
+    /// Whether something is there to be read now.
     pub more: bool,
 }
 
-/// A channel's checkpoint.
+/// The checkpoint of a channel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checkpoint {
-    /// Where reading goes on.
+    /// The place at which reading goes on.
     pub cursor: Cursor,
-    /// How often it was set, as its clients count.
+    /// The number of the checkpoint, which the clients count upwards.
     pub number: i64,
 }

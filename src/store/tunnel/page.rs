@@ -1,22 +1,22 @@
-//! Pages of records.
+//! Passes records to callers in pages.
 
-use super::super::catalog::Table;
 use super::super::edit::EditRef;
 use super::super::key::KeyReader;
 use super::super::log::Action;
+use super::super::table::Table;
 use super::model::{RecordRef, Sequence};
 
-/// Records after which a page ends, if nothing else is asked for.
+/// The default number of records after which a page ends.
 const PAGE_RECORDS_MAX: usize = 1_000;
-/// Bytes after which a page ends, if nothing else is asked for.
+/// The default number of bytes after which a page ends.
 const PAGE_BYTES_MAX: usize = 1 << 20;
 
-/// When a page ends.
+/// The limits at which a page ends.
 #[derive(Clone, Copy, Debug)]
 pub struct PageMax {
-    /// After so many records,
+    /// The page ends after this number of records.
     pub records: usize,
-    /// or with the record that brings it to so many bytes.
+    /// The page ends with the record that brings it to this number of bytes.
     pub bytes: usize,
 }
 
@@ -26,7 +26,7 @@ impl Default for PageMax {
     }
 }
 
-/// What was emitted of a page so far.
+/// A page of records while it is being emitted.
 pub(super) struct Page<'p> {
     pub(super) table: &'p Table,
     max: PageMax,
@@ -44,7 +44,7 @@ impl<'p> Page<'p> {
         self.records >= self.max.records || self.bytes >= self.max.bytes
     }
 
-    /// Emits a record, given its key's bytes. None if those are no key of the table.
+    /// Emits a record, given its key's bytes. Returns `None` if those are not a key of the table.
     pub(super) fn emit(
         &mut self,
         key: &[u8],
@@ -61,5 +61,5 @@ impl<'p> Page<'p> {
     }
 }
 
-/// Takes a record and says how many bytes it made of it.
+/// A function that takes a record and returns how many bytes it made of it.
 pub type Emit<'e> = &'e mut dyn FnMut(&RecordRef<'_>) -> usize;

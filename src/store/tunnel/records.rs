@@ -1,5 +1,5 @@
-//! What is kept of tunnels in the space `meta`, as JSON. All keys start with [`META_TUNNEL`], the table's id and twelve
-//! random bytes that name the tunnel:
+//! Defines what is kept of tunnels in the space `meta`, as JSON. All keys start with
+//! [`META_TUNNEL`], the table's id and twelve random bytes that identify the tunnel:
 //!
 //! | rest of the key | value |
 //! |---|---|
@@ -8,21 +8,22 @@
 //! | `a` | its clients and who reads what ([`Assignment`](super::assignment::Assignment)); absent before the first client |
 //! | `c`, channel `u8` | the channel's checkpoint ([`Checkpoint`]); absent before the first one |
 //!
-//! Beside them, with twelve zero bytes for the tunnel, `h` holds the table's [`Horizon`].
+//! In addition, the key `h` with twelve zero bytes for the tunnel holds the table's [`Horizon`].
 
 use serde::{Deserialize, Serialize};
 
-use super::super::catalog::Table;
 use super::super::error::{Damage, TunnelError};
 use super::super::format::{CHANNELS, META_TUNNEL, TableId, meta_key};
 use super::super::log::LogPosition;
 use super::super::meta::{Meta, parse};
+use super::super::table::Table;
 use super::model::{Checkpoint, Cursor, Place, StreamRange, TunnelKind};
 
-/// Bytes of a tunnel's name within its table.
+/// The bytes that identify a tunnel within its table.
 const NAME_BYTES: usize = 12;
 
-/// Names a tunnel for good: its table and random bytes. As text it looks like a UUID whose first part is the table.
+/// The id of a tunnel, which never changes: the id of its table and random bytes. As text it looks
+/// like a UUID whose first part is the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(super) struct TunnelId {
     pub(super) table: TableId,
@@ -30,14 +31,15 @@ pub(super) struct TunnelId {
 }
 
 impl TunnelId {
-    /// A new one.
+    /// Creates a new id of a tunnel of this table.
     pub(super) fn new(table: TableId) -> Result<TunnelId, Damage> {
         let mut name = [0; NAME_BYTES];
         fill_random(&mut name)?;
         Ok(TunnelId { table, name })
     }
 
-    /// The id that text names, in the one form that [`Display`](std::fmt::Display) has.
+    /// Parses an id in the one form that [`Display`](std::fmt::Display) prints. Returns `None` for
+    /// any other text.
     pub(super) fn parse(text: &str) -> Option<TunnelId> {
         if !text.is_ascii() {
             return None;
@@ -53,7 +55,7 @@ impl TunnelId {
         (id.to_string() == text).then_some(id)
     }
 
-    /// The key of something of the tunnel.
+    /// Returns a key in the space `meta` that belongs to the tunnel and ends with `rest`.
     pub(super) fn key(self, rest: &[u8]) -> Vec<u8> {
         let mut key = meta_key(META_TUNNEL, self.table);
         key.extend_from_slice(&self.name);
@@ -73,7 +75,7 @@ impl std::fmt::Display for TunnelId {
     }
 }
 
-/// Random bytes of the system.
+/// Fills `bytes` with random bytes of the operating system.
 pub(super) fn fill_random(bytes: &mut [u8]) -> Result<(), Damage> {
     getrandom::fill(bytes).map_err(|error| Damage(format!("no random bytes: {error}")))
 }
@@ -82,43 +84,45 @@ pub(super) fn fill_random(bytes: &mut [u8]) -> Result<(), Damage> {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Definition {
     pub(super) id: TunnelId,
-    /// Name of its table.
+    /// The name of its table.
     pub(super) table: String,
     pub(super) name: String,
     pub(super) kind: TunnelKind,
     pub(super) range: Option<StreamRange>,
     pub(super) created_us: i64,
-    /// Its own commit: rows of the start are as this one shows them.
+    /// The number of the commit that created the tunnel. The base rows are as this commit shows
+    /// them.
     pub(super) commit: u64,
-    /// Where each of its streams starts. Those of a [`TunnelKind::BaseData`] are not read, but keep the log.
+    /// Where each partition of changes starts. A [`TunnelKind::BaseData`] does not read the
+    /// changes, but keeps the log from here on.
     pub(super) starts: [LogPosition; CHANNELS as usize],
 }
 
-/// What a channel delivers.
+/// The source of a channel's records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Source {
-    /// Rows of the start.
+pub(super) enum RecordSource {
+    /// The base rows: those that were there when the tunnel was created.
     Base,
-    /// Changes of a partition.
+    /// The changes of a partition of the log.
     Stream(u8),
 }
 
 impl Definition {
-    /// Its channels, by index.
-    pub(super) fn sources(&self) -> Vec<Source> {
-        let streams = (0..CHANNELS).map(Source::Stream);
+    /// Returns the sources of the tunnel's channels, by index.
+    pub(super) fn sources(&self) -> Vec<RecordSource> {
+        let streams = (0..CHANNELS).map(RecordSource::Stream);
         match self.kind {
-            TunnelKind::BaseData => vec![Source::Base],
+            TunnelKind::BaseData => vec![RecordSource::Base],
             TunnelKind::Stream => streams.collect(),
-            TunnelKind::BaseAndStream => std::iter::once(Source::Base).chain(streams).collect(),
+            TunnelKind::BaseAndStream => std::iter::once(RecordSource::Base).chain(streams).collect(),
         }
     }
 
-    /// Where a channel starts.
-    pub(super) fn start(&self, source: Source) -> Checkpoint {
+    /// Returns the checkpoint at which a channel starts.
+    pub(super) fn start(&self, source: RecordSource) -> Checkpoint {
         let place = match source {
-            Source::Base => Place::Base(Vec::new()),
-            Source::Stream(partition) => {
+            RecordSource::Base => Place::Base(Vec::new()),
+            RecordSource::Stream(partition) => {
                 Place::Stream(self.starts.get(usize::from(partition)).copied().unwrap_or_default())
             }
         };
@@ -126,49 +130,51 @@ impl Definition {
     }
 }
 
-impl Source {
-    /// The channel's name. Clients take one that starts with `BaseData_` for one of rows of the start.
+impl RecordSource {
+    /// Returns the name of the channel. Clients take a channel whose name starts with `BaseData_`
+    /// for one of base rows.
     pub(super) fn channel(self) -> String {
         match self {
-            Source::Base => "BaseData_0".to_owned(),
-            Source::Stream(partition) => format!("Stream_{partition}"),
+            RecordSource::Base => "BaseData_0".to_owned(),
+            RecordSource::Stream(partition) => format!("Stream_{partition}"),
         }
     }
 }
 
-/// Whether a tunnel is still in use.
+/// A record that says whether a tunnel is still in use.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Life {
-    /// When a client was last heard of, to within [`SAVE_US`](super::SAVE_US).
+    /// When a client was last heard of, in microseconds since 1970. The value may lag by
+    /// [`SAVE_US`](super::SAVE_US).
     pub(super) active_us: i64,
-    /// It was left alone for too long, and no longer keeps the log.
+    /// Whether no client used the tunnel for too long, so that it no longer keeps the log.
     pub(super) expired: bool,
 }
 
-/// What a table's log no longer has.
+/// The time since which a table's log has all changes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Horizon {
-    /// All changes at this time or after are kept, in microseconds since 1970.
+    /// All changes at this time or after it are kept, in microseconds since 1970.
     pub(super) kept_from_us: i64,
 }
 
-/// The key of a table's [`Horizon`].
+/// Returns the key of a table's [`Horizon`].
 pub(super) fn horizon_key(table: TableId) -> Vec<u8> {
     TunnelId { table, name: [0; NAME_BYTES] }.key(b"h")
 }
 
-/// The key of a channel's checkpoint.
+/// Returns the key of a channel's checkpoint.
 pub(super) fn checkpoint_key(tunnel: TunnelId, channel: usize) -> Vec<u8> {
-    // A tunnel has fewer than 256 channels.
+    // A tunnel has fewer than 256 channels, so the index fits in a byte.
     tunnel.key(&[b'c', channel as u8])
 }
 
-/// Whether a key is that of a [`Definition`].
+/// Returns whether a key is the key of a [`Definition`].
 fn is_definition(key: &[u8]) -> bool {
     key.len() == 1 + 4 + NAME_BYTES + 1 && key.ends_with(b"d")
 }
 
-/// Refuses a tunnel that is not, or no longer, there.
+/// Returns an error if the tunnel does not, or no longer, exist.
 pub(super) fn exists(meta: &(impl Meta + ?Sized), tunnel: TunnelId) -> Result<(), TunnelError> {
     match meta.value(&tunnel.key(b"d"))? {
         Some(_) => Ok(()),
@@ -176,13 +182,13 @@ pub(super) fn exists(meta: &(impl Meta + ?Sized), tunnel: TunnelId) -> Result<()
     }
 }
 
-/// The tunnels of a table.
+/// Returns all tunnels of a table.
 pub(super) fn definitions(meta: &(impl Meta + ?Sized), table: TableId) -> Result<Vec<Definition>, Damage> {
     let entries = meta.entries(&meta_key(META_TUNNEL, table))?;
     entries.iter().filter(|(key, _)| is_definition(key)).map(|(key, value)| parse(key, value)).collect()
 }
 
-/// The tunnel of a name. An `id`, if given, must be its own.
+/// Returns the tunnel with this name. If `id` is given, it must be the id of the tunnel.
 pub(super) fn find(
     meta: &(impl Meta + ?Sized),
     table: &Table,
@@ -194,12 +200,13 @@ pub(super) fn find(
     found.ok_or_else(|| TunnelError::Missing(format!("{name} of table {}", table.name())))
 }
 
-/// The checkpoint of a channel: where it starts, before one was set.
+/// Returns the checkpoint of a channel. Before one is set, that is the place where the channel
+/// starts.
 pub(super) fn checkpoint(
     meta: &(impl Meta + ?Sized),
     definition: &Definition,
     channel: usize,
-    source: Source,
+    source: RecordSource,
 ) -> Result<Checkpoint, Damage> {
     let stored = meta.record(&checkpoint_key(definition.id, channel))?;
     Ok(stored.unwrap_or_else(|| definition.start(source)))

@@ -1,33 +1,34 @@
-//! How long changes are kept.
+//! Decides how long changes are kept, and lets tunnels expire.
 //!
-//! A change goes once it is older than its table keeps changes, and every tunnel that still counts has consumed it. A
-//! tunnel counts no more once nobody was heard of for that long: it expires, for good, and says so.
+//! A change is removed once it is older than its table keeps changes and every tunnel that has not
+//! expired has consumed it. A tunnel expires, for good, if no client is heard of for that long. Its
+//! clients are told so.
 
 use std::sync::PoisonError;
 
 use super::super::Store;
-use super::super::catalog::Table;
 use super::super::error::{Damage, TunnelError};
 use super::super::format::CHANNELS;
 use super::super::log::{self, Cut, LogPosition};
 use super::super::meta::{Meta, put};
+use super::super::table::Table;
 use super::super::transaction::Transaction;
 use super::model::Place;
-use super::records::{Definition, Horizon, Life, Source, checkpoint, definitions, horizon_key};
+use super::records::{Definition, Horizon, Life, RecordSource, checkpoint, definitions, horizon_key};
 
-/// Most changes that one commit removes of a partition.
+/// The most changes of a partition that one commit removes.
 const CUT_CHANGES_MAX: usize = if cfg!(test) { 3 } else { 4_096 };
 const HOUR_US: i64 = 3_600 * 1_000_000;
 
-/// How long a table's changes are kept, in microseconds; none where nothing is logged.
+/// Returns how long a table's changes are kept, in microseconds; `None` if nothing is logged.
 pub(super) fn kept_us(table: &Table) -> Option<i64> {
     table.info.schema.stream.map(|stream| i64::from(stream.hours) * HOUR_US)
 }
 
-/// Lets tunnels expire, and removes the changes that nobody needs any more, in commits of bounded size. Gives the first
-/// error, once it has looked at all tables.
+/// Lets tunnels expire, and removes the changes that are no longer needed, in commits of limited
+/// size. Looks at all tables and then returns the first error.
 pub(crate) fn turn(store: &Store) -> Result<(), TunnelError> {
-    store.tunnel_sessions().views.forget_idle(store.clock().now_us());
+    store.tunnel_sessions().base_views.forget_idle(store.clock().now_us());
     let mut result = Ok(());
     for name in store.tables() {
         result = result.and(turn_table(store, &name));
@@ -36,7 +37,7 @@ pub(crate) fn turn(store: &Store) -> Result<(), TunnelError> {
 }
 
 fn turn_table(store: &Store, name: &str) -> Result<(), TunnelError> {
-    // Deleted in between: all goes with it.
+    // The table was deleted in between, and everything goes with it.
     let Ok(table) = store.find_table(name) else { return Ok(()) };
     expire(store, &table)?;
     while cut(store, name)? == Cut::More {}
@@ -54,17 +55,17 @@ fn expire(store: &Store, table: &Table) -> Result<(), TunnelError> {
                 Ok(()) | Err(TunnelError::Missing(_)) => {}
                 Err(error) => return Err(error),
             }
-            store.tunnel_sessions().views.forget(definition.id);
+            store.tunnel_sessions().base_views.forget(definition.id);
         }
     }
     Ok(())
 }
 
-/// Removes changes of a table, a bounded number of them.
+/// Removes a limited number of changes of a table.
 fn cut(store: &Store, table: &str) -> Result<Cut, TunnelError> {
     let (name, clock) = (table.to_owned(), store.clock().clone());
     store.transact(move |transaction| {
-        // Deleted in between: its log goes with it.
+        // The table was deleted in between, and its log goes with it.
         let Ok(table) = transaction.table(&name) else { return Ok(Cut::Done) };
         let kept_from_us = kept_us(&table).map(|kept_us| clock.now_us().saturating_sub(kept_us));
         let holds = holds(transaction, &table)?;
@@ -88,7 +89,7 @@ fn cut(store: &Store, table: &str) -> Result<Cut, TunnelError> {
     })
 }
 
-/// The first change of each partition that a tunnel still needs.
+/// Returns the first change of each partition that a tunnel still needs.
 fn holds(transaction: &Transaction<'_>, table: &Table) -> Result<[LogPosition; CHANNELS as usize], Damage> {
     let mut holds = [LogPosition::start_of(transaction.number()); CHANNELS as usize];
     for definition in definitions(transaction, table.id)? {
@@ -104,15 +105,15 @@ fn holds(transaction: &Transaction<'_>, table: &Table) -> Result<[LogPosition; C
     Ok(holds)
 }
 
-fn hold(holds: &mut [LogPosition], definition: &Definition, source: Source, place: &Place) {
+fn hold(holds: &mut [LogPosition], definition: &Definition, source: RecordSource, place: &Place) {
     match (source, place) {
-        (Source::Stream(partition), Place::Stream(position)) => {
+        (RecordSource::Stream(partition), Place::Stream(position)) => {
             if let Some(hold) = holds.get_mut(usize::from(partition)) {
                 *hold = (*hold).min(*position);
             }
         }
-        // What was changed since is undone by the log.
-        (Source::Base, Place::Base(_)) => {
+        // Base rows that have changed since are restored from the log.
+        (RecordSource::Base, Place::Base(_)) => {
             for (hold, start) in holds.iter_mut().zip(definition.starts) {
                 *hold = (*hold).min(start);
             }
@@ -121,7 +122,7 @@ fn hold(holds: &mut [LogPosition], definition: &Definition, source: Source, plac
     }
 }
 
-/// The position below which a partition's changes are to go; none where none are.
+/// Returns the position below which a partition's changes are to be removed, or `None` if none are.
 fn old_up_to(
     transaction: &Transaction<'_>,
     table: &Table,
@@ -131,11 +132,11 @@ fn old_up_to(
 ) -> Result<Option<LogPosition>, Damage> {
     let start = log::start(transaction, table, partition)?;
     let mut keep = None;
-    // One more than a commit may remove shows that another cut is due.
+    // If there is one change more than a commit may remove, another cut is due.
     for entry in log::scan(transaction.snapshot(), table.id, partition, start).take(CUT_CHANGES_MAX + 1) {
         let entry = entry?;
         let old = match kept_from_us {
-            // Of a stream that was switched off, perhaps on again since.
+            // These changes belong to a stream that was switched off, and perhaps on again since.
             None => true,
             _ if entry.position.commit < table.logged_since => true,
             Some(kept_from_us) => entry.position < hold && entry.record()?.time_us < kept_from_us,

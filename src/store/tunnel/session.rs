@@ -1,4 +1,4 @@
-//! What is kept in memory of tunnels in use.
+//! Holds what is kept in memory about the tunnels in use.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,25 +9,27 @@ use super::super::error::{Damage, TunnelError};
 use super::super::meta::{Meta, parse, put};
 use super::SAVE_US;
 use super::assignment::{Assignment, End};
-use super::base::Views;
+use super::base::BaseViews;
 use super::model::{Checkpoint, Cursor, Place};
-use super::records::{Definition, Life, Source, TunnelId, checkpoint, checkpoint_key, exists};
+use super::records::{Definition, Life, RecordSource, TunnelId, checkpoint, checkpoint_key, exists};
 
-/// The tunnels in use, and their views of rows of the start.
+/// The tunnels in use, and their base views.
 pub(crate) struct Sessions {
-    /// When the store was opened: all clients that were connected then were last heard of.
+    /// When the store was opened, in microseconds since 1970. All clients that were connected then
+    /// count as heard of at this time.
     opened_us: i64,
     map: Mutex<HashMap<TunnelId, Arc<Mutex<Session>>>>,
-    pub(super) views: Views,
+    pub(super) base_views: BaseViews,
 }
 
 impl Sessions {
-    /// None, of a store that is opened now.
+    /// Creates the sessions of a store that is opened now. No tunnel is in use yet.
     pub(crate) fn new(opened_us: i64) -> Sessions {
-        Sessions { opened_us, map: Mutex::default(), views: Views::default() }
+        Sessions { opened_us, map: Mutex::default(), base_views: BaseViews::default() }
     }
 
-    /// That of a tunnel, as it was stored where it is not in use yet.
+    /// Returns the session of a tunnel. If the tunnel is not in use yet, its session is loaded from
+    /// what is stored.
     pub(super) fn of(
         &self,
         snapshot: &dyn Snapshot,
@@ -42,32 +44,32 @@ impl Sessions {
         Ok(session)
     }
 
-    /// Lets go of a tunnel that is gone.
+    /// Forgets a tunnel that was deleted.
     pub(super) fn forget(&self, tunnel: TunnelId) {
         self.map.lock().unwrap_or_else(PoisonError::into_inner).remove(&tunnel);
-        self.views.forget(tunnel);
+        self.base_views.forget(tunnel);
     }
 }
 
 /// A client that was told that a channel has no more records.
 pub(super) struct Told {
     pub(super) client: String,
-    /// Where it is then.
+    /// The cursor at the end of the channel.
     pub(super) cursor: Cursor,
 }
 
-/// A tunnel in use.
+/// The state of a tunnel in use that is kept in memory.
 pub(super) struct Session {
     pub(super) assignment: Assignment,
     /// The assignment as it is stored.
     stored: Vec<u8>,
-    /// As it is stored.
+    /// The life of the tunnel as it is stored.
     pub(super) life: Life,
-    /// When a client was last heard of.
+    /// When a client was last heard of, in microseconds since 1970.
     pub(super) active_us: i64,
-    /// Of each channel, whether its checkpoint is its end.
+    /// Whether the checkpoint of each channel is its end.
     consumed: Vec<bool>,
-    /// Of each channel, who was told of its end last.
+    /// The client that was last told of each channel's end.
     told: Vec<Option<Told>>,
 }
 
@@ -78,7 +80,7 @@ impl Session {
         let (mut assignment, stored_bytes) = match snapshot.value(&key)? {
             Some(bytes) => (parse::<Assignment>(&key, &bytes)?, bytes.to_vec()),
             None => {
-                let channels = sources.iter().map(|source| (source.channel(), *source == Source::Base));
+                let channels = sources.iter().map(|source| (source.channel(), *source == RecordSource::Base));
                 (Assignment::new(channels), Vec::new())
             }
         };
@@ -92,7 +94,7 @@ impl Session {
         Ok(Session { assignment, stored: stored_bytes, active_us: life.active_us, life, consumed, told })
     }
 
-    /// How far each channel was read, as far as concerns a client.
+    /// Returns whether each channel was read to its end, from the point of view of a client.
     pub(super) fn ends(&self, client: &str) -> Vec<End> {
         let ends = self.consumed.iter().zip(&self.told).map(|(consumed, told)| match (consumed, told) {
             (true, _) => End::Consumed,
@@ -102,12 +104,12 @@ impl Session {
         ends.collect()
     }
 
-    /// Who was told of a channel's end last.
+    /// Returns the client that was last told of a channel's end.
     pub(super) fn told(&self, channel: usize) -> Option<&Told> {
         self.told.get(channel)?.as_ref()
     }
 
-    /// Remembers who was told of a channel's end.
+    /// Remembers the client that was told of a channel's end.
     pub(super) fn set_told(&mut self, channel: usize, told: Told) {
         if let Some(before) = self.told.get_mut(channel) {
             *before = Some(told);
@@ -121,7 +123,7 @@ impl Session {
         }
     }
 
-    /// Takes a new assignment, with the ends of channels that came with it, once they are durable.
+    /// Replaces the assignment, once it and the ends of channels that came with it are durable.
     pub(super) fn save(
         &mut self,
         store: &Store,
@@ -138,7 +140,8 @@ impl Session {
             match self.write(store, definition, bytes.clone(), life.clone(), ended) {
                 Ok(()) => (self.stored, self.life) = (bytes, life),
                 Err(error) if changed => return Err(error),
-                // That a client was heard of is not worth refusing what it asks for.
+                // If only the time at which a client was heard of cannot be stored, the request
+                // still succeeds.
                 Err(_) => {}
             }
             channels.into_iter().for_each(|channel| self.set_consumed(channel, true));
@@ -162,7 +165,7 @@ impl Session {
             transaction.put(Space::Meta, id.key(b"a"), assignment);
             put(transaction, id.key(b"l"), &life)?;
             for (channel, cursor) in ended {
-                let source = definition.sources().get(channel).copied().unwrap_or(Source::Base);
+                let source = definition.sources().get(channel).copied().unwrap_or(RecordSource::Base);
                 let Checkpoint { number, .. } = checkpoint(transaction, &definition, channel, source)?;
                 put(transaction, checkpoint_key(id, channel), &Checkpoint { cursor, number })?;
             }
@@ -170,7 +173,8 @@ impl Session {
         })
     }
 
-    /// Whether nobody was heard of for longer than `kept_us`, now or when it was last looked at.
+    /// Returns whether no client was heard of for longer than `kept_us` microseconds, now or when
+    /// the tunnel was last looked at.
     pub(super) fn is_expired(&self, kept_us: Option<i64>, now_us: i64) -> bool {
         self.life.expired || kept_us.is_some_and(|kept_us| now_us.saturating_sub(self.active_us) > kept_us)
     }

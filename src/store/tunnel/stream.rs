@@ -1,66 +1,37 @@
-//! The changes of a partition, as records of a channel.
+//! Delivers the changes of a partition as records of a channel.
 
 use super::super::Store;
-use super::super::catalog::Table;
-use super::super::engine::{Snapshot, Space};
-use super::super::error::{Damage, NotKept, TunnelError};
-use super::super::format::META_COMMIT;
-use super::super::log::{self, LogEntry, LogPosition, Record};
+use super::super::engine::Snapshot;
+use super::super::error::{Damage, TunnelError};
+use super::super::log::{self, LogEntry, LogPosition, Record, check_kept};
 use super::super::meta::put;
-use super::super::transaction::Last;
+use super::super::transaction::{Last, last_of};
 use super::create::given;
 use super::model::{Cursor, PageEnd, Place, Sequence, StreamRange};
 use super::page::Page;
 use super::records::{Definition, exists};
 
-/// Refuses a position from which on changes are no longer kept.
-pub(crate) fn check_kept<E: From<NotKept> + From<Damage>>(
-    snapshot: &dyn Snapshot,
-    table: &Table,
-    partition: u8,
-    position: LogPosition,
-) -> Result<(), E> {
-    let name = || table.name().to_owned();
-    match log::first_kept(snapshot, table, partition)? {
-        Some(first) if position >= first => Ok(()),
-        Some(first) => {
-            Err(E::from(NotKept::Cut { table: name(), kept_from: first.commit, asked_from: position.commit }))
-        }
-        None => Err(E::from(NotKept::StreamOff { table: name() })),
-    }
-}
-
-/// The last commit that a snapshot shows.
-pub(crate) fn last_of(snapshot: &dyn Snapshot) -> Result<Last, Damage> {
-    match snapshot.get(Space::Meta, META_COMMIT)? {
-        Some(bytes) => {
-            Last::decode(&bytes).ok_or_else(|| Damage("the last commit in the space meta".to_owned()))
-        }
-        None => Ok(Last::default()),
-    }
-}
-
-/// Where a page goes on.
+/// The place at which a page goes on.
 #[derive(Clone, Copy)]
 pub(super) struct Next {
     pub(super) position: LogPosition,
-    /// Records before it.
+    /// The number of records before the place.
     pub(super) records: u64,
-    /// Time of the change before it.
+    /// The time of the change before the place, in microseconds since 1970.
     pub(super) time_us: i64,
 }
 
-/// How a scan ended.
+/// The result of a scan of the log.
 enum Outcome {
-    /// The page is full; the next record is there.
+    /// The page is full, and the next record is there.
     Full,
-    /// No more records are there, as of this commit.
+    /// There are no more records as of this commit.
     Exhausted(Last),
-    /// Later changes are not the tunnel's.
+    /// The tunnel ends here: later changes do not belong to it.
     Ended,
 }
 
-/// Emits a page of changes.
+/// Passes a page of changes to the page's `emit`, and returns where it ended.
 pub(super) fn page(
     store: &Store,
     definition: &Definition,
@@ -73,7 +44,7 @@ pub(super) fn page(
     let mut reading = Reading { partition, range, next, page };
     let mut end_shown = false;
     loop {
-        // Without anything new the log need not be looked at.
+        // If there is nothing new, the log need not be read.
         if logged && range.end_ns.is_none() && reading.next.position.commit > store.last_commit() {
             return Ok(reading.end(false));
         }
@@ -85,7 +56,8 @@ pub(super) fn page(
         if range.is_over(last.time_us) {
             return Ok(reading.finished());
         }
-        // Its time has come by the clock, but only a commit shows that no earlier one can follow.
+        // By the clock the tunnel's end has been reached, but only a commit shows that no change
+        // with an earlier time can follow.
         if end_shown || !range.is_over(store.clock().now_us()) || show_time(store, definition).is_err() {
             return Ok(reading.end(false));
         }
@@ -93,7 +65,7 @@ pub(super) fn page(
     }
 }
 
-/// Makes a commit, so that every later one has a later time than now.
+/// Makes a commit, so that every later commit has a later time than now.
 fn show_time(store: &Store, definition: &Definition) -> Result<(), TunnelError> {
     let definition = definition.clone();
     store.transact(move |transaction| {
@@ -154,12 +126,12 @@ impl Reading<'_> {
 }
 
 impl StreamRange {
-    /// Changes at this time are past it.
+    /// Returns whether changes at this time are after the end of the range.
     fn is_over(self, time_us: i64) -> bool {
         self.end_ns.is_some_and(|end_ns| i128::from(time_us) * 1_000 >= i128::from(end_ns))
     }
 
-    /// Changes at this time are not before it.
+    /// Returns whether changes at this time are not before the start of the range.
     fn has_begun(self, time_us: i64) -> bool {
         self.start_ns.is_none_or(|start_ns| i128::from(time_us) * 1_000 >= i128::from(start_ns))
     }

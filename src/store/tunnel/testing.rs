@@ -1,4 +1,5 @@
-//! What the tests of tunnels share: a store whose clock they set, and clients as the official ones are.
+//! Holds what the tests of tunnels share: a store whose clock they set, and clients that act as the
+//! official ones do.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,7 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use super::model::Sequence;
 use super::*;
-use crate::change::{ColumnChange, Condition, Returning, RowChange as Change, Write};
+use crate::change::{ColumnChange, Condition, Returning, RowWrite, Write};
 use crate::edit::EditRef;
 use crate::engine::faulty::Disk;
 use crate::log::Action;
@@ -15,12 +16,12 @@ use crate::schema::{KeyColumn, StreamOptions, TableOptions, TableSchema};
 use crate::value::{Cell, KeyPart, KeyType, KeyValue, PrimaryKey, Row, Value};
 use crate::{Clock, Durability, StoreOptions};
 
-/// The table of the tests.
+/// The name of the table of the tests.
 pub(super) const TABLE: &str = "Orders";
 pub(super) const SECOND_US: i64 = 1_000_000;
 pub(super) const HOUR_US: i64 = 3_600 * SECOND_US;
 
-/// A store in memory, whose time stands still unless it is moved.
+/// A store in memory whose time stands still unless it is moved.
 pub(super) struct Fixture {
     disk: Disk,
     now_us: Arc<AtomicI64>,
@@ -28,7 +29,7 @@ pub(super) struct Fixture {
 }
 
 impl Fixture {
-    /// With the table, and its stream on where `hours` are given.
+    /// Creates a store with the table. If `hours` are given, its stream is on.
     pub(super) fn new(hours: Option<i32>, max_versions: i32) -> Fixture {
         let mut fixture = Fixture {
             disk: Disk::default(),
@@ -53,7 +54,7 @@ impl Fixture {
         self.store().create_table(schema).unwrap();
     }
 
-    /// Lets power fail, and opens the store again.
+    /// Lets the power fail and opens the store again.
     pub(super) fn reopen(&mut self) {
         self.store = None;
         self.disk.restart();
@@ -88,7 +89,7 @@ impl Fixture {
         self.tunnels().create(TunnelSpec { table: TABLE.into(), name: name.into(), kind, range })
     }
 
-    pub(super) fn write(&self, changes: Vec<(PrimaryKey, Change)>) {
+    pub(super) fn write(&self, changes: Vec<(PrimaryKey, RowWrite)>) {
         let write = |(key, change)| Write {
             table: TABLE.into(),
             key: named(&key),
@@ -103,10 +104,10 @@ impl Fixture {
 
     /// Puts a row with one column `v`.
     pub(super) fn put(&self, order: i64, value: i64) {
-        self.write(vec![(key("u", order), Change::Put(vec![put("v", value)]))]);
+        self.write(vec![(key("u", order), RowWrite::Put(vec![put("v", value)]))]);
     }
 
-    /// All rows.
+    /// Returns all rows.
     pub(super) fn rows(&self) -> BTreeMap<PrimaryKey, Vec<Cell>> {
         let bound = |part: KeyPart| vec![("user".to_owned(), part.clone()), ("order".to_owned(), part)];
         let mut rows = BTreeMap::new();
@@ -148,7 +149,7 @@ pub(super) fn put(name: &str, value: i64) -> (String, ColumnChange) {
 
 /// A record that a client has read.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Read {
+pub(super) struct ReadRecord {
     pub(super) action: Action,
     pub(super) key: PrimaryKey,
     pub(super) edits: Vec<Edit>,
@@ -162,14 +163,14 @@ pub(super) enum Edit {
     DeleteAll(String),
 }
 
-impl Read {
-    pub(super) fn new(record: &RecordRef<'_>) -> Read {
+impl ReadRecord {
+    pub(super) fn new(record: &RecordRef<'_>) -> ReadRecord {
         let edit = |edit: &EditRef<'_>| match *edit {
             EditRef::Put(cell) => Edit::Put(cell.to_cell()),
             EditRef::DeleteVersion { name, version } => Edit::DeleteVersion(name.into(), version),
             EditRef::DeleteAll { name } => Edit::DeleteAll(name.into()),
         };
-        Read {
+        ReadRecord {
             action: record.action,
             key: record.key.iter().map(|value| value.to_value()).collect(),
             edits: record.edits.iter().map(edit).collect(),
@@ -177,7 +178,7 @@ impl Read {
         }
     }
 
-    /// The row after it.
+    /// Returns the row after the change.
     pub(super) fn apply(&self, before: Option<&Row>, max_versions: usize) -> Option<Row> {
         let mut cells = match (self.action, before) {
             (Action::Delete, _) => return None,
@@ -213,29 +214,31 @@ pub(super) fn read_page(
     claim: Claim<'_>,
     from: Cursor,
     records_max: usize,
-) -> Result<(Vec<Read>, Cursor, bool), TunnelError> {
+) -> Result<(Vec<ReadRecord>, Cursor, bool), TunnelError> {
     let mut records = Vec::new();
     let max = PageMax { records: records_max, ..PageMax::default() };
     let end = store.tunnels().read(claim, from, max, &mut |record| {
-        records.push(Read::new(record));
+        records.push(ReadRecord::new(record));
         1
     })?;
     Ok((records, end.next, end.more))
 }
 
-/// A client as the official workers are: what it believes of its channels, and where it reads them.
+/// A client that acts as the official workers do: what it believes about its channels, and where it
+/// reads them.
 #[derive(Default)]
 pub(super) struct Worker {
     pub(super) id: String,
     pub(super) channels: BTreeMap<String, ChannelReport>,
-    /// Of the channels that it reads, once it has asked for the checkpoint: where it is.
+    /// The checkpoint of each channel that it reads, once it has asked for it.
     pub(super) reads: BTreeMap<String, Option<Checkpoint>>,
-    /// Channels that it has read to their end.
+    /// The channels that it has read to their end.
     pub(super) finished: Vec<String>,
 }
 
 impl Worker {
-    /// Takes in an answer: by the higher version, the server's where they are equal; forgets what was left out.
+    /// Takes in an answer. The higher version wins, and the server's if they are equal. Channels
+    /// that are left out are forgotten.
     pub(super) fn hear(&mut self, answer: Vec<ChannelReport>) {
         let known = std::mem::take(&mut self.channels);
         for told in answer {
@@ -263,7 +266,7 @@ impl Worker {
         }
     }
 
-    /// Something went wrong with a channel.
+    /// Lets a channel fail: the client closes it and forgets where it was in it.
     pub(super) fn fail(&mut self, channel: &str) {
         self.reads.remove(channel);
         self.finished.retain(|finished| finished != channel);
@@ -273,14 +276,14 @@ impl Worker {
         }
     }
 
-    /// What it says in a heartbeat.
+    /// Returns what the client reports in a heartbeat.
     pub(super) fn said(&self) -> Vec<ChannelReport> {
         self.channels.values().cloned().collect()
     }
 }
 
-impl Read {
-    /// The value of the column `v`.
+impl ReadRecord {
+    /// Returns the value of the column `v`.
     pub(super) fn value(&self) -> i64 {
         match self.edits.as_slice() {
             [Edit::Put(Cell { name, value: Value::Integer(value), .. })] if name == "v" => *value,
@@ -293,16 +296,17 @@ pub(super) fn cell(name: &str, value: i64, version: i64) -> Cell {
     Cell { name: name.into(), value: Value::Integer(value), version }
 }
 
-/// What a new client consumes, by channel, until nothing is left; and whether all channels came to their end.
-pub(super) fn drain(fixture: &Fixture, tunnel: &str) -> (BTreeMap<String, Vec<Read>>, bool) {
+/// Returns what a new client consumes, by channel, until nothing is left, and whether all channels
+/// came to their end.
+pub(super) fn drain(fixture: &Fixture, tunnel: &str) -> (BTreeMap<String, Vec<ReadRecord>>, bool) {
     drain_of(fixture.store(), tunnel)
 }
 
-/// What a new client consumes of a tunnel of any store.
-pub(super) fn drain_of(store: &Store, tunnel: &str) -> (BTreeMap<String, Vec<Read>>, bool) {
+/// Returns what a new client consumes of a tunnel of any store, as [`drain`] does.
+pub(super) fn drain_of(store: &Store, tunnel: &str) -> (BTreeMap<String, Vec<ReadRecord>>, bool) {
     let tunnels = store.tunnels();
     let mut worker = Worker { id: tunnels.connect(tunnel, None).unwrap(), ..Worker::default() };
-    let mut consumed = BTreeMap::<String, Vec<Read>>::new();
+    let mut consumed = BTreeMap::<String, Vec<ReadRecord>>::new();
     let mut busy = 2;
     while busy > 0 {
         busy -= 1;

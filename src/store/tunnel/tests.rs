@@ -1,4 +1,4 @@
-//! Tests of tunnels as their clients see them.
+//! Tests tunnels as their clients see them.
 
 mod channels;
 mod exactly;

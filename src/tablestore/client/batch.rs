@@ -15,7 +15,7 @@ use crate::filter::encode_filter;
 use crate::limits::{ROWS_PER_READ_MAX, ROWS_PER_WRITE_MAX, WRITE_BYTES_MAX};
 use crate::plain_buffer::{encode_change, encode_key};
 use crate::table;
-use store::change::{RowChange, Write};
+use store::change::{RowWrite, Write};
 use store::read::Selection;
 use store::value::{NamedKey, Row};
 
@@ -199,9 +199,9 @@ impl<'a> Settling<'a> {
 
 fn encoded(write: &Write) -> table::RowInBatchWriteRowRequest {
     let kind = match write.change {
-        RowChange::Put(_) => table::OperationType::Put,
-        RowChange::Update(_) => table::OperationType::Update,
-        RowChange::Delete => table::OperationType::Delete,
+        RowWrite::Put(_) => table::OperationType::Put,
+        RowWrite::Update(_) => table::OperationType::Update,
+        RowWrite::Delete => table::OperationType::Delete,
     };
     table::RowInBatchWriteRowRequest {
         r#type: kind.into(),

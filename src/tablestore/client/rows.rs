@@ -8,7 +8,7 @@ use super::error::ClientError;
 use crate::filter::encode_filter;
 use crate::plain_buffer::{Malformed, Rows, encode_change, encode_key, parse_key};
 use crate::table;
-use store::change::{Condition, Existence, Returning, RowChange, Write};
+use store::change::{Condition, Existence, Returning, RowWrite, Write};
 use store::read::{Direction, RangeRead, Selection};
 use store::value::{NamedKey, Row};
 
@@ -66,12 +66,12 @@ impl Client {
         let condition = condition(&write.condition);
         let return_content = return_content(&write.returning);
         let (operation, row) = match &write.change {
-            RowChange::Put(_) => {
+            RowWrite::Put(_) => {
                 let request =
                     table::PutRowRequest { table_name, row, condition, return_content, ..Default::default() };
                 (PUT, self.call::<table::PutRowResponse>(PUT, &request).await?.answer.row)
             }
-            RowChange::Update(_) => {
+            RowWrite::Update(_) => {
                 let request = table::UpdateRowRequest {
                     table_name,
                     row_change: row,
@@ -81,7 +81,7 @@ impl Client {
                 };
                 (UPDATE, self.call::<table::UpdateRowResponse>(UPDATE, &request).await?.answer.row)
             }
-            RowChange::Delete => {
+            RowWrite::Delete => {
                 let request = table::DeleteRowRequest {
                     table_name,
                     primary_key: row,

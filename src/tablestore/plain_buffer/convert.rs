@@ -1,7 +1,7 @@
 //! Between rows as they travel and the store's own.
 
 use super::{ChangeRef, Malformed, PartRef, RowParts, Rows, Writer};
-use store::change::{ColumnChange, RowChange};
+use store::change::{ColumnChange, RowWrite};
 use store::schema::WRITE_COLUMNS_MAX;
 use store::value::{Cell, CellRef, KeyPart, KeyRef, NamedKey, Row, ValueRef};
 
@@ -22,7 +22,7 @@ pub struct ChangedRow {
     /// Which row.
     pub key: NamedKey,
     /// What happens to it.
-    pub change: RowChange,
+    pub change: RowWrite,
     /// Bytes of its names and values.
     pub bytes: usize,
 }
@@ -126,10 +126,10 @@ pub fn parse_change(buffer: &[u8], form: WriteForm) -> Result<ChangedRow, Malfor
             if let Some((name, _)) = row.cells.iter().find(|(_, change)| !is_put(change)) {
                 return wrong(&format!("attribute column '{name}' of a row that is put has no value"));
             }
-            RowChange::Put(row.changes())
+            RowWrite::Put(row.changes())
         }
-        (WriteForm::Update, false) => RowChange::Update(row.changes()),
-        (WriteForm::Delete, true) if row.cells.is_empty() => RowChange::Delete,
+        (WriteForm::Update, false) => RowWrite::Update(row.changes()),
+        (WriteForm::Delete, true) if row.cells.is_empty() => RowWrite::Delete,
         (WriteForm::Delete, true) => return wrong("a row that is deleted has attribute columns"),
         (WriteForm::Delete, false) => return wrong("a row that is deleted has no delete marker (tag 08)"),
         (_, true) => return wrong("a row that is written has a delete marker (tag 08)"),
@@ -159,14 +159,14 @@ pub fn encode_key(key: &NamedKey) -> Vec<u8> {
 }
 
 /// The buffer of a row that is to be written.
-pub fn encode_change(key: &NamedKey, change: &RowChange) -> Vec<u8> {
+pub fn encode_change(key: &NamedKey, change: &RowWrite) -> Vec<u8> {
     let mut writer = Writer::new();
     let mut row = writer.row();
     key.iter().for_each(|(name, part)| row.part(name, part_ref(part)));
-    if let RowChange::Put(changes) | RowChange::Update(changes) = change {
+    if let RowWrite::Put(changes) | RowWrite::Update(changes) = change {
         changes.iter().for_each(|(name, change)| row.change(name, change_ref(change)));
     }
-    row.end_as(matches!(change, RowChange::Delete), None);
+    row.end_as(matches!(change, RowWrite::Delete), None);
     writer.finish()
 }
 

@@ -1,7 +1,7 @@
 //! The test vectors of the protocol, both ways, and rows that no one may send.
 
 use super::*;
-use store::change::{ColumnChange, RowChange};
+use store::change::{ColumnChange, RowWrite};
 use store::value::{CellRef, KeyPart, KeyValue, NamedKey, Value};
 
 /// Bytes written as hex digits, with spaces.
@@ -27,7 +27,7 @@ struct Vector {
     name: &'static str,
     hex: String,
     key: NamedKey,
-    change: RowChange,
+    change: RowWrite,
     form: WriteForm,
 }
 
@@ -41,7 +41,7 @@ fn writes() -> Vec<Vector> {
                  03 04 09000000 74696d657374616d70  05 09000000 00 0068e5cf8b010000  0a 66 09 64"
             ),
             key: key(),
-            change: RowChange::Put(vec![
+            change: RowWrite::Put(vec![
                 put("price", Value::Double(12.5), None),
                 put("timestamp", Value::Integer(1_700_000_000_000), None),
             ]),
@@ -51,7 +51,7 @@ fn writes() -> Vec<Vector> {
             name: "B, delete",
             hex: format!("{KEY} 08 09 c5"),
             key: key(),
-            change: RowChange::Delete,
+            change: RowWrite::Delete,
             form: WriteForm::Delete,
         },
         Vector {
@@ -63,7 +63,7 @@ fn writes() -> Vec<Vector> {
                  03 04 01000000 6e 05 09000000 00 0500000000000000 06 04 0a 00 09 9e"
             ),
             key: key(),
-            change: RowChange::Update(vec![
+            change: RowWrite::Update(vec![
                 put("price", Value::Double(9.5), None),
                 change("old", ColumnChange::DeleteVersion(1_700_000_000_000)),
                 change("timestamp", ColumnChange::DeleteAll),
@@ -80,7 +80,7 @@ fn writes() -> Vec<Vector> {
                   03 04 01000000 64 05 09000000 01 0000000000000080 07 0700000000000000 0a 06 09 a5"
                 .to_owned(),
             key: vec![("count".to_owned(), KeyPart::Value(KeyValue::Integer(-2)))],
-            change: RowChange::Put(vec![
+            change: RowWrite::Put(vec![
                 put("b", Value::Boolean(true), None),
                 put("s", Value::String("é".to_owned()), None),
                 put("x", Value::Binary(vec![0x00, 0xff]), None),
@@ -196,7 +196,7 @@ fn several_rows_behind_one_header() {
 #[test]
 fn more_cells_than_a_reader_takes_are_counted_not_kept() {
     let cells = |count: usize| {
-        RowChange::Put((0..count).map(|n| put(&n.to_string(), Value::Boolean(true), None)).collect())
+        RowWrite::Put((0..count).map(|n| put(&n.to_string(), Value::Boolean(true), None)).collect())
     };
     assert!(parse_change(&encode_change(&key(), &cells(1_024)), WriteForm::Put).is_ok());
     let refused = parse_change(&encode_change(&key(), &cells(1_025)), WriteForm::Put);

@@ -29,7 +29,7 @@ use super::{Limits, Load, ResultsAsOf, Server, ServiceConfig, ShownResults, Vita
 use crate::signature::{SignedHeader, SigningKey};
 use crate::table;
 use store::append::Append;
-use store::change::{ColumnChange, Condition, Returning, RowChange, Write};
+use store::change::{ColumnChange, Condition, Returning, RowWrite, Write};
 use store::error::Damage;
 use store::schema::{KeyColumn, StreamOptions, TableOptions, TableSchema};
 use store::value::{KeyPart, KeyType, KeyValue, NamedKey, Value};
@@ -159,7 +159,7 @@ fn order(user: &str, order: &str, price: f64, at_ms: i64) -> Write {
     Write {
         table: ORDERS.to_owned(),
         key: order_key(part(user), part(order)),
-        change: RowChange::Put(vec![
+        change: RowWrite::Put(vec![
             put("price", Value::Double(price)),
             put("timestamp", Value::Integer(at_ms)),
         ]),

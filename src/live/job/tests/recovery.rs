@@ -4,7 +4,7 @@ use crate::job::testing::*;
 use crate::job::{Job, JobError, Phase, Recorded};
 use orders::Zone;
 use store::append::Append;
-use store::change::{ColumnChange, RowChange};
+use store::change::{ColumnChange, RowWrite};
 use store::schema::TableUpdate;
 use store::testing::Fault;
 use store::testing::write;
@@ -101,10 +101,10 @@ fn what_was_written_over_while_there_was_no_job_is_written_back() {
     let user = |name: &str| vec![("UserId".to_owned(), KeyPart::Value(KeyValue::String(name.to_owned())))];
     let column = ("count".to_owned(), ColumnChange::Put { value: Value::Integer(99), version: None });
     fixture.write(vec![
-        write("OrderBatchSink", user("user 1"), RowChange::Update(vec![column.clone()])),
-        write("OrderBatchSink", user("user 2"), RowChange::Delete),
-        write("OrderBatchSink", user("nobody"), RowChange::Put(vec![column])),
-        write("OrderRejects", key("user 0", "none such"), RowChange::Put(vec![])),
+        write("OrderBatchSink", user("user 1"), RowWrite::Update(vec![column.clone()])),
+        write("OrderBatchSink", user("user 2"), RowWrite::Delete),
+        write("OrderBatchSink", user("nobody"), RowWrite::Put(vec![column])),
+        write("OrderRejects", key("user 0", "none such"), RowWrite::Put(vec![])),
     ]);
     assert_ne!(dump(&fixture.store.view().unwrap()), good);
     fixture.restart(config(1, 50));

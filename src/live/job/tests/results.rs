@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use crate::job::testing::*;
 use order_tables::{ORDER_REJECTS, RESULT_TABLES};
-use store::change::RowChange;
+use store::change::RowWrite;
 use store::error::{CatalogError, WriteError};
 use store::schema::{TableOptions, TableUpdate};
 use store::testing::write;
@@ -136,7 +136,7 @@ fn result_tables_are_the_jobs_while_it_runs() {
         key("u", "o"),
     ];
     let writes =
-        || RESULT_TABLES.iter().zip(keys.clone()).map(|(table, key)| write(table, key, RowChange::Delete));
+        || RESULT_TABLES.iter().zip(keys.clone()).map(|(table, key)| write(table, key, RowWrite::Delete));
     for (write, table) in writes().zip(RESULT_TABLES) {
         let answer = fixture.store.write_and_wait(vec![write]).remove(0);
         assert_eq!(answer.map(drop), Err(WriteError::Reserved(table.to_owned())));

@@ -131,7 +131,7 @@ fn a_difference_is_said_once_and_so_is_its_end() {
         };
         assert!(pass().is_equal);
         for row in rows(&store, "OrderBatchSink") {
-            commit(&store, vec![write("OrderBatchSink", &row.key, RowChange::Delete)]);
+            commit(&store, vec![write("OrderBatchSink", &row.key, RowWrite::Delete)]);
             let found = pass();
             assert!(!found.is_equal && found.differing > 0 && found.first_difference.is_some(), "{found:?}");
         }

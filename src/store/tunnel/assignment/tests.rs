@@ -26,8 +26,9 @@ fn report(text: &str) -> ChannelReport {
     ChannelReport { channel: channel.into(), version: version.parse().unwrap(), status }
 }
 
-/// Plays a script: `connect A [seconds]`, `at SECONDS`, `told CHANNEL`, `end CHANNEL`, `shutdown A`, and heartbeats
-/// `A says s0=1O, … -> s0=1O, …` (O open, L closing, C close, T terminated) or `-> gone`.
+/// Plays a script of `connect A [seconds]`, `at SECONDS`, `told CHANNEL`, `end CHANNEL`, `shutdown
+/// A`, and heartbeats `A says s0=1O, … -> s0=1O, …` or `-> gone`. O means open, L closing, C close
+/// and T terminated.
 fn play(mut assignment: Assignment, script: &str) {
     let (mut now, mut ends) = (0, vec![End::Ahead; assignment.shares().len()]);
     for line in script.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
@@ -240,7 +241,7 @@ fn a_client_holds_what_it_was_given_and_nothing_else() {
     assignment.heartbeat("A", &[], &[End::Ahead; 2], 0).unwrap();
     assignment.heartbeat("B", &[], &[End::Ahead; 2], 0).unwrap();
     assert_eq!(assignment.held("A", "s1"), Ok(1));
-    // While it is closing, what was read may still be checkpointed.
+    // While the channel is closing, what was read may still be checkpointed.
     assignment.heartbeat("A", &[report("s0=1O"), report("s1=1O")], &[End::Ahead; 2], 0).unwrap();
     assert_eq!(assignment.held("A", "s1"), Ok(1));
     for (client, channel) in [("B", "s1"), ("A", "s9"), ("C", "s0")] {
@@ -288,7 +289,8 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    /// Whatever happens, no channel is readable by two; once things are calm, all are read, in even parts.
+    /// Whatever happens, no channel is readable by two clients. Once nothing happens any more, all
+    /// channels are read, in even parts.
     #[test]
     fn shares_all_channels_once_things_are_calm(
         steps in prop::collection::vec(step(), 0..80),
@@ -340,7 +342,7 @@ proptest! {
         let id = "last".to_owned();
         assignment.connect(id.clone(), Some(300), now).unwrap();
         workers.push(Worker { id, ..Worker::default() });
-        // The dead time out, the living go on.
+        // The dead clients time out, and the living ones go on.
         for _ in 0..12 {
             now += 100 * S;
             workers.retain_mut(|worker| match assignment.heartbeat(&worker.id, &worker.said(), &ends, now) {

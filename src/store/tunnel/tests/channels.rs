@@ -1,8 +1,8 @@
-//! Connecting, reading and checkpointing.
+//! Tests connecting, reading and checkpointing.
 
 use super::super::testing::*;
 use super::super::*;
-use crate::change::{ColumnChange, RowChange as Change};
+use crate::change::{ColumnChange, RowWrite};
 use crate::error::ReadError;
 use crate::log::{Action, LogPosition};
 use crate::schema::TableUpdate;
@@ -123,21 +123,21 @@ fn records_say_what_changed() {
     let tunnel = fixture.create("t", TunnelKind::Stream, None).unwrap();
     let now_ms = fixture.now_us() / 1_000;
     let changes = vec![
-        Change::Put(vec![put("a", 1), put("b", 2)]),
-        Change::Update(vec![
+        RowWrite::Put(vec![put("a", 1), put("b", 2)]),
+        RowWrite::Update(vec![
             put("a", 3),
             ("b".into(), ColumnChange::DeleteVersion(now_ms)),
             ("c".into(), ColumnChange::DeleteAll),
             ("d".into(), ColumnChange::Increment(5)),
         ]),
-        Change::Delete,
-        Change::Delete,
+        RowWrite::Delete,
+        RowWrite::Delete,
     ];
     for change in changes {
         fixture.write(vec![(key("u", 1), change)]);
     }
     let (records, _) = drain(&fixture, &tunnel);
-    let records: Vec<Read> = records.into_values().flatten().collect();
+    let records: Vec<ReadRecord> = records.into_values().flatten().collect();
     let cell = |name: &str, value| Edit::Put(cell(name, value, now_ms));
     let expected = [
         (Action::Put, vec![cell("a", 1), cell("b", 2)]),
@@ -180,7 +180,7 @@ fn a_page_ends_by_records_or_bytes_and_says_whether_there_is_more() {
                     let max = PageMax { records: records_max, bytes: bytes_max };
                     let mut page = Vec::new();
                     let end = fixture.tunnels().read(claim, cursor, max, &mut |record| {
-                        page.push(Read::new(record));
+                        page.push(ReadRecord::new(record));
                         1
                     });
                     let end = end.unwrap();
@@ -238,7 +238,7 @@ fn a_stream_that_was_switched_off_in_between_is_not_whole() {
 #[test]
 fn more_starts_are_read_at_a_time_than_views_are_kept() {
     let fixture = Fixture::new(Some(24), 1);
-    let tunnels: Vec<String> = (0..2 * base::VIEWS_MAX as i64)
+    let tunnels: Vec<String> = (0..2 * base::BASE_VIEWS_MAX as i64)
         .map(|number| {
             (0..3).for_each(|order| fixture.put(10 * order, number));
             fixture.put(number, number);
@@ -273,7 +273,7 @@ fn a_view_of_the_start_is_held_while_it_is_read_and_not_for_long() {
     (0..9).for_each(|order| fixture.put(order, 0));
     let tunnel = fixture.create("t", TunnelKind::BaseData, None).unwrap();
     let worker = connect(&fixture, &tunnel);
-    let held = || fixture.store().tunnel_sessions().views.count();
+    let held = || fixture.store().tunnel_sessions().base_views.count();
     assert_eq!(held(), 0, "nobody reads yet");
     let claim = Claim { tunnel: &tunnel, client: &worker.id, channel: "BaseData_0" };
     let mut cursor = fixture.tunnels().checkpoint(claim).unwrap().cursor;
@@ -283,7 +283,8 @@ fn a_view_of_the_start_is_held_while_it_is_read_and_not_for_long() {
         rows.extend(records.iter().map(|record| (record.key.clone(), record.value())));
         cursor = next;
         assert_eq!(held(), 1);
-        // What changes after the start is not in it, however often its view is made anew.
+        // The base rows do not have what changes after the start, however often the base view is
+        // made anew.
         (0..9).for_each(|order| fixture.put(order, turn + 1));
         fixture.pass(20_000_000);
         retention::turn(fixture.store()).unwrap();

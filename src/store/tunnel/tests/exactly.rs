@@ -1,4 +1,5 @@
-//! Whatever happens: the rows of the start are those of the tunnel's commit, then each change follows, once and in order.
+//! Tests that, whatever happens, the base rows are those of the tunnel's commit, and then each
+//! change follows once and in order.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +7,7 @@ use proptest::prelude::*;
 
 use super::super::testing::*;
 use super::super::*;
-use crate::change::{ColumnChange, RowChange as Change};
+use crate::change::{ColumnChange, RowWrite};
 use crate::changes::ChangedRow;
 use crate::log::Action;
 use crate::value::{Cell, PrimaryKey, Row};
@@ -15,7 +16,7 @@ const MAX_VERSIONS: usize = 2;
 
 #[derive(Clone, Debug)]
 enum Step {
-    Write(Vec<(PrimaryKey, Change)>),
+    Write(Vec<(PrimaryKey, RowWrite)>),
     Connect,
     Heartbeat {
         worker: usize,
@@ -25,7 +26,7 @@ enum Step {
         channel: usize,
         records_max: usize,
     },
-    /// Reads, and dies of it before it has done anything.
+    /// Lets a client read and die before it has done anything with the records.
     Lose {
         worker: usize,
         channel: usize,
@@ -43,14 +44,14 @@ enum Step {
     Pass {
         seconds: i64,
     },
-    /// Views of rows of the start are dropped, as when there are too many.
-    DropViews,
+    /// Drops the base views, as happens when there are too many.
+    DropBaseViews,
     Restart,
-    /// The store does what it does now and then.
+    /// Lets the store do its work in the background.
     Turn,
 }
 
-fn change() -> impl Strategy<Value = Change> {
+fn change() -> impl Strategy<Value = RowWrite> {
     let name = prop_oneof!["a", "b", "c"];
     let edit = prop_oneof![
         4 => (0..100_i64).prop_map(|value| put("", value).1),
@@ -60,13 +61,13 @@ fn change() -> impl Strategy<Value = Change> {
     ];
     let puts = prop::collection::btree_map(name.clone(), 0..100_i64, 0..3);
     prop_oneof![
-        3 => puts.prop_map(|puts| Change::Put(puts.iter().map(|(name, value)| put(name, *value)).collect())),
-        3 => prop::collection::vec((name, edit), 1..4).prop_map(Change::Update),
-        2 => Just(Change::Delete),
+        3 => puts.prop_map(|puts| RowWrite::Put(puts.iter().map(|(name, value)| put(name, *value)).collect())),
+        3 => prop::collection::vec((name, edit), 1..4).prop_map(RowWrite::Update),
+        2 => Just(RowWrite::Delete),
     ]
 }
 
-fn writes(most: usize) -> impl Strategy<Value = Vec<(PrimaryKey, Change)>> {
+fn writes(most: usize) -> impl Strategy<Value = Vec<(PrimaryKey, RowWrite)>> {
     let key = (prop_oneof!["", "u", "u\0", "v"], -6..6_i64).prop_map(|(user, order)| key(&user, order));
     prop::collection::vec((key, change()), 1..most)
 }
@@ -84,7 +85,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => worker.clone().prop_map(|worker| Step::ShutDown { worker }),
         1 => worker.prop_map(|worker| Step::Die { worker }),
         1 => (1..200_i64).prop_map(|seconds| Step::Pass { seconds }),
-        1 => Just(Step::DropViews),
+        1 => Just(Step::DropBaseViews),
         1 => Just(Step::Restart),
         1 => Just(Step::Turn),
     ]
@@ -94,8 +95,8 @@ struct World {
     fixture: Fixture,
     tunnel: String,
     workers: Vec<Worker>,
-    /// What was consumed of each channel, as its checkpoint says.
-    consumed: BTreeMap<String, Vec<Read>>,
+    /// What was consumed of each channel according to its checkpoint.
+    consumed: BTreeMap<String, Vec<ReadRecord>>,
 }
 
 impl World {
@@ -128,10 +129,10 @@ impl World {
             }
             Step::Die { worker } if worker < self.workers.len() => drop(self.workers.remove(worker)),
             Step::Pass { seconds } => self.fixture.pass(seconds * SECOND_US),
-            Step::DropViews => {
+            Step::DropBaseViews => {
                 let store = self.fixture.store();
                 let id = TunnelId::parse(&self.tunnel).unwrap();
-                store.tunnel_sessions().views.forget(id);
+                store.tunnel_sessions().base_views.forget(id);
             }
             Step::Restart => self.fixture.reopen(),
             Step::Turn => retention::turn(self.fixture.store()).unwrap(),
@@ -152,7 +153,7 @@ impl World {
         Claim { tunnel: &self.tunnel, client: &self.workers[worker].id, channel }
     }
 
-    /// A channel that the worker reads, and where it is in it.
+    /// Returns a channel that the worker reads, and the checkpoint at which it reads.
     fn reading(&mut self, worker: usize, channel: usize) -> Option<(String, Checkpoint)> {
         let reads: Vec<_> =
             self.workers.get(worker)?.reads.iter().map(|(name, at)| (name.clone(), at.clone())).collect();
@@ -173,7 +174,8 @@ impl World {
         }
     }
 
-    /// Reads a page and checkpoints it; true if there was anything, or more is to come.
+    /// Reads a page and sets a checkpoint after it. Returns true if there were any records or more
+    /// are to come.
     fn read(&mut self, worker: usize, channel: usize, records_max: usize) -> bool {
         let Some((channel, at)) = self.reading(worker, channel) else { return false };
         let claim = self.claim(worker, &channel);
@@ -201,7 +203,7 @@ impl World {
         }
     }
 
-    /// Lets two clients read all there is, once the others have timed out.
+    /// Lets two clients read everything, once the others have timed out.
     fn drain(&mut self) {
         self.workers.clear();
         self.fixture.pass(301 * SECOND_US);
@@ -235,7 +237,7 @@ impl World {
             assert_eq!(self.consumed.keys().collect::<Vec<_>>(), ["BaseData_0"]);
             return;
         }
-        let mut streams: BTreeMap<PrimaryKey, Vec<&Read>> = BTreeMap::new();
+        let mut streams: BTreeMap<PrimaryKey, Vec<&ReadRecord>> = BTreeMap::new();
         let mut records = 0;
         for (_, stream) in self.consumed.iter().filter(|(channel, _)| channel.starts_with("Stream_")) {
             assert!(stream.is_sorted_by(|one, other| one.sequence < other.sequence), "sequences increase");
@@ -243,7 +245,7 @@ impl World {
             records += stream.len();
             stream.iter().for_each(|read| streams.entry(read.key.clone()).or_default().push(read));
         }
-        // Of each row, its changes were all in one channel, so in the order of their commits.
+        // All changes of a row were in one channel, so they came in the order of their commits.
         let mut cursors: BTreeMap<PrimaryKey, usize> = BTreeMap::new();
         let mut changes = ChangeReader::new(self.fixture.store().clone(), TABLE, first);
         let mut next = first;
@@ -307,7 +309,8 @@ proptest! {
         }
         let rows = if kind == TunnelKind::Stream { BTreeMap::new() } else { fixture.rows() };
         if kind == TunnelKind::Stream && !stream_before {
-            // Without a log nor rows of the start it starts with an empty table only.
+            // A tunnel without base rows and without a log from the start can only be compared from
+            // an empty table on.
             fixture.store().delete_table(TABLE).unwrap();
             fixture.create_table(None, MAX_VERSIONS as i32);
         }

@@ -1,5 +1,5 @@
-//! Tunnels in folders that earlier versions wrote, at the time at which these ended: they go on
-//! where their clients were.
+//! Tests tunnels in folders that earlier versions wrote, at the time at which those versions
+//! stopped. The tunnels must go on where their clients were.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use super::super::testing::*;
 use super::super::{TunnelInfo, retention};
-use crate::change::{Condition, Returning, RowChange, Write};
+use crate::change::{Condition, Returning, RowWrite, Write};
 use crate::value::{KeyPart, KeyValue, Value};
 use crate::{Clock, Durability, Store, StoreOptions};
 
@@ -21,19 +21,20 @@ fn put_order(order: &str, price: i64) -> Write {
     Write {
         table: ORDERS.into(),
         key: vec![part("UserId", "later"), part("OrderId", order)],
-        change: RowChange::Put(vec![put("price", price), put("timestamp", 0)]),
+        change: RowWrite::Put(vec![put("price", price), put("timestamp", 0)]),
         condition: Condition::default(),
         returning: Returning::Nothing,
     }
 }
 
-/// The changes that are left to a new client of the tunnel: ids of orders, and their prices.
+/// Returns the changes that are left to a new client of the tunnel: ids of orders, and their
+/// prices.
 fn left(store: &Store, tunnel: &str) -> Vec<(KeyValue, Value)> {
     let (records, ended) = drain_of(store, tunnel);
     assert!(!ended);
-    let mut records: Vec<Read> = records.into_values().flatten().collect();
+    let mut records: Vec<ReadRecord> = records.into_values().flatten().collect();
     records.sort_by_key(|record| record.sequence);
-    let price = |record: &Read| match &record.edits[..] {
+    let price = |record: &ReadRecord| match &record.edits[..] {
         [Edit::Put(price), _] => price.value.clone(),
         edits => panic!("{edits:?} are not those of an order"),
     };
@@ -64,7 +65,7 @@ fn tunnels_in_old_folders_go_on_where_their_clients_were() {
             assert_eq!(left(&store, &tunnel), [order("1", round), order("2", 7)], "version {version}");
             store.close().unwrap();
         }
-        // Years later it has expired, and its folder is as sound.
+        // Years later the tunnel has expired, and its folder is still sound.
         now_us.fetch_add(3 * 365 * 24 * HOUR_US, Ordering::Relaxed);
         let store = Store::open(old.data.path(), options).unwrap();
         retention::turn(&store).unwrap();

@@ -1,4 +1,4 @@
-//! How long changes are kept, and who is told that they are gone.
+//! Tests how long changes are kept, and who is told that they are gone.
 
 use super::super::testing::*;
 use super::super::*;
@@ -10,7 +10,7 @@ fn turn(fixture: &Fixture) {
     retention::turn(fixture.store()).unwrap();
 }
 
-/// Changes that the log has.
+/// Returns the number of changes in the log.
 fn logged(fixture: &Fixture) -> usize {
     let table = fixture.store().find_table(TABLE).unwrap();
     let snapshot = fixture.store().snapshot();
@@ -47,7 +47,8 @@ fn old_changes_go_and_young_ones_stay() {
     turn(&fixture);
     assert_eq!(logged(&fixture), 5);
 
-    // Who would start before what is left is told so; who would start with it is not.
+    // A tunnel that would start before what is left is refused, and one that would start with it is
+    // not.
     let from = |us: i64| Some(StreamRange { flag: None, start_ns: Some(us as u64 * 1_000), end_ns: None });
     expired(fixture.create("t", TunnelKind::Stream, from(fixture.now_us() - 2 * HOUR_US - 1)));
     let tunnel =
@@ -76,7 +77,7 @@ fn a_tunnel_in_use_keeps_what_it_has_not_consumed() {
     assert_eq!(logged(&fixture), 6, "those before it was created are gone");
     fixture.tunnels().shut_down(&tunnel, &client).unwrap();
     let (records, _) = drain(&fixture, &tunnel);
-    let base: Vec<i64> = records["BaseData_0"].iter().map(Read::value).collect();
+    let base: Vec<i64> = records["BaseData_0"].iter().map(ReadRecord::value).collect();
     assert_eq!(base, [0, 1, 2, 3, 4]);
     assert_eq!(records.values().flatten().count(), 11);
     turn(&fixture);
@@ -97,7 +98,7 @@ fn a_tunnel_that_is_left_alone_expires_for_good() {
     assert_eq!(logged(&fixture), 5);
     assert!(fixture.tunnels().list(None).unwrap().iter().all(|tunnel| !tunnel.expired));
     fixture.pass(SECOND_US);
-    // Said before it is noted, and after, and after a restart.
+    // Clients are told before the expiry is stored, after it, and after a restart.
     for round in 0..3 {
         for (tunnel, client) in tunnels.iter().zip(&clients) {
             expired(fixture.tunnels().connect(tunnel, None));
@@ -108,7 +109,7 @@ fn a_tunnel_that_is_left_alone_expires_for_good() {
         if round == 0 {
             turn(&fixture);
             assert_eq!(logged(&fixture), 0);
-            // A longer time comes too late for those that have expired.
+            // Keeping changes longer comes too late for tunnels that have expired.
             let mut stream = fixture.store().table(TABLE).unwrap().schema.stream.unwrap();
             stream.hours = 100;
             let update = TableUpdate { stream: Some(Some(stream)), ..TableUpdate::default() };

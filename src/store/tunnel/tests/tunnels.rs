@@ -1,4 +1,4 @@
-//! How tunnels come, are described, and go; and where their streams start and end.
+//! Tests how tunnels are created, described and deleted, and where their streams start and end.
 
 use super::super::testing::*;
 use super::super::*;
@@ -12,12 +12,13 @@ fn from_to(start_us: i64, end_us: i64) -> Option<StreamRange> {
     Some(StreamRange { flag: None, start_ns: ns(start_us), end_ns: ns(end_us) })
 }
 
-/// The values of `v` that a new client of a stream reads, and whether it came to an end.
+/// Returns the values of `v` that a new client of a stream reads, and whether the stream came to an
+/// end.
 fn read_all(fixture: &Fixture, tunnel: &str) -> (Vec<i64>, bool) {
     let (records, ended) = drain(fixture, tunnel);
-    let mut records: Vec<Read> = records.into_values().flatten().collect();
+    let mut records: Vec<ReadRecord> = records.into_values().flatten().collect();
     records.sort_by_key(|record| record.sequence.unwrap());
-    (records.iter().map(Read::value).collect(), ended)
+    (records.iter().map(ReadRecord::value).collect(), ended)
 }
 
 #[test]
@@ -139,7 +140,7 @@ fn a_stream_starts_and_ends_where_it_is_told() {
         let described = fixture.tunnels().describe(TABLE, name, None).unwrap();
         assert_eq!((described.tunnel.range, described.tunnel.stage), (range, Stage::Stream));
     }
-    // Without any further change the end of the last one comes with time.
+    // Even without further changes, the end of the last tunnel comes with time.
     fixture.pass(10 * SECOND_US);
     assert_eq!(read_all(&fixture, &ids[11]), (vec![], true));
     let channels = fixture.tunnels().describe(TABLE, "to-later", None).unwrap().channels;

@@ -3,14 +3,14 @@
 use super::*;
 use crate::limits::WRITE_BYTES_MAX;
 use crate::plain_buffer::{WriteForm, parse_change};
-use store::change::{ColumnChange, Condition, Returning, RowChange, Write};
+use store::change::{ColumnChange, Condition, Returning, RowWrite, Write};
 
 fn put(table: &str, id: i64, bytes: usize) -> Write {
     let value = Value::Binary(vec![7; bytes]);
     Write {
         table: table.to_owned(),
         key: key(id),
-        change: RowChange::Put(vec![("x".to_owned(), ColumnChange::Put { value, version: None })]),
+        change: RowWrite::Put(vec![("x".to_owned(), ColumnChange::Put { value, version: None })]),
         condition: Condition::default(),
         returning: Returning::Nothing,
     }

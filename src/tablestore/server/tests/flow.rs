@@ -3,7 +3,7 @@
 use super::*;
 use crate::filter::encode_filter;
 use crate::plain_buffer::{Rows, encode_change, encode_key, parse_key};
-use store::change::{ColumnChange, RowChange};
+use store::change::{ColumnChange, RowWrite};
 use store::filter::{Comparator, Filter};
 use store::value::Value;
 
@@ -23,10 +23,7 @@ fn order(number: usize) -> (NamedKey, f64) {
 fn order_row(number: usize) -> Vec<u8> {
     let (key, price) = order(number);
     let timestamp = Value::Integer(1_700_000_000_000 + number as i64);
-    encode_change(
-        &key,
-        &RowChange::Put(vec![put("price", Value::Double(price)), put("timestamp", timestamp)]),
-    )
+    encode_change(&key, &RowWrite::Put(vec![put("price", Value::Double(price)), put("timestamp", timestamp)]))
 }
 
 fn condition(existence: table::RowExistenceExpectation, filter: Option<&Filter>) -> table::Condition {
@@ -187,7 +184,7 @@ async fn rows_change_under_conditions() {
     ];
     let update = table::UpdateRowRequest {
         table_name: "Orders".to_owned(),
-        row_change: encode_change(&key, &RowChange::Update(changes)).into(),
+        row_change: encode_change(&key, &RowWrite::Update(changes)).into(),
         condition: condition(table::RowExistenceExpectation::ExpectExist, Some(&cheap)),
         return_content: Some(table::ReturnContent {
             return_type: Some(table::ReturnType::AfterModify.into()),
@@ -209,7 +206,7 @@ async fn rows_change_under_conditions() {
 
     let delete = table::DeleteRowRequest {
         table_name: "Orders".to_owned(),
-        primary_key: encode_change(&key, &RowChange::Delete).into(),
+        primary_key: encode_change(&key, &RowWrite::Delete).into(),
         condition: ignore(),
         return_content: None,
         transaction_id: None,

@@ -10,7 +10,7 @@ use crate::plain_buffer::{Rows, WriteForm, encode_change, encode_key, parse_bare
 use crate::server::Service;
 use crate::server::operation::{OPERATIONS, Operation, SnapshotOperation};
 use crate::snapshot;
-use store::change::{ColumnChange, RowChange};
+use store::change::{ColumnChange, RowWrite};
 use store::filter::{Comparator, Filter};
 use store::value::Value;
 use testkit::Random;
@@ -96,8 +96,8 @@ fn random_row(random: &mut Random) -> Vec<u8> {
     let changes = (0..random.below(5)).map(|_| (name(random), change(random))).collect();
     match random.below(4) {
         0 => encode_key(&key),
-        1 => encode_change(&key, &RowChange::Delete),
-        _ => encode_change(&key, &RowChange::Update(changes)),
+        1 => encode_change(&key, &RowWrite::Delete),
+        _ => encode_change(&key, &RowWrite::Update(changes)),
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::plain_buffer::{encode_change, encode_key};
-use store::change::{ColumnChange, RowChange};
+use store::change::{ColumnChange, RowWrite};
 use store::value::Value;
 
 fn list() -> Asking {
@@ -169,7 +169,7 @@ async fn answers_that_nobody_reads_are_given_up() {
     let columns = vec![("a".to_owned(), ColumnChange::Put { value, version: None })];
     let put = table::PutRowRequest {
         table_name: "Orders".to_owned(),
-        row: encode_change(&key, &RowChange::Put(columns)).into(),
+        row: encode_change(&key, &RowWrite::Put(columns)).into(),
         ..table::PutRowRequest::default()
     };
     let _: table::PutRowResponse = wire.call("/PutRow", &put).await;

@@ -5,7 +5,7 @@ mod cases;
 use self::cases::{INVALID, wrong_reads, wrong_tables, wrong_writes};
 use super::*;
 use crate::plain_buffer::{encode_change, encode_key};
-use store::change::{ColumnChange, RowChange};
+use store::change::{ColumnChange, RowWrite};
 use store::value::Value;
 
 fn put(name: &str, value: Value) -> (String, ColumnChange) {
@@ -13,7 +13,7 @@ fn put(name: &str, value: Value) -> (String, ColumnChange) {
 }
 
 fn order(columns: Vec<(String, ColumnChange)>) -> Vec<u8> {
-    encode_change(&order_key(text("user"), text("order")), &RowChange::Put(columns))
+    encode_change(&order_key(text("user"), text("order")), &RowWrite::Put(columns))
 }
 
 fn put_row(row: Vec<u8>) -> table::PutRowRequest {
@@ -98,12 +98,12 @@ async fn a_wrong_row_harms_no_other_row_of_its_batch() {
     let good = |order: &str| {
         written(encode_change(
             &order_key(text("user"), text(order)),
-            &RowChange::Put(vec![put("a", Value::Integer(1))]),
+            &RowWrite::Put(vec![put("a", Value::Integer(1))]),
         ))
     };
     let mut broken = good("broken").row_change.to_vec();
     broken[20] ^= 1;
-    let other_key = encode_change(&vec![("Id".to_owned(), text("a"))], &RowChange::Put(vec![]));
+    let other_key = encode_change(&vec![("Id".to_owned(), text("a"))], &RowWrite::Put(vec![]));
     let mut request = batch(vec![
         good("first"),
         written(broken),

@@ -2,14 +2,14 @@
 
 use super::*;
 use crate::plain_buffer::encode_change;
-use store::change::RowChange;
+use store::change::RowWrite;
 use testkit::Random;
 
 /// A put that would succeed.
 fn put_row() -> table::PutRowRequest {
     table::PutRowRequest {
         table_name: "Orders".to_owned(),
-        row: encode_change(&order_key(text("user"), text("order")), &RowChange::Put(Vec::new())).into(),
+        row: encode_change(&order_key(text("user"), text("order")), &RowWrite::Put(Vec::new())).into(),
         condition: table::Condition::default(),
         return_content: None,
         transaction_id: None,

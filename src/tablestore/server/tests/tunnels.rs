@@ -5,7 +5,7 @@ use crate::client::{ChannelCheckpoint, ChannelRecord, Client, ClientConfig, Conn
 use crate::plain_buffer::{ChangeRef, Rows, Sequence};
 use crate::tunnel;
 use crate::tunnel::ActionType::{DeleteRow, PutRow, UpdateRow};
-use store::change::{ColumnChange, Condition, Returning, RowChange, Write};
+use store::change::{ColumnChange, Condition, Returning, RowWrite, Write};
 use store::value::Value;
 
 const TABLE: &str = "OrderSource";
@@ -17,7 +17,7 @@ async fn running() -> Running {
 }
 
 /// Does the same to several orders, in one commit.
-fn write(store: &Store, orders: impl IntoIterator<Item = usize>, change: RowChange) {
+fn write(store: &Store, orders: impl IntoIterator<Item = usize>, change: RowWrite) {
     let write = |order| Write {
         table: TABLE.to_owned(),
         key: order_key(text("user_A"), text(&format!("order-{order:06}"))),
@@ -29,9 +29,9 @@ fn write(store: &Store, orders: impl IntoIterator<Item = usize>, change: RowChan
     store.write_and_wait(writes).into_iter().for_each(|written| drop(written.unwrap()));
 }
 
-fn price(price: f64) -> RowChange {
+fn price(price: f64) -> RowWrite {
     let value = Value::Double(price);
-    RowChange::Put(vec![("price".to_owned(), ColumnChange::Put { value, version: None })])
+    RowWrite::Put(vec![("price".to_owned(), ColumnChange::Put { value, version: None })])
 }
 
 fn create(kind: tunnel::TunnelType) -> tunnel::CreateTunnelRequest {
@@ -189,9 +189,9 @@ async fn a_client_like_javas_reads_the_start_and_then_the_changes() {
     assert_eq!(java.heartbeat("BaseData_0=2 TERMINATED").await, open);
     assert_eq!(java.heartbeat(open).await, open);
 
-    let delete = RowChange::Update(vec![("price".to_owned(), ColumnChange::DeleteAll)]);
+    let delete = RowWrite::Update(vec![("price".to_owned(), ColumnChange::DeleteAll)]);
     write(&running.store, [3], delete);
-    write(&running.store, [3], RowChange::Delete);
+    write(&running.store, [3], RowWrite::Delete);
     let mut actions = Vec::new();
     for channel in ["Stream_0", "Stream_1", "Stream_2", "Stream_3"] {
         let (token, stream, number) = java.get_checkpoint(channel).await;

@@ -70,7 +70,7 @@ pub(super) fn wrong_writes() -> Vec<Case> {
         ),
         (
             "/PutRow",
-            put_row(encode_change(&long_key, &RowChange::Put(vec![]))).encode_to_vec(),
+            put_row(encode_change(&long_key, &RowWrite::Put(vec![]))).encode_to_vec(),
             400,
             INVALID,
             "The length of primary key column: 'UserId' exceeds the MaxLength:1024 with CurrentLength:1025.",
@@ -126,7 +126,7 @@ pub(super) fn wrong_writes() -> Vec<Case> {
 
 pub(super) fn wrong_reads() -> Vec<Case> {
     let encode = |request: table::GetRowRequest| request.encode_to_vec();
-    let bare_key = encode_change(&order_key(text("a"), text("b")), &RowChange::Delete);
+    let bare_key = encode_change(&order_key(text("a"), text("b")), &RowWrite::Delete);
     let time = |start, end, specific| {
         Some(table::TimeRange { start_time: start, end_time: end, specific_time: specific })
     };
