@@ -344,7 +344,7 @@ async fn agree(
 async fn refuse(stream: &mut TcpStream, reason: &str) {
     let refusal = Refusal { reason: reason.to_owned() };
     if frame::write(stream, Body::Refusal(refusal)).await.is_ok() {
-        super::link::drain(stream).await;
+        frame::drain(stream).await;
     }
 }
 
