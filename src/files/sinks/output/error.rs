@@ -13,7 +13,7 @@ pub enum OutputError {
     NotAFolder(PathBuf),
     /// The folder holds something that orderflow did not write.
     NotEmpty {
-        /// The folder.
+        /// The folder with the foreign entry.
         dir: PathBuf,
         /// The first entry, sorted by name.
         entry: String,
