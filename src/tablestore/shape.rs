@@ -41,11 +41,11 @@ impl Part {
 /// Why a message is not decoded.
 #[derive(Debug)]
 pub(crate) enum Misshapen {
-    /// A part occurs too often.
+    /// This part occurs too often.
     TooMany(&'static Part),
-    /// A part of this name is required.
+    /// The required part of this name is missing.
     Missing(&'static str),
-    /// The bytes are no message.
+    /// The bytes are not a message, for this reason.
     Broken(String),
 }
 

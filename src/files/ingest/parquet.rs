@@ -232,7 +232,7 @@ fn are_present(metadata: &RowGroupMetaData, leaf: usize) -> bool {
     let optional = chunk.column_descr().max_def_level() > 0;
     let text = chunk.column_type() == parquet::basic::Type::BYTE_ARRAY;
     let no_null = !optional || statistics.is_some_and(|known| known.null_count_opt() == Some(0));
-    // A least value may be cut, which never makes an empty text of one that is not.
+    // The least value may be cut short, but a text that is not empty never becomes empty by that.
     let least = statistics.and_then(|known| known.min_bytes_opt());
     no_null && (!text || least.is_some_and(|least| !least.is_empty()))
 }

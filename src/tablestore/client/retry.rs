@@ -1,35 +1,36 @@
-//! Which calls are sent again, and when. Pure: clock and dice are the caller's.
+//! Decides which calls are sent again, and when. The code is pure: the caller supplies time and
+//! random numbers.
 
 use std::time::Duration;
 
-/// What a call does to the server's data, for whether it may be sent twice.
+/// What a call does to the server's data. It decides whether the call may be sent twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Nothing: sending it twice does no harm.
+    /// The call changes nothing, so sending it twice does no harm.
     Read,
-    /// Something that may have happened even where no answer came.
+    /// The call changes something, which may have happened even if no answer came.
     Write,
 }
 
-/// What went wrong with one try.
+/// The failure of one try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault<'a> {
-    /// No connection: the server saw nothing of the request.
+    /// There was no connection, so the server saw nothing of the request.
     NotSent,
-    /// The connection broke, or no answer came in time: the server may have acted.
+    /// The connection broke or no answer came in time, so the server may have acted.
     Lost,
-    /// The server refused, or one row was refused.
+    /// The server refused the call, or one row of it.
     Refused {
-        /// HTTP status; 200 for one row of a batch.
+        /// The HTTP status. It is 200 for one row of a batch.
         status: u16,
-        /// The vendor's code; empty where the answer held none, as a proxy's does.
+        /// The vendor's code. It is empty if the answer has none, as the answer of a proxy.
         code: &'a str,
         /// The vendor's message.
         message: &'a str,
     },
 }
 
-/// Codes that say that the call did not take place and may well later.
+/// The codes that say that the call did not take place and may well succeed later.
 const ALWAYS: [&str; 5] = [
     "OTSNotEnoughCapacityUnit",
     NOT_READY,
@@ -38,31 +39,32 @@ const ALWAYS: [&str; 5] = [
     "OTSPartitionUnavailable",
 ];
 
-/// Codes that leave open whether the call took place.
+/// The codes that leave open whether the call took place.
 const READS: [&str; 4] =
     ["OTSInternalServerError", "OTSTimeout", "OTSServerUnavailable", "OTSTunnelServerUnavailable"];
 
 /// The code of a table that was created a moment ago.
 const NOT_READY: &str = "OTSTableNotReady";
 
-/// A quota that frees itself; the same code with another message is for good.
+/// The code and message of a quota that frees itself. The same code with another message is final.
 const QUOTA: (&str, &str) = ("OTSQuotaExhausted", "Too frequent table operations.");
 
-/// Statuses of proxies and overloaded servers that give no code.
+/// The statuses of proxies and overloaded servers that give no code.
 const STATUSES: [u16; 4] = [500, 502, 503, 504];
 
-/// How long, and how often, calls are tried again.
+/// How often, and for how long, calls are tried again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// Time from a call's start after which no further try begins.
+    /// The time from the start of a call after which no further try begins.
     pub patience: Duration,
-    /// The same where no connection comes about: a server restarts within this, a wrong address never answers.
+    /// The same limit while no connection can be made. A server restarts within this time, and a
+    /// wrong address never answers.
     pub connect_patience: Duration,
-    /// The same for a table that was just created.
+    /// The same limit while a new table is not ready.
     pub not_ready_patience: Duration,
-    /// The longest delay before the first retry; it doubles from try to try.
+    /// The longest delay before the first retry. It doubles with each try.
     pub first_delay: Duration,
-    /// The longest delay.
+    /// The longest delay before any retry.
     pub delay_max: Duration,
 }
 
@@ -79,10 +81,11 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// The delay until the next try, or `None` if the fault is to be reported.
+    /// Returns the delay before the next try; `None` if the failure is to be reported.
     ///
-    /// `tries` have been made, at least 1; the first began `elapsed` ago; `random` is in `[0, 1)`.
-    /// Half of each delay is random, so that callers refused together do not return together.
+    /// `tries` is the number of tries so far, at least 1; the first began `elapsed` ago. `random`
+    /// lies in `[0, 1)`. Half of each delay is random, so that callers that were refused together
+    /// do not return together.
     pub fn delay(
         &self,
         access: Access,
@@ -106,7 +109,7 @@ impl RetryPolicy {
     }
 }
 
-/// Whether a call of this kind may be sent again after this fault.
+/// Returns whether a call of this kind may be sent again after this failure.
 pub(super) fn is_retryable(access: Access, fault: Fault<'_>) -> bool {
     let reads = access == Access::Read;
     match fault {

@@ -151,8 +151,9 @@ fn unpacked_bytes(mut head: &[u8]) -> Option<u64> {
 /// The pages of a column chunk. A page that claims more values than its bytes can hold is refused.
 pub(super) struct CheckedPages {
     pages: SerializedPageReader<Source>,
-    /// What a page of gzip may unpack to. `pages` then gives its bytes as they are stored, because the
-    /// crate's codec for gzip unpacks to the end, whatever the header claims: a thousand times the file.
+    /// The most bytes that a page of gzip may unpack to. `pages` then returns bytes as they are
+    /// stored, because the crate's codec for gzip unpacks to the end whatever the header claims,
+    /// which may be a thousand times the file.
     gzip_bytes_max: Option<u64>,
 }
 
