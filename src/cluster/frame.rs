@@ -19,12 +19,12 @@ use tokio::time::timeout;
 /// The number of bytes of the length, which stands before the body of a frame.
 pub(super) const PREFIX_BYTES: usize = 4;
 
-/// The most bytes in the body of a frame other than [`Job`].
+/// The most bytes in the body of a frame other than [`RunFacts`].
 pub(super) const FRAME_BYTES_MAX: usize = 64 << 10;
 
-/// The most bytes in the body of a [`Job`] frame, which is read only from a peer that has proved
-/// the key.
-pub(super) const JOB_BYTES_MAX: usize = 1 << 20;
+/// The most bytes in the body of a [`RunFacts`] frame, which is read only from a peer that has
+/// proved the key.
+pub(super) const RUN_FACTS_BYTES_MAX: usize = 1 << 20;
 
 /// The longest time that a peer gets to read the last frames sent to it.
 pub(super) const TELL_MAX: Duration = Duration::from_millis(500);
@@ -93,9 +93,9 @@ pub(super) struct Fact {
     pub(super) value: String,
 }
 
-/// The description of the job: all facts, in order.
+/// All facts on which the processes of a run must agree, in order.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Job {
+pub(super) struct RunFacts {
     #[prost(message, repeated, tag = "1")]
     pub(super) facts: Vec<Fact>,
 }
@@ -146,7 +146,7 @@ pub(super) enum Body {
     #[prost(message, tag = "3")]
     Refusal(Refusal),
     #[prost(message, tag = "4")]
-    Job(Job),
+    RunFacts(RunFacts),
     /// All connections of the sender are made.
     #[prost(message, tag = "5")]
     Ready(Mark),

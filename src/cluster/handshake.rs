@@ -8,8 +8,8 @@
 //!   Proof(dialer, both hellos)    ───────►   verified, else Refusal
 //!                       verified  ◄───────   Proof(acceptor, both hellos)
 //!   both compare the claims; on a control connection then:
-//!   Job { facts }                 ───────►
-//!                                 ◄───────   Job { facts }
+//!   RunFacts { facts }            ───────►
+//!                                 ◄───────   RunFacts { facts }
 //!   both compare the facts
 //! ```
 //!
@@ -30,8 +30,8 @@ use sha2::Sha256;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use super::frame::{self, Body, Fact, FrameError, Hello, Job, Proof, Purpose, Refusal};
-use super::frame::{FRAME_BYTES_MAX, JOB_BYTES_MAX, MAGIC, PREFIX_BYTES, PROTOCOL};
+use super::frame::{self, Body, Fact, FrameError, Hello, Proof, Purpose, Refusal, RunFacts};
+use super::frame::{FRAME_BYTES_MAX, MAGIC, PREFIX_BYTES, PROTOCOL, RUN_FACTS_BYTES_MAX};
 
 /// The most characters of a peer's text that are printed.
 const SHOWN_CHARS_MAX: usize = 400;
@@ -205,7 +205,7 @@ impl Identity {
     }
 
     fn facts_frame(&self) -> Body {
-        Body::Job(Job { facts: self.facts.clone() })
+        Body::RunFacts(RunFacts { facts: self.facts.clone() })
     }
 }
 
@@ -322,8 +322,8 @@ async fn agree(
         if matches!(role, Role::Dialer) {
             frame::write(stream, identity.facts_frame()).await.map_err(unheard)?;
         }
-        let facts = match frame::read(stream, JOB_BYTES_MAX).await {
-            Ok(Body::Job(job)) => job.facts,
+        let facts = match frame::read(stream, RUN_FACTS_BYTES_MAX).await {
+            Ok(Body::RunFacts(run_facts)) => run_facts.facts,
             Ok(Body::Refusal(refusal)) => {
                 let reason = frame::printable(&refusal.reason, SHOWN_CHARS_MAX);
                 return Err(Failed::Differs { index, fault: Fault::plain(reason) });
