@@ -197,10 +197,12 @@ fn another_version_is_named() {
         let zero = scope.spawn(|| connect(&configs[0], &[]).err().unwrap().to_string());
         let mut fake = Fake::new(&configs[1]);
         fake.identity.version = "9.9.9".to_owned();
-        let Err(Failed::Differs { fault, .. }) = fake.dial(Purpose::Control) else { panic!("accepted") };
+        let Err(Failed::Differs { disagreement, .. }) = fake.dial(Purpose::Control) else {
+            panic!("accepted")
+        };
         let here = env!("CARGO_PKG_VERSION");
         assert_eq!(
-            fault.here,
+            disagreement.here,
             format!("process 0 runs with orderflow {here}, this one with orderflow 9.9.9")
         );
         let expected = format!("process 1 runs with orderflow 9.9.9, this one with orderflow {here}");
