@@ -33,7 +33,7 @@ pub use call::{Called, Operation};
 pub use channels::{ChannelCheckpoint, ChannelPage, ChannelRecord, Connected, FINISHED};
 pub use config::ClientConfig;
 pub use error::{ClientError, ServiceError};
-pub use retry::{Access, Fault, RetryPolicy};
+pub use retry::{Access, CallFailure, RetryPolicy};
 pub use rows::{RangePage, RangePages};
 pub use snapshots::{ChangesPage, Place, Snapshot};
 pub use tunnels::tunnel_type_text;

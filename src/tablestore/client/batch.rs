@@ -177,7 +177,7 @@ impl<'a> Settling<'a> {
     fn settle(&mut self, asked: Vec<usize>, results: Vec<RowResult>) {
         self.pending.clear();
         for (row, result) in asked.into_iter().zip(results) {
-            if result.as_ref().is_err_and(|error| is_retryable(self.access, error.fault())) {
+            if result.as_ref().is_err_and(|error| is_retryable(self.access, error.failure())) {
                 self.pending.push(row);
             }
             if let Some(settled) = self.results.get_mut(row) {
@@ -192,7 +192,7 @@ impl<'a> Settling<'a> {
     async fn wait(&mut self) -> bool {
         let Some(&row) = self.pending.first() else { return false };
         match self.results.get(row) {
-            Some(Some(Err(error))) => self.retries.wait(error.fault()).await,
+            Some(Some(Err(error))) => self.retries.wait(error.failure()).await,
             _ => true,
         }
     }

@@ -13,7 +13,7 @@ use prost::Message;
 
 use super::Client;
 use super::error::ClientError;
-use super::retry::{Access, Fault, RetryPolicy};
+use super::retry::{Access, CallFailure, RetryPolicy};
 use super::transport::TransportError;
 use super::verify;
 use crate::signature::{SignedHeader, SigningKey};
@@ -71,11 +71,11 @@ impl<'a> Retries<'a> {
     }
 
     /// Waits until the next try is due after this failure. Returns false if there is to be none.
-    pub(super) async fn wait(&mut self, fault: Fault<'_>) -> bool {
+    pub(super) async fn wait(&mut self, failure: CallFailure<'_>) -> bool {
         self.tries = self.tries.saturating_add(1);
         // If no random number can be had, the delay is in the middle of its range.
         let random = getrandom::u64().map_or(0.5, |random| (random >> 11) as f64 / (1_u64 << 53) as f64);
-        match self.policy.delay(self.access, fault, self.tries, self.started.elapsed(), random) {
+        match self.policy.delay(self.access, failure, self.tries, self.started.elapsed(), random) {
             Some(delay) => tokio::time::sleep(delay).await,
             None => return false,
         }
@@ -101,8 +101,8 @@ impl Client {
                 Ok(called) => return Ok(called),
                 Err(error) => error,
             };
-            match error.fault() {
-                Some(fault) if retries.wait(fault).await => {}
+            match error.failure() {
+                Some(failure) if retries.wait(failure).await => {}
                 _ => return Err(error),
             }
         }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::retry::{Access, Fault};
+use super::retry::{Access, CallFailure};
 
 /// A refusal by the server, of a call or of one row of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,8 +19,8 @@ pub struct ServiceError {
 
 impl ServiceError {
     /// Returns the refusal as the retry policy sees it.
-    pub fn fault(&self) -> Fault<'_> {
-        Fault::Refused { status: self.status, code: &self.code, message: &self.message }
+    pub fn failure(&self) -> CallFailure<'_> {
+        CallFailure::Refused { status: self.status, code: &self.code, message: &self.message }
     }
 }
 
@@ -82,11 +82,11 @@ pub enum ClientError {
 
 impl ClientError {
     /// Returns the error as the retry policy sees it; `None` if trying again is of no use.
-    pub(super) fn fault(&self) -> Option<Fault<'_>> {
+    pub(super) fn failure(&self) -> Option<CallFailure<'_>> {
         match self {
-            ClientError::Refused { error, .. } => Some(error.fault()),
-            ClientError::NotSent { .. } => Some(Fault::NotSent),
-            ClientError::Lost { .. } => Some(Fault::Lost),
+            ClientError::Refused { error, .. } => Some(error.failure()),
+            ClientError::NotSent { .. } => Some(CallFailure::NotSent),
+            ClientError::Lost { .. } => Some(CallFailure::Lost),
             ClientError::Untrusted { .. } | ClientError::Config(_) => None,
         }
     }

@@ -14,7 +14,7 @@ pub enum Access {
 
 /// The failure of one try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault<'a> {
+pub enum CallFailure<'a> {
     /// There was no connection, so the server saw nothing of the request.
     NotSent,
     /// The connection broke or no answer came in time, so the server may have acted.
@@ -89,20 +89,20 @@ impl RetryPolicy {
     pub fn delay(
         &self,
         access: Access,
-        fault: Fault<'_>,
+        failure: CallFailure<'_>,
         tries: u32,
         elapsed: Duration,
         random: f64,
     ) -> Option<Duration> {
-        if !is_retryable(access, fault) {
+        if !is_retryable(access, failure) {
             return None;
         }
         let doubled = 2_u32.saturating_pow(tries.saturating_sub(1));
         let longest = self.first_delay.saturating_mul(doubled).min(self.delay_max);
         let delay = longest.mul_f64(0.5 + random.clamp(0.0, 1.0) / 2.0);
-        let patience = match fault {
-            Fault::NotSent => self.connect_patience,
-            Fault::Refused { code: NOT_READY, .. } => self.not_ready_patience,
+        let patience = match failure {
+            CallFailure::NotSent => self.connect_patience,
+            CallFailure::Refused { code: NOT_READY, .. } => self.not_ready_patience,
             _ => self.patience,
         };
         (elapsed + delay <= patience).then_some(delay)
@@ -110,13 +110,13 @@ impl RetryPolicy {
 }
 
 /// Returns whether a call of this kind may be sent again after this failure.
-pub(super) fn is_retryable(access: Access, fault: Fault<'_>) -> bool {
+pub(super) fn is_retryable(access: Access, failure: CallFailure<'_>) -> bool {
     let reads = access == Access::Read;
-    match fault {
-        Fault::NotSent => true,
-        Fault::Lost => reads,
-        Fault::Refused { status, code: "", .. } => reads && STATUSES.contains(&status),
-        Fault::Refused { code, message, .. } => {
+    match failure {
+        CallFailure::NotSent => true,
+        CallFailure::Lost => reads,
+        CallFailure::Refused { status, code: "", .. } => reads && STATUSES.contains(&status),
+        CallFailure::Refused { code, message, .. } => {
             ALWAYS.contains(&code) || (code, message) == QUOTA || (reads && READS.contains(&code))
         }
     }
@@ -126,8 +126,8 @@ pub(super) fn is_retryable(access: Access, fault: Fault<'_>) -> bool {
 mod tests {
     use super::*;
 
-    fn refused<'a>(code: &'a str, message: &'a str) -> Fault<'a> {
-        Fault::Refused { status: 503, code, message }
+    fn refused<'a>(code: &'a str, message: &'a str) -> CallFailure<'a> {
+        CallFailure::Refused { status: 503, code, message }
     }
 
     #[test]
@@ -135,9 +135,9 @@ mod tests {
         let never = (false, false);
         let reads = (true, false);
         let always = (true, true);
-        for (fault, expected) in [
-            (Fault::NotSent, always),
-            (Fault::Lost, reads),
+        for (failure, expected) in [
+            (CallFailure::NotSent, always),
+            (CallFailure::Lost, reads),
             (refused("OTSServerBusy", ""), always),
             (refused("OTSPartitionUnavailable", ""), always),
             (refused("OTSRowOperationConflict", ""), always),
@@ -155,10 +155,10 @@ mod tests {
             (refused("OTSObjectNotExist", ""), never),
             (refused("OTSParameterInvalid", ""), never),
             (refused("", "<html>"), reads),
-            (Fault::Refused { status: 404, code: "", message: "" }, never),
+            (CallFailure::Refused { status: 404, code: "", message: "" }, never),
         ] {
-            let actual = (is_retryable(Access::Read, fault), is_retryable(Access::Write, fault));
-            assert_eq!(actual, expected, "{fault:?}");
+            let actual = (is_retryable(Access::Read, failure), is_retryable(Access::Write, failure));
+            assert_eq!(actual, expected, "{failure:?}");
         }
     }
 
@@ -180,19 +180,19 @@ mod tests {
     #[test]
     fn no_try_begins_after_the_patience_of_its_fault() {
         let policy = RetryPolicy::default();
-        let lasts = |fault, elapsed_ms| {
+        let lasts = |failure, elapsed_ms| {
             let elapsed = Duration::from_millis(elapsed_ms);
-            policy.delay(Access::Read, fault, 1, elapsed, 1.0).is_some()
+            policy.delay(Access::Read, failure, 1, elapsed, 1.0).is_some()
         };
         let not_ready = refused("OTSTableNotReady", "The table is not ready.");
-        for (fault, last_ms) in [
-            (Fault::NotSent, 980),
-            (Fault::Lost, 14_980),
+        for (failure, last_ms) in [
+            (CallFailure::NotSent, 980),
+            (CallFailure::Lost, 14_980),
             (refused("OTSTimeout", ""), 14_980),
             (not_ready, 59_980),
         ] {
-            assert!(lasts(fault, last_ms), "{fault:?}");
-            assert!(!lasts(fault, last_ms + 1), "{fault:?}");
+            assert!(lasts(failure, last_ms), "{failure:?}");
+            assert!(!lasts(failure, last_ms + 1), "{failure:?}");
         }
     }
 }
