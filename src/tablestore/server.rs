@@ -56,7 +56,7 @@ use store::Store;
 use store::read::PAGE_BYTES_MAX;
 
 pub use self::connection::Server;
-pub use self::plain::{Load, Vitals};
+pub use self::plain::{ServerLoad, Vitals};
 pub use self::requests::RequestCount;
 pub use self::snapshots::{ResultsAsOf, ShownResults};
 

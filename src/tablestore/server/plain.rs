@@ -18,7 +18,7 @@ const TEXT_TYPE: &str = "text/plain; charset=utf-8";
 pub trait Vitals: Send + Sync {
     /// Returns all metrics, in Prometheus' text format. Must be quick, because it is called on a
     /// thread that serves connections.
-    fn metrics(&self, load: &Load) -> String;
+    fn metrics(&self, load: &ServerLoad) -> String;
 
     /// Returns in one line why the program is not, or no longer, fully ready; `None` if it is. The
     /// store itself may be sound.
@@ -27,7 +27,7 @@ pub trait Vitals: Send + Sync {
 
 /// The numbers of a running server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Load {
+pub struct ServerLoad {
     /// The requests that were answered since the start.
     pub requests: Vec<RequestCount>,
     /// The number of bytes that the bodies of requests take.
@@ -50,8 +50,8 @@ impl Service {
         }
     }
 
-    fn load(&self) -> Load {
-        Load {
+    fn load(&self) -> ServerLoad {
+        ServerLoad {
             requests: self.requests.counts(),
             bodies_bytes: self.body_memory.bytes_taken(),
             answers_bytes: self.answer_memory.bytes_taken(),

@@ -25,7 +25,7 @@ use tokio::task::JoinHandle;
 
 use super::check::signed_path;
 use super::date::format_date;
-use super::{Limits, Load, ResultsAsOf, Server, ServiceConfig, ShownResults, Vitals};
+use super::{Limits, ResultsAsOf, Server, ServerLoad, ServiceConfig, ShownResults, Vitals};
 use crate::signature::{SignedHeader, SigningKey};
 use crate::table;
 use store::append::Append;
@@ -175,7 +175,7 @@ struct Around {
 }
 
 impl Vitals for Around {
-    fn metrics(&self, load: &Load) -> String {
+    fn metrics(&self, load: &ServerLoad) -> String {
         format!("{load:?}\n")
     }
 
