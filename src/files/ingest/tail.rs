@@ -86,7 +86,7 @@ pub struct Tail {
 }
 
 /// One look at the inputs: its round and epoch, and where its findings go.
-struct Sink<'a> {
+struct Look<'a> {
     round: u32,
     epoch: Epoch,
     block: &'a mut Block,
@@ -149,12 +149,12 @@ impl Tail {
     pub fn read(&mut self, round: u32, epoch: Epoch, block: &mut Block) -> Result<TailState, InputError> {
         let mut state = TailState::default();
         self.rescan(&mut state)?;
-        let mut sink = Sink { round, epoch, block, options: &self.options, state: &mut state };
+        let mut look = Look { round, epoch, block, options: &self.options, state: &mut state };
         for file in &mut self.files {
-            file.read(&mut self.buffer, &mut sink)?;
+            file.read(&mut self.buffer, &mut look)?;
         }
         for pipe in &mut self.pipes {
-            pipe.read(&mut sink)?;
+            pipe.read(&mut look)?;
         }
         // A file that a known name leads to now does not count as new when it gets another name.
         self.known_files.extend(self.files.iter().map(TailedFile::id));
@@ -256,12 +256,12 @@ impl Growing {
 
     /// Parses the complete records in the buffer, or all of it if `at_end`. Returns the number of
     /// bytes parsed.
-    fn parse(&mut self, buffer: &mut Buffer, at_end: bool, sink: &mut Sink<'_>) -> Result<u64, InputError> {
+    fn parse(&mut self, buffer: &mut Buffer, at_end: bool, look: &mut Look<'_>) -> Result<u64, InputError> {
         let mut consumed = 0;
         if self.parser.is_none() {
             let header = match self.format {
                 Format::Csv => {
-                    match CsvHeader::parse(&self.name, buffer.bytes(), at_end, &sink.options.names)? {
+                    match CsvHeader::parse(&self.name, buffer.bytes(), at_end, &look.options.names)? {
                         Some(header) => Some(header),
                         None => return Ok(0),
                     }
@@ -269,17 +269,17 @@ impl Growing {
                 _ => None,
             };
             let (bytes, lines) = header.as_ref().map_or((0, 0), |header| (header.bytes, header.lines));
-            self.start(header.as_ref(), sink.options).skip_lines(lines);
+            self.start(header.as_ref(), look.options).skip_lines(lines);
             buffer.skip(bytes as usize);
             consumed = bytes;
-            sink.block.lines += lines;
+            look.block.lines += lines;
         }
         if let Some(parser) = &mut self.parser {
-            parser.set_round(sink.round);
-            consumed += buffer.parse(&mut **parser, at_end, sink.epoch, sink.block) as u64;
+            parser.set_round(look.round);
+            consumed += buffer.parse(&mut **parser, at_end, look.epoch, look.block) as u64;
         }
-        sink.block.bytes += consumed;
-        sink.state.read_anything |= consumed > 0;
+        look.block.bytes += consumed;
+        look.state.read_anything |= consumed > 0;
         Ok(consumed)
     }
 }
