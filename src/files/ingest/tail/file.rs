@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use super::{FileId, Growing, LOOK_BYTES, Look, file_id};
+use super::look::{FileId, Growing, LOOK_BYTES, Look, file_id};
 use crate::ingest::inputs::{Input, Layout};
 use crate::ingest::reader::{Buffer, open_file, read_error};
 use crate::ingest::{Format, InputError, InputOptions};

@@ -3,7 +3,7 @@
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread;
 
-use super::{Growing, LOOK_BYTES, Look};
+use super::look::{Growing, LOOK_BYTES, Look};
 use crate::ingest::InputError;
 use crate::ingest::inputs::Input;
 use crate::ingest::reader::{Buffer, Source};

@@ -6,7 +6,8 @@ use std::io::Write;
 use tempfile::TempDir;
 
 use super::*;
-use crate::ingest::{ColumnNames, Envelope};
+use super::look::LOOK_BYTES;
+use crate::ingest::{ColumnNames, Envelope, RECORD_BYTES_MAX};
 
 const HEADER: &str = "user_id,order_id,price,timestamp\n";
 
