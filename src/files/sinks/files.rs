@@ -95,6 +95,13 @@ pub fn file_name(view: ViewId, format: Format) -> String {
     format!("{}.{}", view.table, format.name())
 }
 
+/// Returns every name that a result file may have, in any format, and those of the mark and the
+/// rejects.
+pub(super) fn names_of_ours() -> Vec<String> {
+    let views = ViewId::all().flat_map(|view| Format::ALL.map(|format| file_name(view, format)));
+    views.chain([MARK.to_owned(), REJECTS.to_owned()]).collect()
+}
+
 /// Writes the result file of a view at `path` and syncs it to disk.
 ///
 /// # Errors

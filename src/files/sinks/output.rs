@@ -37,10 +37,11 @@ mod staging;
 
 pub use self::error::OutputError;
 use self::staging::{Place, Staging};
-use super::files::{FileLayout, MARK, OutputFacts, REJECTS, file_name, write_synced, write_view};
+use super::files::{
+    FileLayout, MARK, OutputFacts, REJECTS, file_name, names_of_ours, write_synced, write_view,
+};
 use super::rejects::Rejects;
 use super::results::Results;
-use crate::format::Format;
 use orders::text::io_cause;
 
 /// The output folder of a run. Dropping it removes everything that is not yet part of the folder.
@@ -303,13 +304,6 @@ impl State {
         let all = if self.ours { names_of_ours() } else { Vec::new() };
         all.into_iter().filter(|name| !names.contains(name)).collect()
     }
-}
-
-/// Returns every name that a result file may have, in any format, and those of the mark and the
-/// rejects.
-fn names_of_ours() -> Vec<String> {
-    let views = ViewId::all().flat_map(|view| Format::ALL.map(|format| file_name(view, format)));
-    views.chain([MARK.to_owned(), REJECTS.to_owned()]).collect()
 }
 
 fn prepare(

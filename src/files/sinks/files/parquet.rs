@@ -6,8 +6,8 @@ use dataflows::{Aggregate, KeyColumn, Part, Print, Totals, ViewId};
 
 use orders::Layout;
 
-use super::Results;
 use crate::parquet_write::{Column, ColumnType, GROUP_ROWS, ParquetWriteError, ParquetWriter, TextColumn};
+use crate::sinks::results::Results;
 
 pub(super) fn write(
     out: &mut (impl Write + Send),

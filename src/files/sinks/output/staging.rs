@@ -17,8 +17,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 
 use super::folder::{dissolve, entries};
-use super::names_of_ours;
-use crate::sinks::files::{MARK, OutputFacts};
+use crate::sinks::files::{MARK, OutputFacts, names_of_ours};
 
 /// The text between the name of the output folder and the process number in the name of a staging.
 const INFIX: &str = ".orderflow-";

@@ -6,6 +6,7 @@ use dataflows::{Id, Window};
 use tempfile::TempDir;
 
 use super::*;
+use crate::format::Format;
 use crate::ingest::Reject;
 use crate::sinks::test_results::{self, layout, small, totals};
 
