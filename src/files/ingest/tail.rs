@@ -33,7 +33,7 @@ use self::look::{FileId, Look, file_id};
 pub use self::look::{TAIL_PART, TailState};
 use self::pipe::TailedPipe;
 use super::discover::{Found, discover, is_pattern};
-use super::inputs::{Layout, canonical};
+use super::inputs::{Inside, canonical};
 use super::reader::Buffer;
 use super::{Block, Compression, Format, InputError, InputOptions, Plan};
 
@@ -90,11 +90,11 @@ impl Tail {
                 tail.known_paths.insert(canonical(path));
                 tail.known_files.extend(fs::metadata(path).ok().as_ref().map(file_id));
             }
-            let is_stream = matches!(input.layout, Layout::Whole) && input.size_bytes.is_none();
+            let is_stream = matches!(input.inside, Inside::Whole) && input.size_bytes.is_none();
             if is_stream && input.stream_owner(index, peers) == worker {
                 tail.pipes.push(TailedPipe::new(input)?);
             } else if let (Some(path), true) = (&input.path, index % peers == worker)
-                && matches!(input.layout, Layout::Text { .. } | Layout::Unborn)
+                && matches!(input.inside, Inside::Text { .. } | Inside::Unborn)
             {
                 tail.files.push(TailedFile::planned(input, path, options)?);
             }

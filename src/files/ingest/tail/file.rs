@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::look::{FileId, Growing, LOOK_BYTES, Look, file_id};
-use crate::ingest::inputs::{Input, Layout};
+use crate::ingest::inputs::{Input, Inside};
 use crate::ingest::reader::{Buffer, open_file, read_error};
 use crate::ingest::{Format, InputError, InputOptions};
 
@@ -33,7 +33,7 @@ impl TailedFile {
         options: &InputOptions,
     ) -> Result<TailedFile, InputError> {
         let mut tailed = TailedFile::from_start(&input.name, path, input.format, input.ordinal)?;
-        if let (Layout::Text { header, boundaries }, Some(size)) = (&input.layout, input.size_bytes) {
+        if let (Inside::Text { header, boundaries }, Some(size)) = (&input.inside, input.size_bytes) {
             tailed.offset = boundaries
                 .start_from(&tailed.file, size)
                 .map_err(|cause| input.read_error(&tailed.file, size, cause))?;
