@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use dataflows::Epoch;
 use timely::worker::Worker;
 
-use super::Job;
 use super::error::RunError;
 use super::report::Report;
+use super::run_state::Job;
 use super::sink::Sink;
 use files::ingest::{Block, Envelope, Reader, Tail};
 use host::{GraphShape, OnReport, WorkerGraph};
@@ -200,13 +200,5 @@ impl<'a> Feed<'a> {
             }
         }
         Ok(())
-    }
-}
-
-impl Job {
-    /// Adds the contents of a block to the counters that the progress bar shows.
-    fn count(&self, bytes: u64, orders: u64, rejected: u64) {
-        self.counters.add(bytes, orders, rejected);
-        self.abort().control.report(self.counters.load());
     }
 }

@@ -16,62 +16,27 @@ pub mod config;
 mod error;
 mod feed;
 mod report;
+mod run_state;
 mod sink;
 pub mod summary;
 pub mod table;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use dataflows::views::WINDOWS;
 use dataflows::{Part, Parts};
-use timely::worker::Worker;
 
 pub use error::{Abort, RunError};
 pub use sink::Sink;
 
 use crate::config::RunConfig;
+use crate::run_state::Job;
 use crate::summary::{Summary, SummaryForm, seconds_warning};
 use crate::table::Table;
 use files::ingest::Plan;
-use files::sinks::{FileLayout, Output, Results, UpdateWriter};
+use files::sinks::{FileLayout, Output, Results};
 use terminal::progress::{Progress, ProgressCounters, Read};
-
-/// The state that all workers of this process share.
-struct Job {
-    config: RunConfig,
-    plan: Plan,
-    tables: Vec<Table>,
-    counters: Arc<ProgressCounters>,
-    abort: Abort,
-    /// The output, until the first worker takes it.
-    output: Mutex<Option<Output>>,
-}
-
-impl Job {
-    fn abort(&self) -> &Abort {
-        &self.abort
-    }
-
-    /// Returns this worker's index among the workers that share the inputs, and the number of those
-    /// workers.
-    fn share(&self, worker: &Worker) -> (usize, usize) {
-        if self.config.local_input {
-            let workers = self.config.cluster.workers;
-            (worker.index() % workers, workers)
-        } else {
-            (worker.index(), worker.peers())
-        }
-    }
-
-    fn take_sink(&self) -> Sink {
-        let output = self.output.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let config = &self.config;
-        let updates = config.follow_tick.map(|_| UpdateWriter::new(std::io::stdout(), config.layout.clone()));
-        Sink::new(output, updates, config.fail_on_reject, self.abort.clone())
-            .unwrap_or_else(|error| self.abort.fail(&error))
-    }
-}
 
 /// The outcome of a run, on process 0.
 pub struct Outcome {

@@ -1,0 +1,55 @@
+//! Holds what the workers of this process share while the graph runs.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use timely::worker::Worker;
+
+use crate::config::RunConfig;
+use crate::error::Abort;
+use crate::sink::Sink;
+use crate::table::Table;
+use files::ingest::Plan;
+use files::sinks::{Output, UpdateWriter};
+use terminal::progress::ProgressCounters;
+
+/// The state that all workers of this process share.
+pub(super) struct Job {
+    pub(super) config: RunConfig,
+    pub(super) plan: Plan,
+    pub(super) tables: Vec<Table>,
+    pub(super) counters: Arc<ProgressCounters>,
+    pub(super) abort: Abort,
+    /// The output, until the first worker takes it.
+    pub(super) output: Mutex<Option<Output>>,
+}
+
+impl Job {
+    pub(super) fn abort(&self) -> &Abort {
+        &self.abort
+    }
+
+    /// Returns this worker's index among the workers that share the inputs, and the number of those
+    /// workers.
+    pub(super) fn share(&self, worker: &Worker) -> (usize, usize) {
+        if self.config.local_input {
+            let workers = self.config.cluster.workers;
+            (worker.index() % workers, workers)
+        } else {
+            (worker.index(), worker.peers())
+        }
+    }
+
+    pub(super) fn take_sink(&self) -> Sink {
+        let output = self.output.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let config = &self.config;
+        let updates = config.follow_tick.map(|_| UpdateWriter::new(std::io::stdout(), config.layout.clone()));
+        Sink::new(output, updates, config.fail_on_reject, self.abort.clone())
+            .unwrap_or_else(|error| self.abort.fail(&error))
+    }
+
+    /// Adds the contents of a block to the counters that the progress bar shows.
+    pub(super) fn count(&self, bytes: u64, orders: u64, rejected: u64) {
+        self.counters.add(bytes, orders, rejected);
+        self.abort().control.report(self.counters.load());
+    }
+}
