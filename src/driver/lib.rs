@@ -31,7 +31,7 @@ pub use error::{Abort, RunError};
 pub use sink::Sink;
 
 use crate::config::RunConfig;
-use crate::run_state::Job;
+use crate::run_state::RunState;
 use crate::summary::{Summary, SummaryForm, seconds_warning};
 use crate::table::Table;
 use files::ingest::Plan;
@@ -86,29 +86,35 @@ pub fn run(config: RunConfig) -> Result<Option<Outcome>, RunError> {
         })
     };
     let progress = Progress::start(read, bytes_total, quiet);
-    let job =
-        Arc::new(Job { config, plan, tables, counters, abort: abort.clone(), output: Mutex::new(output) });
-    let working = Arc::clone(&job);
+    let run = Arc::new(RunState {
+        config,
+        plan,
+        tables,
+        counters,
+        abort: abort.clone(),
+        output: Mutex::new(output),
+    });
+    let working = Arc::clone(&run);
     let finished = cluster.execute(move |worker| feed::work(worker, &working)).map_err(RunError::Cluster)?;
     let sink = finished.results.into_iter().flatten().next();
-    let outcome = sink.map(|sink| settle(sink, &job, progress, started));
+    let outcome = sink.map(|sink| settle(sink, &run, progress, started));
     control.finish(Ok(())).map_err(RunError::Cluster)?;
     Ok(outcome)
 }
 
 /// Waits until all processes have done their share, and writes the results.
-fn settle(mut sink: Sink, job: &Job, progress: Progress, started: Instant) -> Outcome {
-    let fail = |error: RunError| -> ! { job.abort.fail(&error) };
+fn settle(mut sink: Sink, run: &RunState, progress: Progress, started: Instant) -> Outcome {
+    let fail = |error: RunError| -> ! { run.abort.fail(&error) };
     sink.refuse();
-    job.abort.control.await_peers().unwrap_or_else(|error| fail(RunError::Cluster(error)));
-    if job.abort.control.stop_requested() && job.config.follow_tick.is_none() {
+    run.abort.control.await_peers().unwrap_or_else(|error| fail(RunError::Cluster(error)));
+    if run.abort.control.stop_requested() && run.config.follow_tick.is_none() {
         fail(RunError::Interrupted);
     }
     sink.write().unwrap_or_else(|error| fail(error));
     progress.finish();
     let mut summary =
         Summary::new(&sink.results, sink.orders, sink.rejected, started.elapsed().as_secs_f64());
-    summary.output = job.config.output.as_ref().map(|output| output.dir.display().to_string());
+    summary.output = run.config.output.as_ref().map(|output| output.dir.display().to_string());
     let latest = sink.results.rows(WINDOWS).last_key_value();
     if let Some((Parts::One(Part::Integer(start_ms)), _)) = latest
         && let Some(warning) = seconds_warning(*start_ms)

@@ -1,4 +1,4 @@
-//! Holds what the workers of this process share while the graph runs.
+//! Holds the state of a run that the workers of this process share.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,18 +12,18 @@ use files::ingest::Plan;
 use files::sinks::{Output, UpdateWriter};
 use terminal::progress::ProgressCounters;
 
-/// The state that all workers of this process share.
-pub(super) struct Job {
+/// The state of a run that all workers of this process share.
+pub(super) struct RunState {
     pub(super) config: RunConfig,
     pub(super) plan: Plan,
     pub(super) tables: Vec<Table>,
     pub(super) counters: Arc<ProgressCounters>,
     pub(super) abort: Abort,
-    /// The output, until the first worker takes it.
+    /// The output; `None` once the first worker has taken it, or if there is none.
     pub(super) output: Mutex<Option<Output>>,
 }
 
-impl Job {
+impl RunState {
     pub(super) fn abort(&self) -> &Abort {
         &self.abort
     }
