@@ -11,7 +11,7 @@ use timely::worker::Worker;
 use super::error::RunError;
 use super::report::Report;
 use super::run_state::RunState;
-use super::sink::Sink;
+use super::sink::ResultSink;
 use files::ingest::{Block, Envelope, Reader, Tail};
 use host::{GraphShape, OnReport, WorkerGraph};
 
@@ -25,7 +25,7 @@ struct Feed<'a> {
 
 /// Runs one worker from its first block until the graph has taken in everything. Returns the sink
 /// on the first worker of all, and `None` on the others.
-pub(super) fn work(worker: &mut Worker, run: &RunState) -> Option<Sink> {
+pub(super) fn work(worker: &mut Worker, run: &RunState) -> Option<ResultSink> {
     let sink = Rc::new(RefCell::new((worker.index() == 0).then(|| run.take_sink())));
     let mut feed = Feed::new(worker, run, &sink);
     feed.name_inputs(worker);
@@ -43,7 +43,7 @@ pub(super) fn work(worker: &mut Worker, run: &RunState) -> Option<Sink> {
 
 impl<'a> Feed<'a> {
     /// Builds the graph, which is the same on each worker.
-    fn new(worker: &mut Worker, run: &'a RunState, sink: &Rc<RefCell<Option<Sink>>>) -> Feed<'a> {
+    fn new(worker: &mut Worker, run: &'a RunState, sink: &Rc<RefCell<Option<ResultSink>>>) -> Feed<'a> {
         let shape = GraphShape {
             upserts: run.config.inputs.envelope == Envelope::Upsert,
             kept: false,
@@ -164,7 +164,7 @@ impl<'a> Feed<'a> {
         &mut self,
         worker: &mut Worker,
         tick: Duration,
-        sink: &RefCell<Option<Sink>>,
+        sink: &RefCell<Option<ResultSink>>,
     ) -> Result<(), RunError> {
         let run = self.run;
         let (index, peers) = run.share(worker);

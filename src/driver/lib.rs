@@ -28,7 +28,7 @@ use dataflows::views::WINDOWS;
 use dataflows::{Part, Parts};
 
 pub use error::{Abort, RunError};
-pub use sink::Sink;
+pub use sink::ResultSink;
 
 use crate::config::RunConfig;
 use crate::run_state::RunState;
@@ -103,7 +103,7 @@ pub fn run(config: RunConfig) -> Result<Option<Outcome>, RunError> {
 }
 
 /// Waits until all processes have done their share, and writes the results.
-fn settle(mut sink: Sink, run: &RunState, progress: Progress, started: Instant) -> Outcome {
+fn settle(mut sink: ResultSink, run: &RunState, progress: Progress, started: Instant) -> Outcome {
     let fail = |error: RunError| -> ! { run.abort.fail(&error) };
     sink.refuse();
     run.abort.control.await_peers().unwrap_or_else(|error| fail(RunError::Cluster(error)));

@@ -6,7 +6,7 @@ use timely::worker::Worker;
 
 use crate::config::RunConfig;
 use crate::error::Abort;
-use crate::sink::Sink;
+use crate::sink::ResultSink;
 use crate::table::Table;
 use files::ingest::Plan;
 use files::sinks::{Output, UpdateWriter};
@@ -39,11 +39,11 @@ impl RunState {
         }
     }
 
-    pub(super) fn take_sink(&self) -> Sink {
+    pub(super) fn take_sink(&self) -> ResultSink {
         let output = self.output.lock().unwrap_or_else(PoisonError::into_inner).take();
         let config = &self.config;
         let updates = config.follow_tick.map(|_| UpdateWriter::new(std::io::stdout(), config.layout.clone()));
-        Sink::new(output, updates, config.fail_on_reject, self.abort.clone())
+        ResultSink::new(output, updates, config.fail_on_reject, self.abort.clone())
             .unwrap_or_else(|error| self.abort.fail(&error))
     }
 
