@@ -157,7 +157,7 @@ impl ResultSink {
     /// Checks that the three results agree with each other, and replaces the result files if there
     /// is an output.
     pub fn write(&mut self) -> Result<(), RunError> {
-        self.results.check().map_err(|disagreement| RunError::Internal(disagreement.to_string()))?;
+        self.results.check().map_err(|contradiction| RunError::Internal(contradiction.to_string()))?;
         if let (Some(output), Some(rejects)) = (&self.output, &mut self.rejects) {
             output.write(&self.results, rejects, self.orders, &self.inputs).map_err(RunError::Output)?;
         }

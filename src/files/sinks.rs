@@ -22,7 +22,7 @@ pub mod updates;
 pub use files::{FileLayout, OutputFacts};
 pub use output::{Abandon, Output, OutputError};
 pub use rejects::Rejects;
-pub use results::{Disagreement, Mismatch, Results};
+pub use results::{Contradiction, Mismatch, Results};
 pub use updates::{Readers, UpdateWriter};
 
 #[cfg(test)]

@@ -49,7 +49,7 @@ impl std::error::Error for Mismatch {}
 
 /// Why the views contradict each other. This is a bug in the graph.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Disagreement {
+pub enum Contradiction {
     /// A row counts zero orders or fewer.
     NoOrders(RowKey, Totals),
     /// The rows of one view do not sum up to the total.
@@ -67,22 +67,22 @@ pub enum Disagreement {
     Twice(RowKey),
 }
 
-impl fmt::Display for Disagreement {
+impl fmt::Display for Contradiction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Disagreement::NoOrders(key, totals) => {
+            Contradiction::NoOrders(key, totals) => {
                 write!(f, "internal: the row of {key} counts {} orders", totals.orders)
             }
-            Disagreement::Sum { rows, sum, total } => {
+            Contradiction::Sum { rows, sum, total } => {
                 write!(f, "internal: the {rows} sum up to {}, but the total is {}", Show(sum), Show(total))
             }
-            Disagreement::Overflow(rows) => write!(f, "internal: the sum of the {rows} overflows"),
-            Disagreement::Twice(key) => write!(f, "internal: there are two rows of {key}"),
+            Contradiction::Overflow(rows) => write!(f, "internal: the sum of the {rows} overflows"),
+            Contradiction::Twice(key) => write!(f, "internal: there are two rows of {key}"),
         }
     }
 }
 
-impl std::error::Error for Disagreement {}
+impl std::error::Error for Contradiction {}
 
 /// Totals that print as messages show them.
 struct Show<'a>(&'a Totals);
@@ -111,14 +111,14 @@ impl Results {
     /// This costs one sort of the rows by key.
     ///
     /// # Errors
-    /// Returns [`Disagreement::Twice`] if two rows have one key, else what [`Results::check`]
+    /// Returns [`Contradiction::Twice`] if two rows have one key, else what [`Results::check`]
     /// finds.
-    pub fn from_rows(epoch: Epoch, mut rows: Vec<(RowKey, Totals)>) -> Result<Results, Disagreement> {
+    pub fn from_rows(epoch: Epoch, mut rows: Vec<(RowKey, Totals)>) -> Result<Results, Contradiction> {
         // The rows consist of sorted runs, at least one from each worker. The stable sort only
         // merges them.
         rows.sort_by(|(a, _), (b, _)| a.cmp(b));
         if let Some(pair) = rows.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-            return Err(Disagreement::Twice(pair[0].0.clone()));
+            return Err(Contradiction::Twice(pair[0].0.clone()));
         }
         let of = |view| rows.iter().filter(move |(key, _)| key.view == view);
         let views = ViewId::all().map(|view| of(view).map(|(key, row)| (key.parts.clone(), *row)).collect());
@@ -180,13 +180,13 @@ impl Results {
     /// the total, in count and exact amount. This costs one addition for each row.
     ///
     /// # Errors
-    /// Returns the first [`Disagreement`] found.
-    pub fn check(&self) -> Result<(), Disagreement> {
+    /// Returns the first [`Contradiction`] found.
+    pub fn check(&self) -> Result<(), Contradiction> {
         let sums = ViewId::all().map(|view| Ok((view, sum(view, self.rows(view))?)));
-        let sums: Vec<_> = sums.collect::<Result<_, Disagreement>>()?;
+        let sums: Vec<_> = sums.collect::<Result<_, Contradiction>>()?;
         let total = self.total();
         match sums.into_iter().find(|(view, sum)| view.is_of_all() && *sum != total) {
-            Some((view, sum)) => Err(Disagreement::Sum { rows: view.name, sum, total }),
+            Some((view, sum)) => Err(Contradiction::Sum { rows: view.name, sum, total }),
             None => Ok(()),
         }
     }
@@ -211,14 +211,14 @@ fn set(
     Ok(())
 }
 
-fn sum(view: ViewId, rows: &BTreeMap<Parts, Totals>) -> Result<Totals, Disagreement> {
+fn sum(view: ViewId, rows: &BTreeMap<Parts, Totals>) -> Result<Totals, Contradiction> {
     let (mut orders, mut amount) = (0_i64, Amount::ZERO);
     for (parts, totals) in rows {
         if totals.orders <= 0 {
-            return Err(Disagreement::NoOrders(RowKey::new(view, parts.clone()), *totals));
+            return Err(Contradiction::NoOrders(RowKey::new(view, parts.clone()), *totals));
         }
-        orders = orders.checked_add(totals.orders).ok_or(Disagreement::Overflow(view.name))?;
-        amount = amount.checked_add(totals.amount).ok_or(Disagreement::Overflow(view.name))?;
+        orders = orders.checked_add(totals.orders).ok_or(Contradiction::Overflow(view.name))?;
+        amount = amount.checked_add(totals.amount).ok_or(Contradiction::Overflow(view.name))?;
     }
     Ok(Totals { orders, amount })
 }

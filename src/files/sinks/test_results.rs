@@ -6,7 +6,7 @@ use dataflows::{Epoch, Id, Parts, RowKey, Totals, Window, WindowWidth};
 use orders::{Layout, Zone};
 
 use super::files::FileLayout;
-use super::results::{Disagreement, Results};
+use super::results::{Contradiction, Results};
 use crate::format::Format;
 
 /// Returns the totals of this number of orders, whose amounts are summed up from `a+b+…`.
@@ -43,7 +43,7 @@ pub(crate) fn results(
     users: Vec<(Id, Totals)>,
     total: Totals,
     windows: Vec<(Window, Totals)>,
-) -> Result<Results, Disagreement> {
+) -> Result<Results, Contradiction> {
     let users = users.into_iter().map(|(user, totals)| (user_key(&user), totals));
     let windows = windows.into_iter().map(|(window, totals)| (window_key(window.start_ms), totals));
     let total = (total != Totals::ZERO).then(|| (total_key(), total));

@@ -64,7 +64,7 @@ fn results_that_contradict_each_other_are_found() {
 fn a_sum_beyond_all_amounts_is_a_disagreement_not_a_panic() {
     let most = Totals { orders: i64::MAX, amount: Amount::from_units(i128::MAX) };
     let users = vec![(Id::new("a"), most), (Id::new("b"), most)];
-    assert_eq!(test_results::results(0, users, most, vec![]), Err(Disagreement::Overflow("users")));
+    assert_eq!(test_results::results(0, users, most, vec![]), Err(Contradiction::Overflow("users")));
 }
 
 #[test]
