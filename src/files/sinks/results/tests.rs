@@ -115,7 +115,7 @@ fn changes_between(from: &Results, to: &Results) -> Vec<Change> {
     changes
 }
 
-/// The results of these orders: user, window, whole price.
+/// Returns the results of these orders, given as user, window and whole price.
 fn results_of(orders: &[(u8, i8, i32)], epoch: Epoch) -> Results {
     let (mut users, mut windows, mut total) = (BTreeMap::new(), BTreeMap::new(), Totals::ZERO);
     let add = |row: &mut Totals, price: i32| {
