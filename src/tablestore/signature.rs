@@ -32,7 +32,8 @@ const DERIVED_KEYS_MAX: usize = 64;
 pub enum SigningKey {
     /// The secret (V2).
     Secret(Arc<str>),
-    /// A key derived from the secret, a date and a region (V4): 44 characters of base64, which are used as they are.
+    /// A key derived from the secret, a date and a region (V4). It is 44 characters of base64,
+    /// which are used as they are.
     Derived(Arc<str>),
 }
 

@@ -99,7 +99,7 @@ fn a_change_must_start_from_what_is_there() {
     }
 }
 
-/// All changes that lead from one state of the results to another.
+/// Returns all changes that lead from one state of the results to another.
 fn changes_between(from: &Results, to: &Results) -> Vec<Change> {
     let mut changes = Vec::new();
     for view in ViewId::all() {
