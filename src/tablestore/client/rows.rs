@@ -30,7 +30,7 @@ pub struct RangePage {
     pub next: Option<NamedKey>,
 }
 
-/// An iterator over the pages of a range.
+/// The pages of a range, which are read one after the other.
 #[derive(Debug)]
 pub struct RangePages {
     client: Client,
