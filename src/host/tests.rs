@@ -237,6 +237,6 @@ fn a_worker_without_tasks_sleeps() {
     guards.join().into_iter().for_each(|ended| ended.unwrap());
     let naps: Vec<_> = [first].into_iter().chain(parked.try_iter()).collect();
     assert!(naps.iter().all(Option::is_none), "it sleeps until it is woken: {naps:?}");
-    // Before each task and after the last, and where it was woken while it was awake.
+    // The worker sleeps before each task, after the last, and once more if it is woken while awake.
     assert!(naps.len() <= 8, "{naps:?}");
 }
