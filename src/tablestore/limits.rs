@@ -1,5 +1,4 @@
-//! The limits of single requests, as Tablestore has them. The limits of rows are in
-//! [`store`](store).
+//! The limits of single requests, as Tablestore has them. The limits of rows are in [`store`].
 
 /// The most rows of a batch write.
 pub const ROWS_PER_WRITE_MAX: usize = 200;
