@@ -13,9 +13,9 @@
 //!
 //! Two things cannot be noticed: a file that is cut short and refilled beyond its old size between
 //! two looks; and a CSV quote that is still open at the end of a file, which holds back what
-//! follows until the record is complete or longer than [`RECORD_BYTES_MAX`]. Compressed and Parquet
-//! files do not grow: the parts read those that exist at the start, and later ones are reported and
-//! not read.
+//! follows until the record is complete or longer than
+//! [`RECORD_BYTES_MAX`](super::RECORD_BYTES_MAX). Compressed and Parquet files do not grow: the
+//! parts read those that exist at the start, and later ones are reported and not read.
 
 mod file;
 mod look;
