@@ -9,19 +9,25 @@
 //! still tell each other that they differ.
 
 use std::io;
+use std::time::Duration;
 
 use prost::Message;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 /// The number of bytes of the length, which stands before the body of a frame.
 pub(super) const PREFIX_BYTES: usize = 4;
 
-/// The most bytes in the body of a frame other than [`Job`].
+/// The most bytes in the body of a frame other than [`RunFacts`].
 pub(super) const FRAME_BYTES_MAX: usize = 64 << 10;
 
-/// The most bytes in the body of a [`Job`] frame, which is read only from a peer that has proved
-/// the key.
-pub(super) const JOB_BYTES_MAX: usize = 1 << 20;
+/// The most bytes in the body of a [`RunFacts`] frame, which is read only from a peer that has
+/// proved the key.
+pub(super) const RUN_FACTS_BYTES_MAX: usize = 1 << 20;
+
+/// The longest time that a peer gets to read the last frames sent to it.
+pub(super) const TELL_MAX: Duration = Duration::from_millis(500);
 
 /// A number that says that a [`Hello`] comes from a process of an orderflow cluster.
 pub(super) const MAGIC: u64 = u64::from_be_bytes(*b"ordrflow");
@@ -87,9 +93,9 @@ pub(super) struct Fact {
     pub(super) value: String,
 }
 
-/// The description of the job: all facts, in order.
+/// All facts on which the processes of a run must agree, in order.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Job {
+pub(super) struct RunFacts {
     #[prost(message, repeated, tag = "1")]
     pub(super) facts: Vec<Fact>,
 }
@@ -140,7 +146,7 @@ pub(super) enum Body {
     #[prost(message, tag = "3")]
     Refusal(Refusal),
     #[prost(message, tag = "4")]
-    Job(Job),
+    RunFacts(RunFacts),
     /// All connections of the sender are made.
     #[prost(message, tag = "5")]
     Ready(Mark),
@@ -217,6 +223,15 @@ pub(super) async fn read(
 /// Writes one frame.
 pub(super) async fn write(stream: &mut (impl AsyncWrite + Unpin), body: Body) -> io::Result<()> {
     stream.write_all(&encode(body)).await
+}
+
+/// Closes this end of a connection that has no link, and waits until the peer closes its own, for
+/// at most [`TELL_MAX`].
+pub(super) async fn drain(stream: &mut TcpStream) {
+    let _ = stream.shutdown().await;
+    let mut scratch = [0; 1024];
+    let until_closed = async { while stream.read(&mut scratch).await.is_ok_and(|bytes| bytes > 0) {} };
+    let _ = timeout(TELL_MAX, until_closed).await;
 }
 
 /// Returns a peer's text in a form that is safe to print: without control characters, and cut to

@@ -8,8 +8,8 @@
 //!   Proof(dialer, both hellos)    ───────►   verified, else Refusal
 //!                       verified  ◄───────   Proof(acceptor, both hellos)
 //!   both compare the claims; on a control connection then:
-//!   Job { facts }                 ───────►
-//!                                 ◄───────   Job { facts }
+//!   RunFacts { facts }            ───────►
+//!                                 ◄───────   RunFacts { facts }
 //!   both compare the facts
 //! ```
 //!
@@ -30,8 +30,8 @@ use sha2::Sha256;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use super::frame::{self, Body, Fact, FrameError, Hello, Job, Proof, Purpose, Refusal};
-use super::frame::{FRAME_BYTES_MAX, JOB_BYTES_MAX, MAGIC, PREFIX_BYTES, PROTOCOL};
+use super::frame::{self, Body, Fact, FrameError, Hello, Proof, Purpose, Refusal, RunFacts};
+use super::frame::{FRAME_BYTES_MAX, MAGIC, PREFIX_BYTES, PROTOCOL, RUN_FACTS_BYTES_MAX};
 
 /// The most characters of a peer's text that are printed.
 const SHOWN_CHARS_MAX: usize = 400;
@@ -61,17 +61,17 @@ pub(super) struct Met {
 
 /// Why two processes cannot run together, in two wordings.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Fault {
+pub(super) struct Disagreement {
     /// The sentence for this process, which it may call "this one".
     pub(super) here: String,
     /// The sentence for all other processes.
     pub(super) elsewhere: String,
 }
 
-impl Fault {
-    /// Creates a fault with one sentence that is true on every process.
-    pub(super) fn plain(sentence: String) -> Fault {
-        Fault { here: sentence.clone(), elsewhere: sentence }
+impl Disagreement {
+    /// Creates a disagreement with one sentence that is true on every process.
+    pub(super) fn plain(sentence: String) -> Disagreement {
+        Disagreement { here: sentence.clone(), elsewhere: sentence }
     }
 }
 
@@ -83,7 +83,7 @@ pub(super) enum Failed {
     Stranger { index: Option<usize>, problem: Option<String> },
     /// The other end proved that it is process `index`, but its run differs from that of this
     /// process.
-    Differs { index: usize, fault: Fault },
+    Differs { index: usize, disagreement: Disagreement },
 }
 
 /// The side of a connection. It is part of each proof.
@@ -144,14 +144,14 @@ impl Identity {
 
     /// Returns the first thing in which the two ends of a connection differ; `None` if they agree.
     /// Both ends find the same.
-    fn compare(&self, mine: &Hello, theirs: &Hello) -> Option<Fault> {
+    fn compare(&self, mine: &Hello, theirs: &Hello) -> Option<Disagreement> {
         let (me, them) = (mine.index, theirs.index);
         let shown = |text: &str| frame::printable(text, SHOWN_CHARS_MAX);
         let differ = |what: &str, a: String, b: String| {
             let sentence = |me: &str| format!("process {them} runs with {what} {a}, {me} with {what} {b}");
-            Some(Fault { here: sentence("this one"), elsewhere: sentence(&format!("process {me}")) })
+            Some(Disagreement { here: sentence("this one"), elsewhere: sentence(&format!("process {me}")) })
         };
-        let same = |sentence: String| Some(Fault::plain(sentence));
+        let same = |sentence: String| Some(Disagreement::plain(sentence));
         if theirs.instance == mine.instance {
             let meant = if mine.to == me { theirs.to } else { mine.to };
             let address = self.addresses.get(meant as usize).map_or("", String::as_str);
@@ -185,7 +185,7 @@ impl Identity {
     }
 
     /// Returns the first fact in which process `index` differs; `None` if it has the same facts.
-    fn compare_facts(&self, index: usize, theirs: &[Fact]) -> Option<Fault> {
+    fn compare_facts(&self, index: usize, theirs: &[Fact]) -> Option<Disagreement> {
         let at = (0..theirs.len().max(self.facts.len())).find(|i| theirs.get(*i) != self.facts.get(*i))?;
         // If the names differ, one process has a fact that the other has not, or has in another
         // place.
@@ -201,11 +201,14 @@ impl Identity {
             true => format!("process {index} has {name} in another order than {me}"),
             false => format!("process {index} has {name} {a}, {me} has {b}"),
         };
-        Some(Fault { here: sentence("this one"), elsewhere: sentence(&format!("process {}", self.index)) })
+        Some(Disagreement {
+            here: sentence("this one"),
+            elsewhere: sentence(&format!("process {}", self.index)),
+        })
     }
 
     fn facts_frame(&self) -> Body {
-        Body::Job(Job { facts: self.facts.clone() })
+        Body::RunFacts(RunFacts { facts: self.facts.clone() })
     }
 }
 
@@ -303,12 +306,12 @@ async fn agree(
     role: Role,
 ) -> Result<Met, Failed> {
     let index = theirs.index as usize;
-    let differs = async |stream: &mut TcpStream, fault: Fault| {
-        refuse(stream, &fault.elsewhere).await;
-        Err(Failed::Differs { index, fault })
+    let differs = async |stream: &mut TcpStream, disagreement: Disagreement| {
+        refuse(stream, &disagreement.elsewhere).await;
+        Err(Failed::Differs { index, disagreement })
     };
-    if let Some(fault) = identity.compare(mine, theirs) {
-        return differs(stream, fault).await;
+    if let Some(disagreement) = identity.compare(mine, theirs) {
+        return differs(stream, disagreement).await;
     }
     let in_order = match role {
         Role::Dialer => index < identity.index,
@@ -322,19 +325,19 @@ async fn agree(
         if matches!(role, Role::Dialer) {
             frame::write(stream, identity.facts_frame()).await.map_err(unheard)?;
         }
-        let facts = match frame::read(stream, JOB_BYTES_MAX).await {
-            Ok(Body::Job(job)) => job.facts,
+        let facts = match frame::read(stream, RUN_FACTS_BYTES_MAX).await {
+            Ok(Body::RunFacts(run_facts)) => run_facts.facts,
             Ok(Body::Refusal(refusal)) => {
                 let reason = frame::printable(&refusal.reason, SHOWN_CHARS_MAX);
-                return Err(Failed::Differs { index, fault: Fault::plain(reason) });
+                return Err(Failed::Differs { index, disagreement: Disagreement::plain(reason) });
             }
             _ => return Err(Failed::silent(index)),
         };
         if matches!(role, Role::Acceptor) {
             frame::write(stream, identity.facts_frame()).await.map_err(unheard)?;
         }
-        if let Some(fault) = identity.compare_facts(index, &facts) {
-            return differs(stream, fault).await;
+        if let Some(disagreement) = identity.compare_facts(index, &facts) {
+            return differs(stream, disagreement).await;
         }
     }
     Ok(Met { index, instance: theirs.instance.clone(), purpose: mine.purpose() })
@@ -344,7 +347,7 @@ async fn agree(
 async fn refuse(stream: &mut TcpStream, reason: &str) {
     let refusal = Refusal { reason: reason.to_owned() };
     if frame::write(stream, Body::Refusal(refusal)).await.is_ok() {
-        super::link::drain(stream).await;
+        frame::drain(stream).await;
     }
 }
 

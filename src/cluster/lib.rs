@@ -59,7 +59,7 @@ pub use error::ClusterError;
 pub use workers::Workers;
 
 use control::{Event, Shared};
-use frame::{Fact, Job};
+use frame::{Fact, RunFacts};
 use handshake::Identity;
 use meet::Coordinator;
 
@@ -86,13 +86,13 @@ pub struct Finished<T> {
 
 /// Connects to all other processes of the run and starts watching over them.
 ///
-/// `job` holds the facts on which all processes must agree, in order, such as `("--window",
+/// `facts` are what all processes must agree on, in order, such as `("--window",
 /// "30s")`. A difference is reported with both values, on both sides. This takes at most
 /// `config.deadline` and 2 s.
 ///
 /// Returns [`ClusterError`], in any of its variants except `Lost`.
-pub fn connect(config: &ClusterConfig, job: &[(String, String)]) -> Result<Cluster, ClusterError> {
-    let identity = identify(config, job)?;
+pub fn connect(config: &ClusterConfig, facts: &[(String, String)]) -> Result<Cluster, ClusterError> {
+    let identity = identify(config, facts)?;
     let (events, incoming) = unbounded_channel();
     let indices = (config.process, config.processes);
     let shared = Arc::new(Shared::new(indices, config.silence_max, Arc::clone(&config.on_loss), events));
@@ -139,11 +139,11 @@ impl Drop for Over {
 }
 
 /// Returns what this process says of itself. Checks that this fits into frames.
-fn identify(config: &ClusterConfig, job: &[(String, String)]) -> Result<Identity, ClusterError> {
+fn identify(config: &ClusterConfig, facts: &[(String, String)]) -> Result<Identity, ClusterError> {
     let fact = |(name, value): &(String, String)| Fact { name: name.clone(), value: value.clone() };
-    let facts: Vec<Fact> = job.iter().map(fact).collect();
-    // The frame has a few bytes besides the job.
-    if (Job { facts: facts.clone() }).encoded_len() + 16 > frame::JOB_BYTES_MAX {
+    let facts: Vec<Fact> = facts.iter().map(fact).collect();
+    // The frame has a few bytes besides the facts.
+    if (RunFacts { facts: facts.clone() }).encoded_len() + 16 > frame::RUN_FACTS_BYTES_MAX {
         let sentence = format!("the job is described by {} facts, more than fit into a frame", facts.len());
         return Err(ClusterError::Usage(sentence));
     }

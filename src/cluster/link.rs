@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::control::{Event, Shared};
-use super::frame::{self, Body, FRAME_BYTES_MAX};
+use super::frame::{self, Body, FRAME_BYTES_MAX, TELL_MAX};
 
 /// The time between two heartbeats. It is shorter if `silence_max` is shorter than usual.
 const HEARTBEAT: Duration = Duration::from_secs(1);
@@ -21,8 +21,6 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 const HEARTBEATS_PER_SILENCE: u32 = 4;
 /// The time to read what a peer sent while this process itself stood still.
 const SECOND_LOOK: Duration = Duration::from_millis(100);
-/// The longest time that a peer gets to read the last frames sent to it.
-pub(super) const TELL_MAX: Duration = Duration::from_millis(500);
 
 /// A control connection to one peer. If it is dropped, its writing half is closed once everything
 /// is written.
@@ -100,13 +98,4 @@ async fn read(peer: usize, mut stream: OwnedReadHalf, shared: Arc<Shared>) {
         }
     };
     shared.tell(end);
-}
-
-/// Closes this end of a connection that has no link, and waits until the peer closes its own, for
-/// at most [`TELL_MAX`].
-pub(super) async fn drain(stream: &mut TcpStream) {
-    let _ = stream.shutdown().await;
-    let mut scratch = [0; 1024];
-    let until_closed = async { while stream.read(&mut scratch).await.is_ok_and(|bytes| bytes > 0) {} };
-    let _ = timeout(TELL_MAX, until_closed).await;
 }

@@ -24,7 +24,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use super::control::{Event, Shared};
 use super::error::ClusterError;
 use super::frame::{self, Body, Goodbye, Mark, Purpose, Refusal};
-use super::handshake::{self, Failed, Fault, Identity, Met};
+use super::handshake::{self, Disagreement, Failed, Identity, Met};
 use super::link::Link;
 use super::wire;
 
@@ -72,7 +72,7 @@ pub(super) struct Coordinator {
 
 /// Why a process gives up before the run.
 enum Verdict {
-    Refused(Fault),
+    Refused(Disagreement),
     Unreached(String),
     Interrupted,
 }
@@ -117,7 +117,9 @@ impl Coordinator {
         };
         let index = self.identity.index;
         let (error, elsewhere, linger) = match verdict {
-            Verdict::Refused(fault) => (ClusterError::Refused(fault.here), fault.elsewhere, LINGER_MAX),
+            Verdict::Refused(disagreement) => {
+                (ClusterError::Refused(disagreement.here), disagreement.elsewhere, LINGER_MAX)
+            }
             // A peer that did not come before the deadline will not come in a moment.
             Verdict::Unreached(sentence) => {
                 (ClusterError::Unreached(sentence.clone()), sentence, Duration::ZERO)
@@ -178,18 +180,18 @@ impl Coordinator {
                 }
                 Ok(())
             }
-            Event::Failed(Failed::Differs { index, fault }) => {
+            Event::Failed(Failed::Differs { index, disagreement }) => {
                 if let Some(peer) = self.peers.get_mut(index) {
                     peer.told = true;
                 }
-                Err(Verdict::Refused(fault))
+                Err(Verdict::Refused(disagreement))
             }
             Event::Said(index, Body::Ready(_)) => {
                 self.peers[index].ready = true;
                 Ok(())
             }
             Event::Said(_, Body::Refusal(Refusal { reason })) => {
-                Err(Verdict::Refused(Fault::plain(frame::printable(&reason, REASON_CHARS_MAX))))
+                Err(Verdict::Refused(Disagreement::plain(frame::printable(&reason, REASON_CHARS_MAX))))
             }
             Event::Said(_, Body::Stop(_)) | Event::Stop => {
                 self.shared.set_stop();
@@ -202,11 +204,11 @@ impl Coordinator {
             }
             Event::Said(index, Body::Goodbye(Goodbye { failed })) => {
                 let reason = frame::printable(&failed, REASON_CHARS_MAX);
-                Err(Verdict::Refused(Fault::plain(format!("process {index} failed: {reason}"))))
+                Err(Verdict::Refused(Disagreement::plain(format!("process {index} failed: {reason}"))))
             }
             Event::Closed(index) | Event::Silent(index) if !self.shared.is_done(index) => {
                 let name = self.identity.name_of(index);
-                Err(Verdict::Refused(Fault::plain(format!("{name} ended before the run began"))))
+                Err(Verdict::Refused(Disagreement::plain(format!("{name} ended before the run began"))))
             }
             Event::Signal => Err(Verdict::Interrupted),
             _ => Ok(()),
@@ -217,8 +219,9 @@ impl Coordinator {
     /// its first connection got lost on the way.
     fn admit(&mut self, met: Met, stream: TcpStream) -> Result<(), Verdict> {
         let index = met.index;
-        let twice =
-            || Err(Verdict::Refused(Fault::plain(format!("two processes are started with -p {index}"))));
+        let twice = || {
+            Err(Verdict::Refused(Disagreement::plain(format!("two processes are started with -p {index}"))))
+        };
         let known = self.peers[index].link.is_some();
         let same = self.peers[index].instance == met.instance;
         match met.purpose {

@@ -63,7 +63,7 @@ fn configs(processes: usize, workers: usize) -> (Vec<ClusterConfig>, Losses) {
     ((0..processes).map(config).collect(), losses)
 }
 
-fn job(facts: &[(&str, &str)]) -> Vec<(String, String)> {
+fn run_facts(facts: &[(&str, &str)]) -> Vec<(String, String)> {
     facts.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
 }
 
@@ -105,7 +105,7 @@ fn workers_of_all_processes_exchange() {
     for (processes, workers) in [(1, 1), (1, 3), (2, 1), (2, 2), (3, 2), (4, 1)] {
         let (configs, losses) = configs(processes, workers);
         let sums = at_once(&configs, |config| {
-            let cluster = connect(config, &job(&[("--window", "30s")])).unwrap();
+            let cluster = connect(config, &run_facts(&[("--window", "30s")])).unwrap();
             let finished = cluster.execute(exchange).unwrap();
             finished.control.finish(Ok(())).unwrap();
             assert_eq!(finished.results.len(), workers);

@@ -8,16 +8,16 @@ use std::time::{Duration, Instant};
 use dataflows::Epoch;
 use timely::worker::Worker;
 
-use super::Job;
 use super::error::RunError;
 use super::report::Report;
-use super::sink::Sink;
+use super::run_state::RunState;
+use super::sink::ResultSink;
 use files::ingest::{Block, Envelope, Reader, Tail};
 use host::{GraphShape, OnReport, WorkerGraph};
 
 /// One worker's copy of the graph, and what it reads.
 struct Feed<'a> {
-    job: &'a Job,
+    run: &'a RunState,
     graph: WorkerGraph<Report>,
     epoch_orders: u64,
     block: Block,
@@ -25,17 +25,17 @@ struct Feed<'a> {
 
 /// Runs one worker from its first block until the graph has taken in everything. Returns the sink
 /// on the first worker of all, and `None` on the others.
-pub(super) fn work(worker: &mut Worker, job: &Job) -> Option<Sink> {
-    let sink = Rc::new(RefCell::new((worker.index() == 0).then(|| job.take_sink())));
-    let mut feed = Feed::new(worker, job, &sink);
+pub(super) fn work(worker: &mut Worker, run: &RunState) -> Option<ResultSink> {
+    let sink = Rc::new(RefCell::new((worker.index() == 0).then(|| run.take_sink())));
+    let mut feed = Feed::new(worker, run, &sink);
     feed.name_inputs(worker);
     if let Err(error) = feed.bounded(worker) {
-        job.abort().fail(&error);
+        run.abort().fail(&error);
     }
-    if let Some(tick) = job.config.follow_tick
+    if let Some(tick) = run.config.follow_tick
         && let Err(error) = feed.follow(worker, tick, &sink)
     {
-        job.abort().fail(&error);
+        run.abort().fail(&error);
     }
     feed.graph.finish(worker);
     sink.take()
@@ -43,11 +43,11 @@ pub(super) fn work(worker: &mut Worker, job: &Job) -> Option<Sink> {
 
 impl<'a> Feed<'a> {
     /// Builds the graph, which is the same on each worker.
-    fn new(worker: &mut Worker, job: &'a Job, sink: &Rc<RefCell<Option<Sink>>>) -> Feed<'a> {
+    fn new(worker: &mut Worker, run: &'a RunState, sink: &Rc<RefCell<Option<ResultSink>>>) -> Feed<'a> {
         let shape = GraphShape {
-            upserts: job.config.inputs.envelope == Envelope::Upsert,
+            upserts: run.config.inputs.envelope == Envelope::Upsert,
             kept: false,
-            width: job.config.layout.width,
+            width: run.config.layout.width,
         };
         let (results, read) = (Rc::clone(sink), Rc::clone(sink));
         let on_changes = move |epoch, changes| {
@@ -61,16 +61,16 @@ impl<'a> Feed<'a> {
             }
         });
         let graph = WorkerGraph::build(worker, shape, on_changes, Some(on_report));
-        Feed { job, graph, epoch_orders: 0, block: Block::default() }
+        Feed { run, graph, epoch_orders: 0, block: Block::default() }
     }
 
     /// Reports the names of the inputs. With local inputs the first worker of each process does so,
     /// else only the first worker of all.
     fn name_inputs(&mut self, worker: &Worker) {
-        let (index, _) = self.job.share(worker);
+        let (index, _) = self.run.share(worker);
         if index == 0 {
-            let files = self.job.plan.inputs.iter().map(|input| (input.ordinal, &input.name));
-            let tables = self.job.tables.iter().map(|table| (table.ordinal, &table.name));
+            let files = self.run.plan.inputs.iter().map(|input| (input.ordinal, &input.name));
+            let tables = self.run.tables.iter().map(|table| (table.ordinal, &table.name));
             for (ordinal, name) in files.chain(tables) {
                 self.graph.report(Report::Input { ordinal, name: name.clone() });
             }
@@ -80,15 +80,15 @@ impl<'a> Feed<'a> {
     /// Reads this worker's parts of the files to their ends, and then the tables, in turn with the
     /// other workers.
     fn bounded(&mut self, worker: &mut Worker) -> Result<(), RunError> {
-        let job = self.job;
-        let (index, peers) = job.share(worker);
-        for part in job.plan.parts(index, peers) {
-            let mut reader = job.plan.open(&part).map_err(RunError::Input)?;
+        let run = self.run;
+        let (index, peers) = run.share(worker);
+        for part in run.plan.parts(index, peers) {
+            let mut reader = run.plan.open(&part).map_err(RunError::Input)?;
             let Some(lines) = self.read(worker, &mut *reader)? else { return Ok(()) };
-            let input = job.plan.inputs[part.input].ordinal;
+            let input = run.plan.inputs[part.input].ordinal;
             self.graph.report(Report::PartDone { input, part: part.ordinal, lines });
         }
-        for table in &job.tables {
+        for table in &run.tables {
             if self.read(worker, &mut table.reader())?.is_none() {
                 return Ok(());
             }
@@ -106,11 +106,11 @@ impl<'a> Feed<'a> {
     where
         RunError: From<E>,
     {
-        let job = self.job;
+        let run = self.run;
         let mut lines = 0;
         while reader.read_block(self.graph.epoch(), &mut self.block)? {
-            if job.abort().control.stop_requested() {
-                return if job.config.follow_tick.is_some() { Ok(None) } else { Err(RunError::Interrupted) };
+            if run.abort().control.stop_requested() {
+                return if run.config.follow_tick.is_some() { Ok(None) } else { Err(RunError::Interrupted) };
             }
             lines += self.block.lines;
             self.send();
@@ -122,10 +122,10 @@ impl<'a> Feed<'a> {
 
     /// Sends the block into the graph and empties it.
     fn send(&mut self) {
-        let job = self.job;
+        let run = self.run;
         let Block { orders, upserts, rejects, bytes, .. } = &mut self.block;
         let read = (orders.len() + upserts.len()) as u64;
-        job.count(*bytes, read, rejects.len() as u64);
+        run.count(*bytes, read, rejects.len() as u64);
         if !orders.is_empty() {
             let room = Vec::with_capacity(orders.len() + orders.len() / 8);
             self.graph.send_orders(std::mem::replace(orders, room));
@@ -147,7 +147,7 @@ impl<'a> Feed<'a> {
     /// Closes the epoch if it holds `epoch_orders` orders. Then waits until the results are at most
     /// [`EPOCHS_IN_FLIGHT_MAX`](host::EPOCHS_IN_FLIGHT_MAX) epochs behind.
     fn close_full_epoch(&mut self, worker: &mut Worker) {
-        if self.job.config.epoch_orders.is_some_and(|full| self.epoch_orders >= full) {
+        if self.run.config.epoch_orders.is_some_and(|full| self.epoch_orders >= full) {
             self.advance_to(self.graph.epoch() + 1);
             self.graph.hold_back(worker);
         }
@@ -164,14 +164,14 @@ impl<'a> Feed<'a> {
         &mut self,
         worker: &mut Worker,
         tick: Duration,
-        sink: &RefCell<Option<Sink>>,
+        sink: &RefCell<Option<ResultSink>>,
     ) -> Result<(), RunError> {
-        let job = self.job;
-        let (index, peers) = job.share(worker);
-        let mut tail = Tail::new(&job.plan, &job.config.inputs, index, peers).map_err(RunError::Input)?;
+        let run = self.run;
+        let (index, peers) = run.share(worker);
+        let mut tail = Tail::new(&run.plan, &run.config.inputs, index, peers).map_err(RunError::Input)?;
         self.advance_to(1);
         let mut next_tick = Instant::now() + tick;
-        while !job.abort().control.stop_requested() {
+        while !run.abort().control.stop_requested() {
             // There is one epoch a tick and one round an epoch, so 2^32 of either last 13 years at
             // the default tick.
             let epoch = self.graph.epoch();
@@ -200,13 +200,5 @@ impl<'a> Feed<'a> {
             }
         }
         Ok(())
-    }
-}
-
-impl Job {
-    /// Adds the contents of a block to the counters that the progress bar shows.
-    fn count(&self, bytes: u64, orders: u64, rejected: u64) {
-        self.counters.add(bytes, orders, rejected);
-        self.abort().control.report(self.counters.load());
     }
 }

@@ -16,62 +16,27 @@ pub mod config;
 mod error;
 mod feed;
 mod report;
+mod run_state;
 mod sink;
 pub mod summary;
 pub mod table;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use dataflows::views::WINDOWS;
 use dataflows::{Part, Parts};
-use timely::worker::Worker;
 
 pub use error::{Abort, RunError};
-pub use sink::Sink;
+pub use sink::ResultSink;
 
 use crate::config::RunConfig;
+use crate::run_state::RunState;
 use crate::summary::{Summary, SummaryForm, seconds_warning};
 use crate::table::Table;
 use files::ingest::Plan;
-use files::sinks::{FileLayout, Output, Results, UpdateWriter};
+use files::sinks::{FileLayout, Output, Results};
 use terminal::progress::{Progress, ProgressCounters, Read};
-
-/// The state that all workers of this process share.
-struct Job {
-    config: RunConfig,
-    plan: Plan,
-    tables: Vec<Table>,
-    counters: Arc<ProgressCounters>,
-    abort: Abort,
-    /// The output, until the first worker takes it.
-    output: Mutex<Option<Output>>,
-}
-
-impl Job {
-    fn abort(&self) -> &Abort {
-        &self.abort
-    }
-
-    /// Returns this worker's index among the workers that share the inputs, and the number of those
-    /// workers.
-    fn share(&self, worker: &Worker) -> (usize, usize) {
-        if self.config.local_input {
-            let workers = self.config.cluster.workers;
-            (worker.index() % workers, workers)
-        } else {
-            (worker.index(), worker.peers())
-        }
-    }
-
-    fn take_sink(&self) -> Sink {
-        let output = self.output.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let config = &self.config;
-        let updates = config.follow_tick.map(|_| UpdateWriter::new(std::io::stdout(), config.layout.clone()));
-        Sink::new(output, updates, config.fail_on_reject, self.abort.clone())
-            .unwrap_or_else(|error| self.abort.fail(&error))
-    }
-}
 
 /// The outcome of a run, on process 0.
 pub struct Outcome {
@@ -121,29 +86,35 @@ pub fn run(config: RunConfig) -> Result<Option<Outcome>, RunError> {
         })
     };
     let progress = Progress::start(read, bytes_total, quiet);
-    let job =
-        Arc::new(Job { config, plan, tables, counters, abort: abort.clone(), output: Mutex::new(output) });
-    let working = Arc::clone(&job);
+    let run = Arc::new(RunState {
+        config,
+        plan,
+        tables,
+        counters,
+        abort: abort.clone(),
+        output: Mutex::new(output),
+    });
+    let working = Arc::clone(&run);
     let finished = cluster.execute(move |worker| feed::work(worker, &working)).map_err(RunError::Cluster)?;
     let sink = finished.results.into_iter().flatten().next();
-    let outcome = sink.map(|sink| settle(sink, &job, progress, started));
+    let outcome = sink.map(|sink| settle(sink, &run, progress, started));
     control.finish(Ok(())).map_err(RunError::Cluster)?;
     Ok(outcome)
 }
 
 /// Waits until all processes have done their share, and writes the results.
-fn settle(mut sink: Sink, job: &Job, progress: Progress, started: Instant) -> Outcome {
-    let fail = |error: RunError| -> ! { job.abort.fail(&error) };
+fn settle(mut sink: ResultSink, run: &RunState, progress: Progress, started: Instant) -> Outcome {
+    let fail = |error: RunError| -> ! { run.abort.fail(&error) };
     sink.refuse();
-    job.abort.control.await_peers().unwrap_or_else(|error| fail(RunError::Cluster(error)));
-    if job.abort.control.stop_requested() && job.config.follow_tick.is_none() {
+    run.abort.control.await_peers().unwrap_or_else(|error| fail(RunError::Cluster(error)));
+    if run.abort.control.stop_requested() && run.config.follow_tick.is_none() {
         fail(RunError::Interrupted);
     }
     sink.write().unwrap_or_else(|error| fail(error));
     progress.finish();
     let mut summary =
         Summary::new(&sink.results, sink.orders, sink.rejected, started.elapsed().as_secs_f64());
-    summary.output = job.config.output.as_ref().map(|output| output.dir.display().to_string());
+    summary.output = run.config.output.as_ref().map(|output| output.dir.display().to_string());
     let latest = sink.results.rows(WINDOWS).last_key_value();
     if let Some((Parts::One(Part::Integer(start_ms)), _)) = latest
         && let Some(warning) = seconds_warning(*start_ms)

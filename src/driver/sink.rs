@@ -15,7 +15,7 @@ use files::sinks::{Output, Readers, Rejects, Results, UpdateWriter};
 const WRITE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A sink that holds the results and what was set aside, and writes both.
-pub struct Sink {
+pub struct ResultSink {
     /// The rows of all views as of the last delivered epoch.
     pub results: Results,
     /// Good orders (or upsert lines) that all workers have read.
@@ -38,7 +38,7 @@ pub struct Sink {
     abort: Abort,
 }
 
-impl Sink {
+impl ResultSink {
     /// Creates a sink with empty results. With `updates`, the run follows: changed rows are printed
     /// as they come.
     pub fn new(
@@ -46,9 +46,9 @@ impl Sink {
         updates: Option<UpdateWriter<Stdout>>,
         fail_on_reject: bool,
         abort: Abort,
-    ) -> Result<Sink, RunError> {
+    ) -> Result<ResultSink, RunError> {
         let rejects = output.as_ref().map(Output::rejects).transpose().map_err(RunError::Output)?;
-        Ok(Sink {
+        Ok(ResultSink {
             results: Results::default(),
             orders: 0,
             rejected: 0,
@@ -157,7 +157,7 @@ impl Sink {
     /// Checks that the three results agree with each other, and replaces the result files if there
     /// is an output.
     pub fn write(&mut self) -> Result<(), RunError> {
-        self.results.check().map_err(|disagreement| RunError::Internal(disagreement.to_string()))?;
+        self.results.check().map_err(|contradiction| RunError::Internal(contradiction.to_string()))?;
         if let (Some(output), Some(rejects)) = (&self.output, &mut self.rejects) {
             output.write(&self.results, rejects, self.orders, &self.inputs).map_err(RunError::Output)?;
         }

@@ -1,4 +1,5 @@
-//! Results out: the rows of all views as of one epoch, their files, and the stream of their changes.
+//! Writes results: the rows of all views as of one epoch, their files, and the stream of their
+//! changes.
 //!
 //! ```text
 //!              ┌─► UpdateWriter   changed rows, as JSON lines
@@ -8,8 +9,8 @@
 //! Reject ──► Rejects ─────────────┘     rejects.jsonl among them
 //! ```
 //!
-//! The invariant: what is written is a function of the results, the rejects and the facts of the
-//! run alone, so equal results are equal bytes, and whoever reads the folder sees one epoch.
+//! **Invariant:** the bytes that are written depend only on the results, the rejects and the facts
+//! of the run. So equal results give equal bytes, and a reader of the folder sees a single epoch.
 //! Deliberately absent: wall-clock time, and any knowledge of workers or processes.
 
 pub mod files;
@@ -21,7 +22,7 @@ pub mod updates;
 pub use files::{FileLayout, OutputFacts};
 pub use output::{Abandon, Output, OutputError};
 pub use rejects::Rejects;
-pub use results::{Disagreement, Mismatch, Results};
+pub use results::{Contradiction, Mismatch, Results};
 pub use updates::{Readers, UpdateWriter};
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! The graph on worker threads: its inputs, how far it is, and what happens when a worker panics.
+//! Runs the graph on worker threads: feeds its inputs, tells how far it is, and tells when a worker
+//! panics.
 //!
 //! ```text
 //!  files, a worker reads for itself:   read ─► WorkerGraph ─► changes
@@ -7,17 +8,17 @@
 //!                                     ─ tasks ─► worker 1 ─► WorkerGraph ─► changes ───────►
 //! ```
 //!
-//! A [`WorkerGraph`] is one worker's copy of the graph: its inputs, which advance together, and the
-//! probe. It holds back a worker that is too far ahead of the epochs that are done. Whoever reads
-//! at a worker's own pace uses it alone.
+//! A [`WorkerGraph`] is one worker's copy of the graph: it holds the inputs, which advance
+//! together, and the probe. It holds back a worker that is too far ahead of the epochs that are
+//! done. Code that reads input on the worker's own thread uses it alone.
 //!
 //! A [`Host`] feeds the workers of this process from outside: it hands out blocks of orders in
-//! turn, closes epochs, and hears what they came to. Its channels are bounded, so whoever calls it
-//! waits where the workers are behind. A worker without a task sleeps.
+//! turn, closes epochs, and collects the rows that they changed. Its channels are bounded, so a
+//! caller waits while the workers are behind. A worker without a task sleeps.
 //!
-//! **Invariant:** whoever waits for an epoch hears that it is done, or that a worker panicked. A
-//! panic is told by the worker itself ([`Workers::start`]): a [`Host`] tells its caller, and a
-//! cluster ends the run in all processes.
+//! **Invariant:** a thread that waits for an epoch hears that it is done, or that a worker
+//! panicked. The worker itself reports its panic ([`Workers::start`]): a [`Host`] then tells its
+//! caller, and a cluster ends the run in all processes.
 //!
 //! Deliberately absent: where orders come from and where results go.
 
@@ -39,33 +40,33 @@ pub use worker_graph::{EPOCHS_IN_FLIGHT_MAX, GraphShape, OnReport, WorkerGraph};
 use cluster::Workers;
 use records::RecordCount;
 
-/// Most orders, or totals, that a worker gets at a time.
+/// The most orders, or totals, that a worker gets in one task.
 pub const BLOCK_RECORDS_MAX: usize = 2_048;
 
-/// Tasks that may wait for a worker.
+/// The most tasks that may wait for one worker.
 const TASKS_WAITING_MAX: usize = 8;
 
-/// What a worker is to do next.
+/// A task for a worker.
 enum Task {
     /// Take in totals of a checkpoint.
     Keep(Vec<(RowKey, Totals)>),
     /// Take in orders.
     Orders(Vec<(Order, Epoch, Diff)>),
-    /// Expect nothing more of epochs before this one.
+    /// Expect no more records of epochs before this one.
     Advance(Epoch),
 }
 
-/// What the workers tell.
+/// A message from a worker to the host.
 enum Told {
-    /// Rows that an epoch changed.
+    /// One epoch changed these rows.
     Changes(Vec<Change>),
-    /// All epochs before this one are done. Only the first worker of this process tells that.
+    /// All epochs before this one are done. Only the first worker of this process sends this.
     Done(Epoch),
     /// A worker of this process panicked.
     Lost,
 }
 
-/// A worker panicked, and the graph has come to nothing.
+/// The error that a worker panicked. The graph cannot go on after it.
 #[derive(Debug)]
 pub struct WorkerLost;
 
@@ -77,23 +78,24 @@ impl fmt::Display for WorkerLost {
 
 impl std::error::Error for WorkerLost {}
 
-/// What the epochs that were ended together came to.
+/// The outcome of the epochs that one call of [`Host::finish`] ended.
 pub struct Done {
-    /// Rows that changed: epochs ascending, the rows of an epoch sorted by key.
+    /// The rows that changed. Epochs ascend, and the rows of an epoch are sorted by key.
     pub changes: Vec<Change>,
-    /// Records that operators of this process's workers sent each other meanwhile.
+    /// The number of records that the operators of this process's workers sent each other since the
+    /// last call.
     pub records: u64,
 }
 
-/// The way to one worker.
+/// The connection to one worker.
 struct Lane {
     tasks: SyncSender<Task>,
     thread: Thread,
 }
 
 impl Lane {
-    /// Hands a task to the worker and wakes it. Waits while [`TASKS_WAITING_MAX`] tasks wait there
-    /// already.
+    /// Hands a task to the worker and wakes it. Waits while [`TASKS_WAITING_MAX`] tasks are waiting
+    /// there. Fails if the worker has ended.
     fn send(&self, task: Task) -> Result<(), WorkerLost> {
         self.tasks.send(task).map_err(|_| WorkerLost)?;
         self.thread.unpark();
@@ -101,14 +103,14 @@ impl Lane {
     }
 }
 
-/// The graph on workers of this process that are fed from outside.
+/// A graph on the workers of this process, which are fed from outside.
 pub struct Host {
     lanes: Vec<Lane>,
     told: Receiver<Told>,
-    /// The lane that got the last block.
+    /// The index of the lane that got the last block.
     last: usize,
     records: RecordCount,
-    /// Until the host is dropped.
+    /// The handles of the worker threads; `None` only while the host is dropped.
     guards: Option<WorkerGuards<()>>,
     lost: bool,
 }
@@ -117,7 +119,7 @@ impl Host {
     /// Starts the workers, each with its copy of the graph. Their first epoch is `first`.
     ///
     /// # Errors
-    /// The operating system refused a thread.
+    /// Returns the error of the operating system if it refuses a thread.
     pub fn start(workers: Workers, shape: GraphShape, first: Epoch) -> io::Result<Host> {
         let count = workers.count();
         let (tell, told) = channel();
@@ -126,17 +128,17 @@ impl Host {
         let records = RecordCount::default();
         let (counted, lost) = (records.clone(), tell.clone());
         let on_panic = move || {
-            // It fails only where the caller is gone.
+            // This fails only if the host is gone, and then nobody needs the message.
             let _ = lost.send(Told::Lost);
         };
         let guards = workers.start(on_panic, move |worker| {
-            // Each process has equally many workers, one after the other.
+            // Each process has the same number of workers, and their indices follow each other.
             let local = worker.index() % count;
             let waiting = waiting[local].lock().unwrap_or_else(PoisonError::into_inner).take();
             counted.watch(worker);
             let results = tell.clone();
             let on_changes = move |_, changes| {
-                // It fails only where the caller is gone.
+                // This fails only if the host is gone, and then nobody needs the message.
                 let _ = results.send(Told::Changes(changes));
             };
             let mut graph = WorkerGraph::<()>::build(worker, shape, on_changes, None);
@@ -150,21 +152,22 @@ impl Host {
         Ok(Host { lanes, told, last: 0, records, guards: Some(guards), lost: false })
     }
 
-    /// Hands totals of a checkpoint to the workers, as of the first epoch. Waits where they are
-    /// behind.
+    /// Hands totals of a checkpoint to the workers. They hold from the first epoch on. Waits while
+    /// the workers are behind.
     ///
     /// # Errors
-    /// [`WorkerLost`], as of all methods: then the host is of no more use.
+    /// Returns [`WorkerLost`] if a worker has panicked, as all methods do. The host is useless
+    /// then.
     pub fn keep(&mut self, totals: Vec<(RowKey, Totals)>) -> Result<(), WorkerLost> {
         self.deal(totals, Task::Keep)
     }
 
-    /// Hands orders to the workers. Waits where they are behind.
+    /// Hands orders to the workers. Waits while the workers are behind.
     pub fn orders(&mut self, orders: Vec<(Order, Epoch, Diff)>) -> Result<(), WorkerLost> {
         self.deal(orders, Task::Orders)
     }
 
-    /// Deals out records in blocks, the last ones first, to the workers in turn.
+    /// Cuts the records into blocks, beginning at their end, and hands them to the workers in turn.
     fn deal<T>(&mut self, mut records: Vec<T>, task: impl Fn(Vec<T>) -> Task) -> Result<(), WorkerLost> {
         while !records.is_empty() {
             let block = match records.len().checked_sub(BLOCK_RECORDS_MAX) {
@@ -177,8 +180,8 @@ impl Host {
         Ok(())
     }
 
-    /// Ends all epochs before `upper`, and returns what they came to once they are done on all
-    /// workers.
+    /// Ends all epochs before `upper`, waits until they are done on all workers, and returns the
+    /// rows that they changed.
     pub fn finish(&mut self, upper: Epoch) -> Result<Done, WorkerLost> {
         for lane in &self.lanes {
             lane.send(Task::Advance(upper)).inspect_err(|WorkerLost| self.lost = true)?;
@@ -199,8 +202,8 @@ impl Host {
     }
 }
 
-/// Ends the workers. Where one of them panicked the others wait for it for ever, and are left
-/// behind.
+/// Ends the workers. If one of them panicked, the others wait for it for ever, so all of them are
+/// left behind.
 impl Drop for Host {
     fn drop(&mut self) {
         let lost = self.lost || self.told.try_iter().any(|told| matches!(told, Told::Lost));
@@ -215,8 +218,8 @@ impl Drop for Host {
     }
 }
 
-/// Does the tasks of one worker until nobody has any more for it. With `tell`, tells which epochs
-/// are done, each once.
+/// Does the tasks of one worker until the host is dropped. With `tell`, tells which epochs are
+/// done, each once.
 fn serve(
     worker: &mut Worker,
     mut graph: WorkerGraph<()>,
@@ -239,7 +242,7 @@ fn serve(
         if let Some(tell) = &tell
             && let Some(done) = graph.newly_done()
         {
-            // It fails only where the caller is gone.
+            // This fails only if the host is gone, and then nobody needs the message.
             let _ = tell.send(Told::Done(done));
         }
     }

@@ -1,4 +1,4 @@
-//! How many records the operators of the graph send each other.
+//! Counts the records that the operators of the graph send each other.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,15 +6,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use timely::logging::{TimelyEvent, TimelyEventBuilder};
 use timely::worker::Worker;
 
-/// A count of records that several workers add to. Clones share it.
+/// A count of records that several workers add to. Its clones share the count.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RecordCount(Arc<AtomicU64>);
 
 impl RecordCount {
     /// Counts each record that an operator of this worker sends from now on.
     ///
-    /// It counts them when the worker has done its step. The last few of an epoch may so be counted
-    /// with the next one, where another worker knows already that the epoch is done.
+    /// A worker counts them at the end of its step. The last few records of an epoch may therefore
+    /// be counted with the next epoch, if another worker already knows that the epoch is done.
     pub(super) fn watch(&self, worker: &Worker) {
         let RecordCount(count) = self.clone();
         if let Some(mut log) = worker.log_register() {

@@ -8,10 +8,10 @@ use timely::logging::{ParkEvent, TimelyEvent, TimelyEventBuilder};
 
 use super::*;
 
-/// Longer than anything takes that comes at all.
+/// A time that every awaited message takes less than.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The first epoch of each host here.
+/// The first epoch of each host in these tests.
 const FIRST: Epoch = 5;
 
 fn shape() -> GraphShape {
@@ -22,7 +22,7 @@ fn host(workers: usize) -> Host {
     Host::start(Workers::threads(workers), shape(), FIRST).unwrap()
 }
 
-/// An order of user `a` that costs 1.00.
+/// Returns an order of user `a` that costs 1.00.
 fn order(epoch: Epoch) -> (Order, Epoch, Diff) {
     let price = Amount::from_decimal(100, 2).unwrap();
     (Order { user_id: Id::new("a"), at_ms: 0, price }, epoch, 1)
@@ -32,13 +32,13 @@ fn totals(orders: i64) -> Totals {
     Totals { orders, amount: Amount::from_decimal(100 * orders, 2).unwrap() }
 }
 
-/// Returns the next that a worker tells.
+/// Returns the next message of a worker.
 fn next<T>(told: &Receiver<T>) -> T {
     told.recv_timeout(PATIENCE).expect("the worker tells something")
 }
 
-/// A worker that serves the tasks of a lane, whose changes go to `on_changes`. `prepare` is done
-/// first, on its thread.
+/// Starts a worker that serves the tasks of a lane and hands its changes to `on_changes`. First it
+/// calls `prepare` on its thread.
 fn served(
     prepare: impl Fn(&mut Worker) + Send + Sync + 'static,
     on_changes: impl Fn() + Clone + Send + Sync + 'static,
@@ -84,7 +84,7 @@ fn an_epoch_is_told_done_once_and_after_its_changes() {
             }
         }
         assert_eq!((done, changed), (end, 50));
-        // Whoever wakes them again hears nothing again.
+        // A worker that is woken again tells nothing again.
         host.lanes.iter().for_each(|lane| lane.thread.unpark());
         assert!(host.finish(end + 1).unwrap().changes.is_empty());
         assert!(host.told.try_recv().is_err(), "told once");
@@ -107,7 +107,7 @@ fn what_an_epoch_came_to_is_that_of_all_workers() {
     let many = 2 * BLOCK_RECORDS_MAX as i64 + 1;
     host.orders((0..many).map(|_| order(FIRST + 1)).collect()).unwrap();
     let done = host.finish(FIRST + 2).unwrap();
-    // Each block at least, and each row.
+    // At least each block and each row is counted.
     assert!(done.records >= 6, "{}", done.records);
     assert_eq!(rows(done), [(Some(totals(7)), Some(totals(7 + many))); 2]);
     assert!(host.finish(FIRST + 3).unwrap().changes.is_empty());
@@ -198,7 +198,7 @@ fn a_panic_of_one_worker_is_told_while_the_others_wait() {
         assert_eq!(lost.to_string(), "a worker of the graph ended by an internal error; start again");
         let guards = host.guards.as_ref().unwrap().guards();
         assert!(!guards[0].is_finished(), "the others wait");
-        // And nobody waits for them.
+        // The drop does not wait for them.
         drop(host);
     }
 }
@@ -237,6 +237,6 @@ fn a_worker_without_tasks_sleeps() {
     guards.join().into_iter().for_each(|ended| ended.unwrap());
     let naps: Vec<_> = [first].into_iter().chain(parked.try_iter()).collect();
     assert!(naps.iter().all(Option::is_none), "it sleeps until it is woken: {naps:?}");
-    // Before each task and after the last, and where it was woken while it was awake.
+    // The worker sleeps before each task, after the last, and once more if it is woken while awake.
     assert!(naps.len() <= 8, "{naps:?}");
 }

@@ -1,4 +1,4 @@
-//! One worker's copy of the graph.
+//! Builds and drives one worker's copy of the graph.
 
 use std::rc::Rc;
 
@@ -12,26 +12,27 @@ use timely::dataflow::operators::{Input, Operator, Probe};
 use timely::dataflow::{InputHandle, ProbeHandle, Scope};
 use timely::worker::Worker;
 
-/// Epochs that a worker may be ahead of those that are done, where it holds back: this bounds what
-/// is in flight.
+/// The number of epochs that a worker may be ahead of the epochs that are done. Beyond that it holds
+/// back, which bounds the records in flight.
 pub const EPOCHS_IN_FLIGHT_MAX: Epoch = 64;
 
 type OrdersInput = InputHandle<Epoch, NoopBuilder<Rc<Vec<(Order, Epoch, Diff)>>>>;
 type UpsertsInput = InputHandle<Epoch, NoopBuilder<Upserts>>;
 type ReportsInput<R> = InputHandle<Epoch, CapacityContainerBuilder<Vec<R>>>;
 
-/// What the graph is built for. It is the same on all workers of a run.
+/// The choices that a graph is built from. They are the same on all workers of a run.
 #[derive(Clone, Copy, Debug)]
 pub struct GraphShape {
-    /// Whether the last line of an order's key wins. Otherwise orders come and go by themselves.
+    /// Whether the last line of an order's key wins. Otherwise each line adds an order or removes
+    /// one.
     pub upserts: bool,
-    /// Whether the views start from totals of a checkpoint.
+    /// Whether the views start from the totals of a checkpoint.
     pub kept: bool,
     /// The width of the windows.
     pub width: WindowWidth,
 }
 
-/// What the first worker of all does with reports.
+/// The function that takes each report, on the first worker of all.
 pub type OnReport<R> = Box<dyn FnMut(R)>;
 
 /// The input of orders, in one of its two forms.
@@ -40,27 +41,28 @@ enum Source {
     Upserts(UpsertsInput),
 }
 
-/// One worker's copy of the graph: its inputs, and how far the graph is on all workers.
+/// One worker's copy of the graph. It holds the inputs and knows how far the graph is on all
+/// workers.
 ///
-/// All inputs are at the same epoch, which starts at 0. A worker that sends nothing must advance
-/// all the same, or [`finish`](WorkerGraph::finish): no epoch is done before all workers have left
-/// it.
+/// All inputs are at the same epoch, which starts at 0. A worker that sends nothing must still call
+/// [`advance_to`](WorkerGraph::advance_to) or [`finish`](WorkerGraph::finish), because no epoch is
+/// done before all workers have left it.
 pub struct WorkerGraph<R: ExchangeData + Clone> {
     source: Source,
     kept: Option<KeptInputs>,
     reports: Option<ReportsInput<R>>,
     probe: ProbeHandle<Epoch>,
     epoch: Epoch,
-    /// The upper bound that [`WorkerGraph::newly_done`] gave last.
+    /// The upper bound that [`WorkerGraph::newly_done`] returned last.
     told: Epoch,
 }
 
 impl<R: ExchangeData + Clone> WorkerGraph<R> {
     /// Builds the graph on this worker.
     ///
-    /// `on_changes` gets the rows that an epoch changed, as [`deliver`] says, on the first
-    /// worker of all. With `on_report`, the workers can send reports to the first one; it has seen
-    /// those of an epoch when the epoch is done.
+    /// `on_changes` gets the rows that an epoch changed, on the first worker of all (see
+    /// [`deliver`]). With `on_report`, all workers can send reports to the first one, which has got
+    /// all reports of an epoch before the epoch is done.
     pub fn build(
         worker: &mut Worker,
         shape: GraphShape,
@@ -90,10 +92,10 @@ impl<R: ExchangeData + Clone> WorkerGraph<R> {
         WorkerGraph { source, kept, reports, probe, epoch: 0, told: 0 }
     }
 
-    /// Sends a block of orders. Their epochs are not before the graph's own.
+    /// Sends a block of orders. No order may have an epoch before the graph's own.
     ///
     /// # Panics
-    /// The graph was built for upserts.
+    /// Panics if the graph was built for upserts.
     pub fn send_orders(&mut self, orders: Vec<(Order, Epoch, Diff)>) {
         match &mut self.source {
             Source::Orders(input) => input.send_batch(&mut Rc::new(orders)),
@@ -101,11 +103,11 @@ impl<R: ExchangeData + Clone> WorkerGraph<R> {
         }
     }
 
-    /// Sends a block of lines, of which the last of a key wins. Their epochs are not before the
-    /// graph's own.
+    /// Sends a block of lines, of which the last of each key wins. No line may have an epoch before
+    /// the graph's own.
     ///
     /// # Panics
-    /// The graph was not built for upserts.
+    /// Panics if the graph was not built for upserts.
     pub fn send_upserts(&mut self, records: Vec<Upsert>) {
         match &mut self.source {
             Source::Upserts(input) => input.send_batch(&mut Upserts { records }),
@@ -116,7 +118,7 @@ impl<R: ExchangeData + Clone> WorkerGraph<R> {
     /// Sends totals of a checkpoint, which hold from the graph's own epoch on.
     ///
     /// # Panics
-    /// The graph was not built to start from totals.
+    /// Panics if the graph was not built to start from totals.
     pub fn send_kept(&mut self, totals: Vec<(RowKey, Totals)>) {
         let kept = self.kept.as_mut().expect("the graph was built to start from totals");
         totals.iter().for_each(|(key, totals)| kept.send(self.epoch, key, *totals));
@@ -125,7 +127,7 @@ impl<R: ExchangeData + Clone> WorkerGraph<R> {
     /// Sends a report to the first worker of all.
     ///
     /// # Panics
-    /// The graph was built without reports.
+    /// Panics if the graph was built without reports.
     pub fn report(&mut self, report: R) {
         self.reports.as_mut().expect("the graph was built with reports").send(report);
     }
@@ -138,7 +140,7 @@ impl<R: ExchangeData + Clone> WorkerGraph<R> {
     /// Promises that this worker sends nothing more of epochs before `epoch`.
     ///
     /// # Panics
-    /// The graph is past `epoch` already.
+    /// Panics if the graph is past `epoch` already.
     pub fn advance_to(&mut self, epoch: Epoch) {
         self.epoch = epoch;
         match &mut self.source {
@@ -153,45 +155,46 @@ impl<R: ExchangeData + Clone> WorkerGraph<R> {
         }
     }
 
-    /// Returns the first epoch that is not done. All epochs before it are, on all workers, and
+    /// Returns the first epoch that is not done. All epochs before it are done on all workers, and
     /// their changes are delivered.
     ///
-    /// None once all workers have [finished](WorkerGraph::finish): then all epochs are done.
+    /// Returns `None` once all workers have [finished](WorkerGraph::finish), because all epochs are
+    /// done then.
     pub fn done_before(&self) -> Option<Epoch> {
         self.probe.with_frontier(|frontier| frontier.first().copied())
     }
 
-    /// Returns [`done_before`](WorkerGraph::done_before) where it has grown since the last call, so
-    /// that each epoch is told done once.
+    /// Returns [`done_before`](WorkerGraph::done_before) if it has grown since the last call, else
+    /// `None`. So each epoch is told as done once.
     pub fn newly_done(&mut self) -> Option<Epoch> {
         let done = self.done_before().filter(|done| *done > self.told)?;
         self.told = done;
         Some(done)
     }
 
-    /// Lets the graph run while it is more than [`EPOCHS_IN_FLIGHT_MAX`] epochs behind this worker.
+    /// Runs the graph while it is more than [`EPOCHS_IN_FLIGHT_MAX`] epochs behind this worker.
     pub fn hold_back(&self, worker: &mut Worker) {
         let bound = self.epoch.saturating_sub(EPOCHS_IN_FLIGHT_MAX);
         run_while(worker, || self.probe.less_than(&bound));
     }
 
-    /// Closes the inputs, and lets the graph run until all workers have done so and all epochs are
-    /// done.
+    /// Closes the inputs, and runs the graph until all workers have closed theirs and all epochs
+    /// are done.
     pub fn finish(self, worker: &mut Worker) {
         let WorkerGraph { source, kept, reports, probe, .. } = self;
-        // An input that is dropped is closed.
+        // Dropping an input closes it.
         drop((source, kept, reports));
         run_while(worker, || !probe.done());
     }
 }
 
-/// Lets the graph run while it is behind, and sleeps where there is nothing to do.
+/// Runs the graph while `is_behind` returns true, and sleeps while there is nothing to do.
 fn run_while(worker: &mut Worker, is_behind: impl FnMut() -> bool) {
     worker.step_or_park_while(None, is_behind);
 }
 
-/// Adds an input of reports to the graph: they go to the first worker, and the probe waits for them
-/// too.
+/// Adds an input of reports to the graph. The reports go to the first worker, and the probe also
+/// waits for them.
 fn gather_reports<R: ExchangeData + Clone>(
     scope: Scope<'_, Epoch>,
     probe: &ProbeHandle<Epoch>,

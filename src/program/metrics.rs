@@ -12,7 +12,7 @@ use driver::summary::grouped_views;
 use live::job::{JobWatch, Phase, Status};
 use live::verify::Verification;
 use store::{Stats, Store};
-use tablestore::server::{Load, Vitals};
+use tablestore::server::{ServerLoad, Vitals};
 
 /// The names of all phases of the job, as the metric gives them.
 const PHASES: [&str; 7] = ["starting", "waiting", "blocked", "rebuilding", "running", "failed", "stopped"];
@@ -48,7 +48,7 @@ impl Metrics {
 }
 
 impl Vitals for Metrics {
-    fn metrics(&self, load: &Load) -> String {
+    fn metrics(&self, load: &ServerLoad) -> String {
         let mut text = Text::default();
         text.family("orderflow_build_info", Kind::Gauge, "1, with the version of the program.")
             .labelled(&[("version", env!("CARGO_PKG_VERSION"))], 1);
@@ -178,7 +178,7 @@ fn store(text: &mut Text, stats: &Stats) {
     .durations(&stats.syncs);
 }
 
-fn requests(text: &mut Text, load: &Load) {
+fn requests(text: &mut Text, load: &ServerLoad) {
     let mut family = text.family(
         "orderflow_requests_total",
         Kind::Counter,
@@ -189,7 +189,7 @@ fn requests(text: &mut Text, load: &Load) {
     }
 }
 
-fn memory(text: &mut Text, stats: &Stats, status: Option<&Status>, load: &Load) {
+fn memory(text: &mut Text, stats: &Stats, status: Option<&Status>, load: &ServerLoad) {
     let mut family = text.family(
         "orderflow_memory_bytes",
         Kind::Gauge,

@@ -1,4 +1,4 @@
-//! The client of Tablestore's wire protocol: of our own server and of the vendor's.
+//! Calls servers of Tablestore's wire protocol: this program's and the vendor's.
 //!
 //! ```text
 //!  tables, rows, batch, tunnels, channels, snapshots    one method an operation, in the store's own types
@@ -8,9 +8,10 @@
 //!     retry  verify  transport     pure │ pure │ HTTP over connections that are kept
 //! ```
 //!
-//! Calls are signed by version 4 where a region is set, else by version 2. Every answer is held to its digest,
-//! date and signature before anything in it is believed. What the server refused for a moment is sent again,
-//! with a new date and signature; a write never after the server may have acted on it.
+//! Calls are signed by version 4 if a region is set, else by version 2. An answer is believed only
+//! if its digest, date and signature are right. Calls that the server refused for the moment are
+//! sent again with a new date and signature. A write is never sent again if the server may have
+//! acted on it.
 
 use std::sync::Arc;
 
@@ -32,7 +33,7 @@ pub use call::{Called, Operation};
 pub use channels::{ChannelCheckpoint, ChannelPage, ChannelRecord, Connected, FINISHED};
 pub use config::ClientConfig;
 pub use error::{ClientError, ServiceError};
-pub use retry::{Access, Fault, RetryPolicy};
+pub use retry::{Access, CallFailure, RetryPolicy};
 pub use rows::{RangePage, RangePages};
 pub use snapshots::{ChangesPage, Place, Snapshot};
 pub use tunnels::tunnel_type_text;
@@ -40,7 +41,7 @@ pub use tunnels::tunnel_type_text;
 use super::signature::DerivedKeys;
 use transport::Transport;
 
-/// A client of one instance. Cheap to clone; clones share their connections.
+/// A client of one instance. It is cheap to clone; clones share their connections.
 #[derive(Clone, Debug)]
 pub struct Client {
     inner: Arc<Inner>,
@@ -54,21 +55,22 @@ struct Inner {
 }
 
 impl Client {
-    /// A client that has connected to nothing yet. Its methods need a tokio runtime with time and I/O.
+    /// Creates a client that has not connected yet. Its methods need a tokio runtime with time and
+    /// I/O.
     ///
     /// # Errors
-    /// [`ClientError::Config`], naming the setting that cannot be.
+    /// Returns [`ClientError::Config`], which names the setting that is unusable.
     pub fn new(config: ClientConfig) -> Result<Client, ClientError> {
         let transport = Transport::new(config.check()?, config.request_timeout)?;
         Ok(Client { inner: Arc::new(Inner { config, transport, derived_keys: DerivedKeys::default() }) })
     }
 
-    /// Where calls go.
+    /// Returns the endpoint to which calls go.
     pub fn endpoint(&self) -> &str {
         self.inner.transport.endpoint()
     }
 
-    /// Name of the instance.
+    /// Returns the name of the instance.
     pub fn instance(&self) -> &str {
         &self.inner.config.instance
     }

@@ -1,4 +1,5 @@
-//! Filters as they travel: a message whose kind says how its bytes are to be read, again and again.
+//! Encodes and decodes filters. A filter is a message whose type says how its bytes are to be read;
+//! these may hold further filters.
 
 use bytes::Bytes;
 use prost::Message;
@@ -8,9 +9,9 @@ use super::shape::{Misshapen, Part, check};
 use super::table;
 use store::filter::{CONDITIONS_MAX, Comparator, Filter};
 
-/// A filter of any kind.
+/// The shape of a filter of any type.
 static FILTER: [Part; 2] = [Part::must(1, "type", &[]), Part::must(2, "filter", &[])];
-/// A filter of one column.
+/// The shape of a filter of one column.
 static SINGLE: [Part; 5] = [
     Part::must(1, "comparator", &[]),
     Part::must(2, "column_name", &[]),
@@ -18,7 +19,7 @@ static SINGLE: [Part; 5] = [
     Part::must(4, "filter_if_missing", &[]),
     Part::must(5, "latest_version_only", &[]),
 ];
-/// A filter of others.
+/// The shape of a filter that joins others.
 static COMPOSITE: [Part; 2] = [
     Part::must(1, "combinator", &[]),
     Part {
@@ -29,13 +30,14 @@ static COMPOSITE: [Part; 2] = [
         inside: &FILTER,
     },
 ];
-/// Columns by their place.
+/// The shape of a filter that chooses columns by their position.
 static PAGE: [Part; 2] = [Part::must(1, "offset", &[]), Part::must(2, "limit", &[])];
 
-/// Reads a filter.
+/// Decodes a filter.
 ///
 /// # Errors
-/// What is wrong with it: it cannot be read, holds a number that stands for nothing, or is too large.
+/// Returns as a sentence what is wrong with it: it cannot be decoded, holds an unknown number, or
+/// is too large.
 pub fn parse_filter(bytes: &Bytes) -> Result<Filter, String> {
     let filter: table::Filter = decode(bytes.clone(), &FILTER)?;
     parse(filter, CONDITIONS_MAX, &mut 0)
@@ -49,7 +51,8 @@ fn decode<M: Message + Default>(bytes: Bytes, shape: &'static [Part]) -> Result<
     M::decode(bytes).map_err(unreadable)
 }
 
-/// `depth_max` is how many filters may stand inside each other from here; `conditions` counts those that hold no others.
+/// Decodes a filter in which at most `depth_max` filters may lie inside each other. `conditions`
+/// counts the filters that hold no others.
 fn parse(filter: table::Filter, depth_max: usize, conditions: &mut usize) -> Result<Filter, String> {
     let kind = table::FilterType::try_from(filter.r#type);
     let kind = kind.map_err(|_| unknown("filter type", filter.r#type))?;
@@ -134,7 +137,7 @@ fn unknown(what: &str, number: i32) -> String {
     format!("The filter has an unknown {what}: {number}.")
 }
 
-/// The bytes of a filter.
+/// Returns the bytes of a filter.
 pub fn encode_filter(filter: &Filter) -> Bytes {
     message(filter).encode_to_vec().into()
 }
@@ -169,7 +172,8 @@ fn message(filter: &Filter) -> table::Filter {
         Filter::All(parts) => composite(table::LogicalOperator::And, &parts.iter().collect::<Vec<_>>()),
         Filter::Any(parts) => composite(table::LogicalOperator::Or, &parts.iter().collect::<Vec<_>>()),
         Filter::Page { offset, limit } => {
-            // Numbers that the wire has no room for let every column pass, and so does its largest.
+            // The wire has no room for larger numbers. The largest that it has also lets every
+            // column pass.
             let number = |value: &usize| i32::try_from(*value).unwrap_or(i32::MAX);
             let page = table::ColumnPaginationFilter { offset: number(offset), limit: number(limit) };
             (table::FilterType::ColumnPagination, page.encode_to_vec())

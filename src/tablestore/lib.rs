@@ -1,4 +1,4 @@
-//! Tablestore's wire protocol: messages, rows, signatures, the server and the client.
+//! Speaks Tablestore's wire protocol: its messages, rows and signatures, the server and the client.
 
 pub mod client;
 pub mod filter;

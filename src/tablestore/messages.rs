@@ -10,7 +10,7 @@
 //! Fields of type `Bytes` named `row`, `row_change`, `primary_key`, `rows` or `record` hold rows in
 //! the form of `plain_buffer`.
 
-// Only what says more than the name has a comment.
+// Only those fields have a comment whose name does not say everything.
 #![allow(missing_docs)]
 
 pub mod snapshot;

@@ -1,12 +1,14 @@
-//! Rows as they travel: keys, cells and changes, each cell and row with a checksum.
+//! Encodes and decodes rows as they travel: keys, cells and changes, with a checksum for each cell
+//! and row.
 //!
 //! ```text
 //! buffer = header row*            row  = 01 cell+ [02 cell+] [08] [extension] 09 crc
 //! header = 75 00 00 00            cell = 03 04 name [05 value] [06 type] [07 version] 0A crc
 //! ```
 //!
-//! All integers are little-endian and of fixed size. A tag 00 ends a buffer like its last byte does: one client appends some.
-//! [`Writer`] makes buffers, [`Rows`] reads them, both in one pass. The functions of `convert` turn rows into the store's own and back.
+//! All integers are little-endian and of fixed size. A tag 00 ends a buffer just as its last byte
+//! does, because one client appends zeros. [`Writer`] builds buffers and [`Rows`] reads them, both
+//! in one pass. The functions of `convert` turn rows into the store's own form and back.
 
 mod bare;
 mod convert;
@@ -26,10 +28,10 @@ pub use convert::{ChangedRow, WriteForm, encode_change, encode_key, encode_row, 
 pub use parser::Rows;
 pub use writer::{RowWriter, Writer};
 
-/// First four bytes of every buffer, as a number.
+/// The first four bytes of every buffer, as a number.
 const HEADER: u32 = 0x75;
 
-/// Bytes that say what follows.
+/// The bytes that say what follows.
 mod tag {
     pub(super) const END: u8 = 0x00;
     pub(super) const KEY: u8 = 0x01;
@@ -49,7 +51,7 @@ mod tag {
     pub(super) const ROW_INDEX: u8 = 0x0f;
 }
 
-/// First byte of a value.
+/// The first byte of a value, which gives its type.
 mod kind {
     pub(super) const INTEGER: u8 = 0x00;
     pub(super) const DOUBLE: u8 = 0x01;
@@ -61,78 +63,78 @@ mod kind {
     pub(super) const AUTO_INCREMENT: u8 = 0x0b;
 }
 
-/// What a cell does to its column; a plain put says nothing.
+/// The operation that a cell does to its column. A plain put has none.
 mod operation {
     pub(super) const DELETE_ALL: u8 = 0x01;
     pub(super) const DELETE_VERSION: u8 = 0x03;
     pub(super) const INCREMENT: u8 = 0x04;
 }
 
-/// Bytes of a sequence and of the extension around it.
+/// The number of bytes of a sequence and the extension around it.
 const SEQUENCE_BYTES: u32 = 19;
 const EXTENSION_BYTES: u32 = 5 + SEQUENCE_BYTES;
 
-/// A key column's part, borrowed.
+/// A borrowed part of a key.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum PartRef<'a> {
-    /// A value.
+    /// The part is this value.
     Value(KeyRef<'a>),
-    /// Below every value.
+    /// The part is below every value.
     Min,
-    /// Above every value.
+    /// The part is above every value.
     Max,
-    /// To be chosen by the server.
+    /// The server chooses the part.
     AutoIncrement,
 }
 
-/// What a cell does to its column, borrowed.
+/// A borrowed change that a cell makes to its column.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum ChangeRef<'a> {
-    /// Holds a value, in a version if the cell says so.
+    /// The column gets a value, with a version if the cell gives one.
     Put {
-        /// What.
+        /// The new value.
         value: ValueRef<'a>,
-        /// Milliseconds since 1970.
+        /// The version in milliseconds since 1970.
         version: Option<i64>,
     },
-    /// Deletes one version.
+    /// The version of this time, in milliseconds since 1970, is deleted.
     DeleteVersion(i64),
-    /// Deletes all versions.
+    /// All versions are deleted.
     DeleteAll,
-    /// Adds to the newest version.
+    /// This number is added to the newest version.
     Increment(i64),
 }
 
-/// Where a change stands in the log of its channel; ordered as the changes are.
+/// The place of a change in the log of its channel. Places are ordered as the changes are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Sequence {
-    /// Higher after a break of the log.
+    /// A number that is higher after a break of the log.
     pub epoch: i32,
-    /// Microseconds since 1970.
+    /// The time in microseconds since 1970.
     pub at_us: i64,
-    /// Among the changes of one time.
+    /// The number of the change among those of the same time.
     pub row_index: i32,
 }
 
-/// A row as it stands in a buffer.
+/// A row as it lies in a buffer.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RowParts<'a> {
-    /// Key columns, at least one.
+    /// The key columns, at least one.
     pub key: Vec<(&'a str, PartRef<'a>)>,
-    /// Attribute columns.
+    /// The attribute columns.
     pub cells: Vec<(&'a str, ChangeRef<'a>)>,
     /// Whether the row has a delete marker.
     pub deleted: bool,
-    /// Where it stands in a log; only records of a tunnel do.
+    /// The place of the row in a log. Only records of a tunnel have it.
     pub sequence: Option<Sequence>,
 }
 
-/// Bytes that are no row, or not the row that is wanted.
+/// Why bytes are not a row, or not the row that is expected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Malformed {
-    /// What is wrong, and where.
+    /// This is wrong, at the place that the text names.
     Wrong(String),
-    /// The row has this many attribute cells, more than its reader takes.
+    /// The row has this many attribute cells, more than its reader accepts.
     TooManyCells(usize),
 }
 

@@ -1,4 +1,4 @@
-//! The server: HTTP on tokio in front of a [`Store`].
+//! Serves a [`Store`] over HTTP, on tokio.
 //!
 //! ```text
 //!  connection ─► check (head: who, when, what, signed) ─► body (bounded) ─► operation ─► answer (digest, signature)
@@ -6,9 +6,9 @@
 //!                               tables, reads, writes, tunnels ──┴──► store
 //! ```
 //!
-//! The head of a request is signed and holds the digest of the body, so callers without the secret are sent away before
-//! a byte of their body is kept. Every answer is signed but those to such callers. A request that panics is answered
-//! as an internal error and harms no other.
+//! The head of a request is signed and holds the digest of the body. So callers without the secret
+//! are refused before a byte of their body is kept. Every answer is signed, except answers to such
+//! callers. A request that panics is answered with an internal error and harms no other request.
 
 mod answer;
 mod body;
@@ -56,37 +56,38 @@ use store::Store;
 use store::read::PAGE_BYTES_MAX;
 
 pub use self::connection::Server;
-pub use self::plain::{Load, Vitals};
+pub use self::plain::{ServerLoad, Vitals};
 pub use self::requests::RequestCount;
 pub use self::snapshots::{ResultsAsOf, ShownResults};
 
-/// Memory that an answer with rows has while it is made. A page has half of that, or one row more.
+/// The memory that is reserved for an answer with rows while it is built. A page takes half of
+/// that, or one row more.
 const ANSWER_BYTES: usize = 2 * PAGE_BYTES_MAX;
 
-/// Bounds of what the server takes from its callers.
+/// The limits on what the server accepts from its callers.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Most bytes of a body. More than those of any request that is within its own limits.
+    /// The most bytes of one body. This is more than any request within its own limits has.
     pub body_bytes_max: usize,
-    /// Most bytes of all bodies at a time; requests wait for their share.
+    /// The most bytes of all bodies together. Requests wait for their share.
     pub bodies_bytes_max: usize,
-    /// Most bytes of all answers with rows at a time; requests wait for theirs.
+    /// The most bytes of all answers with rows together. Requests wait for their share.
     pub answers_bytes_max: usize,
-    /// Longest wait for memory, after which a request is refused as one too many.
+    /// The longest time that a request waits for memory before it is refused as too busy.
     pub memory_wait_max: Duration,
-    /// Longest time that a body may take to come.
+    /// The longest time in which a whole body must arrive.
     pub body_read_time_max: Duration,
-    /// Longest time that a head may take to come, from the end of the request before.
+    /// The longest time in which a head must arrive, from the end of the request before.
     pub head_read_time_max: Duration,
-    /// Longest time that a caller may leave an answer unread.
+    /// The longest time that a caller may leave an answer unread.
     pub answer_unread_time_max: Duration,
-    /// Longest time that requests may take that are there when the server is to end.
+    /// The longest time that the server waits for running requests when it ends.
     pub shutdown_time_max: Duration,
-    /// Most connections at a time.
+    /// The most connections at a time.
     pub connections_max: usize,
-    /// Most snapshots that are open at a time: each keeps on disk what it shows.
+    /// The most snapshots that are open at a time. Each keeps the data that it shows on disk.
     pub snapshots_max: usize,
-    /// Longest time that a snapshot stays open without a request for it.
+    /// The longest time that a snapshot stays open without a request for it.
     pub snapshot_idle_time_max: Duration,
 }
 
@@ -108,22 +109,22 @@ impl Default for Limits {
     }
 }
 
-/// What is served, and to whom.
+/// The store that is served, and to whom.
 #[derive(Clone)]
 pub struct ServiceConfig {
-    /// The tables.
+    /// The store with the tables.
     pub store: Store,
-    /// The instance's name, which every request must give.
+    /// The name of the instance, which every request must give.
     pub instance: String,
-    /// Id of the one key there is. ASCII without spaces.
+    /// The id of the only access key, in ASCII without spaces.
     pub key_id: String,
-    /// Its secret.
+    /// The secret of the access key.
     pub secret: String,
-    /// Bounds.
+    /// The limits on what callers may send and take.
     pub limits: Limits,
-    /// What is told of the program around it.
+    /// The source of the metrics and of the state of the program around the server.
     pub vitals: Arc<dyn Vitals>,
-    /// What is told of the results in the store.
+    /// The source of what snapshots tell of the results in the store.
     pub results: Arc<dyn ShownResults>,
 }
 
@@ -136,7 +137,7 @@ impl fmt::Debug for ServiceConfig {
     }
 }
 
-/// What all connections share.
+/// The state that all connections share.
 struct Service {
     store: Store,
     instance: String,
@@ -173,7 +174,7 @@ impl Service {
         }
     }
 
-    /// Microseconds since 1970, by the store's clock.
+    /// Returns the time in microseconds since 1970, by the store's clock.
     fn now_us(&self) -> i64 {
         self.store.clock().now_us()
     }
@@ -186,7 +187,7 @@ impl Service {
             Err(refusal) => Err(refusal),
             Ok(caller) => self.read_body(&caller, &mut body, deadline).await.map(|body| (caller, body)),
         };
-        // What is left of a refused body would be taken for the next request.
+        // The unread rest of a refused body would be taken for the next request.
         let usable = read.is_ok() || drain(&mut body, deadline).await;
         let result = match read {
             Err(refusal) => Err(refusal),
@@ -213,7 +214,8 @@ impl Service {
             Some(bytes) => inflate(body, bytes)?,
             None => body,
         };
-        // In a task of its own: it goes on if the caller leaves, and its panic is its own.
+        // The request runs in a task of its own, so that it goes on if the caller leaves, and a
+        // panic ends only this task.
         let request = tokio::spawn(async move {
             let _share = share;
             self.run(caller.operation, body).await
@@ -250,7 +252,8 @@ impl Service {
         }
     }
 
-    /// Runs what waits for the disk, or takes long, on a thread that others do not wait for.
+    /// Runs a function that waits for the disk or takes long, on a thread that serves no
+    /// connections.
     async fn blocking<T, E>(
         &self,
         act: impl FnOnce(&Store) -> Result<T, E> + Send + 'static,

@@ -1,36 +1,38 @@
-//! How often parts of a message occur, checked before it is decoded: two bytes on the wire can become a hundred in memory, and
-//! a part that is required and absent would be decoded as its default.
+//! Checks how often the parts of a message occur before the message is decoded. Otherwise two bytes
+//! on the wire could become a hundred in memory, and an absent required part would be decoded as
+//! its default.
 
 use std::fmt;
 
 use prost::bytes::Buf;
 use prost::encoding::{WireType, decode_key, decode_varint};
 
-/// A part that is bounded or required. Those that are not named are few or become no larger than they are on the wire.
+/// A part of a message that is limited or required. Parts that are not listed are few, or grow no
+/// larger in memory than they are on the wire.
 #[derive(Debug)]
 pub(crate) struct Part {
-    /// Number of the field.
+    /// The number of the field.
     pub(crate) field: u32,
-    /// Most times that it occurs in its message.
+    /// The most times that it may occur in its message.
     pub(crate) count_max: usize,
-    /// What is said where it occurs more often.
+    /// The sentence that a caller gets if it occurs more often.
     pub(crate) refusal: &'static str,
-    /// Its name, where it must occur.
+    /// The name of the part if it must occur.
     pub(crate) required: Option<&'static str>,
-    /// Parts of it, if it is a message.
+    /// The listed parts inside it, if it is a message.
     pub(crate) inside: &'static [Part],
 }
 
-/// What is said where a part that occurs once does so again.
+/// The sentence that a caller gets if a single part occurs twice.
 const TWICE: &str = "a part that may occur once occurs twice";
 
 impl Part {
-    /// A message that occurs once, with these parts.
+    /// Describes a message that may occur once and has these parts.
     pub(crate) const fn once(field: u32, inside: &'static [Part]) -> Part {
         Part { field, count_max: 1, refusal: TWICE, required: None, inside }
     }
 
-    /// A part that must occur, and does so once.
+    /// Describes a part that must occur exactly once.
     pub(crate) const fn must(field: u32, name: &'static str, inside: &'static [Part]) -> Part {
         Part { field, count_max: 1, refusal: TWICE, required: Some(name), inside }
     }
@@ -39,11 +41,11 @@ impl Part {
 /// Why a message is not decoded.
 #[derive(Debug)]
 pub(crate) enum Misshapen {
-    /// A part occurs too often.
+    /// This part occurs too often.
     TooMany(&'static Part),
-    /// A part of this name is required.
+    /// The required part of this name is missing.
     Missing(&'static str),
-    /// The bytes are no message.
+    /// The bytes are not a message, for this reason.
     Broken(String),
 }
 
@@ -57,10 +59,11 @@ impl fmt::Display for Misshapen {
     }
 }
 
-/// Most parts of one message.
+/// The most parts that may be listed for one message.
 const PARTS_MAX: usize = 6;
 
-/// Checks that no part occurs too often and each required one does. Takes no memory; time is that of the bytes of the fields around the parts.
+/// Checks that no listed part occurs too often and that each required one occurs. Takes no memory.
+/// Takes time by the number of bytes outside the listed parts that are messages themselves.
 pub(crate) fn check(mut bytes: &[u8], parts: &'static [Part]) -> Result<(), Misshapen> {
     let broken = |error: prost::DecodeError| Misshapen::Broken(error.to_string());
     let cut = || Misshapen::Broken("a field ends beyond its message".to_owned());

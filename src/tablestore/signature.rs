@@ -1,8 +1,9 @@
-//! Signatures of requests and answers.
+//! Signs requests and answers, and verifies signatures.
 //!
-//! A request is signed over its path and its `x-ots-` headers, one of which is the digest of the body: with the secret (V2), or with
-//! a key derived from the secret, the date and the region (V4). The answer is signed over its own `x-ots-` headers, with the secret or
-//! with the derived key, whichever the request was signed with.
+//! The signature of a request covers its path and its `x-ots-` headers, one of which is the digest
+//! of the body. It is made with the secret (V2), or with a key derived from the secret, the date
+//! and the region (V4). The signature of an answer covers its `x-ots-` headers and the request's
+//! path, and is made with the same key as the request's.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -14,24 +15,25 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 use sha2::Sha256;
 
-/// What the names of all headers that are signed start with.
+/// The prefix of the names of all headers that are signed.
 pub const SIGNED_PREFIX: &str = "x-ots-";
-/// Header of a V2 signature. It is not itself signed.
+/// The header that carries a V2 signature. It is not signed itself.
 pub const SIGNATURE_HEADER: &str = "x-ots-signature";
-/// Header of a V4 signature. It is not itself signed.
+/// The header that carries a V4 signature. It is not signed itself.
 pub const SIGNATURE_V4_HEADER: &str = "x-ots-signaturev4";
 
 /// The service's name in V4 signatures.
 const SERVICE: &str = "ots";
-/// Derived keys that are kept; there is one for each day and region.
+/// The most derived keys that are kept. There is one for each day and region.
 const DERIVED_KEYS_MAX: usize = 64;
 
-/// What signs: a secret, or a key derived from one.
+/// A key that signs: a secret, or a key derived from one.
 #[derive(Clone)]
 pub enum SigningKey {
     /// The secret (V2).
     Secret(Arc<str>),
-    /// A key derived from the secret, a date and a region (V4): 44 characters of base64, which are used as they are.
+    /// A key derived from the secret, a date and a region (V4). It is 44 characters of base64,
+    /// which are used as they are.
     Derived(Arc<str>),
 }
 
@@ -44,17 +46,17 @@ impl fmt::Debug for SigningKey {
     }
 }
 
-/// A header as it is signed: its name in lower case, its value without spaces around it.
+/// A header as it is signed: its name in lower case, and its value without spaces around it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SignedHeader<'a> {
-    /// Starts with [`SIGNED_PREFIX`].
+    /// The name, which begins with [`SIGNED_PREFIX`].
     pub name: &'a str,
-    /// Anything.
+    /// The value, which may be any text.
     pub value: &'a str,
 }
 
 impl SigningKey {
-    /// Derives the key of V4 for a date (`YYYYMMDD`, UTC) and a region.
+    /// Derives the V4 key for a date (`YYYYMMDD`, UTC) and a region.
     pub fn derive(secret: &str, date: &str, region: &str) -> SigningKey {
         let mut mac: Hmac<Sha256> = hmac(format!("aliyun_v4{secret}").as_bytes(), date);
         for part in [region, SERVICE, "aliyun_v4_request"] {
@@ -63,7 +65,7 @@ impl SigningKey {
         SigningKey::Derived(sign(mac).into())
     }
 
-    /// The header that carries a request's signature by this key.
+    /// Returns the name of the header that carries a request's signature by this key.
     pub fn request_header(&self) -> &'static str {
         match self {
             SigningKey::Secret(_) => SIGNATURE_HEADER,
@@ -71,7 +73,8 @@ impl SigningKey {
         }
     }
 
-    /// Signs a request: its path, and all its headers that start with [`SIGNED_PREFIX`] but the signatures, in any order.
+    /// Signs a request: its path, and all its headers that begin with [`SIGNED_PREFIX`] except the
+    /// signatures. The headers may come in any order and are sorted.
     pub fn sign_request(&self, path: &str, headers: &mut [SignedHeader<'_>]) -> String {
         let text = self.request_text(path, headers);
         match self {
@@ -80,7 +83,7 @@ impl SigningKey {
         }
     }
 
-    /// Whether this is the signature of a request. Takes as long whatever the signature says.
+    /// Returns whether this is the signature of a request. Takes equally long for every signature.
     pub fn verify_request(&self, path: &str, headers: &mut [SignedHeader<'_>], signature: &str) -> bool {
         let text = self.request_text(path, headers);
         match self {
@@ -89,21 +92,22 @@ impl SigningKey {
         }
     }
 
-    /// Signs an answer: all its headers that start with [`SIGNED_PREFIX`], in any order, and the path of the request.
+    /// Signs an answer: all its headers that begin with [`SIGNED_PREFIX`], in any order, and the
+    /// path of the request.
     pub fn sign_response(&self, path: &str, headers: &mut [SignedHeader<'_>]) -> String {
         sign(self.response_mac(path, headers))
     }
 
-    /// Whether this is the signature of an answer. Takes as long whatever the signature says.
+    /// Returns whether this is the signature of an answer. Takes equally long for every signature.
     pub fn verify_response(&self, path: &str, headers: &mut [SignedHeader<'_>], signature: &str) -> bool {
         verify(self.response_mac(path, headers), signature)
     }
 
-    /// What a request's signature covers.
+    /// Returns the text that a request's signature covers.
     fn request_text(&self, path: &str, headers: &mut [SignedHeader<'_>]) -> String {
         let mut text = format!("{path}\nPOST\n\n");
         push_headers(&mut text, headers);
-        // Under a derived key the service's name follows, with nothing between.
+        // With a derived key, the service's name follows without a separator.
         if matches!(self, SigningKey::Derived(_)) {
             text.push_str(SERVICE);
         }
@@ -137,12 +141,12 @@ fn sign(mac: impl Mac) -> String {
     BASE64.encode(mac.finalize().into_bytes())
 }
 
-/// Whether this is the signature, compared in constant time.
+/// Returns whether this is the signature. Compares in constant time.
 fn verify(mac: impl Mac, signature: &str) -> bool {
     BASE64.decode(signature).is_ok_and(|signature| mac.verify_slice(&signature).is_ok())
 }
 
-/// Derives keys and keeps them.
+/// A cache of derived keys.
 #[derive(Default)]
 pub struct DerivedKeys {
     keys: Mutex<HashMap<String, SigningKey>>,
@@ -155,14 +159,15 @@ impl fmt::Debug for DerivedKeys {
 }
 
 impl DerivedKeys {
-    /// The key of this secret, date and region: always of the same secret.
+    /// Returns the key of this date and region, derived if needed. `secret` must be the same in
+    /// every call.
     pub fn get(&self, secret: &str, date: &str, region: &str) -> SigningKey {
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         let name = format!("{date}\n{region}");
         if let Some(key) = keys.get(&name) {
             return key.clone();
         }
-        // Dates and regions are the callers' to choose: what is kept is bounded.
+        // Callers choose dates and regions, so the number of kept keys is limited.
         if keys.len() >= DERIVED_KEYS_MAX {
             keys.clear();
         }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::frame::{self, Body, FrameError, Goodbye, Heartbeat, Mark, Proof, Refusal};
-use crate::frame::{FRAME_BYTES_MAX, Hello, JOB_BYTES_MAX};
+use crate::frame::{FRAME_BYTES_MAX, Hello, RUN_FACTS_BYTES_MAX};
 use testkit::Random;
 
 fn examples() -> Vec<Body> {
@@ -11,7 +11,7 @@ fn examples() -> Vec<Body> {
         Body::Hello(Hello { nonce: vec![9; 32], version: "0.1.0".to_owned(), index: 3, ..Hello::default() }),
         Body::Proof(Proof { mac: vec![1; 32] }),
         Body::Refusal(Refusal { reason: "two processes are started with -p 1".to_owned() }),
-        Body::Job(Job { facts: vec![fact; 5] }),
+        Body::RunFacts(RunFacts { facts: vec![fact; 5] }),
         Body::Ready(Mark {}),
         Body::Heartbeat(Heartbeat { bytes: u64::MAX, orders: 1, rejected: 300 }),
         Body::Stop(Mark {}),
@@ -48,7 +48,7 @@ fn a_frame_cut_anywhere_is_closed() {
 
 #[test]
 fn a_length_beyond_the_limit_is_refused_before_the_body() {
-    for bytes_max in [0, FRAME_BYTES_MAX, JOB_BYTES_MAX] {
+    for bytes_max in [0, FRAME_BYTES_MAX, RUN_FACTS_BYTES_MAX] {
         for length in [bytes_max as u32 + 1, u32::MAX] {
             let mut bytes = length.to_be_bytes().to_vec();
             bytes.extend_from_slice(&[0; 100]);

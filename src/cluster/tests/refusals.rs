@@ -85,7 +85,7 @@ fn facts_that_differ_are_named_with_both_values() {
     ];
     for (other, zero, one) in cases {
         let (configs, _) = configs(2, 1);
-        let facts = |process| job(if process == 0 { &base } else { other });
+        let facts = |process| run_facts(if process == 0 { &base } else { other });
         assert_eq!(refusals(&configs, facts), [zero, one]);
     }
 }
@@ -93,7 +93,8 @@ fn facts_that_differ_are_named_with_both_values() {
 #[test]
 fn a_refusal_ends_all_processes() {
     let (configs, _) = configs(4, 1);
-    let said = refusals(&configs, |process| job(&[("--window", if process == 1 { "60s" } else { "30s" })]));
+    let said =
+        refusals(&configs, |process| run_facts(&[("--window", if process == 1 { "60s" } else { "30s" })]));
     for (process, sentence) in said.iter().enumerate() {
         assert!(sentence.contains("has --window 60s") || process == 1, "process {process}: {sentence}");
     }
@@ -196,10 +197,12 @@ fn another_version_is_named() {
         let zero = scope.spawn(|| connect(&configs[0], &[]).err().unwrap().to_string());
         let mut fake = Fake::new(&configs[1]);
         fake.identity.version = "9.9.9".to_owned();
-        let Err(Failed::Differs { fault, .. }) = fake.dial(Purpose::Control) else { panic!("accepted") };
+        let Err(Failed::Differs { disagreement, .. }) = fake.dial(Purpose::Control) else {
+            panic!("accepted")
+        };
         let here = env!("CARGO_PKG_VERSION");
         assert_eq!(
-            fault.here,
+            disagreement.here,
             format!("process 0 runs with orderflow {here}, this one with orderflow 9.9.9")
         );
         let expected = format!("process 1 runs with orderflow 9.9.9, this one with orderflow {here}");

@@ -29,7 +29,7 @@ use memchr::{memchr, memchr_iter};
 
 pub use self::header::{Header, HeaderError};
 use self::plain::{Canonical, Columns, PlainRows, UsualValues};
-use self::record::{Broken, Field, Scan, scan, without_line_break};
+use self::record::{Broken, Field, Scan, scan, unescape, without_line_break};
 pub use self::record::{RecordEnd, record_end};
 use self::structure::Structure;
 use super::row::Cells;
@@ -254,20 +254,4 @@ impl CsvParser {
         self.skipping = line_break.is_none();
         line_break.map_or(bytes.len(), |at| at + 1)
     }
-}
-
-/// Returns the text of a field of a record, with doubled quotes made single.
-fn unescape<'a>(record: &'a [u8], field: &Field) -> Cow<'a, [u8]> {
-    let text = &record[field.span.clone()];
-    if !field.escaped {
-        return Cow::Borrowed(text);
-    }
-    let mut unescaped = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(quote) = memchr(b'"', rest) {
-        unescaped.extend_from_slice(&rest[..=quote]);
-        rest = &rest[quote + 2..];
-    }
-    unescaped.extend_from_slice(rest);
-    Cow::Owned(unescaped)
 }

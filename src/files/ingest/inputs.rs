@@ -56,11 +56,11 @@ pub struct Input {
     pub size_bytes: Option<u64>,
     /// Its number among all inputs.
     pub ordinal: u32,
-    pub(super) layout: Layout,
+    pub(super) inside: Inside,
 }
 
 /// What is known about the inside of an input.
-pub(super) enum Layout {
+pub(super) enum Inside {
     /// A text file that can be read at any place.
     Text {
         /// The header of a CSV file; `None` for other formats.
@@ -145,29 +145,29 @@ impl Plan {
         let mut compressed = 0;
         for (index, input) in self.inputs.iter().enumerate() {
             let mut push = |ordinal, span| parts.push(Part { input: index, ordinal, span });
-            match (&input.layout, input.size_bytes) {
-                (Layout::Text { .. }, Some(size)) if size >= SPLIT_BYTES_MIN => {
+            match (&input.inside, input.size_bytes) {
+                (Inside::Text { .. }, Some(size)) if size >= SPLIT_BYTES_MIN => {
                     let cut = |part: usize| (size as u128 * part as u128 / peers as u128) as u64;
                     push(worker as u32, Span::Bytes(cut(worker)..cut(worker + 1)));
                 }
-                (Layout::Text { .. }, size) => {
+                (Inside::Text { .. }, size) => {
                     if index % peers == worker {
                         push(0, Span::Bytes(0..size.unwrap_or(0)));
                     }
                 }
-                (Layout::Whole, Some(_)) => {
+                (Inside::Whole, Some(_)) => {
                     if compressed % peers == worker {
                         push(0, Span::Whole);
                     }
                     compressed += 1;
                 }
-                (Layout::Whole, None) => {
+                (Inside::Whole, None) => {
                     if !self.options.follow && input.stream_owner(index, peers) == worker {
                         push(0, Span::Whole);
                     }
                 }
-                (Layout::Unborn, _) => {}
-                (Layout::RowGroups(rows), _) => {
+                (Inside::Unborn, _) => {}
+                (Inside::RowGroups(rows), _) => {
                     // The shares are rotated by the index, so that small files do not all go to one
                     // worker.
                     let share = (worker + peers - index % peers) % peers;
@@ -189,8 +189,8 @@ impl Plan {
         let input = &self.inputs[part.input];
         let envelope = self.options.envelope;
         let context = ParserContext { envelope, input: input.ordinal, part: part.ordinal, round: 0 };
-        match (&input.layout, &part.span, &input.path) {
-            (Layout::Text { header, boundaries }, Span::Bytes(range), Some(path)) => {
+        match (&input.inside, &part.span, &input.path) {
+            (Inside::Text { header, boundaries }, Span::Bytes(range), Some(path)) => {
                 let file = open_file(path)?;
                 let find =
                     |at| boundaries.start_from(&file, at).map_err(|cause| input.read_error(&file, at, cause));
@@ -200,7 +200,7 @@ impl Plan {
                 let header = header.as_ref().filter(|_| range.start == 0);
                 Ok(Box::new(TextReader::new(&input.name, source, Buffer::new(start), parser, header)))
             }
-            (Layout::RowGroups(_), Span::RowGroups(groups), Some(path)) => {
+            (Inside::RowGroups(_), Span::RowGroups(groups), Some(path)) => {
                 let reader =
                     parquet::ParquetReader::open(path, &self.options.names, context, groups.clone())?;
                 Ok(Box::new(reader))
@@ -231,17 +231,17 @@ impl Input {
         if format == Format::Parquet && (size_bytes.is_none() || compression != Compression::None) {
             return Err(InputError::ParquetStream { name });
         }
-        let mut input = Input { name, path, format, compression, size_bytes, ordinal, layout: Layout::Whole };
+        let mut input = Input { name, path, format, compression, size_bytes, ordinal, inside: Inside::Whole };
         if let (Some(path), Some(size)) = (&input.path, size_bytes) {
-            input.layout = input.look_inside(path, size, options)?;
+            input.inside = input.look_inside(path, size, options)?;
         }
         Ok(input)
     }
 
     /// Checks the start or the end of a regular file, if its format has something to check there.
-    fn look_inside(&self, path: &Path, size: u64, options: &InputOptions) -> Result<Layout, InputError> {
+    fn look_inside(&self, path: &Path, size: u64, options: &InputOptions) -> Result<Inside, InputError> {
         if self.format == Format::Parquet {
-            return Ok(Layout::RowGroups(parquet::row_groups(path)?));
+            return Ok(Inside::RowGroups(parquet::row_groups(path)?));
         }
         if self.compression != Compression::None {
             if size == 0 {
@@ -252,7 +252,7 @@ impl Input {
             if self.format == Format::Csv {
                 CsvHeader::read(&self.name, &mut source, &mut Buffer::new(0), &options.names)?;
             }
-            return Ok(Layout::Whole);
+            return Ok(Inside::Whole);
         }
         let file = open_file(path)?;
         let mut header = None;
@@ -265,12 +265,12 @@ impl Input {
                 Some(CsvHeader::read(&self.name, &mut source, &mut buffer, &options.names)?)
             };
             if header.is_none() {
-                return Ok(Layout::Unborn);
+                return Ok(Inside::Unborn);
             }
         }
         let first = header.as_ref().map_or(0, |header| header.bytes);
         let boundaries = Boundaries::new(rule(self.format), first, size, !options.follow);
-        Ok(Layout::Text { header, boundaries })
+        Ok(Inside::Text { header, boundaries })
     }
 
     /// Returns the worker that reads this input, if it is a pipe. `index` is its index in the plan.

@@ -1,20 +1,20 @@
-//! Orders from Parquet files: some row groups of a file, a batch of rows at a time.
+//! Reads orders from row groups of a Parquet file, a batch of rows at a time.
 //!
-//! A column may be stored in any way that is clear: ids as text or integers; prices as doubles
+//! A column may be stored in any form that is clear: ids as text or integers; prices as doubles
 //! (their shortest decimal), floats, integers, decimals or text; times as integers of epoch
-//! milliseconds, as `TIMESTAMP` of any unit (rounded down to milliseconds) or as text. Columns are
-//! flat; nulls set their row aside.
+//! milliseconds, as `TIMESTAMP` of any unit (rounded down to milliseconds) or as text. Columns must
+//! be flat. A row with a null is set aside.
 //!
-//! With [`Envelope::Append`] an order's own id takes part in no result. Its column is therefore not
-//! read in row groups whose footer says that no id is null or empty; that it is short and UTF-8 is
-//! not checked there.
+//! With [`Envelope::Append`] an order's own id takes part in no result. So its column is not read
+//! in row groups whose footer says that no id is null or empty. Whether such ids are short enough
+//! and UTF-8 is not checked.
 //!
-//! A page that differs from the checksum in its header refuses the file; a page without a checksum,
-//! which most writers leave out, is believed. Only pages that are read are checked.
+//! The file is refused if a page differs from the checksum in its header. A page without a
+//! checksum, which most writers leave out, is believed. Only pages that are read are checked.
 //!
-//! The bytes may be anybody's, and the crate `parquet` (60.1) believes too much of them. Each guard
-//! around it stands for one of its faults: `nesting` for recursion without a limit, `source` for
-//! room that is made before a claim is checked, `guarded` for panics.
+//! Anybody may have written the bytes, and the crate `parquet` (60.1) believes too much of them.
+//! Each guard around it answers one of its faults: `nesting` recursion without a limit, `source`
+//! memory that is reserved before a claim is checked, `guarded` panics.
 
 mod column;
 mod error;
@@ -44,28 +44,28 @@ use super::row::Op;
 use super::{Block, ColumnNames, Envelope, ParserContext};
 use orders::rules::Role;
 
-/// Rows of one block. Their columns and orders stay within a core's own cache.
+/// The number of rows of one block. Their columns and orders fit into a core's own cache.
 const BATCH_ROWS: usize = 2048;
 
-/// How many rows each row group of a file has, by its footer.
+/// Returns the number of rows of each row group of a file, from its footer.
 ///
 /// # Errors
-/// [`ParquetError::Io`] and [`ParquetError::NotParquet`].
+/// Returns [`ParquetError::Io`] or [`ParquetError::NotParquet`].
 pub fn row_groups(path: &Path) -> Result<Vec<u64>, ParquetError> {
     Ok(Footer::read(path)?.rows)
 }
 
-/// Reads some row groups of one file.
+/// A reader of some row groups of one file.
 pub struct ParquetReader {
     footer: Footer,
     places: Places,
     context: ParserContext,
-    /// Row groups that are still to be started.
+    /// The row groups that were not started yet.
     row_groups: Range<usize>,
     group: Option<Group>,
     /// The next row, counted from the start of the file.
     row: u64,
-    /// The row of the file at which this part starts.
+    /// The row of the file at which this part begins.
     first_row: u64,
     rows: Rows,
 }
@@ -75,20 +75,22 @@ struct Group {
     ordinal: usize,
     rows: u64,
     rows_left: u64,
-    /// Its size in the file, as it is shared out among its rows.
+    /// The size of the row group in the file, in bytes. The progress counts each row with its
+    /// share.
     bytes: u64,
     columns: Columns,
 }
 
 impl ParquetReader {
-    /// A reader of these row groups of the file at `path`.
+    /// Creates a reader of these row groups of the file at `path`.
     ///
-    /// A row's position is its number in the file, and a reject's line is counted from the first
-    /// row of `row_groups`; its raw text is the row as JSON.
+    /// The position of a row is its number in the file. The line of a reject is counted from the
+    /// first row of `row_groups`, and its raw text is the row as JSON.
     ///
     /// # Errors
-    /// [`ParquetError`], of which [`ParquetError::Damaged`] only later.
+    /// Returns any [`ParquetError`] except [`ParquetError::Damaged`], which only reading returns.
     ///
+    /// # Panics
     /// Panics if the file has fewer row groups.
     pub fn open(
         path: &Path,
@@ -121,10 +123,10 @@ impl ParquetReader {
         })
     }
 
-    /// Appends the next block of rows; `false`, having appended nothing, at the end.
+    /// Appends the next block of rows. Returns `false` at the end, and appends nothing then.
     ///
     /// # Errors
-    /// [`ParquetError::Damaged`]; the reader is then at its end.
+    /// Returns [`ParquetError::Damaged`]. The reader is then at its end.
     pub fn read_block(&mut self, epoch: Epoch, block: &mut Block) -> Result<bool, ParquetError> {
         while self.group.as_ref().is_none_or(|group| group.rows_left == 0) {
             let Some(ordinal) = self.row_groups.next() else { return Ok(false) };
@@ -223,14 +225,14 @@ impl ParquetReader {
     }
 }
 
-/// Whether the footer says that no value of a column is null or empty.
+/// Returns whether the footer says that no value of a column is null or empty.
 fn are_present(metadata: &RowGroupMetaData, leaf: usize) -> bool {
     let chunk = metadata.column(leaf);
     let statistics = chunk.statistics();
     let optional = chunk.column_descr().max_def_level() > 0;
     let text = chunk.column_type() == parquet::basic::Type::BYTE_ARRAY;
     let no_null = !optional || statistics.is_some_and(|known| known.null_count_opt() == Some(0));
-    // A least value may be cut, which never makes an empty text of one that is not.
+    // The least value may be cut short, but a text that is not empty never becomes empty by that.
     let least = statistics.and_then(|known| known.min_bytes_opt());
     no_null && (!text || least.is_some_and(|least| !least.is_empty()))
 }

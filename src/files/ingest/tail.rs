@@ -13,56 +13,35 @@
 //!
 //! Two things cannot be noticed: a file that is cut short and refilled beyond its old size between
 //! two looks; and a CSV quote that is still open at the end of a file, which holds back what
-//! follows until the record is complete or longer than [`RECORD_BYTES_MAX`]. Compressed and Parquet
-//! files do not grow: the parts read those that exist at the start, and later ones are reported and
-//! not read.
+//! follows until the record is complete or longer than
+//! [`RECORD_BYTES_MAX`](super::RECORD_BYTES_MAX). Compressed and Parquet files do not grow: the
+//! parts read those that exist at the start, and later ones are reported and not read.
 
 mod file;
+mod look;
 mod pipe;
 
 use std::collections::HashSet;
 use std::fs::{self, Metadata};
-use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use dataflows::Epoch;
 
 use self::file::TailedFile;
+use self::look::{FileId, Look, file_id};
+pub use self::look::{TAIL_PART, TailState};
 use self::pipe::TailedPipe;
 use super::discover::{Found, discover, is_pattern};
-use super::inputs::{Layout, canonical, parser};
-use super::reader::{Buffer, CsvHeader};
-use super::{
-    Block, Compression, Format, InputError, InputOptions, Parser, ParserContext, Plan, RECORD_BYTES_MAX,
-};
-
-/// The part number of records that a tail has read. Their lines are counted from where the tail
-/// began.
-pub const TAIL_PART: u32 = u32::MAX;
-
-/// The most bytes that are read of one input in one look. The longest record fits in.
-const LOOK_BYTES: usize = RECORD_BYTES_MAX;
+use super::inputs::{Inside, canonical};
+use super::reader::Buffer;
+use super::{Block, Compression, Format, InputError, InputOptions, Plan};
 
 /// The time between two looks for new files.
 const RESCAN_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The input numbers from here on belong to files that came after the plan was made.
 const NEW_INPUTS_FROM: u32 = 1 << 31;
-
-/// What one call of [`Tail::read`] has found.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TailState {
-    /// Whether there was anything to read. If so, there may be more already.
-    pub read_anything: bool,
-    /// What the user should know, such as a rotated, shortened or new file. Each is a sentence that
-    /// names the file.
-    pub notes: Vec<String>,
-    /// The numbers and names of inputs that have come since the last call.
-    pub new_inputs: Vec<(u32, String)>,
-    /// Whether no input of this worker can give anything more.
-    pub ended: bool,
-}
 
 /// A reader of what is appended to the inputs that belong to one worker.
 pub struct Tail {
@@ -83,22 +62,6 @@ pub struct Tail {
     new_files: u32,
     /// The buffer for all inputs, which are looked at one at a time.
     buffer: Buffer,
-}
-
-/// One look at the inputs: its round and epoch, and where its findings go.
-struct Sink<'a> {
-    round: u32,
-    epoch: Epoch,
-    block: &'a mut Block,
-    options: &'a InputOptions,
-    state: &'a mut TailState,
-}
-
-/// Device and inode number of a file. They are the same under any name.
-type FileId = (u64, u64);
-
-fn file_id(metadata: &Metadata) -> FileId {
-    (metadata.dev(), metadata.ino())
 }
 
 impl Tail {
@@ -127,11 +90,11 @@ impl Tail {
                 tail.known_paths.insert(canonical(path));
                 tail.known_files.extend(fs::metadata(path).ok().as_ref().map(file_id));
             }
-            let is_stream = matches!(input.layout, Layout::Whole) && input.size_bytes.is_none();
+            let is_stream = matches!(input.inside, Inside::Whole) && input.size_bytes.is_none();
             if is_stream && input.stream_owner(index, peers) == worker {
                 tail.pipes.push(TailedPipe::new(input)?);
             } else if let (Some(path), true) = (&input.path, index % peers == worker)
-                && matches!(input.layout, Layout::Text { .. } | Layout::Unborn)
+                && matches!(input.inside, Inside::Text { .. } | Inside::Unborn)
             {
                 tail.files.push(TailedFile::planned(input, path, options)?);
             }
@@ -149,12 +112,12 @@ impl Tail {
     pub fn read(&mut self, round: u32, epoch: Epoch, block: &mut Block) -> Result<TailState, InputError> {
         let mut state = TailState::default();
         self.rescan(&mut state)?;
-        let mut sink = Sink { round, epoch, block, options: &self.options, state: &mut state };
+        let mut look = Look { round, epoch, block, options: &self.options, state: &mut state };
         for file in &mut self.files {
-            file.read(&mut self.buffer, &mut sink)?;
+            file.read(&mut self.buffer, &mut look)?;
         }
         for pipe in &mut self.pipes {
-            pipe.read(&mut sink)?;
+            pipe.read(&mut look)?;
         }
         // A file that a known name leads to now does not count as new when it gets another name.
         self.known_files.extend(self.files.iter().map(TailedFile::id));
@@ -231,57 +194,6 @@ fn owner(name: &str, peers: usize) -> usize {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });
     (hash % peers as u64) as usize
-}
-
-/// Turns the bytes of one growing input into records. Reads its header first.
-struct Growing {
-    name: String,
-    format: Format,
-    ordinal: u32,
-    /// The parser; `None` until the header is known.
-    parser: Option<Box<dyn Parser>>,
-}
-
-impl Growing {
-    fn new(name: &str, format: Format, ordinal: u32) -> Growing {
-        Growing { name: name.to_owned(), format, ordinal, parser: None }
-    }
-
-    /// Creates the parser of the records after this header. Their lines are counted from here.
-    fn start(&mut self, header: Option<&CsvHeader>, options: &InputOptions) -> &mut dyn Parser {
-        let context =
-            ParserContext { envelope: options.envelope, input: self.ordinal, part: TAIL_PART, round: 0 };
-        &mut **self.parser.insert(parser(self.format, header, &options.names, context))
-    }
-
-    /// Parses the complete records in the buffer, or all of it if `at_end`. Returns the number of
-    /// bytes parsed.
-    fn parse(&mut self, buffer: &mut Buffer, at_end: bool, sink: &mut Sink<'_>) -> Result<u64, InputError> {
-        let mut consumed = 0;
-        if self.parser.is_none() {
-            let header = match self.format {
-                Format::Csv => {
-                    match CsvHeader::parse(&self.name, buffer.bytes(), at_end, &sink.options.names)? {
-                        Some(header) => Some(header),
-                        None => return Ok(0),
-                    }
-                }
-                _ => None,
-            };
-            let (bytes, lines) = header.as_ref().map_or((0, 0), |header| (header.bytes, header.lines));
-            self.start(header.as_ref(), sink.options).skip_lines(lines);
-            buffer.skip(bytes as usize);
-            consumed = bytes;
-            sink.block.lines += lines;
-        }
-        if let Some(parser) = &mut self.parser {
-            parser.set_round(sink.round);
-            consumed += buffer.parse(&mut **parser, at_end, sink.epoch, sink.block) as u64;
-        }
-        sink.block.bytes += consumed;
-        sink.state.read_anything |= consumed > 0;
-        Ok(consumed)
-    }
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
-//! The bytes of the result files: one a view, named after its result table.
+//! Prints the result files: one for each view, named after its result table.
 //!
-//! A view's columns are those of its key, then its aggregates, `count` and `totalPrice`. A view without groups
-//! has one row, or none where there are no orders. Rows are sorted by key: text bytewise, windows by their first
-//! instant. CSV holds the exact
-//! decimal in `totalPrice`. JSON lines and Parquet have `totalPriceExact` beside it, a string: JSON
-//! numbers are the same decimal, which a reader of doubles takes as the nearest one, and Parquet
-//! holds the nearest double. Lines end with a line feed. Beside the results lies [`MARK`], which
-//! says what the folder is, and where lines were set aside, [`REJECTS`].
+//! The columns of a view are those of its key, then those of its aggregates, `count` and
+//! `totalPrice`. A view without groups has one row, or none if there are no orders. Rows are sorted
+//! by key: text bytewise, windows by their first instant.
+//!
+//! CSV holds the exact decimal in `totalPrice`. JSON lines and Parquet also have `totalPriceExact`,
+//! the exact decimal as a string. The number in `totalPrice` is the exact decimal in JSON too, but
+//! a reader of doubles rounds it; Parquet holds the nearest double. Lines end with a line feed. The
+//! folder also holds [`MARK`], which describes it, and [`REJECTS`] if lines were set aside.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -20,47 +21,48 @@ use super::results::Results;
 use orders::Layout;
 use orders::text::{push_amount, push_csv_field, push_integer, push_json_id, push_json_string};
 
-/// The file that says what the folder is, and that it is ours.
+/// The name of the file that describes the folder, and says that orderflow wrote it.
 pub const MARK: &str = "orderflow.json";
 
-/// The file of the lines that were set aside.
+/// The name of the file with the lines that were set aside.
 pub const REJECTS: &str = "rejects.jsonl";
 
-/// The largest [`MARK`] that is looked at, in bytes: far more than any list of inputs needs.
+/// The size of the largest [`MARK`] that is read, in bytes. It is far more than any list of inputs
+/// needs.
 const MARK_BYTES_MAX: u64 = 64 << 20;
 
-/// How results are printed: the same for all the writes of a run.
+/// How results are printed. It is the same for all writes of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileLayout {
-    /// The form of the files.
+    /// The format of the files.
     pub format: Format,
-    /// How the keys of windows print.
+    /// The layout in which the keys of windows are printed.
     pub keys: Layout,
 }
 
-/// What [`MARK`] says of the folder: which results, of what, as of when.
+/// The contents of [`MARK`]: what the results are of, and as of which epoch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutputFacts {
-    /// Version of the program that wrote the files.
+    /// The version of the program that wrote the files.
     pub orderflow: String,
-    /// Width of the windows, in milliseconds.
+    /// The width of the windows, in milliseconds.
     pub window_ms: u64,
-    /// Zone that the windows are printed in.
+    /// The time zone in which the windows are printed.
     pub timezone: String,
-    /// Form of the result files.
+    /// The format of the result files.
     pub format: Format,
-    /// Epoch as of which the results are.
+    /// The epoch as of which these are the results.
     pub epoch: Epoch,
-    /// Orders read, those set aside not among them.
+    /// The number of orders that were read, without those set aside.
     pub orders: u64,
-    /// Lines set aside.
+    /// The number of lines that were set aside.
     pub rejected: u64,
-    /// Names of the inputs, by ordinal.
+    /// The names of the inputs, in their order.
     pub inputs: Vec<String>,
 }
 
 impl OutputFacts {
-    /// What the [`MARK`] in `dir` says, or `None` where there is none that can be read.
+    /// Returns the contents of the [`MARK`] in `dir`; `None` if there is none or it cannot be read.
     pub fn read(dir: &Path) -> Option<OutputFacts> {
         let path = dir.join(MARK);
         let size = std::fs::metadata(&path).ok().filter(|metadata| metadata.is_file())?.len();
@@ -70,7 +72,7 @@ impl OutputFacts {
         serde_json::from_slice(&std::fs::read(path).ok()?).ok()
     }
 
-    /// The bytes of [`MARK`].
+    /// Returns the bytes of the [`MARK`] file.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = serde_json::to_vec_pretty(self).expect("numbers and texts are JSON");
         bytes.push(b'\n');
@@ -81,22 +83,29 @@ impl OutputFacts {
 /// Writes `bytes` as the whole of the file at `path` and syncs it to disk.
 ///
 /// # Errors
-/// The operating system's.
+/// Returns the error of the operating system.
 pub fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = File::create(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }
 
-/// The name of a view's result file.
+/// Returns the name of the result file of a view.
 pub fn file_name(view: ViewId, format: Format) -> String {
     format!("{}.{}", view.table, format.name())
+}
+
+/// Returns every name that a result file may have, in any format, and those of the mark and the
+/// rejects.
+pub(super) fn names_of_ours() -> Vec<String> {
+    let views = ViewId::all().flat_map(|view| Format::ALL.map(|format| file_name(view, format)));
+    views.chain([MARK.to_owned(), REJECTS.to_owned()]).collect()
 }
 
 /// Writes the result file of a view at `path` and syncs it to disk.
 ///
 /// # Errors
-/// The operating system's, as they are.
+/// Returns the error of the operating system.
 pub fn write_view(path: &Path, view: ViewId, results: &Results, layout: &FileLayout) -> io::Result<()> {
     match layout.format {
         Format::Csv => write_synced(path, &csv_bytes(view, results, &layout.keys)),
@@ -112,10 +121,11 @@ pub fn write_view(path: &Path, view: ViewId, results: &Results, layout: &FileLay
     }
 }
 
-/// Room for a row of a text file whose key is short, in bytes.
+/// The space that is reserved for each row of a text file, in bytes. It is enough if the key is
+/// short.
 const ROW_BYTES: usize = 64;
 
-/// The rows of a view as CSV.
+/// Returns the rows of a view as CSV, with a header line.
 pub fn csv_bytes(view: ViewId, results: &Results, layout: &Layout) -> Vec<u8> {
     let rows = results.rows(view);
     let mut out = Vec::with_capacity(ROW_BYTES * (1 + rows.len()));
@@ -150,7 +160,7 @@ fn push_csv_totals(out: &mut Vec<u8>, view: ViewId, totals: &Totals) {
     out.push(b'\n');
 }
 
-/// The rows of a view as JSON lines.
+/// Returns the rows of a view as JSON lines.
 pub fn jsonl_bytes(view: ViewId, results: &Results, layout: &Layout) -> Vec<u8> {
     let rows = results.rows(view);
     let mut out = Vec::with_capacity(2 * ROW_BYTES * rows.len());
@@ -165,7 +175,7 @@ pub fn jsonl_bytes(view: ViewId, results: &Results, layout: &Layout) -> Vec<u8> 
     out
 }
 
-/// Appends `"begin":"…","end":"…"`: the key columns of a row.
+/// Appends the key columns of a row, such as `"begin":"…","end":"…"`.
 pub(super) fn push_json_key(out: &mut Vec<u8>, view: ViewId, parts: &Parts, layout: &Layout) {
     for (at, (column, part)) in view.columns(parts).enumerate() {
         if at > 0 {
@@ -176,7 +186,7 @@ pub(super) fn push_json_key(out: &mut Vec<u8>, view: ViewId, parts: &Parts, layo
             (_, Part::Text(text)) => push_json_id(out, text),
             (Print::Integer, _) => layout.push_part(out, column.print, part),
             _ => {
-                // A printed time has nothing to escape.
+                // A printed time has no characters that need escaping.
                 out.push(b'"');
                 layout.push_part(out, column.print, part);
                 out.push(b'"');
@@ -209,17 +219,17 @@ fn push_json_totals(out: &mut Vec<u8>, view: ViewId, totals: &Totals) {
     out.extend_from_slice(b"}\n");
 }
 
-/// Appends `"name":`, of a column, which has nothing to escape.
+/// Appends the name of a column as `"name":`. It has no characters that need escaping.
 fn push_json_name(out: &mut Vec<u8>, name: &str) {
     out.push(b'"');
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b"\":");
 }
 
-/// Appends one line of [`REJECTS`]: `line` counts from 1, or is `null` where it is not known.
+/// Appends one line of [`REJECTS`]. `line` counts from 1, and `None` is printed as `null`.
 ///
-/// `raw` is the row as text. Where it is not UTF-8, what is not text is U+FFFD there, and
-/// `raw_hex` holds all the bytes.
+/// `raw` is printed as text. If it is not UTF-8, each invalid part is replaced by U+FFFD, and
+/// `raw_hex` holds all its bytes.
 pub fn push_reject(out: &mut Vec<u8>, file: Option<&str>, line: Option<u64>, reason: &str, raw: &[u8]) {
     out.extend_from_slice(b"{\"file\":");
     match file {

@@ -1,4 +1,5 @@
-//! The output folder: the result files of one epoch, replaced as one set.
+//! Manages the output folder, which holds the result files of one epoch. They are replaced as one
+//! set.
 //!
 //! ```text
 //! /data/out/                        what readers see: one epoch, whole
@@ -6,19 +7,20 @@
 //!   next/                           the next set, written and synced, then exchanged with out/
 //! ```
 //!
-//! A set is written beside, synced, and exchanged with the folder in one step (`renameat2`,
-//! `RENAME_EXCHANGE`; a plain rename where there is no folder yet). So at any instant the folder's
-//! path leads to the whole of the old set or of the new one, and a failure before that step leaves
-//! the old set as it was. A file that is open stays what it was; a shell whose current directory is
-//! the old folder finds it empty and must enter the folder again.
+//! A set is written beside the folder, synced, and exchanged with the folder in one step
+//! (`renameat2` with `RENAME_EXCHANGE`, or a plain rename if there is no folder yet). So at any
+//! instant the folder's path leads to the whole old set or the whole new one, and a failure before
+//! that step leaves the old set as it was. A file that a reader holds open does not change. A shell
+//! whose current directory is the old folder finds it empty and must enter the folder again.
 //!
-//! Where a folder cannot be exchanged (a mount point, as a container's volume is; a file system
-//! without the call; a parent that may not be written to), the next set is written to
-//! `out/.orderflow-4711.tmp/` and renamed file by file, [`MARK`] last: each file is whole, but for
+//! Some folders cannot be exchanged: a mount point such as a container's volume, a file system
+//! without the call, or a parent that may not be written to. Then the next set is written to
+//! `out/.orderflow-4711.tmp/` and renamed file by file, [`MARK`] last. Each file is whole, but for
 //! a moment the set may be of two epochs.
 //!
-//! Nothing of the user's is deleted: entries that are not ours move to the new folder right after
-//! the exchange. Only with `force` does a file of the same name as one of ours give way.
+//! Nothing of the user's is deleted: entries that orderflow did not write move to the new folder
+//! right after the exchange. Only with `force` is a file replaced that has the name of a result
+//! file.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -35,19 +37,20 @@ mod staging;
 
 pub use self::error::OutputError;
 use self::staging::{Place, Staging};
-use super::files::{FileLayout, MARK, OutputFacts, REJECTS, file_name, write_synced, write_view};
+use super::files::{
+    FileLayout, MARK, OutputFacts, REJECTS, file_name, names_of_ours, write_synced, write_view,
+};
 use super::rejects::Rejects;
 use super::results::Results;
-use crate::format::Format;
 use orders::text::io_cause;
 
-/// The output folder of a run. Dropping it removes what is not yet part of the folder.
+/// The output folder of a run. Dropping it removes everything that is not yet part of the folder.
 #[derive(Debug)]
 pub struct Output {
     shared: Arc<Shared>,
 }
 
-/// Gives up an [`Output`] from any thread.
+/// A handle that gives up an [`Output`] from any thread.
 #[derive(Clone, Debug)]
 pub struct Abandon {
     shared: Arc<Shared>,
@@ -61,30 +64,31 @@ struct Shared {
 
 #[derive(Debug)]
 struct State {
-    /// The folder as the user named it, for messages.
+    /// The folder as the user named it. It is used in messages.
     shown: PathBuf,
-    /// The folder itself: absolute, no symbolic link.
+    /// The folder's path, absolute and without symbolic links.
     target: PathBuf,
     layout: FileLayout,
-    /// Whether files of our names in the folder are ours to remove.
+    /// Whether orderflow wrote the files in the folder that have result names, so that it may
+    /// remove them.
     ours: bool,
-    /// `None` once given up.
+    /// The folder in which the next set is written; `None` once the output is given up.
     staging: Option<Staging>,
-    /// Folders above `target` that were made for it, outermost first.
+    /// The folders above `target` that were created for it, outermost first.
     parents_made: Vec<PathBuf>,
 }
 
 impl Output {
-    /// Makes ready to write to `dir`, which need not exist; folders above it are made.
+    /// Prepares to write to `dir`, which need not exist. Creates the folders above it.
     ///
-    /// What dead runs left behind is removed, and that files can be made there is tried. The folder
-    /// itself appears, or changes, with the first [`Output::write`] only.
+    /// Removes what dead runs left behind, and checks that files can be created. The folder itself
+    /// appears or changes only with the first [`Output::write`].
     ///
     /// # Errors
-    /// Refused ([`OutputError::exit_code`] 2): a path that is no folder; a folder with other things in
-    /// it than results of ours, or with results of another zone or width, unless `force`; a folder
-    /// that another run writes to; one of our names taken by a folder.
-    /// Failed (exit code 3): [`OutputError::Prepare`].
+    /// Refuses ([`OutputError::exit_code`] 2) a path that is no folder; a folder in which another
+    /// run writes; a folder that has the name of a result file; and, unless `force` is set, a
+    /// folder that holds other things than results, or results of another zone or width. Returns
+    /// [`OutputError::Prepare`] (exit code 3) if the folder cannot be read or created.
     pub fn prepare(dir: &Path, force: bool, layout: FileLayout) -> Result<Output, OutputError> {
         let mut parents_made = Vec::new();
         let prepared = prepare(dir, force, layout, &mut parents_made);
@@ -97,24 +101,27 @@ impl Output {
         })
     }
 
-    /// An empty set of rejects, kept on the disk that the results are written to.
+    /// Creates an empty set of rejects, which is kept on the disk that the results are written to.
     ///
     /// # Errors
-    /// [`OutputError::Write`] where no file can be made there.
+    /// Returns [`OutputError::Write`] if no file can be created there, and
+    /// [`OutputError::Abandoned`] if the output was given up.
     pub fn rejects(&self) -> Result<Rejects, OutputError> {
         let state = self.shared.lock();
         let staging = state.staging.as_ref().ok_or_else(|| state.abandoned())?;
         Rejects::new_in(staging.root()).map_err(|error| state.write_error(REJECTS, &error))
     }
 
-    /// Writes all files of `results` and replaces what the folder held; `orders` were read from `inputs`.
+    /// Writes all files of `results` and replaces the folder's old set. `orders` is the number of
+    /// orders that were read from `inputs`.
     ///
-    /// May be called again: each set replaces the one before. Returns when the new set is on disk.
-    /// Cost: the size of the results and the rejects, and a sync of each file.
+    /// It may be called again; each set replaces the one before. It returns when the new set is on
+    /// disk. It costs time by the size of the results and the rejects, and a sync of each file.
     ///
     /// # Errors
-    /// [`OutputError::Write`] and [`OutputError::Abandoned`]: the folder is as it was.
-    /// [`OutputError::Replace`]: the new set is there, or file by file in part, and this is given up.
+    /// After [`OutputError::Write`] and [`OutputError::Abandoned`] the folder is as it was. After
+    /// [`OutputError::Replace`] the new set is in place, or some of its files are, and the output
+    /// is given up.
     pub fn write(
         &self,
         results: &Results,
@@ -127,12 +134,12 @@ impl Output {
         state.write(set, &self.shared.abandoned)
     }
 
-    /// A handle to give up this output from any thread.
+    /// Returns a handle that gives up this output from any thread.
     pub fn abandon_handle(&self) -> Abandon {
         Abandon { shared: Arc::clone(&self.shared) }
     }
 
-    /// Gives up: see [`Abandon::abandon`].
+    /// Gives up this output: see [`Abandon::abandon`].
     pub fn abandon(&self) {
         self.shared.abandon();
     }
@@ -145,9 +152,9 @@ impl Drop for Output {
 }
 
 impl Abandon {
-    /// Removes what is not yet part of the output folder. A set that was written stays; a write that
-    /// is under way stops before it changes the folder, or has changed it, and is waited for.
-    /// Later writes fail with [`OutputError::Abandoned`].
+    /// Removes everything that is not yet part of the output folder. A set that was written stays.
+    /// A write under way either stops before it changes the folder or is waited for. Later writes
+    /// fail with [`OutputError::Abandoned`].
     pub fn abandon(&self) {
         self.shared.abandon();
     }
@@ -155,7 +162,7 @@ impl Abandon {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        // A panic while writing left the folder either as it was or replaced.
+        // The lock stays usable: a panic in a write leaves the folder as it was, or replaced.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -169,7 +176,7 @@ impl Shared {
     }
 }
 
-/// What one write puts into the folder.
+/// The contents of one write.
 struct Set<'a> {
     results: &'a Results,
     rejects: &'a mut Rejects,
@@ -190,10 +197,10 @@ impl State {
         let Some(mut staging) = self.staging.take() else { return Err(self.abandoned()) };
         let result = self.write_from(&mut staging, &mut set, abandoned);
         match result {
-            // What is stuck there may be the user's: nothing is written over it.
+            // Files that are stuck in the staging may be the user's, so it is not written to again.
             Err(OutputError::Replace { .. }) => staging.remove(&self.target),
             Err(OutputError::Write { .. }) => {
-                // A full disk gets its room back at once, not when the process ends.
+                // The space on a full disk is freed at once, not only when the process ends.
                 staging.empty_next();
                 self.staging = Some(staging);
             }
@@ -239,7 +246,7 @@ impl State {
         OutputError::Replace { path: self.shown.join(name), cause: io_cause(error) }
     }
 
-    /// Writes and syncs the set to the staging, and returns the names of its files, [`MARK`] last.
+    /// Writes and syncs the set to the staging. Returns the names of its files, [`MARK`] last.
     fn write_files(
         &self,
         staging: &Staging,
@@ -248,7 +255,8 @@ impl State {
     ) -> Result<Vec<String>, OutputError> {
         let next = staging.make_next().map_err(|error| self.write_error(MARK, &error))?;
         let go_on = || if abandoned.load(Ordering::Acquire) { Err(self.abandoned()) } else { Ok(()) };
-        // The mark is written first: what is left of a dead run's staging tells that it is ours.
+        // The mark is written first, so that the rest of a dead run's staging is recognised as
+        // orderflow's.
         let mark = self.facts(set).to_bytes();
         write_synced(&next.join(MARK), &mark).map_err(|error| self.write_error(MARK, &error))?;
         let mut names = Vec::new();
@@ -290,17 +298,12 @@ impl State {
         folder::exchange(&staging.next(), &self.target, &doomed)
     }
 
-    /// Names of ours that the folder may hold from before and that are not in the new set.
+    /// Returns the result names that the folder may hold from before and that the new set does not
+    /// have.
     fn stale_names(&self, names: &[String]) -> Vec<String> {
         let all = if self.ours { names_of_ours() } else { Vec::new() };
         all.into_iter().filter(|name| !names.contains(name)).collect()
     }
-}
-
-/// Every name that a file of ours may have, in any format.
-fn names_of_ours() -> Vec<String> {
-    let views = ViewId::all().flat_map(|view| Format::ALL.map(|format| file_name(view, format)));
-    views.chain([MARK.to_owned(), REJECTS.to_owned()]).collect()
 }
 
 fn prepare(
@@ -328,12 +331,12 @@ fn prepare(
     }
     let place = if exists && folder::is_other_disk(&target) { Place::Inside } else { Place::Beside };
     let staging = match Staging::create(&target, place) {
-        // A folder may be ours to write although its parent is not.
+        // A folder may be writable although its parent is not.
         Err(_) if exists => Staging::create(&target, Place::Inside),
         staging => staging,
     }
     .map_err(|error| OutputError::prepare(dir, &error))?;
-    // Of two runs that start at once, at least one sees the other here.
+    // If two runs start at once, at least one of them sees the other here.
     if staging::clean_leftovers(&target, Some(&staging)).is_err() {
         staging.remove(&target);
         return busy();
@@ -342,7 +345,8 @@ fn prepare(
     Ok(State { shown, target, layout, ours, staging: Some(staging), parents_made: Vec::new() })
 }
 
-/// Refuses what is in the folder already, unless it is ours and of the same layout.
+/// Returns an error if the folder holds something else than results of the same layout. With
+/// `force`, only refuses folders that have result names.
 fn refuse(
     dir: &Path,
     target: &Path,
@@ -376,10 +380,10 @@ fn refuse(
     Ok(())
 }
 
-/// Removes folders that were made and stayed empty, innermost first.
+/// Removes those of the created folders that are still empty, innermost first.
 fn remove_empty(made: &[PathBuf]) {
     for dir in made.iter().rev() {
-        // One that holds something by now stays, and so do those above it.
+        // A folder that holds something by now stays, and so do the folders above it.
         let _ = fs::remove_dir(dir);
     }
 }

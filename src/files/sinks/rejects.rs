@@ -1,8 +1,9 @@
-//! Lines that were set aside, kept on disk until they are written out in order.
+//! Keeps the lines that were set aside on disk until they are written out in order.
 //!
-//! Rejects come from all workers in any order, and there may be millions: reasons and raw bytes go
-//! to a nameless temporary file as they arrive, which the system frees however the process ends.
-//! In memory stays an entry of [`ENTRY_BYTES`] each, which is what gets sorted.
+//! Rejects come from all workers in any order, and there may be millions. Their reasons and raw
+//! bytes go to a nameless temporary file as they arrive; the system frees it however the process
+//! ends. Memory holds only an entry of [`ENTRY_BYTES`] for each reject, and these entries are
+//! sorted.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -13,19 +14,21 @@ use std::path::Path;
 use super::files::push_reject;
 use crate::ingest::{Reject, TAIL_PART};
 
-/// What a reject keeps in memory, in bytes.
+/// The memory that each reject takes, in bytes.
 pub const ENTRY_BYTES: usize = size_of::<Entry>();
 
-/// Bytes read from the temporary file at once.
+/// The least number of bytes that one read takes from the temporary file.
 const READ_BYTES: usize = 64 << 10;
 
-/// Bytes of `rejects.jsonl` written at once.
+/// The number of bytes of `rejects.jsonl` that are collected before they are written.
 const WRITE_BYTES: usize = 256 << 10;
 
-/// Bytes before reason and raw bytes in the temporary file: the lengths of both.
+/// The number of bytes before reason and raw bytes in the temporary file. They hold the lengths of
+/// both.
 const HEADER_BYTES: usize = 8;
 
-/// Where a reject stands, and where the rest of it is. Sorts as rejects are written.
+/// The place of a reject in its input, and the place of its text in the temporary file. Entries
+/// sort in the order in which rejects are written.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Entry {
     input: u32,
@@ -40,24 +43,25 @@ pub struct Rejects {
     spill: BufWriter<File>,
     spilled_bytes: u64,
     entries: Vec<Entry>,
-    /// Lines of the parts that were read to their end, by input and part.
+    /// The number of lines of each part that was read to its end, by input and part.
     part_lines: BTreeMap<(u32, u32), u64>,
 }
 
 impl Rejects {
-    /// No rejects yet; those to come are kept in a nameless file in `dir`.
+    /// Creates an empty set. The rejects that are added go to a nameless file in `dir`.
     ///
     /// # Errors
-    /// The operating system's, where the file cannot be made.
+    /// Returns the error of the operating system if the file cannot be created.
     pub fn new_in(dir: &Path) -> io::Result<Rejects> {
         let spill = BufWriter::with_capacity(READ_BYTES, tempfile::tempfile_in(dir)?);
         Ok(Rejects { spill, spilled_bytes: 0, entries: Vec::new(), part_lines: BTreeMap::new() })
     }
 
-    /// Adds a reject. Those of one part come in the order of their lines.
+    /// Adds a reject. The rejects of one part must come in the order of their lines.
     ///
     /// # Errors
-    /// The operating system's, where the disk does not take it; the reject is lost then.
+    /// Returns the error of the operating system if the file cannot be written, and an error if
+    /// reason or line is longer than 4 GiB. The reject is lost then.
     pub fn push(&mut self, reject: &Reject) -> io::Result<()> {
         let too_long = |_| io::Error::other("a line set aside is longer than 4 GiB");
         let reason_bytes = u32::try_from(reject.reason.len()).map_err(too_long)?;
@@ -72,29 +76,29 @@ impl Rejects {
         Ok(())
     }
 
-    /// Says that a part was read to its end and how many lines it has: the lines of later parts of
-    /// the same input are counted from there. The last call for a part holds.
+    /// Records that a part was read to its end and how many lines it has. The line numbers of later
+    /// parts of the same input build on that. A second call for a part replaces the first.
     pub fn part_done(&mut self, input: u32, part: u32, lines: u64) {
         self.part_lines.insert((input, part), lines);
     }
 
-    /// How many lines were set aside.
+    /// Returns the number of lines that were set aside.
     pub fn count(&self) -> u64 {
         self.entries.len() as u64
     }
 
-    /// Writes all rejects as JSON lines, sorted by input and line. More may come after, and all be
-    /// written again.
+    /// Writes all rejects as JSON lines, sorted by input and line. More rejects may be added
+    /// afterwards, and all written again.
     ///
-    /// A line is counted from 1 in its input. It is `null` where its part is [`TAIL_PART`], or
-    /// where a part before it was not read to its end (yet). Cost: one sort, and a read of what was
-    /// spilled.
+    /// Lines are numbered from 1 in their input. The number is `null` if the part is [`TAIL_PART`],
+    /// or if a part before it was not (yet) read to its end. This costs one sort and a read of the
+    /// temporary file.
     ///
     /// # Errors
-    /// The operating system's, from either file.
+    /// Returns the error of the operating system on either file.
     pub fn write(&mut self, inputs: &BTreeMap<u32, String>, out: &mut impl Write) -> io::Result<()> {
         self.spill.flush()?;
-        // Sorted but for what came since the last time.
+        // The entries are sorted already, except those added since the last call.
         self.entries.sort();
         let lines_before = self.lines_before();
         let mut spill = Spill { file: self.spill.get_ref(), start: 0, bytes: Vec::new() };
@@ -113,7 +117,7 @@ impl Rejects {
         out.write_all(&text)
     }
 
-    /// The lines before each part, for the parts where they are known.
+    /// Returns the number of lines before each part, for the parts where it is known.
     fn lines_before(&self) -> BTreeMap<(u32, u32), u64> {
         let mut before = BTreeMap::new();
         let inputs = self.entries.iter().map(|entry| entry.input);
@@ -131,16 +135,16 @@ impl Rejects {
     }
 }
 
-/// The temporary file, read a piece at a time.
+/// A reader of the temporary file that holds one piece of it at a time.
 struct Spill<'a> {
     file: &'a File,
-    /// Where in the file `bytes` begin.
+    /// The position in the file at which `bytes` begins.
     start: u64,
     bytes: Vec<u8>,
 }
 
 impl Spill<'_> {
-    /// Reason and raw bytes of the reject spilled at `at`.
+    /// Returns reason and raw bytes of the reject that was written at position `at`.
     fn read(&mut self, at: u64) -> io::Result<(&[u8], &[u8])> {
         let header = self.need(at, HEADER_BYTES)?;
         let length = |bytes: &[u8]| bytes.iter().rev().fold(0, |sum, byte| sum << 8 | usize::from(*byte));
@@ -149,7 +153,7 @@ impl Spill<'_> {
         Ok(body.split_at(reason_bytes))
     }
 
-    /// `length` bytes at `at`, and as many more as one read brings.
+    /// Returns `length` bytes at position `at`. Reads ahead what one read brings.
     fn need(&mut self, at: u64, length: usize) -> io::Result<&[u8]> {
         let held = self.start..self.start + self.bytes.len() as u64;
         if !(held.start <= at && at + length as u64 <= held.end) {

@@ -1,4 +1,4 @@
-//! Small results for the tests of this module and its parts.
+//! Builds small results for the tests of this module and its parts.
 
 use dataflows::views::{TOTAL, USERS, WINDOWS};
 use dataflows::{Epoch, Id, Parts, RowKey, Totals, Window, WindowWidth};
@@ -6,51 +6,52 @@ use dataflows::{Epoch, Id, Parts, RowKey, Totals, Window, WindowWidth};
 use orders::{Layout, Zone};
 
 use super::files::FileLayout;
-use super::results::{Disagreement, Results};
+use super::results::{Contradiction, Results};
 use crate::format::Format;
 
-/// The totals of so many orders of this amount in all.
+/// Returns the totals of this number of orders, whose amounts are summed up from `a+b+…`.
 pub(crate) fn totals(orders: i64, amount: &str) -> Totals {
     let amounts = amount.split('+').map(|part| part.parse().unwrap());
     let amount = amounts.fold(dataflows::Amount::ZERO, |sum, part| sum.checked_add(part).unwrap());
     Totals { orders, amount }
 }
 
-/// A layout of windows of this width in this zone.
+/// Returns a layout with windows of this width in this zone.
 pub(crate) fn layout(format: Format, zone: &str, width_ms: u32) -> FileLayout {
     let (zone, width) = (Zone::parse(zone).unwrap(), WindowWidth::from_ms(width_ms).unwrap());
     FileLayout { format, keys: Layout { zone, width } }
 }
 
-/// The row of a user.
+/// Returns the key of a user's row.
 pub(crate) fn user_key(user: &Id) -> RowKey {
     RowKey::new(USERS, Parts::text(user.clone()))
 }
 
-/// The row of the window that begins at this time.
+/// Returns the key of the row of the window that begins at this time.
 pub(crate) fn window_key(start_ms: i64) -> RowKey {
     RowKey::new(WINDOWS, Parts::integer(start_ms))
 }
 
-/// The row of all orders.
+/// Returns the key of the row of all orders.
 pub(crate) fn total_key() -> RowKey {
     RowKey::new(TOTAL, Parts::None)
 }
 
-/// The results with these rows.
+/// Returns the results with these rows.
 pub(crate) fn results(
     epoch: Epoch,
     users: Vec<(Id, Totals)>,
     total: Totals,
     windows: Vec<(Window, Totals)>,
-) -> Result<Results, Disagreement> {
+) -> Result<Results, Contradiction> {
     let users = users.into_iter().map(|(user, totals)| (user_key(&user), totals));
     let windows = windows.into_iter().map(|(window, totals)| (window_key(window.start_ms), totals));
     let total = (total != Totals::ZERO).then(|| (total_key(), total));
     Results::from_rows(epoch, windows.chain(users).chain(total).collect())
 }
 
-/// Three users, one of them with a name to quote; three windows, one before 1970.
+/// Returns results of three users, one of them with a name to quote, and three windows, one of them
+/// before 1970.
 pub(crate) fn small() -> Results {
     results(
         7,

@@ -1,4 +1,4 @@
-//! Changed rows as they happen: one JSON line each.
+//! Prints changed rows as they happen, one JSON line each.
 //!
 //! ```text
 //! {"result":"users","epoch":7,"key":{"UserId":"u1"},"before":null,"after":{"count":1,"totalPrice":"5.00"}}
@@ -6,10 +6,10 @@
 //! {"result":"windows","epoch":7,"key":{"begin":"…","end":"…"},"before":null,"after":{"count":1,"totalPrice":"5.00"}}
 //! ```
 //!
-//! `before` and `after` are `null` for the absent row, and amounts are strings: the exact decimals.
-//! The total is one row whatever its numbers, so its key is empty, although the table it goes to is
-//! keyed by `count`. Within an epoch rows come view by view, in the order of their keys: users bytewise,
-//! windows by their first instant. Folding the lines in order gives the result files.
+//! `before` and `after` are `null` if there is no row. Amounts are strings that hold the exact
+//! decimals. The total is always one row, so its key is empty, although its result table is keyed
+//! by `count`. Within an epoch the rows come view by view, sorted by key: users bytewise, windows
+//! by their first instant. Applying the lines in order gives the result files.
 
 use std::io::{self, Write};
 
@@ -20,21 +20,21 @@ use orders::text::{push_amount, push_integer};
 
 use super::files::push_json_key;
 
-/// Bytes of updates written at once.
+/// The number of bytes of updates that are collected before they are written.
 const WRITE_BYTES: usize = 64 << 10;
 
-/// Whether anyone still reads the updates.
+/// Says whether anyone still reads the updates.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Readers {
-    /// The updates were handed on.
+    /// The updates were written.
     Reading,
-    /// The reader has gone, as `head` does: nothing more is worth writing.
+    /// The reader has gone, as `head` does. It is of no use to write more.
     Gone,
 }
 
-/// Writes changed rows as JSON lines to `W`, which should not buffer: each epoch is written and
-/// flushed whole.
+/// A writer of changed rows as JSON lines to `W`. `W` should not buffer, because each epoch is
+/// written whole and flushed.
 #[derive(Debug)]
 pub struct UpdateWriter<W> {
     out: W,
@@ -43,15 +43,16 @@ pub struct UpdateWriter<W> {
 }
 
 impl<W: Write> UpdateWriter<W> {
-    /// A writer of rows printed like this.
+    /// Creates a writer that prints rows in this layout.
     pub fn new(out: W, layout: Layout) -> UpdateWriter<W> {
         UpdateWriter { out, layout, text: Vec::with_capacity(WRITE_BYTES) }
     }
 
-    /// Writes the changes of one epoch, sorting them. A row that is what it was is left out.
+    /// Sorts the changes of one epoch and writes them. Leaves out a row that did not change.
     ///
     /// # Errors
-    /// The operating system's, but for a reader that has gone: that is [`Readers::Gone`].
+    /// Returns the error of the operating system, except if the reader has gone: then returns
+    /// [`Readers::Gone`].
     pub fn write_epoch(&mut self, epoch: Epoch, changes: &mut [Change]) -> io::Result<Readers> {
         changes.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         match self.try_write(epoch, changes) {

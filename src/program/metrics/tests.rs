@@ -19,10 +19,10 @@ fn metrics(status: Option<Status>) -> (Metrics, tempfile::TempDir) {
     (Metrics { store, job, verified: None }, folder)
 }
 
-fn load() -> Load {
+fn load() -> ServerLoad {
     let count = |operation, class, count| RequestCount { operation, class, count };
     let requests = vec![count("PutRow", "2xx", 7), count("tunnel/readrecords", "4xx", 0)];
-    Load { requests, bodies_bytes: 1_024, answers_bytes: 0 }
+    ServerLoad { requests, bodies_bytes: 1_024, answers_bytes: 0 }
 }
 
 /// Rows of the views, of which so many are of users and windows.

@@ -1,5 +1,5 @@
-//! Many rows at once: cut into requests that servers take, and of what fails only the rows that may yet succeed
-//! sent again.
+//! Reads and writes many rows at once. They are cut into requests that servers accept, and only
+//! rows that may yet succeed are sent again.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -19,16 +19,17 @@ use store::change::{RowWrite, Write};
 use store::read::Selection;
 use store::value::{NamedKey, Row};
 
-/// Bytes around a row, or around the name of a table, in a request: at most a tag and a length each.
+/// The most bytes around a row, or around the name of a table, in a request: at most a tag and a
+/// length each.
 const FRAME_BYTES_MAX: usize = 16;
 
 const WRITE: Operation = Operation::write("/BatchWriteRow");
 const READ: Operation = Operation::read("/BatchGetRow");
 
-/// What became of a row of a batch: what it was to return, or why it was refused.
+/// The outcome of a row of a batch: the row that the server returned, or its refusal.
 pub type RowResult = Result<Option<Row>, ServiceError>;
 
-/// A row of an answer, of either kind.
+/// A row of an answer to a batch read or write.
 struct AnsweredRow {
     is_ok: bool,
     error: Option<table::Error>,
@@ -36,14 +37,16 @@ struct AnsweredRow {
 }
 
 impl Client {
-    /// Writes rows, as many as there are; gives what became of each, in order.
+    /// Writes any number of rows. Returns the outcome of each, in order.
     ///
-    /// They go in requests of at most [`ROWS_PER_WRITE_MAX`] rows and [`WRITE_BYTES_MAX`] bytes, one after the other,
-    /// none with two writes of one row: so writes of one row take place in the order given. A row by itself that
-    /// is too large is sent as it is, for the server to refuse.
+    /// The rows go in requests of at most [`ROWS_PER_WRITE_MAX`] rows and [`WRITE_BYTES_MAX`]
+    /// bytes, one after the other. No request holds two writes of one row, so writes of one row
+    /// take place in the order given. A single row that is too large is sent as it is, and the
+    /// server refuses it.
     ///
     /// # Errors
-    /// [`ClientError`] where a request as a whole fails; those before it took place.
+    /// Returns [`ClientError`] if a request as a whole fails. The requests before it have taken
+    /// place.
     pub async fn batch_write_row(&self, writes: &[Write]) -> Result<Vec<RowResult>, ClientError> {
         let encoded: Vec<_> = writes.iter().map(encoded).collect();
         let mut results = Vec::with_capacity(writes.len());
@@ -87,10 +90,10 @@ impl Client {
         Ok(rows.results())
     }
 
-    /// Reads rows of one table by their keys, as many as there are; gives what became of each, in order.
+    /// Reads any number of rows of one table by their keys. Returns the outcome of each, in order.
     ///
     /// # Errors
-    /// [`ClientError`] where a request as a whole fails.
+    /// Returns [`ClientError`] if a request as a whole fails.
     pub async fn batch_get_row(
         &self,
         table: &str,
@@ -128,7 +131,7 @@ impl Client {
         Ok(results)
     }
 
-    /// What an answer says of each row, in the order of the request.
+    /// Returns the outcome of each row of an answer, in the order of the request.
     fn results(
         &self,
         operation: Operation,
@@ -154,11 +157,12 @@ impl Client {
     }
 }
 
-/// Rows that are asked for until each has succeeded, has failed for good, or has been tried for long enough.
+/// The rows of a request, which are sent until each has succeeded, has failed for good, or has been
+/// tried for long enough.
 struct Settling<'a> {
     access: Access,
     retries: Retries<'a>,
-    /// Rows to ask for next, upwards.
+    /// The rows to send next, in ascending order.
     pending: Vec<usize>,
     results: Vec<Option<RowResult>>,
 }
@@ -169,11 +173,11 @@ impl<'a> Settling<'a> {
         Settling { access, retries, pending: (0..rows).collect(), results: vec![None; rows] }
     }
 
-    /// What became of these rows; those that may yet succeed are pending again.
+    /// Takes in the outcomes of these rows. Rows that may yet succeed become pending again.
     fn settle(&mut self, asked: Vec<usize>, results: Vec<RowResult>) {
         self.pending.clear();
         for (row, result) in asked.into_iter().zip(results) {
-            if result.as_ref().is_err_and(|error| is_retryable(self.access, error.fault())) {
+            if result.as_ref().is_err_and(|error| is_retryable(self.access, error.failure())) {
                 self.pending.push(row);
             }
             if let Some(settled) = self.results.get_mut(row) {
@@ -183,11 +187,12 @@ impl<'a> Settling<'a> {
         self.pending.sort_unstable();
     }
 
-    /// Whether to ask, after the delay that is due.
+    /// Waits until the pending rows may be sent. Returns false if there are none, or they are not
+    /// to be sent again.
     async fn wait(&mut self) -> bool {
         let Some(&row) = self.pending.first() else { return false };
         match self.results.get(row) {
-            Some(Some(Err(error))) => self.retries.wait(error.fault()).await,
+            Some(Some(Err(error))) => self.retries.wait(error.failure()).await,
             _ => true,
         }
     }
@@ -211,7 +216,7 @@ fn encoded(write: &Write) -> table::RowInBatchWriteRowRequest {
     }
 }
 
-/// Indexes of rows by table, in the order in which the tables come first.
+/// Returns the indices of the rows of each table, in the order in which the tables first occur.
 fn by_table(writes: &[Write]) -> Vec<(&str, Vec<usize>)> {
     let mut places: HashMap<&str, usize> = HashMap::new();
     let mut tables: Vec<(&str, Vec<usize>)> = Vec::new();
@@ -227,7 +232,7 @@ fn by_table(writes: &[Write]) -> Vec<(&str, Vec<usize>)> {
     tables
 }
 
-/// Cuts writes into requests: see [`Client::batch_write_row`].
+/// Cuts writes into requests, as [`Client::batch_write_row`] describes.
 fn chunks(writes: &[Write], encoded: &[table::RowInBatchWriteRowRequest]) -> Vec<Range<usize>> {
     let mut chunks = Vec::new();
     let (mut start, mut bytes) = (0, 0);

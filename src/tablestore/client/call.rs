@@ -1,4 +1,5 @@
-//! One call: encode, sign, send, verify, decode; and again, where the retry policy says so.
+//! Makes one call: encodes, signs, sends, verifies and decodes it, and tries again when the retry
+//! policy says so.
 
 use std::time::Instant;
 
@@ -12,35 +13,35 @@ use prost::Message;
 
 use super::Client;
 use super::error::ClientError;
-use super::retry::{Access, Fault, RetryPolicy};
+use super::retry::{Access, CallFailure, RetryPolicy};
 use super::transport::TransportError;
 use super::verify;
 use crate::signature::{SignedHeader, SigningKey};
 
-/// The version of the protocol that is spoken.
+/// The version of the protocol that the client speaks.
 const API_VERSION: &str = "2015-12-31";
 
 /// An operation of the protocol.
 #[derive(Clone, Copy, Debug)]
 pub struct Operation {
-    /// Its path, such as `/GetRow`.
+    /// The path of the operation, such as `/GetRow`.
     pub path: &'static str,
-    /// Whether it may be sent twice.
+    /// What the operation does to data, and so whether it may be sent twice.
     pub access: Access,
 }
 
 impl Operation {
-    /// An operation that changes nothing.
+    /// Creates an operation that changes nothing.
     pub const fn read(path: &'static str) -> Operation {
         Operation { path, access: Access::Read }
     }
 
-    /// An operation that changes something.
+    /// Creates an operation that changes something.
     pub const fn write(path: &'static str) -> Operation {
         Operation { path, access: Access::Write }
     }
 
-    /// As it is called in messages: its path without the slash.
+    /// Returns the operation's name in messages, which is its path without the slash.
     pub(super) fn name(&self) -> &'static str {
         self.path.strip_prefix('/').unwrap_or(self.path)
     }
@@ -49,13 +50,13 @@ impl Operation {
 /// An answer that was verified.
 #[derive(Clone, Debug)]
 pub struct Called<A> {
-    /// What it says.
+    /// The decoded answer.
     pub answer: A,
-    /// Names the request in the server's logs.
+    /// The id by which the server's logs name the request.
     pub request_id: String,
 }
 
-/// Counts tries and says when the next one is due.
+/// A counter of tries that says when the next one is due.
 pub(super) struct Retries<'a> {
     policy: &'a RetryPolicy,
     access: Access,
@@ -64,17 +65,17 @@ pub(super) struct Retries<'a> {
 }
 
 impl<'a> Retries<'a> {
-    /// None was made yet.
+    /// Starts a call for which no try was made yet.
     pub(super) fn new(policy: &'a RetryPolicy, access: Access) -> Retries<'a> {
         Retries { policy, access, started: Instant::now(), tries: 0 }
     }
 
-    /// Waits until a try that failed so is due again; false if it is not to be made again.
-    pub(super) async fn wait(&mut self, fault: Fault<'_>) -> bool {
+    /// Waits until the next try is due after this failure. Returns false if there is to be none.
+    pub(super) async fn wait(&mut self, failure: CallFailure<'_>) -> bool {
         self.tries = self.tries.saturating_add(1);
-        // Dice that fail are no reason to: the delay is then in the middle.
+        // If no random number can be had, the delay is in the middle of its range.
         let random = getrandom::u64().map_or(0.5, |random| (random >> 11) as f64 / (1_u64 << 53) as f64);
-        match self.policy.delay(self.access, fault, self.tries, self.started.elapsed(), random) {
+        match self.policy.delay(self.access, failure, self.tries, self.started.elapsed(), random) {
             Some(delay) => tokio::time::sleep(delay).await,
             None => return false,
         }
@@ -86,7 +87,7 @@ impl Client {
     /// Calls an operation.
     ///
     /// # Errors
-    /// [`ClientError`], after the retries that its kind may have.
+    /// Returns [`ClientError`], after the retries that the failure allows.
     pub async fn call<A: Message + Default>(
         &self,
         operation: Operation,
@@ -100,14 +101,14 @@ impl Client {
                 Ok(called) => return Ok(called),
                 Err(error) => error,
             };
-            match error.fault() {
-                Some(fault) if retries.wait(fault).await => {}
+            match error.failure() {
+                Some(failure) if retries.wait(failure).await => {}
                 _ => return Err(error),
             }
         }
     }
 
-    /// Sends a body once, with the date and signature of now.
+    /// Sends a body once, with a fresh date and signature.
     async fn call_once<A: Message + Default>(
         &self,
         operation: Operation,
@@ -148,7 +149,7 @@ impl Client {
         Ok(Called { answer, request_id })
     }
 
-    /// The key that signs at a time.
+    /// Returns the key that signs at this time.
     fn key(&self, now: Timestamp) -> DatedKey {
         let config = &self.inner.config;
         let day = now.strftime("%Y%m%d").to_string();
@@ -159,7 +160,7 @@ impl Client {
         DatedKey { key, now, day }
     }
 
-    /// All headers of the protocol, the signature among them.
+    /// Returns all headers of the protocol, including the signature.
     fn signed_headers(
         &self,
         operation: Operation,
@@ -200,6 +201,6 @@ impl Client {
 struct DatedKey {
     key: SigningKey,
     now: Timestamp,
-    /// `YYYYMMDD`, UTC.
+    /// The day as `YYYYMMDD`, in UTC.
     day: String,
 }

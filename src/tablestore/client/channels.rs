@@ -1,4 +1,5 @@
-//! Operations of a tunnel's client: it connects, learns by heartbeats which channels are its own, and reads them.
+//! Offers the operations of a tunnel's client: it connects, learns from heartbeats which channels
+//! it has, and reads them.
 
 use super::Client;
 use super::call::Operation;
@@ -15,48 +16,48 @@ const GET_CHECKPOINT: Operation = Operation::read("/tunnel/getcheckpoint");
 const READ_RECORDS: Operation = Operation::read("/tunnel/readrecords");
 const CHECKPOINT: Operation = Operation::write("/tunnel/checkpoint");
 
-/// Instead of a token: the channel has no more records.
+/// The text that stands for a token when the channel has no more records.
 pub const FINISHED: &str = "finished";
 
 /// A client that is connected to a tunnel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Connected {
-    /// Id of the tunnel.
+    /// The id of the tunnel.
     pub tunnel: String,
-    /// Id of the client.
+    /// The id of the client.
     pub client: String,
 }
 
-/// Where a channel is to be read.
+/// A stored position from which a channel is to be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChannelCheckpoint {
     /// A token, or [`FINISHED`].
     pub token: String,
-    /// Its number; that of the next one must be higher.
+    /// The number of the checkpoint. The next checkpoint must have a higher one.
     pub number: i64,
 }
 
-/// A row as it was when the tunnel was created, or a change of one.
+/// A row as it was when the tunnel was created, or a change of a row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ChannelRecord {
-    /// What happened.
+    /// The kind of change.
     pub action: tunnel::ActionType,
-    /// To which row.
+    /// The key of the row.
     pub key: NamedKey,
-    /// Its columns, or what happened to them.
+    /// The columns of the row, or their changes.
     pub changes: Vec<(String, ColumnChange)>,
-    /// Its place among the changes of the channel; a row of the start may have none.
+    /// The place among the changes of the channel. A row as of the tunnel's creation may have none.
     pub sequence: Option<Sequence>,
 }
 
 /// A page of a channel.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ChannelPage {
-    /// In order.
+    /// The records, in order.
     pub records: Vec<ChannelRecord>,
-    /// Where the next page starts, or [`FINISHED`].
+    /// The position at which the next page begins, or [`FINISHED`].
     pub next_token: String,
-    /// There is more already.
+    /// Whether more records are there already.
     pub more: bool,
 }
 
@@ -71,11 +72,11 @@ impl ChannelRecord {
 }
 
 impl Client {
-    /// Connects to a tunnel. The server drops the client, and gives its channels to others, once it was not heard of
-    /// for `timeout_s` seconds.
+    /// Connects to a tunnel. If the server hears nothing from the client for `timeout_s` seconds,
+    /// it drops the client and gives its channels to others.
     ///
     /// # Errors
-    /// [`ClientError`].
+    /// Returns [`ClientError`] if the call fails.
     pub async fn connect_tunnel(
         &self,
         tunnel: &str,
@@ -89,10 +90,11 @@ impl Client {
         Ok(Connected { tunnel: tunnel.to_owned(), client })
     }
 
-    /// Says that the client lives, and what it knows of its channels; the answer says which it has from now on.
+    /// Tells the server that the client lives, and which channels it knows. Returns the channels
+    /// that it has from now on.
     ///
     /// # Errors
-    /// [`ClientError`]; `OTSResourceGone` if the server no longer knows the client.
+    /// Returns [`ClientError`]; with `OTSResourceGone` if the server no longer knows the client.
     pub async fn heartbeat(
         &self,
         connected: &Connected,
@@ -106,7 +108,7 @@ impl Client {
     /// Leaves the tunnel.
     ///
     /// # Errors
-    /// [`ClientError`]; `OTSResourceGone` if the server no longer knows the client.
+    /// Returns [`ClientError`]; with `OTSResourceGone` if the server no longer knows the client.
     pub async fn shut_down_tunnel(&self, connected: &Connected) -> Result<(), ClientError> {
         let Connected { tunnel, client } = connected.clone();
         let request = tunnel::ShutdownRequest { tunnel_id: tunnel, client_id: client };
@@ -114,10 +116,10 @@ impl Client {
         Ok(())
     }
 
-    /// Where a channel is to be read.
+    /// Returns the position from which a channel is to be read.
     ///
     /// # Errors
-    /// [`ClientError`]; `OTSResourceGone` if the channel is not the client's.
+    /// Returns [`ClientError`]; with `OTSResourceGone` if the client does not have the channel.
     pub async fn channel_checkpoint(
         &self,
         connected: &Connected,
@@ -133,8 +135,8 @@ impl Client {
     /// Reads a page of a channel.
     ///
     /// # Errors
-    /// [`ClientError`]; `OTSResourceGone` if the channel is not the client's, `OTSTunnelExpired` if the changes are no
-    /// longer kept.
+    /// Returns [`ClientError`]; with `OTSResourceGone` if the client does not have the channel,
+    /// with `OTSTunnelExpired` if the changes are no longer kept.
     pub async fn read_channel(
         &self,
         connected: &Connected,
@@ -154,10 +156,11 @@ impl Client {
         Ok(ChannelPage { records, next_token: page.next_token, more: page.may_more_record.unwrap_or(false) })
     }
 
-    /// Stores how far the client has consumed a channel.
+    /// Stores how far the client has read a channel.
     ///
     /// # Errors
-    /// [`ClientError`]; `OTSSequenceNumberNotMatch` if the number is not above that of the stored checkpoint.
+    /// Returns [`ClientError`]; with `OTSSequenceNumberNotMatch` if the number is not above that of
+    /// the stored checkpoint.
     pub async fn set_channel_checkpoint(
         &self,
         connected: &Connected,

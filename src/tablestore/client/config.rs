@@ -1,4 +1,4 @@
-//! The settings of a client.
+//! Holds and checks the settings of a client.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,27 +9,27 @@ use hyper::header::HeaderValue;
 use super::error::ClientError;
 use super::retry::RetryPolicy;
 
-/// Where the server is and who calls.
+/// The settings of a client: where the server is, and who calls.
 #[derive(Clone)]
 pub struct ClientConfig {
     /// `http://host:port` or `https://host:port`; the port may be left out.
     pub endpoint: String,
-    /// Name of the instance.
+    /// The name of the instance.
     pub instance: String,
-    /// The access key's id.
+    /// The id of the access key.
     pub key_id: String,
-    /// The access key's secret. Never sent, never printed.
+    /// The secret of the access key. It is never sent or printed.
     pub secret: String,
-    /// With a region, calls are signed by version 4, else by version 2.
+    /// The region. With one, calls are signed by version 4, else by version 2.
     pub region: Option<String>,
-    /// The longest that one try may take, from connecting to the answer's last byte.
+    /// The longest that one try may take, from connecting to the last byte of the answer.
     pub request_timeout: Duration,
     /// Which calls are tried again, and for how long.
     pub retry: RetryPolicy,
 }
 
 impl ClientConfig {
-    /// Settings with the usual timeout and retries.
+    /// Creates settings with the usual timeout and retries.
     pub fn new(
         endpoint: &str,
         instance: &str,
@@ -48,10 +48,10 @@ impl ClientConfig {
         }
     }
 
-    /// The endpoint without a final slash.
+    /// Checks the settings and returns the endpoint without its final slash.
     ///
     /// # Errors
-    /// [`ClientError::Config`], naming the setting that cannot be.
+    /// Returns [`ClientError::Config`], which names the setting that is unusable.
     pub(super) fn check(&self) -> Result<Endpoint, ClientError> {
         let refused = |reason: String| Err(ClientError::Config(reason));
         for (what, value) in [
@@ -102,9 +102,9 @@ impl fmt::Debug for ClientConfig {
 /// An endpoint that was checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Endpoint {
-    /// Scheme, host and port; paths are appended.
+    /// The scheme, host and port. Paths are appended to it.
     pub(super) base: String,
-    /// Whether it is to be reached through TLS.
+    /// Whether the client connects through TLS.
     pub(super) is_tls: bool,
 }
 

@@ -1,26 +1,26 @@
-//! Why a call did not do what it should.
+//! The errors of a call.
 
 use std::fmt;
 
-use super::retry::{Access, Fault};
+use super::retry::{Access, CallFailure};
 
 /// A refusal by the server, of a call or of one row of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceError {
-    /// The vendor's code, such as `OTSObjectNotExist`; empty where the answer held none.
+    /// The vendor's code, such as `OTSObjectNotExist`. It is empty if the answer has none.
     pub code: String,
     /// The vendor's message.
     pub message: String,
-    /// HTTP status; 200 for one row of a batch.
+    /// The HTTP status. It is 200 for one row of a batch.
     pub status: u16,
-    /// Names the request in the server's logs; empty where the answer held none.
+    /// The id by which the server's logs name the request. It is empty if the answer has none.
     pub request_id: String,
 }
 
 impl ServiceError {
-    /// The fault that it is, for the retry policy.
-    pub fn fault(&self) -> Fault<'_> {
-        Fault::Refused { status: self.status, code: &self.code, message: &self.message }
+    /// Returns the refusal as the retry policy sees it.
+    pub fn failure(&self) -> CallFailure<'_> {
+        CallFailure::Refused { status: self.status, code: &self.code, message: &self.message }
     }
 }
 
@@ -39,41 +39,41 @@ impl fmt::Display for ServiceError {
 
 impl std::error::Error for ServiceError {}
 
-/// Why a call failed, after the retries that it may have.
+/// Why a call failed, after the retries that the failure allows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClientError {
-    /// The server refused it.
+    /// The server refused the call.
     Refused {
-        /// Path of the operation, without the slash.
+        /// The path of the operation, without the slash.
         operation: &'static str,
-        /// What it said.
+        /// The refusal of the server.
         error: ServiceError,
     },
-    /// No connection came about: nothing was done.
+    /// No connection could be made, so nothing was done.
     NotSent {
-        /// Where to.
+        /// The endpoint of the server.
         endpoint: String,
-        /// Why.
+        /// The cause, such as "connection refused".
         cause: String,
     },
-    /// No answer came. A write may or may not have been done.
+    /// No answer came. A write may have been done or not.
     Lost {
-        /// Path of the operation, without the slash.
+        /// The path of the operation, without the slash.
         operation: &'static str,
-        /// Whether it was to change anything.
+        /// Whether the call was to change anything.
         access: Access,
-        /// Where to.
+        /// The endpoint of the server.
         endpoint: String,
-        /// Why.
+        /// The cause, such as a timeout.
         cause: String,
     },
-    /// The answer is not what a Tablestore answers, or is signed with another secret.
+    /// The answer does not come from a Tablestore, or it is signed with another secret.
     Untrusted {
-        /// Path of the operation, without the slash.
+        /// The path of the operation, without the slash.
         operation: &'static str,
-        /// Where it came from.
+        /// The endpoint that it came from.
         endpoint: String,
-        /// What is wrong with it.
+        /// What is wrong with the answer.
         reason: String,
     },
     /// The settings of the client are unusable.
@@ -81,17 +81,18 @@ pub enum ClientError {
 }
 
 impl ClientError {
-    /// The fault that it is, for the retry policy; `None` if trying again is of no use.
-    pub(super) fn fault(&self) -> Option<Fault<'_>> {
+    /// Returns the error as the retry policy sees it; `None` if trying again is of no use.
+    pub(super) fn failure(&self) -> Option<CallFailure<'_>> {
         match self {
-            ClientError::Refused { error, .. } => Some(error.fault()),
-            ClientError::NotSent { .. } => Some(Fault::NotSent),
-            ClientError::Lost { .. } => Some(Fault::Lost),
+            ClientError::Refused { error, .. } => Some(error.failure()),
+            ClientError::NotSent { .. } => Some(CallFailure::NotSent),
+            ClientError::Lost { .. } => Some(CallFailure::Lost),
             ClientError::Untrusted { .. } | ClientError::Config(_) => None,
         }
     }
 
-    /// The exit code of a program that ends with it: 2 where the call or its settings are wrong, else 3.
+    /// Returns the exit code of a program that ends with this error: 2 if the call or the settings
+    /// are wrong, else 3.
     pub fn exit_code(&self) -> u8 {
         match self {
             ClientError::Config(_) => 2,
@@ -100,7 +101,8 @@ impl ClientError {
         }
     }
 
-    /// What to add to it for people who use a store of ours; may be empty.
+    /// Returns advice for people who use a store of this program, to be added to the error. It may
+    /// be empty.
     pub fn what_to_do(&self) -> &'static str {
         match self {
             ClientError::Refused { error, .. } if error.code == "OTSAuthFailed" => {
@@ -113,7 +115,7 @@ impl ClientError {
         }
     }
 
-    /// Whether it is a refusal with this code.
+    /// Returns whether this is a refusal with this code.
     pub fn is_code(&self, wanted: &str) -> bool {
         matches!(self, ClientError::Refused { error, .. } if error.code == wanted)
     }

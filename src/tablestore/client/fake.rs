@@ -1,4 +1,4 @@
-//! A server that answers by script, and remembers what it was asked.
+//! Runs a server that answers from a script and remembers its requests.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -33,9 +33,10 @@ pub(super) enum Reply {
     Answer(Vec<u8>),
     /// Refuses, with a signed error.
     Refuse(u16, &'static str, &'static str),
-    /// Answers with an empty body and headers that someone meddled with, before or after they were signed.
+    /// Answers with an empty body, and with headers that were changed before or after they were
+    /// signed.
     Meddled { before: fn(&mut HeaderMap), after: fn(&mut HeaderMap) },
-    /// Answers as something that is no Tablestore.
+    /// Answers as a server that is no Tablestore.
     Foreign(u16, &'static str),
     /// Closes the connection.
     Close,
@@ -49,7 +50,7 @@ impl Reply {
     }
 }
 
-/// A request as it came.
+/// A request as it arrived.
 #[derive(Clone, Debug)]
 pub(super) struct Seen {
     pub(super) path: String,
@@ -62,7 +63,7 @@ impl Seen {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
-    /// The key that a caller with the secret signs with, by the headers.
+    /// Returns the key that a caller with the secret signs with, as the headers say.
     fn key(&self) -> SigningKey {
         match (self.header("x-ots-signdate"), self.header("x-ots-signregion")) {
             (Some(date), Some(region)) => SigningKey::derive(SECRET, date, region),
@@ -70,7 +71,7 @@ impl Seen {
         }
     }
 
-    /// Whether digest and signature are right.
+    /// Returns whether digest and signature are right.
     pub(super) fn is_signed(&self) -> bool {
         let key = self.key();
         let (mut signed, mut signature) = (Vec::new(), "");
@@ -96,7 +97,8 @@ pub(super) struct FakeServer {
 }
 
 impl FakeServer {
-    /// Replies in this order; after the last, it closes each connection.
+    /// Starts a server that sends these replies in order. After the last, it closes each
+    /// connection.
     pub(super) async fn start(script: impl IntoIterator<Item = Reply>) -> FakeServer {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server = FakeServer {
@@ -113,14 +115,14 @@ impl FakeServer {
                 let (script, seen) = (script.clone(), seen.clone());
                 let service = service_fn(move |request| serve(request, script.clone(), seen.clone()));
                 let http = hyper::server::conn::http1::Builder::new();
-                // It ends with an error where the script says to close.
+                // The connection ends with an error when the script says to close it.
                 tokio::spawn(async move { http.serve_connection(TokioIo::new(stream), service).await });
             }
         });
         server
     }
 
-    /// A client of this server that does not wait long.
+    /// Returns a client of this server that does not wait long.
     pub(super) fn client(&self, region: Option<&str>) -> Client {
         let mut config =
             ClientConfig::new(&format!("http://{}", self.address), "instance", "id", SECRET, region);
@@ -128,23 +130,23 @@ impl FakeServer {
         Client::new(config).unwrap()
     }
 
-    /// All requests so far.
+    /// Returns all requests so far.
     pub(super) fn seen(&self) -> Vec<Seen> {
         self.seen.lock().unwrap().clone()
     }
 
-    /// How often it was connected to.
+    /// Returns how many connections were made.
     pub(super) fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }
 
-    /// Replies that were not asked for.
+    /// Returns the number of replies that were not asked for.
     pub(super) fn left(&self) -> usize {
         self.script.lock().unwrap().len()
     }
 }
 
-/// Delays too short to notice, and all the patience in the world.
+/// Returns a policy with tiny delays and long patience.
 pub(super) fn quick() -> RetryPolicy {
     RetryPolicy {
         patience: Duration::from_secs(60),

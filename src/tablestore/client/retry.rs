@@ -1,35 +1,36 @@
-//! Which calls are sent again, and when. Pure: clock and dice are the caller's.
+//! Decides which calls are sent again, and when. The code is pure: the caller supplies time and
+//! random numbers.
 
 use std::time::Duration;
 
-/// What a call does to the server's data, for whether it may be sent twice.
+/// What a call does to the server's data. It decides whether the call may be sent twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Nothing: sending it twice does no harm.
+    /// The call changes nothing, so sending it twice does no harm.
     Read,
-    /// Something that may have happened even where no answer came.
+    /// The call changes something, which may have happened even if no answer came.
     Write,
 }
 
-/// What went wrong with one try.
+/// The failure of one try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault<'a> {
-    /// No connection: the server saw nothing of the request.
+pub enum CallFailure<'a> {
+    /// There was no connection, so the server saw nothing of the request.
     NotSent,
-    /// The connection broke, or no answer came in time: the server may have acted.
+    /// The connection broke or no answer came in time, so the server may have acted.
     Lost,
-    /// The server refused, or one row was refused.
+    /// The server refused the call, or one row of it.
     Refused {
-        /// HTTP status; 200 for one row of a batch.
+        /// The HTTP status. It is 200 for one row of a batch.
         status: u16,
-        /// The vendor's code; empty where the answer held none, as a proxy's does.
+        /// The vendor's code. It is empty if the answer has none, as the answer of a proxy.
         code: &'a str,
         /// The vendor's message.
         message: &'a str,
     },
 }
 
-/// Codes that say that the call did not take place and may well later.
+/// The codes that say that the call did not take place and may well succeed later.
 const ALWAYS: [&str; 5] = [
     "OTSNotEnoughCapacityUnit",
     NOT_READY,
@@ -38,31 +39,32 @@ const ALWAYS: [&str; 5] = [
     "OTSPartitionUnavailable",
 ];
 
-/// Codes that leave open whether the call took place.
+/// The codes that leave open whether the call took place.
 const READS: [&str; 4] =
     ["OTSInternalServerError", "OTSTimeout", "OTSServerUnavailable", "OTSTunnelServerUnavailable"];
 
 /// The code of a table that was created a moment ago.
 const NOT_READY: &str = "OTSTableNotReady";
 
-/// A quota that frees itself; the same code with another message is for good.
+/// The code and message of a quota that frees itself. The same code with another message is final.
 const QUOTA: (&str, &str) = ("OTSQuotaExhausted", "Too frequent table operations.");
 
-/// Statuses of proxies and overloaded servers that give no code.
+/// The statuses of proxies and overloaded servers that give no code.
 const STATUSES: [u16; 4] = [500, 502, 503, 504];
 
-/// How long, and how often, calls are tried again.
+/// How often, and for how long, calls are tried again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// Time from a call's start after which no further try begins.
+    /// The time from the start of a call after which no further try begins.
     pub patience: Duration,
-    /// The same where no connection comes about: a server restarts within this, a wrong address never answers.
+    /// The same limit while no connection can be made. A server restarts within this time, and a
+    /// wrong address never answers.
     pub connect_patience: Duration,
-    /// The same for a table that was just created.
+    /// The same limit while a new table is not ready.
     pub not_ready_patience: Duration,
-    /// The longest delay before the first retry; it doubles from try to try.
+    /// The longest delay before the first retry. It doubles with each try.
     pub first_delay: Duration,
-    /// The longest delay.
+    /// The longest delay before any retry.
     pub delay_max: Duration,
 }
 
@@ -79,41 +81,42 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// The delay until the next try, or `None` if the fault is to be reported.
+    /// Returns the delay before the next try; `None` if the failure is to be reported.
     ///
-    /// `tries` have been made, at least 1; the first began `elapsed` ago; `random` is in `[0, 1)`.
-    /// Half of each delay is random, so that callers refused together do not return together.
+    /// `tries` is the number of tries so far, at least 1; the first began `elapsed` ago. `random`
+    /// lies in `[0, 1)`. Half of each delay is random, so that callers that were refused together
+    /// do not return together.
     pub fn delay(
         &self,
         access: Access,
-        fault: Fault<'_>,
+        failure: CallFailure<'_>,
         tries: u32,
         elapsed: Duration,
         random: f64,
     ) -> Option<Duration> {
-        if !is_retryable(access, fault) {
+        if !is_retryable(access, failure) {
             return None;
         }
         let doubled = 2_u32.saturating_pow(tries.saturating_sub(1));
         let longest = self.first_delay.saturating_mul(doubled).min(self.delay_max);
         let delay = longest.mul_f64(0.5 + random.clamp(0.0, 1.0) / 2.0);
-        let patience = match fault {
-            Fault::NotSent => self.connect_patience,
-            Fault::Refused { code: NOT_READY, .. } => self.not_ready_patience,
+        let patience = match failure {
+            CallFailure::NotSent => self.connect_patience,
+            CallFailure::Refused { code: NOT_READY, .. } => self.not_ready_patience,
             _ => self.patience,
         };
         (elapsed + delay <= patience).then_some(delay)
     }
 }
 
-/// Whether a call of this kind may be sent again after this fault.
-pub(super) fn is_retryable(access: Access, fault: Fault<'_>) -> bool {
+/// Returns whether a call of this kind may be sent again after this failure.
+pub(super) fn is_retryable(access: Access, failure: CallFailure<'_>) -> bool {
     let reads = access == Access::Read;
-    match fault {
-        Fault::NotSent => true,
-        Fault::Lost => reads,
-        Fault::Refused { status, code: "", .. } => reads && STATUSES.contains(&status),
-        Fault::Refused { code, message, .. } => {
+    match failure {
+        CallFailure::NotSent => true,
+        CallFailure::Lost => reads,
+        CallFailure::Refused { status, code: "", .. } => reads && STATUSES.contains(&status),
+        CallFailure::Refused { code, message, .. } => {
             ALWAYS.contains(&code) || (code, message) == QUOTA || (reads && READS.contains(&code))
         }
     }
@@ -123,8 +126,8 @@ pub(super) fn is_retryable(access: Access, fault: Fault<'_>) -> bool {
 mod tests {
     use super::*;
 
-    fn refused<'a>(code: &'a str, message: &'a str) -> Fault<'a> {
-        Fault::Refused { status: 503, code, message }
+    fn refused<'a>(code: &'a str, message: &'a str) -> CallFailure<'a> {
+        CallFailure::Refused { status: 503, code, message }
     }
 
     #[test]
@@ -132,9 +135,9 @@ mod tests {
         let never = (false, false);
         let reads = (true, false);
         let always = (true, true);
-        for (fault, expected) in [
-            (Fault::NotSent, always),
-            (Fault::Lost, reads),
+        for (failure, expected) in [
+            (CallFailure::NotSent, always),
+            (CallFailure::Lost, reads),
             (refused("OTSServerBusy", ""), always),
             (refused("OTSPartitionUnavailable", ""), always),
             (refused("OTSRowOperationConflict", ""), always),
@@ -152,10 +155,10 @@ mod tests {
             (refused("OTSObjectNotExist", ""), never),
             (refused("OTSParameterInvalid", ""), never),
             (refused("", "<html>"), reads),
-            (Fault::Refused { status: 404, code: "", message: "" }, never),
+            (CallFailure::Refused { status: 404, code: "", message: "" }, never),
         ] {
-            let actual = (is_retryable(Access::Read, fault), is_retryable(Access::Write, fault));
-            assert_eq!(actual, expected, "{fault:?}");
+            let actual = (is_retryable(Access::Read, failure), is_retryable(Access::Write, failure));
+            assert_eq!(actual, expected, "{failure:?}");
         }
     }
 
@@ -177,19 +180,19 @@ mod tests {
     #[test]
     fn no_try_begins_after_the_patience_of_its_fault() {
         let policy = RetryPolicy::default();
-        let lasts = |fault, elapsed_ms| {
+        let lasts = |failure, elapsed_ms| {
             let elapsed = Duration::from_millis(elapsed_ms);
-            policy.delay(Access::Read, fault, 1, elapsed, 1.0).is_some()
+            policy.delay(Access::Read, failure, 1, elapsed, 1.0).is_some()
         };
         let not_ready = refused("OTSTableNotReady", "The table is not ready.");
-        for (fault, last_ms) in [
-            (Fault::NotSent, 980),
-            (Fault::Lost, 14_980),
+        for (failure, last_ms) in [
+            (CallFailure::NotSent, 980),
+            (CallFailure::Lost, 14_980),
             (refused("OTSTimeout", ""), 14_980),
             (not_ready, 59_980),
         ] {
-            assert!(lasts(fault, last_ms), "{fault:?}");
-            assert!(!lasts(fault, last_ms + 1), "{fault:?}");
+            assert!(lasts(failure, last_ms), "{failure:?}");
+            assert!(!lasts(failure, last_ms + 1), "{failure:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Operations on rows, one at a time and by ranges.
+//! Offers the operations on single rows and on ranges of rows.
 
 use bytes::Bytes;
 
@@ -18,31 +18,32 @@ const DELETE: Operation = Operation::write("/DeleteRow");
 const GET: Operation = Operation::read("/GetRow");
 const RANGE: Operation = Operation::read("/GetRange");
 
-/// Versions of a column that a read asks for where its selection does not say.
+/// The number of versions of a column that a read asks for if its selection does not say.
 const VERSIONS_MAX: i32 = 1;
 
 /// A page of a range.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RangePage {
-    /// Rows in the order of the range.
+    /// The rows, in the order of the range.
     pub rows: Vec<Row>,
-    /// Where the next page starts; `None` if there is no more.
+    /// The key at which the next page begins; `None` if there are no more rows.
     pub next: Option<NamedKey>,
 }
 
-/// The pages of a range, one after the other.
+/// The pages of a range, which are read one after the other.
 #[derive(Debug)]
 pub struct RangePages {
     client: Client,
-    /// What is still to be read; `None` at the end.
+    /// The range that is still to be read; `None` at the end.
     rest: Option<RangeRead>,
 }
 
 impl RangePages {
-    /// The next page, of at most so many rows; it may be of fewer, or none. `None` at the end of the range.
+    /// Reads the next page. It has at most `rows_max` rows, and may have fewer or none. Returns
+    /// `None` at the end of the range.
     ///
     /// # Errors
-    /// [`ClientError`].
+    /// Returns [`ClientError`] if the call fails.
     pub async fn next_page(&mut self, rows_max: u64) -> Result<Option<Vec<Row>>, ClientError> {
         let Some(rest) = &mut self.rest else { return Ok(None) };
         rest.rows_max = Some(usize::try_from(rows_max).unwrap_or(usize::MAX));
@@ -56,10 +57,11 @@ impl RangePages {
 }
 
 impl Client {
-    /// Puts, updates or deletes a row; gives what it was to return.
+    /// Puts, updates or deletes a row. Returns the row that the write asks to return.
     ///
     /// # Errors
-    /// [`ClientError`]; `OTSConditionCheckFail` where the row is not as the condition asks.
+    /// Returns [`ClientError`]; with `OTSConditionCheckFail` if the row does not meet the write's
+    /// condition.
     pub async fn write_row(&self, write: &Write) -> Result<Option<Row>, ClientError> {
         let table_name = write.table.clone();
         let row = Bytes::from(encode_change(&write.key, &write.change));
@@ -95,10 +97,10 @@ impl Client {
         returned_row(row.as_deref()).map_err(|malformed| self.untrusted(operation, malformed))
     }
 
-    /// Reads a row. A selection that says nothing of versions means the newest.
+    /// Reads a row. A selection without a number of versions reads the newest.
     ///
     /// # Errors
-    /// [`ClientError`].
+    /// Returns [`ClientError`] if the call fails.
     pub async fn get_row(
         &self,
         table: &str,
@@ -120,10 +122,10 @@ impl Client {
         returned_row(Some(&answer.row)).map_err(|malformed| self.untrusted(GET, malformed))
     }
 
-    /// Reads one page of a range: as many rows as fit, from its start.
+    /// Reads one page of a range: as many rows from its start as fit.
     ///
     /// # Errors
-    /// [`ClientError`].
+    /// Returns [`ClientError`] if the call fails.
     pub async fn get_range(&self, read: &RangeRead) -> Result<RangePage, ClientError> {
         let answer = self.call(RANGE, &range_request(read)).await?.answer;
         range_page(&answer).map_err(|malformed| self.untrusted(RANGE, malformed))
@@ -135,7 +137,7 @@ impl Client {
     }
 }
 
-/// The request for a page of a range.
+/// Returns the request for a page of a range.
 pub(super) fn range_request(read: &RangeRead) -> table::GetRangeRequest {
     let RangeRead { selection, .. } = read;
     let direction = match read.direction {
@@ -158,14 +160,14 @@ pub(super) fn range_request(read: &RangeRead) -> table::GetRangeRequest {
     }
 }
 
-/// The page that an answer holds.
+/// Returns the page in an answer.
 pub(super) fn range_page(answer: &table::GetRangeResponse) -> Result<RangePage, Malformed> {
     let rows = Rows::of(&answer.rows)?.map(|row| row?.stored_row()).collect::<Result<_, Malformed>>()?;
     let next = answer.next_start_primary_key.as_ref().filter(|next| !next.is_empty());
     Ok(RangePage { rows, next: next.map(|next| parse_key(next)).transpose()? })
 }
 
-/// The row that an answer holds; no bytes mean none.
+/// Returns the row in an answer; `None` if it has no bytes.
 pub(super) fn returned_row(bytes: Option<&[u8]>) -> Result<Option<Row>, Malformed> {
     match bytes {
         None | Some([]) => Ok(None),
@@ -202,7 +204,8 @@ pub(super) fn time_range(selection: &Selection) -> Option<table::TimeRange> {
     selection.versions.map(range)
 }
 
-/// The server wants one of versions and their number to be named.
+/// Returns the number of versions to ask for; `None` if the selection names versions by time. The
+/// server wants one of the two.
 pub(super) fn versions_max(selection: &Selection) -> Option<i32> {
     match (selection.versions_max, selection.versions) {
         (Some(versions), _) => Some(i32::try_from(versions).unwrap_or(i32::MAX)),

@@ -1,4 +1,4 @@
-//! Operations on snapshots, which stores of our own have and no other Tablestore.
+//! Offers the operations on snapshots. Stores of this program have them, other Tablestores do not.
 
 use super::Client;
 use super::call::Operation;
@@ -19,19 +19,19 @@ pub use snapshot::{Place, Snapshot};
 /// A page of the changes of the table of orders.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ChangesPage {
-    /// In order.
+    /// The changes, in order.
     pub changes: Vec<ChangedRow>,
-    /// Where the next page starts; `None` if there is no more.
+    /// The place at which the next page begins; `None` if there are no more changes.
     pub next: Option<Place>,
 }
 
 impl Client {
-    /// Opens a snapshot of all tables as of now. `None` where no live job has written results.
+    /// Opens a snapshot of all tables as of now. Returns `None` if no live job has written results.
     ///
-    /// It stays open for a minute after each request for it; few may be at a time.
+    /// It stays open for a minute after each request for it. Few may be open at a time.
     ///
     /// # Errors
-    /// [`ClientError`]; `OTSServerBusy` where too many are open.
+    /// Returns [`ClientError`]; with `OTSServerBusy` if too many are open.
     pub async fn open_snapshot(&self) -> Result<Option<Snapshot>, ClientError> {
         let request = snapshot::OpenRequest {};
         Ok(self.call::<snapshot::OpenResponse>(OPEN, &request).await?.answer.snapshot)
@@ -40,7 +40,7 @@ impl Client {
     /// Reads one page of a range as a snapshot shows it.
     ///
     /// # Errors
-    /// [`ClientError`]; `OTSResourceGone` if the snapshot is not open any more.
+    /// Returns [`ClientError`]; with `OTSResourceGone` if the snapshot is no longer open.
     pub async fn read_snapshot(&self, id: u64, read: &RangeRead) -> Result<RangePage, ClientError> {
         let range = prost::Message::encode_to_vec(&range_request(read)).into();
         let request = snapshot::ReadRequest { id, range };
@@ -48,11 +48,12 @@ impl Client {
         range_page(&answer).map_err(|malformed| self.untrusted(READ, malformed))
     }
 
-    /// Reads at most so many changes of the table of orders that a snapshot shows, from a place on.
+    /// Reads the changes of the table of orders that a snapshot shows, from a place on and at most
+    /// this many.
     ///
     /// # Errors
-    /// [`ClientError`]; `OTSTunnelExpired` if changes from there on are no longer kept, `OTSResourceGone` if the snapshot
-    /// is not open any more.
+    /// Returns [`ClientError`]; with `OTSTunnelExpired` if changes from there on are no longer
+    /// kept, with `OTSResourceGone` if the snapshot is no longer open.
     pub async fn snapshot_changes(
         &self,
         id: u64,
@@ -70,10 +71,10 @@ impl Client {
         Ok(ChangesPage { changes, next: answer.next })
     }
 
-    /// Closes a snapshot. One that is closed already may be.
+    /// Closes a snapshot. Does nothing if it is closed already.
     ///
     /// # Errors
-    /// [`ClientError`].
+    /// Returns [`ClientError`] if the call fails.
     pub async fn close_snapshot(&self, id: u64) -> Result<(), ClientError> {
         self.call::<snapshot::CloseResponse>(CLOSE, &snapshot::CloseRequest { id }).await?;
         Ok(())

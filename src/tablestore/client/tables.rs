@@ -1,4 +1,4 @@
-//! Operations on tables.
+//! Offers the operations on tables.
 
 use super::Client;
 use super::call::Operation;
@@ -16,19 +16,20 @@ const UPDATE: Operation = Operation::write("/UpdateTable");
 const DELETE: Operation = Operation::write("/DeleteTable");
 
 impl Client {
-    /// Names of all tables.
+    /// Returns the names of all tables.
     ///
     /// # Errors
-    /// [`ClientError`].
+    /// Returns [`ClientError`] if the call fails.
     pub async fn list_tables(&self) -> Result<Vec<String>, ClientError> {
         let called = self.call::<table::ListTableResponse>(LIST, &table::ListTableRequest {}).await?;
         Ok(called.answer.table_names)
     }
 
-    /// Makes a table. A cloud instance takes up to a minute before calls on it succeed; they wait for that.
+    /// Creates a table. In a cloud instance it takes up to a minute before calls on it succeed;
+    /// they wait for that.
     ///
     /// # Errors
-    /// [`ClientError`]; `OTSObjectAlreadyExist` if there is a table of this name.
+    /// Returns [`ClientError`]; with `OTSObjectAlreadyExist` if there is a table of this name.
     pub async fn create_table(&self, schema: &TableSchema) -> Result<(), ClientError> {
         let request = table::CreateTableRequest {
             table_meta: table::TableMeta {
@@ -49,10 +50,10 @@ impl Client {
         Ok(())
     }
 
-    /// What a table is.
+    /// Returns the schema, options and state of a table.
     ///
     /// # Errors
-    /// [`ClientError`]; `OTSObjectNotExist` if there is none.
+    /// Returns [`ClientError`]; with `OTSObjectNotExist` if there is no such table.
     pub async fn describe_table(&self, name: &str) -> Result<TableInfo, ClientError> {
         let request = table::DescribeTableRequest { table_name: name.to_owned() };
         let answer = self.call::<table::DescribeTableResponse>(DESCRIBE, &request).await?.answer;
@@ -62,7 +63,7 @@ impl Client {
     /// Changes a table's options.
     ///
     /// # Errors
-    /// [`ClientError`]; `OTSObjectNotExist` if there is none.
+    /// Returns [`ClientError`]; with `OTSObjectNotExist` if there is no such table.
     pub async fn update_table(&self, name: &str, update: &TableUpdate) -> Result<(), ClientError> {
         let request = table::UpdateTableRequest {
             table_name: name.to_owned(),
@@ -77,14 +78,14 @@ impl Client {
     /// Deletes a table with all its rows.
     ///
     /// # Errors
-    /// [`ClientError`]; `OTSObjectNotExist` if there is none.
+    /// Returns [`ClientError`]; with `OTSObjectNotExist` if there is no such table.
     pub async fn delete_table(&self, name: &str) -> Result<(), ClientError> {
         let request = table::DeleteTableRequest { table_name: name.to_owned() };
         self.call::<table::DeleteTableResponse>(DELETE, &request).await?;
         Ok(())
     }
 
-    /// An answer that is signed rightly and says what cannot be.
+    /// Creates the error for an answer that is rightly signed, but says something impossible.
     pub(super) fn untrusted(&self, operation: Operation, reason: impl std::fmt::Display) -> ClientError {
         ClientError::Untrusted {
             operation: operation.name(),
@@ -125,7 +126,7 @@ fn stream_specification(stream: Option<StreamOptions>) -> table::StreamSpecifica
     }
 }
 
-/// What an answer describes; the reason if it cannot be.
+/// Returns the table that an answer describes. Returns the reason as an error if it is impossible.
 fn info(answer: table::DescribeTableResponse) -> Result<TableInfo, String> {
     let key = answer.table_meta.primary_key.iter().map(|column| {
         let kind = match table::PrimaryKeyType::try_from(column.r#type) {

@@ -1,4 +1,5 @@
-//! What the client sends, believes and sends again, held against a server that answers by script.
+//! Tests what the client sends, believes and sends again, against a server that answers from a
+//! script.
 
 mod batches;
 
@@ -284,7 +285,7 @@ async fn a_range_is_read_until_no_next_start_is_given() {
             ..Default::default()
         })
     };
-    // A page may be empty and not the last.
+    // A page may be empty without being the last.
     let server = FakeServer::start([page(&[1, 2], Some(5)), page(&[], Some(7)), page(&[9], None)]).await;
     let bound = |part| vec![("Id".to_owned(), part)];
     let mut pages = server.client(None).range(RangeRead {

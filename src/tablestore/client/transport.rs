@@ -1,4 +1,5 @@
-//! HTTP, plain or through TLS: one request out, one whole answer in, over connections that are kept.
+//! Sends one request and reads one whole answer over HTTP, plain or through TLS. Connections are
+//! kept.
 
 use std::error::Error;
 use std::time::Duration;
@@ -18,33 +19,33 @@ use super::error::ClientError;
 /// The longest that one address may take to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The longest that a connection is kept without use. Below the idle times of servers, so that
-/// requests rarely meet a connection that the server is about to close.
+/// The longest that an unused connection is kept. This is below the idle times of servers, so that
+/// a request rarely meets a connection that the server is about to close.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The largest answer that is read: a page of rows, or a batch of large rows.
+/// The most bytes of an answer that is read: a page of rows, or a batch of large rows.
 const ANSWER_BYTES_MAX: usize = 256 << 20;
 
-/// The program as servers see it.
+/// The program's name and version, as servers see it.
 const USER_AGENT: &str = concat!("orderflow/", env!("CARGO_PKG_VERSION"));
 
 /// A whole answer.
 #[derive(Debug)]
 pub(super) struct Answer {
-    /// HTTP status.
+    /// The HTTP status.
     pub(super) status: u16,
-    /// Its headers.
+    /// The headers.
     pub(super) headers: HeaderMap,
-    /// Its body.
+    /// The body.
     pub(super) body: Bytes,
 }
 
-/// Why there is no answer.
+/// Why no answer came.
 #[derive(Debug)]
 pub(super) enum TransportError {
-    /// No connection came about.
+    /// No connection could be made, for this reason.
     NotSent(String),
-    /// The request may have reached the server.
+    /// The request may have reached the server, but then failed for this reason.
     Lost(String),
 }
 
@@ -72,10 +73,11 @@ impl Connections {
 }
 
 impl Transport {
-    /// Connects to nothing yet. Reads the machine's certificates for an endpoint with TLS only.
+    /// Creates a transport that has not connected yet. Reads the machine's certificates if the
+    /// endpoint uses TLS.
     ///
     /// # Errors
-    /// [`ClientError::Config`] where this machine has no certificates to check a server's by.
+    /// Returns [`ClientError::Config`] if this machine has no certificates to check a server with.
     pub(super) fn new(endpoint: Endpoint, timeout: Duration) -> Result<Transport, ClientError> {
         let mut tcp = HttpConnector::new();
         tcp.set_nodelay(true);
@@ -94,15 +96,15 @@ impl Transport {
         Ok(Transport { base: endpoint.base, connections, timeout })
     }
 
-    /// The endpoint, for messages.
+    /// Returns the endpoint, for messages.
     pub(super) fn endpoint(&self) -> &str {
         &self.base
     }
 
-    /// Posts a body to a path and waits for all of the answer.
+    /// Posts a body to a path and waits for the whole answer.
     ///
     /// # Errors
-    /// [`TransportError`], which tells whether the server may have seen the request.
+    /// Returns [`TransportError`], which tells whether the server may have seen the request.
     pub(super) async fn post(
         &self,
         path: &str,
@@ -119,7 +121,7 @@ impl Transport {
         *request.uri_mut() = uri;
         let sent = request.headers_mut();
         sent.insert(hyper::header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
-        // Said also of an empty body: hyper itself would not.
+        // The length is also sent with an empty body, for which hyper itself would not send it.
         sent.insert(hyper::header::CONTENT_LENGTH, length);
         sent.extend(headers.iter().cloned());
         let exchange = async {
@@ -141,7 +143,7 @@ impl Transport {
     }
 }
 
-/// What an error is at its root: hyper's own words add layers, not facts.
+/// Returns the root cause of an error. The layers that hyper adds hold no facts.
 fn innermost(error: &dyn Error) -> String {
     let mut innermost = error;
     while let Some(source) = innermost.source() {

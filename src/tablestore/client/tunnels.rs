@@ -1,4 +1,4 @@
-//! Operations on tunnels.
+//! Offers the operations on tunnels.
 
 use super::Client;
 use super::call::Operation;
@@ -10,7 +10,7 @@ const LIST: Operation = Operation::read("/tunnel/list");
 const DESCRIBE: Operation = Operation::read("/tunnel/describe");
 const DELETE: Operation = Operation::write("/tunnel/delete");
 
-/// A type of tunnel as the server describes it: in words, where requests have numbers.
+/// Returns the text by which the server describes a type of tunnel. Requests hold a number instead.
 pub fn tunnel_type_text(kind: tunnel::TunnelType) -> &'static str {
     match kind {
         tunnel::TunnelType::BaseData => "BaseData",
@@ -20,10 +20,10 @@ pub fn tunnel_type_text(kind: tunnel::TunnelType) -> &'static str {
 }
 
 impl Client {
-    /// Makes a tunnel and gives its id. A stream starts now.
+    /// Creates a tunnel and returns its id. A stream begins now.
     ///
     /// # Errors
-    /// [`ClientError`]; `OTSTunnelExist` if the table has one of this name.
+    /// Returns [`ClientError`]; with `OTSTunnelExist` if the table has a tunnel of this name.
     pub async fn create_tunnel(
         &self,
         table: &str,
@@ -41,19 +41,19 @@ impl Client {
         Ok(self.call::<tunnel::CreateTunnelResponse>(CREATE, &request).await?.answer.tunnel_id)
     }
 
-    /// The tunnels of a table, or of all.
+    /// Returns the tunnels of a table, or of all tables.
     ///
     /// # Errors
-    /// [`ClientError`].
+    /// Returns [`ClientError`] if the call fails.
     pub async fn list_tunnels(&self, table: Option<&str>) -> Result<Vec<tunnel::TunnelInfo>, ClientError> {
         let request = tunnel::ListTunnelRequest { table_name: table.map(str::to_owned) };
         Ok(self.call::<tunnel::ListTunnelResponse>(LIST, &request).await?.answer.tunnels)
     }
 
-    /// A tunnel and its channels.
+    /// Returns a tunnel and its channels.
     ///
     /// # Errors
-    /// [`ClientError`].
+    /// Returns [`ClientError`] if the call fails.
     pub async fn describe_tunnel(
         &self,
         table: &str,
@@ -67,10 +67,10 @@ impl Client {
         Ok(self.call::<tunnel::DescribeTunnelResponse>(DESCRIBE, &request).await?.answer)
     }
 
-    /// Deletes a tunnel and what it remembers; changes that only it held back are no longer kept.
+    /// Deletes a tunnel and its checkpoints. Changes that were kept only for it are no longer kept.
     ///
     /// # Errors
-    /// [`ClientError`].
+    /// Returns [`ClientError`] if the call fails.
     pub async fn delete_tunnel(&self, table: &str, name: &str) -> Result<(), ClientError> {
         let request = tunnel::DeleteTunnelRequest {
             table_name: table.to_owned(),

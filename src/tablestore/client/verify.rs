@@ -1,4 +1,4 @@
-//! Whether an answer is to be believed: as the vendor's Python SDK decides.
+//! Decides whether an answer is believed, by the rules of the vendor's Python SDK.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -12,32 +12,33 @@ use super::transport::Answer;
 use crate::signature::{SIGNED_PREFIX, SignedHeader, SigningKey};
 use crate::table;
 
-/// The most that the clocks of server and client may differ, in seconds.
+/// The most seconds that the clocks of server and client may differ.
 const CLOCKS_DIFFER_S_MAX: i64 = 15 * 60;
 
-/// The header that every Tablestore answer has, refusals included.
+/// The header that every answer of a Tablestore has, including refusals.
 const REQUEST_ID: &str = "x-ots-requestid";
 
-/// The code of a refusal that cannot be signed: the server does not know who asks.
+/// The code of a refusal that cannot be signed, because the server does not know who asks.
 const AUTH_FAILED: &str = "OTSAuthFailed";
 
-/// Why an answer is not what was asked for.
+/// Why an answer is not the one that was asked for.
 #[derive(Debug)]
 pub(super) enum Wrong {
-    /// It is not to be believed, and why.
+    /// The answer is not believed, for this reason.
     Untrusted(String),
-    /// It is a refusal.
+    /// The answer is a refusal.
     Refused(ServiceError),
 }
 
-/// Where the paths of the tunnel service begin. Its own SDKs ask for no more than the request's id in an answer, so
-/// whether the vendor's service signs is not known: what it leaves out is not missed, what it gives must be right.
+/// The prefix of the paths of the tunnel service. The vendor's own SDKs demand no more of its
+/// answers than the request's id, so it is not known whether the service signs them. Headers that
+/// it leaves out are not missed; those that it sends must be right.
 const TUNNELS: &str = "/tunnel/";
 
-/// Checks digest, date and signature, and gives the request's id.
+/// Checks digest, date and signature. Returns the request's id.
 ///
 /// # Errors
-/// [`Wrong`].
+/// Returns [`Wrong`] if the answer is a refusal or is not believed.
 pub(super) fn verify(path: &str, answer: &Answer, key: &SigningKey, now: Timestamp) -> Result<String, Wrong> {
     let is_success = (200..300).contains(&answer.status);
     let request_id = header(&answer.headers, REQUEST_ID).unwrap_or_default();
@@ -74,7 +75,7 @@ pub(super) fn verify(path: &str, answer: &Answer, key: &SigningKey, now: Timesta
     }
 }
 
-/// What the body of a refusal says.
+/// Decodes the refusal in a body.
 fn refusal(answer: &Answer, request_id: &str) -> ServiceError {
     let table::Error { code, message } = table::Error::decode(answer.body.clone()).unwrap_or_default();
     ServiceError {
@@ -108,7 +109,7 @@ fn check_date(headers: &HeaderMap, now: Timestamp) -> Result<(), Wrong> {
     Ok(())
 }
 
-/// Some answers must be signed; others may be.
+/// Checks the signature. With `is_wanted` there must be one, otherwise there may be.
 fn check_signature(path: &str, answer: &Answer, key: &SigningKey, is_wanted: bool) -> Result<(), Wrong> {
     let wrong = |reason: &str| Err(Wrong::Untrusted(reason.to_owned()));
     let Some(authorization) = header(&answer.headers, AUTHORIZATION.as_str()) else {

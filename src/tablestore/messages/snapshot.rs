@@ -14,7 +14,7 @@ pub struct OpenRequest {}
 /// The answer to [`OpenRequest`].
 #[derive(Clone, PartialEq, Message)]
 pub struct OpenResponse {
-    /// Absent if no live job has written results: then nothing is kept.
+    /// The snapshot; absent if no live job has written results. Then nothing is kept.
     #[prost(message, optional, tag = "1")]
     pub snapshot: Option<Snapshot>,
 }
@@ -25,7 +25,7 @@ pub struct Snapshot {
     /// The id by which later requests name the snapshot. A snapshot that nobody asks for is closed.
     #[prost(uint64, required, tag = "1")]
     pub id: u64,
-    /// Number of the last commit that the snapshot shows.
+    /// The number of the last commit that the snapshot shows.
     #[prost(uint64, required, tag = "2")]
     pub last_commit: u64,
     /// The results in the snapshot are those of the orders as of all commits below this one.
@@ -34,7 +34,7 @@ pub struct Snapshot {
     /// The time zone in which windows are printed.
     #[prost(string, required, tag = "4")]
     pub zone: String,
-    /// Width of a window in milliseconds.
+    /// The width of a window in milliseconds.
     #[prost(int64, required, tag = "5")]
     pub window_ms: i64,
 }
@@ -54,7 +54,7 @@ pub struct ReadRequest {
 pub struct Place {
     #[prost(uint64, required, tag = "1")]
     pub commit: u64,
-    /// Number of changes of that commit that lie before this place.
+    /// The number of changes of that commit that lie before this place.
     #[prost(uint64, required, tag = "2")]
     pub skip: u64,
 }
@@ -66,7 +66,7 @@ pub struct ChangesRequest {
     pub id: u64,
     #[prost(message, required, tag = "2")]
     pub from: Place,
-    /// Most changes that are returned.
+    /// The most changes that are returned.
     #[prost(uint32, optional, tag = "3")]
     pub limit: Option<u32>,
 }

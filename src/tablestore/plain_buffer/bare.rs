@@ -1,13 +1,13 @@
-//! Values on their own, without tag, length and checksum: those of filters.
+//! Encodes and decodes the bare values of filters, which have no tag, length or checksum.
 
 use super::parser::{CellValue, Input};
 use super::{Malformed, kind};
 use store::value::ValueRef;
 
-/// Reads a value on its own.
+/// Decodes a bare value.
 ///
 /// # Errors
-/// The bytes are anything but one value of an attribute column.
+/// Returns [`Malformed`] unless the bytes are exactly one value of an attribute column.
 pub fn parse_bare(buffer: &[u8]) -> Result<ValueRef<'_>, Malformed> {
     let mut input = Input { buffer, at: 0 };
     match input.value("")? {
@@ -17,10 +17,10 @@ pub fn parse_bare(buffer: &[u8]) -> Result<ValueRef<'_>, Malformed> {
     }
 }
 
-/// The bytes of a value on its own.
+/// Returns the bytes of a bare value.
 pub fn write_bare(value: ValueRef<'_>) -> Vec<u8> {
     let sized = |kind: u8, payload: &[u8]| {
-        // Values are bounded by megabytes.
+        // Values have at most a few megabytes.
         let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
         [&[kind], &length.to_le_bytes()[..], payload].concat()
     };

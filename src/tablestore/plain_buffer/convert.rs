@@ -1,34 +1,34 @@
-//! Between rows as they travel and the store's own.
+//! Converts rows between the form in which they travel and the store's own.
 
 use super::{ChangeRef, Malformed, PartRef, RowParts, Rows, Writer};
 use store::change::{ColumnChange, RowWrite};
 use store::schema::WRITE_COLUMNS_MAX;
 use store::value::{Cell, CellRef, KeyPart, KeyRef, NamedKey, Row, ValueRef};
 
-/// The kinds of write. Which one a row is for is not in the row.
+/// The kinds of write. A row does not say itself for which of them it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WriteForm {
-    /// Key columns and values.
+    /// The row has key columns and values.
     Put,
-    /// Key columns and changes.
+    /// The row has key columns and changes.
     Update,
-    /// Key columns and a delete marker.
+    /// The row has key columns and a delete marker.
     Delete,
 }
 
 /// A write's row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ChangedRow {
-    /// Which row.
+    /// The key of the row.
     pub key: NamedKey,
-    /// What happens to it.
+    /// The change of the row.
     pub change: RowWrite,
-    /// Bytes of its names and values.
+    /// The number of bytes of its names and values.
     pub bytes: usize,
 }
 
 impl RowParts<'_> {
-    /// Bytes of names and values: what the limits of a request count.
+    /// Returns the number of bytes of names and values, which the limits of a request count.
     fn data_bytes(&self) -> usize {
         let key = self.key.iter().map(|(name, part)| {
             name.len()
@@ -51,7 +51,7 @@ impl RowParts<'_> {
         key.chain(cells).sum()
     }
 
-    /// The key columns, owned.
+    /// Returns the key columns as owned values.
     pub fn named_key(&self) -> NamedKey {
         let owned = |&(name, part): &(&str, PartRef<'_>)| {
             let part = match part {
@@ -65,7 +65,7 @@ impl RowParts<'_> {
         self.key.iter().map(owned).collect()
     }
 
-    /// The attribute columns, owned.
+    /// Returns the attribute columns as owned values.
     pub fn changes(&self) -> Vec<(String, ColumnChange)> {
         let owned = |&(name, change): &(&str, ChangeRef<'_>)| {
             let change = match change {
@@ -79,10 +79,11 @@ impl RowParts<'_> {
         self.cells.iter().map(owned).collect()
     }
 
-    /// The row as a read answers it: values for all key columns, and cells with versions.
+    /// Returns the row as a read answers it, with values for all key columns, and cells with
+    /// versions.
     ///
     /// # Errors
-    /// It is not so.
+    /// Returns [`Malformed`] if the row has another form.
     pub fn stored_row(&self) -> Result<Row, Malformed> {
         let key = self.key.iter().map(|&(name, part)| match part {
             PartRef::Value(value) => Ok(value.to_value()),
@@ -98,10 +99,10 @@ impl RowParts<'_> {
     }
 }
 
-/// The key in a buffer of one row with nothing else.
+/// Decodes the key from a buffer that holds one row of key columns only.
 ///
 /// # Errors
-/// The bytes are anything else.
+/// Returns [`Malformed`] if the bytes are anything else.
 pub fn parse_key(buffer: &[u8]) -> Result<NamedKey, Malformed> {
     let row = Rows::of(buffer)?.cells_max(0).only()?;
     if row.deleted || row.sequence.is_some() {
@@ -110,10 +111,10 @@ pub fn parse_key(buffer: &[u8]) -> Result<NamedKey, Malformed> {
     Ok(row.named_key())
 }
 
-/// The row in a buffer that is to be written.
+/// Decodes the row of a write from a buffer.
 ///
 /// # Errors
-/// The bytes are not one row of this form.
+/// Returns [`Malformed`] if the bytes are not one row of this form.
 pub fn parse_change(buffer: &[u8], form: WriteForm) -> Result<ChangedRow, Malformed> {
     let row = Rows::of(buffer)?.cells_max(WRITE_COLUMNS_MAX).only()?;
     let wrong = |what: &str| Err(Malformed::Wrong(what.to_owned()));
@@ -137,7 +138,7 @@ pub fn parse_change(buffer: &[u8], form: WriteForm) -> Result<ChangedRow, Malfor
     Ok(ChangedRow { key: row.named_key(), change, bytes: row.data_bytes() })
 }
 
-/// The buffer of a row as a read answers it. `names` are those of the key columns.
+/// Encodes a row as a read answers it. `names` are the names of the key columns.
 pub fn encode_row<'a>(names: impl IntoIterator<Item = &'a str>, row: &Row) -> Vec<u8> {
     let mut writer = Writer::new();
     let mut out = writer.row();
@@ -149,7 +150,7 @@ pub fn encode_row<'a>(names: impl IntoIterator<Item = &'a str>, row: &Row) -> Ve
     writer.finish()
 }
 
-/// The buffer of a key with nothing else.
+/// Encodes a row that holds only a key.
 pub fn encode_key(key: &NamedKey) -> Vec<u8> {
     let mut writer = Writer::new();
     let mut row = writer.row();
@@ -158,7 +159,7 @@ pub fn encode_key(key: &NamedKey) -> Vec<u8> {
     writer.finish()
 }
 
-/// The buffer of a row that is to be written.
+/// Encodes the row of a write.
 pub fn encode_change(key: &NamedKey, change: &RowWrite) -> Vec<u8> {
     let mut writer = Writer::new();
     let mut row = writer.row();

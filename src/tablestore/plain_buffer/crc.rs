@@ -1,4 +1,5 @@
-//! The checksum of cells and rows: CRC-8, polynomial 0x07, nothing reflected, nothing added.
+//! Computes the checksum of cells and rows: CRC-8 with polynomial 0x07, starting at zero, without
+//! reflection and final XOR.
 
 /// `TABLES[n][byte]` is the checksum of `byte` and `n` zero bytes after it.
 static TABLES: [[u8; 256]; 8] = tables();
@@ -28,13 +29,13 @@ const fn tables() -> [[u8; 256]; 8] {
     tables
 }
 
-/// Goes on from `crc` with one byte.
+/// Returns the checksum `crc` continued by one byte.
 #[inline]
 pub(super) fn byte(crc: u8, byte: u8) -> u8 {
     TABLES[0][usize::from(crc ^ byte)]
 }
 
-/// Goes on from `crc` with these bytes, eight at a step.
+/// Returns the checksum `crc` continued by these bytes, eight at a step.
 #[inline]
 pub(super) fn bytes(mut crc: u8, bytes: &[u8]) -> u8 {
     let (eights, rest) = bytes.as_chunks::<8>();

@@ -1,4 +1,5 @@
-//! Reads buffers: strict, in one pass, borrowing from the buffer, so that no length in it can ask for memory.
+//! Reads buffers strictly and in one pass. Rows borrow from the buffer, so no length in it can
+//! demand memory.
 
 use super::{
     ChangeRef, EXTENSION_BYTES, HEADER, Malformed, PartRef, RowParts, SEQUENCE_BYTES, Sequence, crc, kind,
@@ -7,7 +8,7 @@ use super::{
 use store::schema::KEY_COLUMNS_MAX;
 use store::value::{KeyRef, ValueRef};
 
-/// Reads the rows of a buffer. After an error there are no more rows.
+/// A reader of the rows of a buffer. It returns no more rows after an error.
 #[derive(Debug)]
 pub struct Rows<'a> {
     input: Input<'a>,
@@ -15,10 +16,10 @@ pub struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    /// Reads the header. A buffer of no bytes has no header and no rows.
+    /// Reads the header of a buffer. A buffer without bytes has no header and no rows.
     ///
     /// # Errors
-    /// It starts with anything else.
+    /// Returns [`Malformed`] if the buffer begins with anything else.
     pub fn of(buffer: &'a [u8]) -> Result<Rows<'a>, Malformed> {
         let mut input = Input { buffer, at: 0 };
         if !buffer.is_empty() && input.u32()? != HEADER {
@@ -27,15 +28,15 @@ impl<'a> Rows<'a> {
         Ok(Rows { input, cells_max: usize::MAX })
     }
 
-    /// Takes only rows with at most this many attribute cells, and holds no more in memory.
+    /// Refuses rows with more attribute cells than this, and holds no more of them in memory.
     pub fn cells_max(self, cells_max: usize) -> Rows<'a> {
         Rows { cells_max, ..self }
     }
 
-    /// The one row of the buffer.
+    /// Returns the only row of the buffer.
     ///
     /// # Errors
-    /// The bytes are no row, or there is none, or more than one.
+    /// Returns [`Malformed`] if the bytes are not a row, or if there are no rows or several.
     pub fn only(mut self) -> Result<RowParts<'a>, Malformed> {
         let row = self.next().ok_or_else(|| Malformed::Wrong("row data holds no row".to_owned()))??;
         match self.next() {
@@ -112,7 +113,7 @@ fn read_row<'a>(input: &mut Input<'a>, cells_max: usize) -> Result<RowParts<'a>,
     Ok(row)
 }
 
-/// A cell's parts, before it is known which of them it may have.
+/// The parts of a cell, before it is known which of them it may have.
 struct CellParts<'a> {
     name: &'a str,
     value: Option<CellValue<'a>>,
@@ -120,7 +121,7 @@ struct CellParts<'a> {
     version: Option<i64>,
 }
 
-/// Any value that can stand in a cell.
+/// Any value that may be in a cell.
 #[derive(Clone, Copy)]
 pub(super) enum CellValue<'a> {
     Plain(ValueRef<'a>),
@@ -158,7 +159,7 @@ impl<'a> CellParts<'a> {
     }
 }
 
-/// Reads a cell after its first tag.
+/// Reads a cell whose first tag was read.
 fn read_cell<'a>(input: &mut Input<'a>, row_crc: &mut u8) -> Result<CellParts<'a>, Malformed> {
     input.expect(tag::NAME, "a cell must start with its name (tag 04)")?;
     let start = input.at;
@@ -181,7 +182,7 @@ fn read_cell<'a>(input: &mut Input<'a>, row_crc: &mut u8) -> Result<CellParts<'a
     if input.take_if(tag::OPERATION) {
         cell.operation = Some(input.u8()?);
     }
-    // The version is covered before the operation, which stands before it.
+    // The checksum covers the version before the operation, although the operation comes first.
     if input.take_if(tag::VERSION) {
         let version = input.array::<8>()?;
         cell.version = Some(i64::from_le_bytes(version));
@@ -198,7 +199,7 @@ fn read_cell<'a>(input: &mut Input<'a>, row_crc: &mut u8) -> Result<CellParts<'a
     Ok(cell)
 }
 
-/// Reads an extension after its tag: the sequence and nothing else.
+/// Reads an extension whose tag was read. It holds the sequence and nothing else.
 fn read_extension(input: &mut Input<'_>) -> Result<Sequence, Malformed> {
     const WRONG: &str = "expected an extension of sequence, epoch, time and row index";
     let mut sequence = Sequence::default();
@@ -218,7 +219,7 @@ fn read_extension(input: &mut Input<'_>) -> Result<Sequence, Malformed> {
     Ok(sequence)
 }
 
-/// What is left of a buffer.
+/// The rest of a buffer.
 #[derive(Debug)]
 pub(super) struct Input<'a> {
     pub(super) buffer: &'a [u8],
@@ -264,7 +265,7 @@ impl<'a> Input<'a> {
         Ok(u32::from_le_bytes(self.array()?))
     }
 
-    /// Reads a value: its type and payload. `name` is for the error.
+    /// Reads a value: its type and payload. `name` is the column's name, for errors.
     pub(super) fn value(&mut self, name: &str) -> Result<CellValue<'a>, Malformed> {
         let start = self.at;
         Ok(match self.u8()? {

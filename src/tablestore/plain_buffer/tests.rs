@@ -1,10 +1,10 @@
-//! The test vectors of the protocol, both ways, and rows that no one may send.
+//! Tests the protocol's vectors in both directions, and rows that nobody may send.
 
 use super::*;
 use store::change::{ColumnChange, RowWrite};
 use store::value::{CellRef, KeyPart, KeyValue, NamedKey, Value};
 
-/// Bytes written as hex digits, with spaces.
+/// Returns the bytes of hex digits, which may be separated by spaces.
 fn bytes(hex: &str) -> Vec<u8> {
     let digits: Vec<u32> = hex.chars().filter_map(|c| c.to_digit(16)).collect();
     digits.chunks(2).map(|pair| u8::try_from(pair[0] * 16 + pair[1]).unwrap()).collect()
@@ -103,7 +103,7 @@ fn writes_both_ways() {
             "{name}"
         );
         for other in [WriteForm::Put, WriteForm::Update, WriteForm::Delete] {
-            // A put is also an update; nothing else is another.
+            // A put is also an update. No other form fits two kinds of write.
             let fits = other == form || (form, other) == (WriteForm::Put, WriteForm::Update);
             assert_eq!(parse_change(&buffer, other).is_ok(), fits, "{name} as {other:?}");
         }
@@ -122,7 +122,7 @@ fn keys_both_ways() {
     for (name, hex, key) in [("B", format!("{KEY} 09 c2"), key()), ("D", bounds.to_owned(), bounds_key)] {
         assert_eq!(encode_key(&key), bytes(&hex), "{name}");
         assert_eq!(parse_key(&bytes(&hex)).unwrap(), key, "{name}");
-        // As one client sends its bounds.
+        // One client sends its bounds with zeros at the end.
         assert_eq!(parse_key(&bytes(&format!("{hex} 00 00"))).unwrap(), key, "{name} and stray zeros");
     }
     assert_eq!(parse_key(&encode_key(&auto)).unwrap(), auto);
@@ -213,7 +213,7 @@ fn every_cut_and_every_wrong_byte_is_refused() {
             for flip in 1..=255 {
                 let mut wrong = buffer.clone();
                 wrong[end] ^= flip;
-                // A checksum of 8 bits finds every error within 8 bits.
+                // A checksum of 8 bits finds every error that lies within 8 bits.
                 assert!(parse_change(&wrong, form).is_err(), "{name} with {flip:#x} at {end}");
             }
         }

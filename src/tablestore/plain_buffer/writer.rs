@@ -1,28 +1,29 @@
-//! Makes buffers, in one pass and without an allocation for a row or cell.
+//! Writes buffers in one pass, without an allocation for each row or cell.
 
 use super::{
     ChangeRef, EXTENSION_BYTES, HEADER, PartRef, SEQUENCE_BYTES, Sequence, crc, kind, operation, tag,
 };
 use store::value::{CellRef, KeyRef, ValueRef};
 
-/// Makes a buffer of rows.
+/// A writer of a buffer of rows.
 #[derive(Debug, Default)]
 pub struct Writer {
     buffer: Vec<u8>,
 }
 
 impl Writer {
-    /// An empty buffer. A buffer without rows stays empty, without a header.
+    /// Creates an empty buffer. A buffer without rows stays empty and has no header.
     pub fn new() -> Writer {
         Writer::default()
     }
 
-    /// An empty buffer with room for this many bytes.
+    /// Creates an empty buffer with room for this many bytes.
     pub fn with_capacity(bytes: usize) -> Writer {
         Writer { buffer: Vec::with_capacity(bytes) }
     }
 
-    /// Starts the next row. It is whole once [`RowWriter::end`] was called, and must be ended.
+    /// Starts the next row. The row is whole only once [`RowWriter::end`] is called, which must not
+    /// be left out.
     pub fn row(&mut self) -> RowWriter<'_> {
         if self.buffer.is_empty() {
             self.buffer.extend_from_slice(&HEADER.to_le_bytes());
@@ -31,18 +32,18 @@ impl Writer {
         RowWriter { buffer: &mut self.buffer, row_crc: 0, in_attributes: false }
     }
 
-    /// Bytes so far.
+    /// Returns the number of bytes so far.
     pub fn bytes(&self) -> usize {
         self.buffer.len()
     }
 
-    /// The buffer.
+    /// Returns the bytes of the buffer.
     pub fn finish(self) -> Vec<u8> {
         self.buffer
     }
 }
 
-/// Makes one row: key columns first, then attribute columns, then the end.
+/// A writer of one row: key columns first, then attribute columns, then the end.
 #[derive(Debug)]
 pub struct RowWriter<'a> {
     buffer: &'a mut Vec<u8>,
@@ -57,7 +58,7 @@ impl RowWriter<'_> {
         self.part(name, PartRef::Value(value));
     }
 
-    /// Adds a key column that may be a bound, or the server's to choose.
+    /// Adds a key column, whose part may be a bound or the server's to choose.
     #[inline]
     pub fn part(&mut self, name: &str, part: PartRef<'_>) {
         let crc = self.name(name);
@@ -105,7 +106,7 @@ impl RowWriter<'_> {
         if let Some(operation) = operation {
             self.buffer.extend_from_slice(&[tag::OPERATION, operation]);
         }
-        // The version is covered before the operation, which stands before it.
+        // The checksum covers the version before the operation, although the operation comes first.
         if let Some(version) = version {
             self.buffer.push(tag::VERSION);
             self.buffer.extend_from_slice(&version.to_le_bytes());
@@ -122,7 +123,7 @@ impl RowWriter<'_> {
         self.end_as(false, None);
     }
 
-    /// Ends a row that may carry a delete marker, and a place in a log.
+    /// Ends a row that may have a delete marker, and a place in a log.
     pub fn end_as(self, deleted: bool, sequence: Option<Sequence>) {
         if deleted {
             self.buffer.push(tag::DELETE_ROW);
@@ -151,7 +152,7 @@ impl RowWriter<'_> {
         crc::bytes(0, name.as_bytes())
     }
 
-    /// Adds a value; answers where the part that the checksum covers starts.
+    /// Adds a value. Returns the position at which the part that the checksum covers begins.
     #[inline]
     fn value(&mut self, kind: u8, payload: &[u8]) -> usize {
         self.buffer.push(tag::VALUE);
@@ -180,7 +181,7 @@ impl RowWriter<'_> {
     }
 }
 
-/// A length as it is written. Values are bounded by megabytes long before they come here.
+/// Returns a length as it is written. Values are limited to megabytes before they come here.
 #[allow(clippy::cast_possible_truncation)]
 #[inline]
 fn length(bytes: usize) -> u32 {

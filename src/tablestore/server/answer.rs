@@ -1,4 +1,5 @@
-//! Answers: the body's digest, the headers that every client wants, and their signature.
+//! Builds answers: the digest of the body, the headers that every client expects, and the
+//! signature.
 
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,10 +20,10 @@ use super::error::Refusal;
 use super::memory::Share;
 use crate::signature::{SignedHeader, SigningKey};
 
-/// Answers below this many bytes are not worth deflating.
+/// The fewest bytes of an answer that is deflated.
 const DEFLATE_BYTES_MIN: usize = 1_024;
 
-/// An answer's body, with its share of the memory for them until it is sent.
+/// The body of an answer, which keeps its share of the memory for answers until it is sent.
 #[derive(Debug)]
 pub(super) struct Reply {
     body: Vec<u8>,
@@ -41,12 +42,12 @@ impl AsRef<[u8]> for Reply {
     }
 }
 
-/// Digest of a body, as headers have it.
+/// Returns the digest of a body in base64, as headers carry it.
 pub(super) fn md5_base64(body: &[u8]) -> String {
     BASE64.encode(Md5::digest(body))
 }
 
-/// Makes ids of requests: unique among all processes, by a random half.
+/// A maker of request ids. A random half makes them unique among all processes.
 #[derive(Debug)]
 pub(super) struct RequestIds {
     random: u64,
@@ -55,7 +56,7 @@ pub(super) struct RequestIds {
 
 impl RequestIds {
     pub(super) fn new() -> RequestIds {
-        // Ids are for logs: where the system has no randomness, zeros will do.
+        // The ids are only for logs, so zeros are good enough if the system has no randomness.
         let random = getrandom::u64().unwrap_or_default();
         RequestIds { random, next: AtomicU64::new(0) }
     }
@@ -74,7 +75,7 @@ impl RequestIds {
 }
 
 impl Service {
-    /// The answer to a request of `path`, signed if there is a `key` to do it with.
+    /// Builds the answer to a request of `path`, signed if there is a `key`.
     pub(super) fn answer(
         &self,
         path: &str,
@@ -118,13 +119,14 @@ impl Service {
     }
 }
 
-/// Says that no more requests are read from the connection.
+/// Adds the header that says that no more requests are read from the connection.
 pub(super) fn close_after(response: &mut Response<Full<Bytes>>) {
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
 }
 
 fn set(response: &mut Response<Full<Bytes>>, name: HeaderName, value: &str) {
-    // Values are our own, in ASCII; the key's id was checked when the service was made.
+    // All values are made here, in ASCII. The id of the key was checked when the service was
+    // created.
     if let Ok(value) = HeaderValue::from_str(value) {
         response.headers_mut().insert(name, value);
     }

@@ -1,4 +1,4 @@
-//! Bodies: read whole, within a bound for each and one for all together, and within a time.
+//! Reads whole bodies, within a limit for each and one for all together, and within a time.
 
 use std::io::Read;
 
@@ -13,15 +13,16 @@ use super::check::Caller;
 use super::error::Refusal;
 use super::memory::Share;
 
-/// Bytes of a refused body that are read and dropped so that the connection can go on.
+/// The most bytes of a refused body that are read and dropped so that the connection can be used
+/// again.
 const DRAIN_BYTES_MAX: usize = 64 << 20;
 
 /// A body in memory, with its share of the memory for all bodies.
 #[derive(Debug)]
 pub(super) struct Held {
-    /// As it came.
+    /// The bytes, as they arrived.
     pub(super) bytes: Bytes,
-    /// To be kept as long as what is made of the bytes.
+    /// The share of the memory. It must be kept as long as anything that borrows the bytes.
     pub(super) share: Share,
 }
 
@@ -39,7 +40,7 @@ impl Service {
         if too_many(size.lower()) || caller.inflated_bytes.is_some_and(|bytes| bytes > bytes_max) {
             return Err(Refusal::too_large());
         }
-        // A body that does not say how long it is may take all that one may.
+        // A body that does not give its length may be as long as any body.
         let expected = size.exact().map_or(bytes_max, |bytes| usize::try_from(bytes).unwrap_or(bytes_max));
         let share = self.body_memory.share(expected + caller.inflated_bytes.unwrap_or_default()).await?;
         let mut whole = Vec::new();
@@ -56,7 +57,7 @@ impl Service {
     }
 }
 
-/// Reads and drops what is left of a refused request's body. Tells whether that was all of it.
+/// Reads and drops the rest of a refused request's body. Returns whether that was all of it.
 pub(super) async fn drain(body: &mut Incoming, deadline: Instant) -> bool {
     let mut drained = 0;
     while drained <= DRAIN_BYTES_MAX {
@@ -74,7 +75,7 @@ async fn next_part(body: &mut Incoming, deadline: Instant) -> Result<Option<Byte
         match timeout_at(deadline, body.frame()).await {
             Err(_) => return Err(Refusal::too_slow()),
             Ok(None) => return Ok(None),
-            // Trailers are not part of any body.
+            // Trailers do not belong to the body.
             Ok(Some(Ok(frame))) => match frame.into_data() {
                 Ok(part) => return Ok(Some(part)),
                 Err(_) => continue,
@@ -86,10 +87,11 @@ async fn next_part(body: &mut Incoming, deadline: Instant) -> Result<Option<Byte
     }
 }
 
-/// Inflates a body to the bytes that it says it has, and no further.
+/// Inflates a body to the number of bytes that it claims, and no further.
 pub(super) fn inflate(body: Bytes, bytes: usize) -> Result<Bytes, Refusal> {
     let wrong = |what: &str| Refusal::invalid(format!("The compressed request body {what}."));
-    // No more than a body may have: that was checked before it was read.
+    // The number is not above the limit of a body, because that was checked before the body was
+    // read.
     let mut inflated = Vec::with_capacity(bytes + 1);
     let one_more = u64::try_from(bytes).unwrap_or(u64::MAX).saturating_add(1);
     ZlibDecoder::new(body.as_ref())

@@ -1,4 +1,4 @@
-//! Is a request to be believed? All that its head can tell, before a byte of its body is read.
+//! Checks everything that the head of a request can tell, before a byte of its body is read.
 
 use hyper::header::HeaderMap;
 use hyper::http::request::Parts;
@@ -10,47 +10,50 @@ use super::error::Refusal;
 use super::operation::Operation;
 use crate::signature::{SIGNATURE_HEADER, SIGNATURE_V4_HEADER, SIGNED_PREFIX, SignedHeader, SigningKey};
 
-/// Versions of the interface: that of the table operations, and that which one client names for tunnels.
+/// The versions of the interface: that of the table operations, and one that a client names for
+/// tunnels.
 const API_VERSIONS: [&str; 2] = ["2015-12-31", "2018-04-01"];
-/// The only compression there is.
+/// The only compression that is supported.
 const DEFLATE: &str = "deflate";
 
-/// A request whose head is in order.
+/// The contents of a request's head that was found right.
 #[derive(Debug)]
 pub(super) struct Caller {
-    /// What it asks for.
+    /// The operation that it asks for.
     pub(super) operation: Operation,
-    /// Digest of its body, in base64.
+    /// The digest of its body, in base64.
     pub(super) body_md5: String,
-    /// Bytes of the body once it is inflated, if it is deflated.
+    /// The number of bytes of the inflated body; `None` if the body is not deflated.
     pub(super) inflated_bytes: Option<usize>,
 }
 
-/// What a head says, in order or not.
+/// The result of checking a head.
 #[derive(Debug)]
 pub(super) struct Checked {
-    /// What it asks for, or why it is refused.
+    /// The contents of the head, or why the request is refused.
     pub(super) caller: Result<Caller, Refusal>,
-    /// What signs the answer: the key that the request was signed with, if it was.
+    /// The key that the request was signed with. It also signs the answer; `None` if the signature
+    /// is wrong.
     pub(super) key: Option<SigningKey>,
-    /// The answer may be deflated.
+    /// Whether the answer may be deflated.
     pub(super) deflate_answer: bool,
 }
 
-/// The path as callers sign it: one of them sends a second slash in front where its endpoint ends in one.
+/// Returns the path as callers sign it. One client sends two slashes in front if its endpoint ends
+/// in one.
 pub(super) fn signed_path(path: &str) -> &str {
     let name = path.trim_start_matches('/');
     path.get(path.len() - name.len().min(path.len() - 1) - 1..).unwrap_or(path)
 }
 
 impl Service {
-    /// Checks a request's head.
+    /// Checks the head of a request.
     pub(super) fn check(&self, head: &Parts) -> Checked {
         let headers = match Headers::of(&head.headers) {
             Ok(headers) => headers,
             Err(refusal) => return Checked { caller: Err(refusal), key: None, deflate_answer: false },
         };
-        // Found out first, so that all other refusals can be signed too.
+        // The key is found first, so that all other refusals can be signed too.
         let signed = self.signing_key(head.uri.path(), &headers);
         Checked {
             key: signed.as_ref().ok().cloned(),
@@ -108,7 +111,8 @@ impl Service {
         Ok(Caller { operation, body_md5: body_md5.to_owned(), inflated_bytes })
     }
 
-    /// The key that a request is signed with.
+    /// Returns the key that a request is signed with. Refuses the request if the signature is
+    /// wrong.
     fn signing_key(&self, path: &str, headers: &Headers<'_>) -> Result<SigningKey, Refusal> {
         if headers.find("x-ots-accesskeyid") != Some(&self.key_id) {
             return Err(Refusal::not_authentic("The AccessKeyID does not exist."));
@@ -134,7 +138,7 @@ impl Service {
     }
 }
 
-/// The headers that the protocol knows, by name in lower case.
+/// The headers of the protocol, by name in lower case.
 struct Headers<'a>(Vec<SignedHeader<'a>>);
 
 impl<'a> Headers<'a> {
@@ -176,7 +180,8 @@ impl<'a> Headers<'a> {
     }
 }
 
-/// Bytes that a deflated body says it has without that.
+/// Returns the number of bytes that a deflated body claims to inflate to; `None` if it is not
+/// deflated.
 fn inflated_bytes(headers: &Headers<'_>) -> Result<Option<usize>, Refusal> {
     match headers.find("x-ots-request-compress-type") {
         None => Ok(None),

@@ -1,4 +1,4 @@
-//! Connections: accepted, bounded, served, and ended.
+//! Accepts connections up to a limit, serves them, and ends them.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -19,20 +19,22 @@ use tokio::sync::watch;
 use super::{Service, ServiceConfig};
 use connections::{self, Bounds, set_up};
 
-/// Most bytes of a request's head.
+/// The most bytes of a request's head.
 const HEAD_BYTES_MAX: usize = 64 << 10;
 
-/// Serves a store over HTTP.
+/// A server of a store over HTTP.
 #[derive(Debug)]
 pub struct Server;
 
 impl Server {
-    /// Serves until `shutdown` is ready, then ends once the requests that are there by then are answered.
+    /// Serves until `shutdown` is ready. Then answers the requests that are running and returns.
     ///
-    /// Requests that wait for the disk or take long run on the runtime's blocking threads, all others on its workers.
+    /// Requests that wait for the disk or take long run on the runtime's blocking threads, all
+    /// others on its workers.
     ///
     /// # Errors
-    /// The listener can accept no more connections. Errors of connections end only them.
+    /// Returns an error if the listener can accept no more connections. An error of a connection
+    /// ends only that connection.
     pub async fn serve(
         listener: TcpListener,
         config: ServiceConfig,
@@ -67,7 +69,8 @@ async fn serve_connection(stream: TcpStream, service: Arc<Service>, mut ending: 
         ended = connection.as_mut() => Some(ended),
         _ = ending.changed() => None,
     };
-    // Errors are the caller's: bytes that are no HTTP, heads that do not come, connections that are cut.
+    // These errors are the caller's: bytes that are not HTTP, a head that does not arrive, a
+    // connection that is cut.
     if ended.is_none() {
         connection.as_mut().graceful_shutdown();
         let _ = connection.await;

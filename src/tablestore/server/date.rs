@@ -1,14 +1,14 @@
-//! The dates of requests and answers.
+//! Reads the dates of requests and prints those of answers.
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::Offset;
 
-/// Most seconds between a request's date and the server's clock.
+/// The most seconds between a request's date and the server's clock.
 pub(super) const DATE_SKEW_S_MAX: i64 = 15 * 60;
 
-/// Seconds since 1970 of a date such as `2026-11-22T09:10:38.000Z`. What stands for the fraction is not looked at: one client
-/// fills it with digits that mean something else.
+/// Returns the seconds since 1970 of a date such as `2026-11-22T09:10:38.000Z`. Ignores the digits
+/// of the fraction, because one client fills it with something else.
 pub(super) fn parse_date(text: &str) -> Option<i64> {
     let (seconds, fraction) = text.strip_suffix('Z')?.split_once('.')?;
     let shaped = seconds.len() == "2026-11-22T09:10:38".len() && seconds.as_bytes().get(10) == Some(&b'T');
@@ -19,7 +19,7 @@ pub(super) fn parse_date(text: &str) -> Option<i64> {
     Some(Offset::UTC.to_timestamp(date).ok()?.as_second())
 }
 
-/// A time in microseconds since 1970, as headers have it.
+/// Prints a time in microseconds since 1970 as headers carry it.
 pub(super) fn format_date(at_us: i64) -> String {
     let at = Timestamp::from_microsecond(at_us).unwrap_or(Timestamp::UNIX_EPOCH);
     format!("{at:.3}")

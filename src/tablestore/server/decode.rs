@@ -1,4 +1,4 @@
-//! Requests as messages: bounded, then decoded, and their numbers turned into what they stand for.
+//! Decodes requests within limits, and turns their numbers into the values that they stand for.
 
 use bytes::Bytes;
 use prost::Message;
@@ -10,7 +10,7 @@ use crate::shape::{Misshapen, Part, check};
 use crate::table;
 use store::change::{Condition, Existence, Returning};
 
-/// Names of columns to be read or returned.
+/// Describes the names of columns that are to be read or returned.
 const fn names(field: u32) -> Part {
     Part {
         field,
@@ -21,7 +21,8 @@ const fn names(field: u32) -> Part {
     }
 }
 
-/// Entries of a list whose own limit is far below this, and is checked where it is known.
+/// Describes the entries of a list. Their own limit is far below this one, and is checked where it
+/// is known.
 const fn entries(field: u32, inside: &'static [Part]) -> Part {
     Part {
         field,
@@ -32,29 +33,30 @@ const fn entries(field: u32, inside: &'static [Part]) -> Part {
     }
 }
 
-/// Rows of a batch write, or tables of them.
+/// Describes the rows of a batch write, or the tables that hold them.
 const fn rows_written(field: u32, inside: &'static [Part]) -> Part {
     Part { field, count_max: ROWS_PER_WRITE_MAX, refusal: TOO_MANY_ROWS_WRITTEN, required: None, inside }
 }
 
-/// Rows of a batch read, or tables of them.
+/// Describes the rows of a batch read, or the tables that hold them.
 const fn rows_read(field: u32, inside: &'static [Part]) -> Part {
     Part { field, count_max: ROWS_PER_READ_MAX, refusal: TOO_MANY_ROWS_READ, required: None, inside }
 }
 
-/// What is said to a batch write that is too large.
+/// The refusal of a batch write with too many rows.
 pub(super) const TOO_MANY_ROWS_WRITTEN: &str = "Rows count exceeds the upper limit: 200.";
-/// What is said to a batch read that is too large.
+/// The refusal of a batch read with too many rows.
 pub(super) const TOO_MANY_ROWS_READ: &str = "Rows count exceeds the upper limit: 100.";
 
-/// Under which condition a write takes place.
+/// The shape of a write's condition.
 static CONDITION: [Part; 1] = [Part::must(1, "row_existence", &[])];
-/// A name and a type.
+/// The shape of a column, which has a name and a type.
 static COLUMN: [Part; 2] = [Part::must(1, "name", &[]), Part::must(2, "type", &[])];
-/// What a table's stream is to be.
+/// The shape of a table's settings for its stream.
 static STREAM: [Part; 2] = [Part::must(1, "enable_stream", &[]), names(3)];
 
-/// Names and texts only, of which an absent one is as good as an empty one, and refused as that.
+/// The shape of messages that hold only names and texts. An absent one is read as an empty one, and
+/// refused as that.
 pub(super) static PLAIN: [Part; 0] = [];
 pub(super) static CREATE_TABLE: [Part; 4] = [
     Part::must(1, "table_meta", &[entries(2, &COLUMN), entries(3, &COLUMN)]),
@@ -77,7 +79,7 @@ pub(super) static GET_RANGE: [Part; 2] = [Part::must(2, "direction", &[]), names
 pub(super) static BATCH_GET_ROW: [Part; 1] =
     [rows_read(1, &[rows_read(2, &[]), rows_read(3, &[]), names(4)])];
 pub(super) static CREATE_TUNNEL: [Part; 1] = [Part::must(1, "tunnel", &[Part::must(4, "tunnel_type", &[])])];
-/// Reports of channels.
+/// The shape of a heartbeat, which reports channels.
 pub(super) static HEARTBEAT: [Part; 1] =
     [entries(3, &[Part::must(2, "version", &[]), Part::must(3, "status", &[])])];
 pub(super) static CHECKPOINT: [Part; 1] = [Part::must(5, "sequence_number", &[])];
@@ -88,7 +90,8 @@ pub(super) static SNAPSHOT_CHANGES: [Part; 2] = [
 ];
 pub(super) static CLOSE_SNAPSHOT: [Part; 1] = [Part::must(1, "id", &[])];
 
-/// Decodes a request, once none of its parts occurs too often, and none is absent whose default would mean something.
+/// Decodes a request. Refuses it if a part occurs too often, or if a part is absent whose default
+/// would have a meaning.
 pub(super) fn decode<M: Message + Default>(body: Bytes, shape: &'static [Part]) -> Result<M, Refusal> {
     check(&body, shape).map_err(|error| match error {
         Misshapen::TooMany(part) => Refusal::invalid(part.refusal),
@@ -99,12 +102,12 @@ pub(super) fn decode<M: Message + Default>(body: Bytes, shape: &'static [Part]) 
     Ok(M::decode(body)?)
 }
 
-/// What a number stands for.
+/// Returns the value that a number stands for. Refuses unknown numbers.
 pub(super) fn number<E: TryFrom<i32>>(what: &str, number: i32) -> Result<E, Refusal> {
     E::try_from(number).map_err(|_| Refusal::invalid(format!("Invalid {what}: {number}.")))
 }
 
-/// Refuses what asks for a transaction: there are none.
+/// Refuses requests that name a transaction, because there are none.
 pub(super) fn no_transaction(id: Option<&str>) -> Result<(), Refusal> {
     match id {
         None | Some("") => Ok(()),
@@ -112,7 +115,7 @@ pub(super) fn no_transaction(id: Option<&str>) -> Result<(), Refusal> {
     }
 }
 
-/// A write's condition.
+/// Converts the condition of a write.
 pub(super) fn condition(condition: &table::Condition) -> Result<Condition, Refusal> {
     let existence = match number("row existence expectation", condition.row_existence)? {
         table::RowExistenceExpectation::Ignore => Existence::Ignore,
@@ -122,13 +125,13 @@ pub(super) fn condition(condition: &table::Condition) -> Result<Condition, Refus
     Ok(Condition { existence, columns: filter(condition.column_condition.as_ref())? })
 }
 
-/// A filter. One without bytes is none.
+/// Decodes a filter. Returns `None` if there is none or it has no bytes.
 pub(super) fn filter(filter: Option<&Bytes>) -> Result<Option<store::filter::Filter>, Refusal> {
     let filter = filter.filter(|bytes| !bytes.is_empty());
     filter.map(|bytes| parse_filter(bytes).map_err(Refusal::invalid)).transpose()
 }
 
-/// What a write is to answer with.
+/// Returns what a write is to answer with.
 pub(super) fn returning(content: Option<table::ReturnContent>) -> Result<Returning, Refusal> {
     let Some(table::ReturnContent { return_type: Some(return_type), return_column_names }) = content else {
         return Ok(Returning::Nothing);
@@ -140,7 +143,8 @@ pub(super) fn returning(content: Option<table::ReturnContent>) -> Result<Returni
     })
 }
 
-/// Units of capacity that an answer says it took. There is no charge: a write takes one, and so does a read.
+/// Returns the units of capacity that an answer says were used. Nothing is charged: a read takes
+/// one, and so does a write.
 pub(super) fn consumed(read: i32, write: i32) -> table::ConsumedCapacity {
     table::ConsumedCapacity { capacity_unit: table::CapacityUnit { read: Some(read), write: Some(write) } }
 }

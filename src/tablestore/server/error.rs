@@ -1,5 +1,5 @@
-//! Refusals: the vendor's status, code and usual message, with the table, column or limit by name.
-//! Those of the store are in [`sentences`](super::sentences).
+//! Builds refusals: the vendor's status, code and usual message, which names the table, column or
+//! limit. The refusals of the store are in [`sentences`](super::sentences).
 
 use hyper::StatusCode;
 use prost::Message;
@@ -21,17 +21,17 @@ impl Refusal {
         Refusal { status, code, message: message.into() }
     }
 
-    /// Something in the request is wrong.
+    /// Refuses a request in which something is wrong.
     pub(super) fn invalid(message: impl Into<String>) -> Refusal {
         Refusal::new(StatusCode::BAD_REQUEST, "OTSParameterInvalid", message)
     }
 
-    /// The caller is not who it says, or the request was changed on its way.
+    /// Refuses a caller that is not who it claims to be, or whose request was changed on its way.
     pub(super) fn not_authentic(message: impl Into<String>) -> Refusal {
         Refusal::new(StatusCode::FORBIDDEN, "OTSAuthFailed", message)
     }
 
-    /// The request is larger than any may be.
+    /// Refuses a request that is larger than any may be.
     pub(super) fn too_large() -> Refusal {
         Refusal::new(
             StatusCode::PAYLOAD_TOO_LARGE,
@@ -40,17 +40,17 @@ impl Refusal {
         )
     }
 
-    /// The request did not come in time.
+    /// Refuses a request that did not arrive in time.
     pub(super) fn too_slow() -> Refusal {
         Refusal::new(StatusCode::REQUEST_TIMEOUT, "OTSRequestTimeout", "Request timeout.")
     }
 
-    /// There is no room for the request now. It was not looked at.
+    /// Refuses a request for which there is no memory now. The server has not acted on it.
     pub(super) fn busy() -> Refusal {
         Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "OTSServerBusy", "Server is busy.")
     }
 
-    /// Something went wrong that must not.
+    /// Answers a request that met an error which must not happen.
     pub(super) fn internal(reason: &str) -> Refusal {
         Refusal::new(
             StatusCode::INTERNAL_SERVER_ERROR,
@@ -59,7 +59,7 @@ impl Refusal {
         )
     }
 
-    /// A row or key of a table that cannot be read.
+    /// Refuses a row or key of a table that cannot be decoded.
     pub(super) fn malformed(malformed: Malformed, table: &str) -> Refusal {
         match malformed {
             Malformed::Wrong(_) => Refusal::invalid(format!("Invalid row: {malformed}. Table: '{table}'.")),
@@ -67,17 +67,17 @@ impl Refusal {
         }
     }
 
-    /// An operation that is not served.
+    /// Refuses an operation that is not served.
     pub(super) fn unsupported(operation: &str) -> Refusal {
         Refusal::invalid(format!("Unsupported operation: {operation}."))
     }
 
-    /// As a row of a batch has it.
+    /// Returns the refusal as the error of one row of a batch.
     pub(super) fn message(self) -> table::Error {
         table::Error { code: self.code.to_owned(), message: Some(self.message) }
     }
 
-    /// As a body.
+    /// Returns the refusal as the body of an answer.
     pub(super) fn encode(self) -> Vec<u8> {
         self.message().encode_to_vec()
     }

@@ -1,4 +1,5 @@
-//! Memory for bodies and answers: shared out before it is taken, so that callers together cannot ask for more than there is.
+//! Shares out the memory for bodies and answers before it is taken, so that all callers together
+//! cannot take more than there is.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,10 +9,10 @@ use tokio::time::timeout;
 
 use super::error::Refusal;
 
-/// Unit in which memory is shared out.
+/// The unit in which memory is shared out, in bytes.
 const UNIT_BYTES: usize = 1 << 10;
 
-/// Memory of a size that all share.
+/// An amount of memory that all requests share.
 #[derive(Debug)]
 pub(super) struct Memory {
     units: Arc<Semaphore>,
@@ -19,23 +20,24 @@ pub(super) struct Memory {
     wait: Duration,
 }
 
-/// A part of the memory, given back when it is dropped.
+/// A share of the memory, which is given back when it is dropped.
 #[derive(Debug)]
 pub(super) struct Share(OwnedSemaphorePermit);
 
 impl Memory {
-    /// Memory of this size; those that find it taken wait this long.
+    /// Creates memory of this many bytes. A request that finds it taken waits at most `wait`.
     pub(super) fn new(bytes: usize, wait: Duration) -> Memory {
         let units = (bytes / UNIT_BYTES).min(Semaphore::MAX_PERMITS);
         Memory { units: Arc::new(Semaphore::new(units)), units_total: units, wait }
     }
 
-    /// Bytes that are shared out now.
+    /// Returns the number of bytes that are shared out now.
     pub(super) fn bytes_taken(&self) -> usize {
         self.units_total.saturating_sub(self.units.available_permits()) * UNIT_BYTES
     }
 
-    /// A share of this size, once there is one.
+    /// Waits for a share of this many bytes. Refuses the request as too busy if that takes too
+    /// long.
     pub(super) async fn share(&self, bytes: usize) -> Result<Share, Refusal> {
         let share = timeout(self.wait, self.units.clone().acquire_many_owned(units(bytes)));
         share.await.ok().and_then(Result::ok).map(Share).ok_or_else(Refusal::busy)
@@ -45,7 +47,7 @@ impl Memory {
 impl Share {
     /// Gives back all but this many bytes.
     pub(super) fn keep(mut self, bytes: usize) -> Share {
-        // What is larger than the share keeps all of it.
+        // If more bytes are asked for than the share has, it keeps all it has.
         match self.0.split(units(bytes) as usize) {
             Some(kept) => Share(kept),
             None => self,

@@ -1,6 +1,6 @@
-//! The operations that are served, by path.
+//! Lists the operations that are served, by path.
 
-/// What a request asks for.
+/// The operation that a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)] // The protocol's own names.
 pub(super) enum Operation {
@@ -20,7 +20,7 @@ pub(super) enum Operation {
     Snapshot(SnapshotOperation),
 }
 
-/// What a request asks of a tunnel.
+/// The operations on tunnels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TunnelOperation {
     Create,
@@ -35,7 +35,7 @@ pub(super) enum TunnelOperation {
     Checkpoint,
 }
 
-/// What a request asks of a snapshot: operations of our own.
+/// The operations on snapshots, which only this program has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SnapshotOperation {
     Open,
@@ -44,7 +44,7 @@ pub(super) enum SnapshotOperation {
     Close,
 }
 
-/// All there are, and the paths by which they are asked for.
+/// All operations, with the paths by which requests name them.
 pub(super) const OPERATIONS: [(&str, Operation); 26] = [
     ("/CreateTable", Operation::CreateTable),
     ("/ListTable", Operation::ListTable),
@@ -75,12 +75,12 @@ pub(super) const OPERATIONS: [(&str, Operation); 26] = [
 ];
 
 impl Operation {
-    /// The operation of a path, letter for letter.
+    /// Returns the operation of a path, which must match exactly.
     pub(super) fn find(path: &str) -> Option<Operation> {
         OPERATIONS.iter().find(|(known, _)| *known == path).map(|(_, operation)| *operation)
     }
 
-    /// Whether its answer may be large.
+    /// Returns whether the answer may be large.
     pub(super) fn answers_with_rows(self) -> bool {
         matches!(
             self,

@@ -1,4 +1,5 @@
-//! What the server tells to whoever reaches it, without a signature: GET and HEAD of `/metrics`, `/healthz` and `/readyz`.
+//! Answers requests that need no signature, from anybody: GET and HEAD of `/metrics`, `/healthz`
+//! and `/readyz`.
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -9,32 +10,34 @@ use hyper::{Method, Response, StatusCode};
 use super::Service;
 use super::requests::RequestCount;
 
-/// Prometheus' text format.
+/// The content type of Prometheus' text format.
 const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 const TEXT_TYPE: &str = "text/plain; charset=utf-8";
 
-/// What the program around the server has to tell.
+/// What the program around the server reports about itself.
 pub trait Vitals: Send + Sync {
-    /// All metrics, in Prometheus' text format. Must be quick: it is called on a thread that serves.
-    fn metrics(&self, load: &Load) -> String;
+    /// Returns all metrics, in Prometheus' text format. Must be quick, because it is called on a
+    /// thread that serves connections.
+    fn metrics(&self, load: &ServerLoad) -> String;
 
-    /// Why the program is not yet, or no longer, all that it should be, in a line; the store is sound.
+    /// Returns in one line why the program is not, or no longer, fully ready; `None` if it is. The
+    /// store itself may be sound.
     fn unready(&self) -> Option<String>;
 }
 
-/// The server in numbers.
+/// The numbers of a running server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Load {
-    /// Requests that were answered since the start.
+pub struct ServerLoad {
+    /// The requests that were answered since the start.
     pub requests: Vec<RequestCount>,
-    /// Bytes that bodies of requests take.
+    /// The number of bytes that the bodies of requests take.
     pub bodies_bytes: usize,
-    /// Bytes that answers with rows take.
+    /// The number of bytes that answers with rows take.
     pub answers_bytes: usize,
 }
 
 impl Service {
-    /// The answer to a request that needs no signature, if it is one.
+    /// Returns the answer to a request that needs no signature; `None` for any other request.
     pub(super) fn plain_answer(&self, head: &Parts) -> Option<Response<Full<Bytes>>> {
         if head.method != Method::GET && head.method != Method::HEAD {
             return None;
@@ -47,8 +50,8 @@ impl Service {
         }
     }
 
-    fn load(&self) -> Load {
-        Load {
+    fn load(&self) -> ServerLoad {
+        ServerLoad {
             requests: self.requests.counts(),
             bodies_bytes: self.body_memory.bytes_taken(),
             answers_bytes: self.answer_memory.bytes_taken(),
@@ -56,7 +59,7 @@ impl Service {
     }
 }
 
-/// Good, or the reason why not.
+/// Answers with `good`, or with the reason why the state is bad.
 fn state(good: &str, reason: Option<String>) -> Response<Full<Bytes>> {
     match reason {
         None => plain(StatusCode::OK, TEXT_TYPE, format!("{good}\n")),

@@ -1,6 +1,7 @@
-//! Rows read: one, up to 100 by key, or a page of a range.
+//! Reads rows: one, up to 100 by key, or a page of a range.
 //!
-//! All of them run off the threads that serve connections: a page may take milliseconds, and a disk may be slow.
+//! No read runs on a thread that serves connections, because a page may take milliseconds and a
+//! disk may be slow.
 
 use bytes::Bytes;
 use prost::Message;
@@ -19,12 +20,12 @@ use store::read::{Direction, PAGE_BYTES_MAX, RangeRead, Selection};
 use store::schema::TableInfo;
 use store::value::{CellRef, KeyRef, NamedKey, PrimaryKey};
 
-/// Bytes of rows after which a batch read refuses further ones.
+/// The number of bytes of rows after which a batch read refuses further rows.
 const BATCH_BYTES_MAX: usize = 2 * PAGE_BYTES_MAX;
-/// Bytes set aside for a page of a range at first.
+/// The number of bytes that are reserved for a page of a range at first.
 const PAGE_BYTES: usize = 64 << 10;
 
-/// Takes a row, and gives the bytes that it made of it.
+/// A function that takes a row, and returns the number of bytes that it made of the row.
 type Emit<'a> = &'a mut dyn FnMut(&[KeyRef<'_>], &[CellRef<'_>]) -> usize;
 
 /// Reads one row.
@@ -47,7 +48,7 @@ pub(super) async fn get(service: &Service, body: Bytes) -> Result<Vec<u8>, Refus
     Ok(table::GetRowResponse { consumed: consumed(1, 0), row }.encode_to_vec())
 }
 
-/// Reads rows by key. A row that cannot be read has its own error.
+/// Reads rows by key. If a row cannot be read, its own entry holds the error.
 pub(super) async fn batch_get(service: &Service, body: Bytes) -> Result<Vec<u8>, Refusal> {
     let request: table::BatchGetRowRequest = decode(body, &BATCH_GET_ROW)?;
     match request.tables.iter().map(|table| table.primary_key.len()).sum() {
@@ -74,7 +75,7 @@ pub(super) async fn range(service: &Service, body: Bytes) -> Result<Vec<u8>, Ref
     service.blocking(page).await
 }
 
-/// What a request for a page of a range asks for.
+/// Decodes a request for a page of a range.
 pub(super) fn range_read(body: Bytes) -> Result<RangeRead, Refusal> {
     let request: table::GetRangeRequest = decode(body, &GET_RANGE)?;
     no_transaction(request.transaction_id.as_deref())?;
@@ -100,7 +101,8 @@ pub(super) fn range_read(body: Bytes) -> Result<RangeRead, Refusal> {
     })
 }
 
-/// The answer with a page of a range of a table, whose rows `range` gives.
+/// Builds the answer with a page of a range of a table. `range` hands out the rows and returns the
+/// key at which the next page begins.
 pub(super) fn range_page(
     info: &TableInfo,
     range: impl FnOnce(Emit<'_>) -> Result<Option<PrimaryKey>, ReadError>,
@@ -170,7 +172,7 @@ fn answer_row(result: Result<Vec<u8>, Refusal>) -> table::RowInBatchGetRowRespon
     }
 }
 
-/// A row as it travels; of no bytes if there is none.
+/// Reads a row and encodes it. Returns no bytes if there is no such row.
 fn read_row(store: &Store, table: &str, key: &NamedKey, selection: &Selection) -> Result<Vec<u8>, Refusal> {
     match store.get(table, key, selection)? {
         None => Ok(Vec::new()),
@@ -190,7 +192,7 @@ pub(super) fn key_names(info: &TableInfo) -> impl Iterator<Item = &str> {
     info.schema.key.iter().map(|column| column.name.as_str())
 }
 
-/// Which cells a request asks for.
+/// The choice of cells in a request.
 struct Cells {
     columns: Vec<String>,
     time_range: Option<table::TimeRange>,
@@ -220,7 +222,7 @@ impl Cells {
     }
 }
 
-/// Versions from the first to below the second.
+/// Returns the chosen versions: from the first, to below the second.
 fn versions(range: table::TimeRange) -> Result<(i64, i64), String> {
     match (range.specific_time, range.start_time, range.end_time) {
         (Some(at), None, None) => Ok((at, at.saturating_add(1))),
@@ -234,7 +236,7 @@ fn rows_max(limit: Option<i32>, table: &str) -> Result<Option<usize>, Refusal> {
     limit.map_err(|_| Refusal::invalid(format!("The limit must be greater than 0. Table: '{table}'.")))
 }
 
-/// Refuses a place within a row: no answer ever ends there.
+/// Refuses a position within a row, because no answer ever ends within one.
 fn no_token(token: Option<&Bytes>) -> Result<(), Refusal> {
     match token {
         Some(token) if !token.is_empty() => Err(Refusal::invalid("Invalid token: rows are never cut.")),

@@ -1,4 +1,4 @@
-//! Requests, counted by what they asked for and how they were answered.
+//! Counts requests by their operation and by the class of their answer.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -6,24 +6,24 @@ use hyper::StatusCode;
 
 use super::operation::OPERATIONS;
 
-/// Classes of answers, by the first digit of their status.
+/// The classes of answers, by the first digit of their status.
 const CLASSES: [(u16, &str); 3] = [(2, "2xx"), (4, "4xx"), (5, "5xx")];
 
-/// What stands for all operations that are not served.
+/// The name under which all operations are counted that are not served.
 const OTHER: &str = "other";
 
-/// Requests that asked for the same and were answered alike.
+/// The number of requests of one operation that got one class of answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestCount {
-    /// The operation's path without the first slash; `other` for all that are not served.
+    /// The path of the operation without its first slash, or `other` if it is not served.
     pub operation: &'static str,
-    /// `2xx`, `4xx` or `5xx`.
+    /// The class of the answers: `2xx`, `4xx` or `5xx`.
     pub class: &'static str,
-    /// How many.
+    /// The number of requests.
     pub count: u64,
 }
 
-/// Counts by operation, in the order of [`OPERATIONS`] with all others last, and by class.
+/// The counts by operation, in the order of [`OPERATIONS`] with all others last, and by class.
 #[derive(Debug)]
 pub(super) struct Requests([[AtomicU64; CLASSES.len()]; OPERATIONS.len() + 1]);
 
@@ -34,7 +34,7 @@ impl Default for Requests {
 }
 
 impl Requests {
-    /// A request of this path was answered.
+    /// Counts a request of this path that was answered with this status.
     pub(super) fn count(&self, path: &str, status: StatusCode) {
         let operation = OPERATIONS.iter().position(|(known, _)| *known == path).unwrap_or(OPERATIONS.len());
         let class = CLASSES.iter().position(|(digit, _)| *digit == status.as_u16() / 100);
@@ -44,7 +44,7 @@ impl Requests {
         }
     }
 
-    /// All counts, also those that are 0.
+    /// Returns all counts, including those that are 0.
     pub(super) fn counts(&self) -> Vec<RequestCount> {
         let operations = OPERATIONS.iter().map(|(path, _)| path.trim_start_matches('/')).chain([OTHER]);
         let by_class = |(operation, counts): (&'static str, &[AtomicU64; CLASSES.len()])| {

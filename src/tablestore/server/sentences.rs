@@ -1,8 +1,8 @@
-//! What callers over the wire are told where the store refuses: the vendor's status, code and
+//! Words the refusals of the store for callers over the wire: the vendor's status, code and
 //! sentence for each of its errors.
 //!
-//! This is the one place that knows both. Programs compare codes, and people search for sentences:
-//! neither may change.
+//! This is the only place that knows both sides. Programs compare the codes and people search for
+//! the sentences, so neither may change.
 
 use hyper::StatusCode as Status;
 
@@ -18,8 +18,8 @@ use store::schema::{
 };
 use store::value::KeyType;
 
-/// A row names more attribute columns than a write may: `count`. `of` says of which table, where
-/// that is known.
+/// Refuses a row that names more attribute columns than a write may: `count`. `of` names the table,
+/// if it is known.
 pub(super) fn too_many_columns(count: usize, of: &str) -> Refusal {
     Refusal::invalid(format!(
         "The number of attribute columns exceeds the limit, limit count: {WRITE_COLUMNS_MAX}, \
@@ -46,12 +46,12 @@ fn tunnel_expired(sentence: String) -> Refusal {
     Refusal::new(Status::BAD_REQUEST, "OTSTunnelExpired", sentence)
 }
 
-/// What a tunnel's client names is not, or no longer, its own.
+/// Refuses what a tunnel's client names if it does not, or no longer, belong to the client.
 pub(super) fn resource_gone(sentence: String) -> Refusal {
     Refusal::new(Status::NOT_FOUND, "OTSResourceGone", sentence)
 }
 
-/// The vendor's name of a type of key columns.
+/// Returns the vendor's name of a type of key columns.
 fn key_type(kind: KeyType) -> &'static str {
     match kind {
         KeyType::Integer => "INTEGER",

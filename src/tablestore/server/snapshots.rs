@@ -1,6 +1,8 @@
-//! Snapshots: what was committed at one time, kept for callers who read all of it in many requests.
+//! Serves snapshots: the state after one commit, kept for callers that read all of it in many
+//! requests.
 //!
-//! Each keeps on disk what it shows. So they are few, and one that nobody asks for goes by itself.
+//! Each snapshot keeps the data that it shows on disk. So there are few, and one that nobody uses
+//! is closed.
 
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -27,30 +29,32 @@ use store::schema::TableInfo;
 use store::value::{CellRef, KeyRef};
 use store::view::View;
 
-/// What the server is told of the results that lie in its store, for snapshots that show both.
+/// What the server asks about the results in its store, for snapshots that show them too.
 pub trait ShownResults: Send + Sync {
-    /// As of when the results that `view` sees are, and how they print; none where there are none.
+    /// Returns as of which commit the results in `view` are, and how they print; `None` if there
+    /// are no results.
     ///
     /// # Errors
-    /// [`Damage`]: the view cannot be read.
+    /// Returns [`Damage`] if the view cannot be read.
     fn in_view(&self, view: &View) -> Result<Option<ResultsAsOf>, Damage>;
 
-    /// Name of the table that the results are computed from: a snapshot gives its changes.
+    /// Returns the name of the table that the results are computed from. A snapshot serves its
+    /// changes.
     fn source(&self) -> &str;
 }
 
-/// As of when results are, and how the keys of their windows print.
+/// The commit as of which results are, and how the keys of their windows print.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResultsAsOf {
-    /// The results are those of the rows as of all commits below this one.
+    /// The results are of the rows as of all commits below this one.
     pub upper: u64,
-    /// Name of the zone that windows are printed in.
+    /// The name of the time zone in which windows are printed.
     pub zone: String,
-    /// Width of the windows, in milliseconds.
+    /// The width of the windows, in milliseconds.
     pub window_ms: i64,
 }
 
-/// The snapshots that are open. All of them go with it.
+/// The open snapshots. They are closed when this is dropped.
 pub(super) struct Snapshots {
     held: Arc<Mutex<Vec<Held>>>,
     count_max: usize,
@@ -64,14 +68,15 @@ struct Held {
 }
 
 impl Snapshots {
-    /// None yet; at most so many at a time, each for so long after it was last used.
+    /// Creates an empty set of at most `count_max` snapshots. Each stays open for `idle_time_max`
+    /// after it was last used.
     pub(super) fn new(count_max: usize, idle_time_max: Duration) -> Snapshots {
         Snapshots { held: Arc::default(), count_max, idle_time_max }
     }
 
-    /// Keeps a view; gives the id to ask for it by.
+    /// Keeps a view as a snapshot, and returns its id.
     fn hold(&self, view: View) -> Result<u64, Refusal> {
-        // Not to be guessed from another, and not that of one before a restart.
+        // The id is random, so that nobody can guess it and none from before a restart is valid.
         let id = getrandom::u64().map_err(|error| Refusal::internal(&error.to_string()))?;
         let mut held = lock(&self.held);
         self.check_room(held.len())?;
@@ -92,7 +97,8 @@ impl Snapshots {
         Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "OTSServerBusy", message))
     }
 
-    /// That of an id.
+    /// Returns the view of the open snapshot with this id and marks it used now. Refuses with
+    /// `OTSResourceGone` if it was closed or idle too long.
     fn find(&self, id: u64) -> Result<Arc<View>, Refusal> {
         match lock(&self.held).iter_mut().find(|held| held.id == id) {
             Some(held) => {
@@ -106,7 +112,7 @@ impl Snapshots {
         }
     }
 
-    /// Lets go of one; of none where it is gone already.
+    /// Closes a snapshot. Does nothing if it is closed already.
     fn close(&self, id: u64) {
         lock(&self.held).retain(|held| held.id != id);
     }
@@ -116,21 +122,22 @@ fn lock(held: &Mutex<Vec<Held>>) -> std::sync::MutexGuard<'_, Vec<Held>> {
     held.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Lets go of a snapshot once it was not used for long.
+/// Closes a snapshot once it has been idle for `idle_time_max`.
 async fn let_go_unused(snapshots: Weak<Mutex<Vec<Held>>>, id: u64, idle_time_max: Duration) {
     while let Some(due) = snapshots.upgrade().and_then(|held| due(&held, id, idle_time_max)) {
         sleep_until(due).await;
     }
 }
 
-/// When a snapshot is to go; none where it is gone, by now at the latest.
+/// Returns when a snapshot is to be closed. Closes it if that time has come, and then returns
+/// `None`.
 fn due(snapshots: &Mutex<Vec<Held>>, id: u64, idle_time_max: Duration) -> Option<Instant> {
     let mut snapshots = lock(snapshots);
     let at = snapshots.iter().position(|held| held.id == id)?;
     let held = snapshots.get_mut(at)?;
     let now = Instant::now();
     if Arc::strong_count(&held.view) > 1 {
-        // A request reads it.
+        // A request is reading the snapshot, so it counts as used.
         held.used = now;
     }
     let due = held.used + idle_time_max;
@@ -161,7 +168,7 @@ pub(super) async fn run(
 
 async fn open(service: &Service, body: Bytes) -> Result<Vec<u8>, Refusal> {
     let snapshot::OpenRequest {} = decode(body, &PLAIN)?;
-    // Sooner than a view is taken for nothing.
+    // The room is checked before a view is taken in vain.
     service.snapshots.check_room(lock(&service.snapshots.held).len())?;
     let results = service.results.clone();
     let taken = service.blocking(move |store: &Store| {
@@ -213,7 +220,7 @@ fn page_of_changes(
     from: ChangesFrom,
     limit: usize,
 ) -> Result<snapshot::ChangesResponse, Refusal> {
-    // Where the table is gone, so are its changes.
+    // If the table is gone, so are its changes.
     let Ok(info) = view.table(source) else { return Ok(snapshot::ChangesResponse::default()) };
     let (mut changes, mut bytes) = (Vec::new(), 0);
     let next = view.changes_page(source, from, &mut |ChangeRef { key, before, after }| {
@@ -247,7 +254,7 @@ mod tests {
     const IDLE: Duration = Duration::from_secs(60);
 
     fn view() -> View {
-        // It shows what was there, whatever becomes of the folder.
+        // A view shows what was there, even after its folder is gone.
         open_store(tempfile::tempdir().unwrap().path()).view().unwrap()
     }
 

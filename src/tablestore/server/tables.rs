@@ -1,4 +1,4 @@
-//! Tables: created, listed, described, changed, deleted.
+//! Creates, lists, describes, changes and deletes tables.
 
 use bytes::Bytes;
 use prost::Message;
@@ -12,7 +12,7 @@ use store::schema::{
 };
 use store::value::KeyType;
 
-/// Creates a table. What is not supported is refused by name, not passed over.
+/// Creates a table. Names in the refusal what is not supported, instead of ignoring it.
 pub(super) async fn create(service: &Service, body: Bytes) -> Result<Vec<u8>, Refusal> {
     let request: table::CreateTableRequest = decode(body, &CREATE_TABLE)?;
     let name = &request.table_meta.table_name;
@@ -78,7 +78,7 @@ pub(super) fn describe(service: &Service, body: Bytes) -> Result<Vec<u8>, Refusa
     Ok(response.encode_to_vec())
 }
 
-/// Changes a table's options; those that are left out stay.
+/// Changes a table's options. An option that is left out stays as it is.
 pub(super) async fn update(service: &Service, body: Bytes) -> Result<Vec<u8>, Refusal> {
     let request: table::UpdateTableRequest = decode(body, &UPDATE_TABLE)?;
     let name = request.table_name;

@@ -1,4 +1,4 @@
-//! The server over real connections, with a client as plain as can be, so that it can also be wrong.
+//! Tests the server over real connections, with a bare client that can also send wrong requests.
 
 mod flow;
 mod fuzz;
@@ -25,7 +25,7 @@ use tokio::task::JoinHandle;
 
 use super::check::signed_path;
 use super::date::format_date;
-use super::{Limits, Load, ResultsAsOf, Server, ServiceConfig, ShownResults, Vitals};
+use super::{Limits, ResultsAsOf, Server, ServerLoad, ServiceConfig, ShownResults, Vitals};
 use crate::signature::{SignedHeader, SigningKey};
 use crate::table;
 use store::append::Append;
@@ -72,10 +72,10 @@ impl Running {
         Wire { stream: TcpStream::connect(self.address).await.unwrap(), rest: Vec::new() }
     }
 
-    /// Whether a new connection is served.
+    /// Returns whether a new connection is served.
     async fn takes_another(&self) -> bool {
         let mut wire = self.connect().await;
-        // The other side may be gone by now.
+        // The server may have closed the connection by now.
         let list = Asking::new("/ListTable", &table::ListTableRequest {}).sign(false);
         let sent = wire.stream.write_all(&list.bytes()).await;
         sent.is_ok() && wire.receive().await.is_some_and(|told| told.status == 200)
@@ -89,7 +89,7 @@ impl Running {
 }
 
 pub(super) fn open_store(folder: &std::path::Path) -> Store {
-    // What is tested here does not depend on the disk.
+    // The tests do not depend on durability.
     let options = StoreOptions { durability: Durability::Relaxed, clock: Clock::default() };
     Store::open(folder, options).unwrap()
 }
@@ -106,13 +106,13 @@ fn config(store: Store, limits: Limits, vitals: Arc<Around>) -> ServiceConfig {
     }
 }
 
-/// The table of orders.
+/// The name of the table of orders.
 const ORDERS: &str = "OrderSource";
 
 /// The note by which the results of these tests say that they are there, and as of when.
 const RESULTS_NOTE: &[u8] = b"results";
 
-/// Results of a job that the server knows nothing of.
+/// Results of a live job of which the server knows nothing.
 struct Results;
 
 impl ShownResults for Results {
@@ -127,8 +127,8 @@ impl ShownResults for Results {
     }
 }
 
-/// Makes the table of orders with its log, writes these orders, and says that results hold them all.
-/// Returns the results' upper.
+/// Creates the table of orders with its log, writes these orders, and records that the results
+/// include them all. Returns the upper bound of the results.
 fn with_results(store: &Store, orders: Vec<Write>) -> u64 {
     let column =
         |name: &str| KeyColumn { name: name.to_owned(), kind: KeyType::String, auto_increment: false };
@@ -152,7 +152,7 @@ fn write_all(store: &Store, writes: Vec<Write>) {
     store.write_and_wait(writes).into_iter().for_each(|written| drop(written.unwrap()));
 }
 
-/// The write of an order.
+/// Returns the write of an order.
 fn order(user: &str, order: &str, price: f64, at_ms: i64) -> Write {
     let put = |name: &str, value| (name.to_owned(), ColumnChange::Put { value, version: None });
     let part = |id: &str| KeyPart::Value(KeyValue::String(id.to_owned()));
@@ -168,14 +168,14 @@ fn order(user: &str, order: &str, price: f64, at_ms: i64) -> Write {
     }
 }
 
-/// The program around the server, as a test has it.
+/// The program around the server, as these tests play it.
 #[derive(Default)]
 struct Around {
     unready: Mutex<Option<String>>,
 }
 
 impl Vitals for Around {
-    fn metrics(&self, load: &Load) -> String {
+    fn metrics(&self, load: &ServerLoad) -> String {
         format!("{load:?}\n")
     }
 
@@ -184,7 +184,7 @@ impl Vitals for Around {
     }
 }
 
-/// A request, right until a test spoils it.
+/// A request that is right until a test spoils it.
 #[derive(Clone, Debug)]
 struct Asking {
     method: &'static str,
@@ -193,7 +193,7 @@ struct Asking {
     body: Vec<u8>,
 }
 
-/// The key of a way to sign.
+/// Returns the key for one of the two kinds of signature.
 fn key(v4: bool) -> SigningKey {
     if v4 { SigningKey::derive(SECRET, &today(), REGION) } else { SigningKey::Secret(SECRET.into()) }
 }
@@ -219,14 +219,14 @@ impl Asking {
         Asking { method: "POST", path: path.to_owned(), headers, body }
     }
 
-    /// Sets a header, or takes it away.
+    /// Sets a header, or removes it if there is no value.
     fn with(mut self, name: &str, value: Option<&str>) -> Asking {
         self.headers.retain(|(other, _)| other != name);
         self.headers.extend(value.map(|value| (name.to_owned(), value.to_owned())));
         self
     }
 
-    /// Signs what is there so far.
+    /// Signs the request as it is so far.
     fn sign(self, v4: bool) -> Asking {
         let path = signed_path(&self.path).to_owned();
         self.sign_as(&key(v4), &path)
@@ -252,7 +252,7 @@ impl Asking {
     }
 }
 
-/// An answer as it came.
+/// An answer as it arrived.
 #[derive(Debug)]
 struct Told {
     status: u16,
@@ -275,7 +275,7 @@ impl Told {
         (error.code, error.message.unwrap_or_default())
     }
 
-    /// Checks what the strictest client checks; `key` where the answer must be signed.
+    /// Checks what the strictest client checks. With `key`, the answer must be signed.
     fn verify(&self, path: &str, key: Option<&SigningKey>) {
         let raw = match self.header("x-ots-response-compress-type") {
             None => self.body.clone(),
@@ -307,10 +307,10 @@ impl Told {
     }
 }
 
-/// A connection.
+/// A connection to the server.
 struct Wire {
     stream: TcpStream,
-    /// What was read beyond the last answer.
+    /// The bytes that were read beyond the last answer.
     rest: Vec<u8>,
 }
 
@@ -319,12 +319,12 @@ impl Wire {
         self.stream.write_all(bytes).await.unwrap();
     }
 
-    /// Reads more. False at the end.
+    /// Reads more bytes. Returns false at the end.
     async fn read(&mut self) -> bool {
         self.stream.read_buf(&mut self.rest).await.unwrap_or(0) > 0
     }
 
-    /// Reads an answer, or nothing if the connection ends before that does.
+    /// Reads an answer. Returns `None` if the connection ends before it is whole.
     async fn receive(&mut self) -> Option<Told> {
         let mut told = self.receive_head().await?;
         let length: usize = told.header("content-length").unwrap().parse().unwrap();
@@ -337,7 +337,7 @@ impl Wire {
         Some(told)
     }
 
-    /// Reads an answer to the end of its head.
+    /// Reads an answer up to the end of its head.
     async fn receive_head(&mut self) -> Option<Told> {
         let end_of = |bytes: &[u8]| bytes.windows(4).position(|four| four == b"\r\n\r\n");
         let head_end = loop {
@@ -362,14 +362,14 @@ impl Wire {
         self.receive().await.expect("an answer")
     }
 
-    /// Sends a right request, and checks that the answer is right.
+    /// Sends a right request, and checks that its answer is right.
     async fn call<M: Message + Default>(&mut self, path: &str, message: &impl Message) -> M {
         let told = self.ask(&Asking::new(path, message).sign(false)).await;
         told.verify(path, Some(&key(false)));
         told.message()
     }
 
-    /// Sends a signed request that is to be refused.
+    /// Sends a signed request that must be refused. Returns status, code and message.
     async fn refused(&mut self, path: &str, message: &impl Message) -> (u16, String, String) {
         let told = self.ask(&Asking::new(path, message).sign(false)).await;
         told.verify(path, Some(&key(false)));
@@ -382,12 +382,12 @@ fn text(value: &str) -> KeyPart {
     KeyPart::Value(KeyValue::String(value.to_owned()))
 }
 
-/// A key of the table of orders.
+/// Returns a key of the table of orders.
 fn order_key(user: KeyPart, order: KeyPart) -> NamedKey {
     vec![("UserId".to_owned(), user), ("OrderId".to_owned(), order)]
 }
 
-/// The request that creates a table with the key of orders.
+/// Returns the request that creates a table with the key of orders.
 fn create_orders(name: &str) -> table::CreateTableRequest {
     let column = |name: &str| table::PrimaryKeySchema {
         name: name.to_owned(),

@@ -1,6 +1,8 @@
-//! Tokens: places in a channel, as clients carry them. They look inside: a token with an iterator is that of a stream.
+//! Encodes and decodes tokens, which are places in a channel that clients carry. Clients look
+//! inside: a token with an iterator is one of a stream.
 //!
-//! The position names its tunnel and channel, so that one of another channel is refused, and not read from.
+//! The position names its tunnel and channel, so that a token of another channel is refused and not
+//! read from.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -11,12 +13,12 @@ use crate::tunnel;
 use store::log::LogPosition;
 use store::tunnel::{Claim, Cursor, Place};
 
-/// Instead of a token: there are no more records.
+/// The text that stands for a token if there are no more records.
 const FINISHED: &str = "finished";
-/// The version of tokens that has counts.
+/// The version of tokens that hold counts.
 const VERSION: i64 = 2;
 
-/// The token of a place in a channel.
+/// Returns the token of a place in a channel.
 pub(super) fn encode(claim: Claim<'_>, cursor: &Cursor) -> String {
     let place = format!("{}/{}/", claim.tunnel, claim.channel);
     let (primary_key, iterator) = match &cursor.place {
@@ -28,14 +30,14 @@ pub(super) fn encode(claim: Claim<'_>, cursor: &Cursor) -> String {
         primary_key,
         iterator,
         timestamp: Some(cursor.time_us),
-        // No channel has more records.
+        // No channel has more records than this number can hold.
         total_count: Some(i64::try_from(cursor.records).unwrap_or(i64::MAX)),
     };
     let token = tunnel::Token { version: VERSION, content: content.encode_to_vec().into() };
     BASE64.encode(token.encode_to_vec())
 }
 
-/// The place that a token of the channel names.
+/// Returns the place that a token names. Refuses a token of another channel.
 pub(super) fn decode(claim: Claim<'_>, token: &str) -> Result<Cursor, Refusal> {
     if token == FINISHED {
         return Ok(Cursor { place: Place::Finished, records: 0, time_us: 0 });

@@ -1,6 +1,6 @@
-//! Tunnels: created, listed, described, deleted; and what their clients ask for.
+//! Creates, lists, describes and deletes tunnels, and serves their clients.
 //!
-//! All of it runs off the threads that serve connections: it may wait for the disk.
+//! No operation runs on a thread that serves connections, because it may wait for the disk.
 
 use bytes::Bytes;
 use prost::Message;
@@ -39,7 +39,7 @@ pub(super) async fn run(
         TunnelOperation::Checkpoint => checkpoint(service, body).await,
     };
     answered.map_err(|refusal| match refusal.code {
-        // Clients of tunnels retry by a code of their own.
+        // The clients of tunnels retry on a code of their own.
         "OTSServerUnavailable" => Refusal { code: "OTSTunnelServerUnavailable", ..refusal },
         _ => refusal,
     })
@@ -99,7 +99,7 @@ async fn describe(service: &Service, body: Bytes) -> Result<Vec<u8>, Refusal> {
     Ok(response.encode_to_vec())
 }
 
-/// A text that clients may also leave empty.
+/// Returns a text; `None` if it is absent or empty, which some clients send.
 fn given(text: Option<String>) -> Option<String> {
     text.filter(|text| !text.is_empty())
 }
@@ -186,7 +186,7 @@ fn report(channel: &tunnel::Channel) -> Result<ChannelReport, Refusal> {
     Ok(ChannelReport { channel: channel.channel_id.clone(), version: channel.version, status })
 }
 
-/// A channel that a client has; one that it does not have is not answered.
+/// Returns a channel that a client has; `None` if the client does not have it.
 fn channel(report: ChannelReport) -> Option<tunnel::Channel> {
     let status = match report.status {
         ChannelStatus::Open => tunnel::ChannelStatus::Open,
@@ -261,7 +261,7 @@ fn record(read: &RecordRef<'_>) -> tunnel::Record {
     let sequence = read.sequence.map(|sequence| Sequence {
         epoch: 0,
         at_us: sequence.time_us,
-        // A request has far fewer rows.
+        // A request has far fewer rows than this number can hold.
         row_index: i32::try_from(sequence.index).unwrap_or(i32::MAX),
     });
     row.end_as(false, sequence);

@@ -1,6 +1,6 @@
-//! Rows written: one, or up to 200 of several tables, each on its own.
+//! Writes rows: one, or up to 200 of several tables, each on its own.
 //!
-//! No thread waits for the disk: the store calls back once a write is durable.
+//! No thread waits for the disk, because the store calls back once a write is durable.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -64,7 +64,8 @@ pub(super) async fn delete(service: &Service, body: Bytes) -> Result<Vec<u8>, Re
     Ok(table::DeleteRowResponse { consumed: consumed(0, 1), row }.encode_to_vec())
 }
 
-/// Writes rows of several tables. A row that is refused has its own error; the others are written.
+/// Writes rows of several tables. If a row is refused, its own entry holds the error; the others
+/// are written.
 pub(super) async fn batch(service: &Service, body: Bytes) -> Result<Vec<u8>, Refusal> {
     let request: table::BatchWriteRowRequest = decode(body, &BATCH_WRITE_ROW)?;
     no_transaction(request.transaction_id.as_deref())?;
@@ -79,7 +80,7 @@ pub(super) async fn batch(service: &Service, body: Bytes) -> Result<Vec<u8>, Ref
     }
     let mut bytes = 0;
     let mut writes = Vec::with_capacity(rows_count);
-    // A refusal for each row, or none where it is among the writes.
+    // This holds the refusal of each row, or `None` if the row is among the writes.
     let mut refusals = Vec::with_capacity(request.tables.len());
     for table in request.tables {
         let mut of_table = Vec::with_capacity(table.rows.len());
@@ -87,7 +88,7 @@ pub(super) async fn batch(service: &Service, body: Bytes) -> Result<Vec<u8>, Ref
             of_table.push(match parse_row(&table.table_name, row) {
                 Ok(parsed) => {
                     bytes += parsed.bytes;
-                    // Of a batch that is too large only the size is of interest.
+                    // If the batch is too large, only its size still matters.
                     if bytes <= WRITE_BYTES_MAX {
                         writes.push(parsed.write);
                     }
@@ -118,7 +119,7 @@ pub(super) async fn batch(service: &Service, body: Bytes) -> Result<Vec<u8>, Ref
     Ok(table::BatchWriteRowResponse { tables }.encode_to_vec())
 }
 
-/// A write as a request has it.
+/// A write as a request holds it.
 struct Asked {
     form: WriteForm,
     row: Bytes,
@@ -126,7 +127,7 @@ struct Asked {
     returning: Option<table::ReturnContent>,
 }
 
-/// A write as the store wants it, and the bytes of its names and values.
+/// A write as the store takes it, and the number of bytes of its names and values.
 struct Parsed {
     write: Write,
     bytes: usize,
@@ -162,7 +163,7 @@ fn check_size(operation: &str, bytes: usize) -> Result<(), Refusal> {
     )))
 }
 
-/// Writes one row; answers with what is to be returned of it.
+/// Writes one row. Answers with the row that the write is to return.
 async fn one(
     service: &Service,
     operation: &str,
@@ -178,7 +179,7 @@ async fn one(
     }
 }
 
-/// Writes, and waits until all of it is durable.
+/// Writes rows, and waits until all of them are durable.
 async fn write_all(
     service: &Service,
     writes: Vec<Write>,
@@ -187,9 +188,9 @@ async fn write_all(
         return Ok(Vec::new());
     }
     let (done, answered) = oneshot::channel();
-    // Nobody is left to be told if the caller is gone.
+    // If the caller is gone, nobody needs the results.
     service.store.write(writes, move |results| drop(done.send(results)));
-    // An answer gets lost only with the store's commit thread, which then has failed.
+    // An answer is lost only if the store's commit thread has failed.
     answered.await.map_err(|_| match service.store.failure() {
         Some(reason) => Halt::Failed(reason).into(),
         None => Halt::Closing.into(),
@@ -204,7 +205,7 @@ fn table_info(
     infos.entry(name.to_owned()).or_insert_with(|| service.store.table(name).ok()).clone()
 }
 
-/// The row that a write returns, as it travels.
+/// Returns the encoded row that a write returns.
 fn returned(written: Written, info: Option<&TableInfo>) -> Option<Bytes> {
     let (row, info) = written.row.zip(info)?;
     let names = info.schema.key.iter().map(|column| column.name.as_str());

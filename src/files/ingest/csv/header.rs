@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use super::record::{Scan, scan, without_line_break};
-use super::unescape;
+use super::record::{Scan, scan, unescape, without_line_break};
 use crate::ingest::{BYTE_ORDER_MARK, ColumnNames};
 use orders::rules::{Cut, Quoted, Role};
 

@@ -11,6 +11,7 @@
 //! - A line without a line break within the limit is too long. It ends at its line break, however
 //!   far away that is.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use memchr::{memchr, memchr2, memchr3};
@@ -203,4 +204,20 @@ fn without_return(bytes: &[u8], start: usize, end: usize) -> usize {
 pub(super) fn without_line_break(record: &[u8]) -> &[u8] {
     let record = record.strip_suffix(b"\n").unwrap_or(record);
     record.strip_suffix(b"\r").unwrap_or(record)
+}
+
+/// Returns the text of a field of a record, with doubled quotes made single.
+pub(super) fn unescape<'a>(record: &'a [u8], field: &Field) -> Cow<'a, [u8]> {
+    let text = &record[field.span.clone()];
+    if !field.escaped {
+        return Cow::Borrowed(text);
+    }
+    let mut unescaped = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(quote) = memchr(b'"', rest) {
+        unescaped.extend_from_slice(&rest[..=quote]);
+        rest = &rest[quote + 2..];
+    }
+    unescaped.extend_from_slice(rest);
+    Cow::Owned(unescaped)
 }

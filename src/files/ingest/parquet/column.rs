@@ -1,10 +1,10 @@
-//! One column of one row group, a batch of rows at a time, turned into what an order is made of.
+//! Reads one column of one row group, a batch of rows at a time, as parts of orders.
 //!
 //! Byte columns whose pages are plain or dictionary-encoded are decoded here, and each entry of a
-//! dictionary is converted once. The crate's column reader counts references to the page with two
-//! atomic operations a value or more, and never shows the indexes of a dictionary, so that every value would
-//! be converted anew: a whole run over 10 million orders then takes 1.3 to 1.5 times as long.
-//! All other columns, and all numbers, go through the crate's column reader.
+//! dictionary is converted once. The crate's column reader counts references to the page with at
+//! least two atomic operations for each value, and hides the indexes of a dictionary, so that every
+//! value would be converted anew: a whole run over 10 million orders then takes 1.3 to 1.5 times as
+//! long. All other columns, and all numbers, are read with the crate's column reader.
 
 use std::collections::HashMap;
 
@@ -18,19 +18,19 @@ use parquet::errors::{ParquetError, Result};
 use super::hybrid::Hybrid;
 use super::source::CheckedPages;
 
-/// A value that makes its row a bad one.
+/// Why a value makes its row a bad one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Bad {
-    /// The whole reason, with the column and the value in it.
+    /// The whole reason, which names the column and the value.
     pub(super) reason: String,
     /// The value as JSON text.
     pub(super) raw: String,
 }
 
-/// A batch of one column: a value for each row, a blank one where the row's is bad.
+/// A batch of one column. It holds a value for each row, and a blank one if the row's value is bad.
 pub(super) struct Batch<T> {
     pub(super) values: Vec<T>,
-    /// The bad ones, by index in `values`, in order.
+    /// The bad values, by index in `values`, in order.
     pub(super) bad: Vec<(usize, Bad)>,
 }
 
@@ -65,40 +65,42 @@ impl<T> Batch<T> {
         self.values.push(blank.clone());
     }
 
-    /// Why the value of this row is bad, if it is.
+    /// Returns why the value of this row is bad; `None` if it is good.
     pub(super) fn bad_at(&self, row: usize) -> Option<&Bad> {
         self.bad.binary_search_by_key(&row, |(at, _)| *at).ok().map(|at| &self.bad[at].1)
     }
 
-    /// The value of this row as JSON text; `None` where the column is not read.
+    /// Returns the value of this row as JSON text; `None` if the column is not read.
     pub(super) fn json_at(&self, row: usize, json: impl Fn(&T) -> String) -> Option<String> {
         let value = self.values.get(row)?;
         Some(self.bad_at(row).map_or_else(|| json(value), |bad| bad.raw.clone()))
     }
 }
 
-/// A column that gives values of type `T`.
+/// A column that yields values of type `T`.
 pub(super) trait Column<T>: Send {
-    /// Appends the next `rows` rows to `batch`; an error where the column ends before.
+    /// Appends the values of the next `rows` rows to `batch`. Returns an error if the column ends
+    /// earlier.
     fn read(&mut self, rows: usize, batch: &mut Batch<T>) -> Result<()>;
 }
 
-/// What is the same for every value of a column.
+/// The properties that all values of a column share.
 #[derive(Clone)]
 pub(super) struct Shape<T> {
     /// Whether values may be null.
     pub(super) optional: bool,
-    /// What stands in `Batch` for a bad value.
+    /// The value that stands in `Batch` for a bad one.
     pub(super) blank: T,
-    /// What a null is.
+    /// The value that a null stands for, or why it is bad.
     pub(super) null: std::result::Result<T, Bad>,
 }
 
-/// Appends what all of these values are, or, if some may be bad, gives `false`: what it has appended
-/// is then taken back.
+/// A function that converts and appends all values. If it returns `false`, some of them may be bad,
+/// and the caller takes back what was appended.
 pub(super) type ConvertAll<V, T> = fn(&[V], &mut Vec<T>) -> bool;
 
-/// A column read through the crate, its values converted all at once where that goes well, else one by one.
+/// A column that is read with the crate's reader. Its values are converted all at once if none may
+/// be bad, else one by one.
 pub(super) struct Converted<P: DataType, T, F> {
     pub(super) reader: ColumnReaderImpl<P>,
     pub(super) shape: Shape<T>,
@@ -144,29 +146,29 @@ where
     }
 }
 
-/// Whether [`ByteColumn`] can decode values of this encoding.
+/// Returns whether [`ByteColumn`] can decode values of this encoding.
 pub(super) fn is_decoded_here(encoding: Encoding) -> bool {
     matches!(encoding, Encoding::PLAIN | Encoding::RLE) || is_dictionary(encoding)
 }
 
-/// Whether values of this encoding are indexes into a dictionary.
+/// Returns whether values of this encoding are indexes into a dictionary.
 pub(super) fn is_dictionary(encoding: Encoding) -> bool {
     matches!(encoding, Encoding::PLAIN_DICTIONARY | Encoding::RLE_DICTIONARY)
 }
 
 /// A column of byte strings, plain or dictionary-encoded.
 ///
-/// `convert` is given the bytes of the page from the value on, and the value's length.
+/// `convert` gets the bytes of the page from the start of the value on, and the value's length.
 pub(super) struct ByteColumn<T, F> {
     pages: CheckedPages,
     shape: Shape<T>,
-    /// Where all values have one length, and it is not written.
+    /// The length of all values, if they have one length, which is then not written before each.
     fixed_length: Option<usize>,
     convert: F,
     dictionary: Vec<T>,
     /// The bad entries of the dictionary, by index.
     dictionary_bad: HashMap<u32, Bad>,
-    /// Rows of the current page that are still to be read.
+    /// The number of rows of the current page that are still to be read.
     left: usize,
     levels: Option<Hybrid>,
     values: Values,
@@ -238,7 +240,7 @@ where
         self.left = rows as usize;
         self.values = match encoding {
             Encoding::PLAIN => Values::Plain { data, at: 0 },
-            // A page of nulls only need not have the byte.
+            // A page that holds only nulls need not have the byte that gives the width.
             Encoding::PLAIN_DICTIONARY | Encoding::RLE_DICTIONARY if data.is_empty() => {
                 Values::Plain { data, at: 0 }
             }
@@ -347,7 +349,7 @@ where
     }
 }
 
-/// Where the plain value at `at` starts, and how long it is; both are within `data`.
+/// Returns where the plain value at `at` begins, and its length. Both are within `data`.
 #[inline]
 fn plain_at(data: &[u8], at: usize, fixed_length: Option<usize>) -> Result<(usize, usize)> {
     let value = match fixed_length {
@@ -357,7 +359,7 @@ fn plain_at(data: &[u8], at: usize, fixed_length: Option<usize>) -> Result<(usiz
     value.ok_or_else(|| damaged("a value is cut"))
 }
 
-/// The length written in the four bytes at `at`, if so many bytes follow them.
+/// Returns the length in the four bytes at `at`; `None` if fewer bytes than that follow them.
 #[inline]
 fn length_at(data: &[u8], at: usize) -> Option<usize> {
     let (length, rest) = data.get(at..)?.split_first_chunk()?;

@@ -1,39 +1,39 @@
-//! Why a Parquet file cannot be read.
+//! The errors of reading a Parquet file.
 
 use std::fmt;
 use std::io;
 
-/// Why a Parquet file cannot be read. Messages are whole sentences that name the file.
+/// Why a Parquet file cannot be read. Each is printed as a whole sentence that names the file.
 #[derive(Debug)]
 pub enum ParquetError {
-    /// The operating system refused.
+    /// The operating system returned an error.
     Io {
-        /// The path as given.
+        /// The path as the user gave it.
         name: String,
-        /// What it said.
+        /// The error of the operating system.
         cause: io::Error,
     },
-    /// There is no footer, or it makes no sense.
+    /// The file has no footer, or its footer makes no sense.
     NotParquet {
-        /// The path as given.
+        /// The path as the user gave it.
         name: String,
-        /// What was found instead.
+        /// The reason, such as "it is encrypted".
         reason: String,
     },
-    /// A column of an order is not there, or orders cannot be made of it.
+    /// A column of an order is missing, or orders cannot be made of it.
     Column {
-        /// The path as given.
+        /// The path as the user gave it.
         name: String,
         /// The whole rest of the sentence.
         reason: String,
     },
-    /// The footer is fine and a row group is not.
+    /// The footer is sound, but a row group is not.
     Damaged {
-        /// The path as given.
+        /// The path as the user gave it.
         name: String,
-        /// Which row group, from 0.
+        /// The index of the row group, from 0.
         row_group: usize,
-        /// What was found.
+        /// The reason, such as "its levels are cut".
         reason: String,
     },
 }

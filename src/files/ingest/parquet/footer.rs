@@ -1,4 +1,5 @@
-//! The footer of a file: its table of contents, and the first thing that may be wrong with it.
+//! Reads the footer of a file, which is its table of contents, and checks what may be wrong with
+//! it.
 
 use std::cell::Cell;
 use std::fs::File;
@@ -20,7 +21,7 @@ const MAGIC: &[u8; 4] = b"PAR1";
 /// The mark of a file whose footer is encrypted.
 const MAGIC_ENCRYPTED: &[u8; 4] = b"PARE";
 
-/// The most bytes of a footer.
+/// The most bytes that a footer may have.
 const FOOTER_BYTES_MAX: u32 = 256 << 20;
 
 /// The table of contents of a file.
@@ -28,7 +29,7 @@ pub(super) struct Footer {
     pub(super) name: String,
     pub(super) source: Source,
     pub(super) metadata: ParquetMetaData,
-    /// Rows of each row group.
+    /// The number of rows of each row group.
     pub(super) rows: Vec<u64>,
 }
 
@@ -56,7 +57,8 @@ impl Footer {
     }
 }
 
-/// Refuses in a person's words what the footer's decoder would refuse in its own, or not survive.
+/// Refuses, with a plain reason, footers that the crate's decoder would refuse in its own words or
+/// would not survive.
 fn check_footer(source: &Source) -> Result<(), String> {
     let len_bytes = source.len();
     if len_bytes < 12 {
@@ -78,11 +80,11 @@ fn check_footer(source: &Source) -> Result<(), String> {
     check_nesting(&footer)
 }
 
-/// Runs `decode` and returns what it gives, with its errors and its panics as text.
+/// Runs `decode` and returns its result. Errors and panics are returned as text.
 ///
-/// The crate panics on bytes that make no sense to it, where it should return an error: for example
-/// on a page of indexes without a dictionary before it (`ColumnValueDecoderImpl::set_data`), and on
-/// levels that are longer than their page (`Bytes::slice`).
+/// On some senseless bytes the crate panics where it should return an error: for example on a page
+/// of indexes without a dictionary before it (`ColumnValueDecoderImpl::set_data`), and on levels
+/// that are longer than their page (`Bytes::slice`).
 pub(super) fn guarded<T>(decode: impl FnOnce() -> Result<T, DecodeError>) -> Result<T, String> {
     thread_local! {
         static GUARDED: Cell<bool> = const { Cell::new(false) };
@@ -91,7 +93,7 @@ pub(super) fn guarded<T>(decode: impl FnOnce() -> Result<T, DecodeError>) -> Res
     QUIET.call_once(|| {
         let before = panic::take_hook();
         panic::set_hook(Box::new(move |panic| {
-            // A panic that is caught below is told as an error; only others are news.
+            // A panic that is caught below is reported as an error. Only other panics are printed.
             if !GUARDED.get() {
                 before(panic);
             }

@@ -1,14 +1,16 @@
-//! Parquet's run-length and bit-packing hybrid: how levels and dictionary indexes are stored.
+//! Decodes Parquet's hybrid of run lengths and bit packing, in which levels and dictionary indexes
+//! are stored.
 
 use bytes::Bytes;
 
-/// The most bits of one value.
+/// The most bits that one value may have.
 const BIT_WIDTH_MAX: u8 = 32;
 
-/// Values of `bit_width` bits, as runs of one value and runs of packed ones.
+/// A reader of values of `bit_width` bits, which lie in runs of one repeated value and runs of
+/// packed values.
 pub(super) struct Hybrid {
     data: Bytes,
-    /// Where the next run starts.
+    /// The byte at which the next run begins.
     at: usize,
     bit_width: u8,
     run: Run,
@@ -21,13 +23,14 @@ enum Run {
 }
 
 impl Hybrid {
-    /// The values in `data`, or `None` if they are wider than 32 bits.
+    /// Creates a reader of the values in `data`; `None` if they are wider than 32 bits.
     pub(super) fn new(data: Bytes, bit_width: u8) -> Option<Hybrid> {
         let run = Run::Repeated { value: 0, left: 0 };
         (bit_width <= BIT_WIDTH_MAX).then_some(Hybrid { data, at: 0, bit_width, run })
     }
 
-    /// Whether the next `count` values are all `value`, if one run says so; if so, they are read.
+    /// Skips the next `count` values and returns true if all are `value` and lie in one run.
+    /// Otherwise skips nothing.
     pub(super) fn skip_repeated(&mut self, value: u32, count: usize) -> bool {
         if let Run::Repeated { left: 0, .. } | Run::Packed { left: 0, .. } = self.run
             && self.next_run().is_none()
@@ -43,7 +46,7 @@ impl Hybrid {
         }
     }
 
-    /// Fills `out` with the next values, or `None` if there are not so many.
+    /// Fills `out` with the next values. Returns `None` if there are not so many.
     pub(super) fn read(&mut self, mut out: &mut [u32]) -> Option<()> {
         while !out.is_empty() {
             let count = match &mut self.run {
@@ -70,7 +73,8 @@ impl Hybrid {
         Some(())
     }
 
-    /// Starts the run at `at`; `None` at the end, and for a run of no value, which would never end.
+    /// Starts the run at `at`. Returns `None` at the end, and for a run of no values, which would
+    /// never end.
     fn next_run(&mut self) -> Option<()> {
         let header = self.varint()?;
         let count = (header >> 1) as usize;
@@ -80,7 +84,7 @@ impl Hybrid {
         if header & 1 == 1 {
             let left = count * 8;
             self.run = Run::Packed { bit: self.at * 8, left };
-            // The last run of a page may be cut: what is read of it is checked when it is read.
+            // The last run of a page may be cut short. Its values are checked when they are read.
             self.at = self.at.saturating_add(count * usize::from(self.bit_width)).min(self.data.len());
         } else {
             let width_bytes = usize::from(self.bit_width).div_ceil(8);
@@ -107,6 +111,7 @@ impl Hybrid {
 }
 
 /// Fills `out` with the values of `bit_width` bits from bit `bit` on, least significant bit first.
+/// Returns `None` if the bytes end before.
 fn unpack(data: &[u8], mut bit: usize, bit_width: u8, out: &mut [u32]) -> Option<()> {
     let width = usize::from(bit_width);
     if (bit + out.len() * width).div_ceil(8) > data.len() {
@@ -115,7 +120,8 @@ fn unpack(data: &[u8], mut bit: usize, bit_width: u8, out: &mut [u32]) -> Option
     let mask = (1_u64 << bit_width) - 1;
     for slot in out {
         let byte = bit / 8;
-        // A value and the bits before it in its byte are at most 39 bits: one word holds them.
+        // A value and the bits before it in its byte have at most 39 bits, so that one word holds
+        // them.
         let word = match data.get(byte..byte + 8) {
             Some(bytes) => u64::from_le_bytes(bytes.try_into().ok()?),
             None => {
@@ -135,7 +141,7 @@ fn unpack(data: &[u8], mut bit: usize, bit_width: u8, out: &mut [u32]) -> Option
 mod tests {
     use super::*;
 
-    /// The documentation's own example: 0 to 7 in three bits each.
+    /// The example of Parquet's documentation holds 0 to 7 in three bits each.
     #[test]
     fn packed_values_come_least_significant_bit_first() {
         let mut hybrid = Hybrid::new(vec![0x03, 0b1000_1000, 0b1100_0110, 0b1111_1010].into(), 3).unwrap();

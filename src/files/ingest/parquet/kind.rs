@@ -1,4 +1,4 @@
-//! Which columns of a file make an order, how each is stored, and how its values are read.
+//! Says how each column of an order is stored, and builds the reader of its values.
 
 use dataflows::{Amount, Id};
 use parquet::basic::{ConvertedType, LogicalType, TimeUnit, Type as PhysicalType};
@@ -20,12 +20,12 @@ use crate::ingest::Envelope;
 use crate::ingest::row::{Op, parse_op};
 use orders::rules::{Role, check_at_ms, parse_at_ms, parse_price};
 
-/// How the values of a column are stored, where an order can be made of them.
+/// How the values of a column are stored, if an order can be made of them.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// Bytes that spell the value.
     Text,
-    /// A 32- or 64-bit integer, times 10^-scale.
+    /// An integer of 32 or 64 bits, times 10^-scale.
     Integer {
         signed: bool,
         scale: u32,
@@ -36,13 +36,14 @@ pub(super) enum Kind {
     },
     Float,
     Double,
-    /// An integer of so many to a millisecond.
+    /// An integer that counts time in units, of which `per_ms` make a millisecond.
     Time {
         per_ms: i64,
     },
 }
 
-/// How a flat column is stored, or why no value of this role can be made of it.
+/// Returns how a flat column is stored. Returns as an error what the column is if no value of this
+/// role can be made of it.
 pub(super) fn kind_of(role: Role, column: &ColumnDescriptor) -> Result<Kind, String> {
     let physical = column.physical_type();
     let logical = column.logical_type_ref();
@@ -116,19 +117,19 @@ fn described(column: &ColumnDescriptor) -> String {
     }
 }
 
-/// One column of one row group, ready to be read.
+/// One column of one row group, whose reader is still to be chosen.
 pub(super) struct Opened {
     pub(super) column: ColumnDescPtr,
     pub(super) kind: Kind,
     pub(super) pages: CheckedPages,
-    /// Whether [`ByteColumn`] knows all encodings in it.
+    /// Whether [`ByteColumn`] can decode all encodings in it.
     pub(super) decoded_here: bool,
     /// Whether there is a dictionary, whose entries are then converted once.
     pub(super) dictionary: bool,
 }
 
 impl Opened {
-    /// Ids, of the user or of the order.
+    /// Returns a reader of ids, either of users or of orders.
     pub(super) fn ids(self, role: Role) -> Box<dyn Column<Id>> {
         let null = Err(missing(role));
         let blank = Id::new("");
@@ -140,7 +141,7 @@ impl Opened {
         }
     }
 
-    /// Prices.
+    /// Returns a reader of prices.
     pub(super) fn prices(self) -> Box<dyn Column<Amount>> {
         let null = Err(missing(Role::Price));
         let blank = Amount::ZERO;
@@ -168,7 +169,7 @@ impl Opened {
         }
     }
 
-    /// Event times, in epoch milliseconds.
+    /// Returns a reader of event times, in epoch milliseconds.
     pub(super) fn times_ms(self) -> Box<dyn Column<i64>> {
         let null = Err(missing(Role::Timestamp));
         match self.kind {
@@ -186,7 +187,7 @@ impl Opened {
         }
     }
 
-    /// Operations; a null is a put.
+    /// Returns a reader of operations. A null is a put.
     pub(super) fn ops(self, envelope: Envelope) -> Box<dyn Column<Op>> {
         self.bytes(Op::Put, Ok(Op::Put), move |tail, length| {
             let text = &tail[..length];
@@ -260,7 +261,7 @@ impl Opened {
         self.numbers::<ByteArrayType, _, _>(blank, null, None, convert)
     }
 
-    /// Values of so many bytes each, of an encoding that is decoded here.
+    /// Returns a reader of values of `length` bytes each, in an encoding that is decoded here.
     fn fixed<T, F>(self, blank: T, null: Result<T, Bad>, length: usize, convert: F) -> Box<dyn Column<T>>
     where
         T: Clone + Send + 'static,

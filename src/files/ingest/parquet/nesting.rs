@@ -1,28 +1,32 @@
-//! How deep a footer's columns nest, found without following them.
+//! Finds how deep a footer's columns nest, without recursion.
 //!
-//! The crate decodes a schema by recursion, one call a level, and makes room for as many children as
-//! a level claims. A footer of one level per few bytes would end the process, which no error can
-//! catch, so it is read flat here first. Thrift's compact form is all that is known of it.
+//! The crate decodes a schema by recursion, one call for each level, and reserves memory for as
+//! many children as a level claims. A footer with one level every few bytes would end the process,
+//! which no error can catch. So the footer is first read flat here. This code knows only Thrift's
+//! compact form.
 
-/// The deepest that columns may nest. An order's are flat; what else is in the file may not be.
+/// The most levels that columns may nest. The columns of an order are flat, but the file may hold
+/// others that are not.
 const DEPTH_MAX: usize = 100;
 
-/// The deepest that values of one schema element nest.
+/// The most levels that the values of one schema element may nest.
 const VALUE_DEPTH_MAX: u32 = 16;
 
-/// The field of a footer that lists its schema, depth first.
+/// The number of the field of a footer that lists its schema, depth first.
 const SCHEMA_FIELD: i64 = 2;
 
-/// The field of a schema element that says how many of the next are its children.
+/// The number of the field of a schema element that says how many of the next elements are its
+/// children.
 const CHILDREN_FIELD: i64 = 5;
 
-/// Whether the schema in a footer can be decoded by recursion.
+/// Checks that the schema in a footer can be decoded by recursion. Bytes that are no schema at all
+/// pass, because the decoder refuses them.
 ///
 /// # Errors
-/// What is wrong with it. Bytes that are no schema at all are left to the decoder.
+/// Returns as text what is wrong with the schema.
 pub(super) fn check_nesting(footer: &[u8]) -> Result<(), String> {
     let Some((count, mut elements)) = schema(footer) else { return Ok(()) };
-    // Children that are still to come, on each level that is open.
+    // For each open level, this holds the number of children that are still to come.
     let mut open: Vec<u64> = Vec::new();
     for _ in 0..count {
         let Some(children) = elements.children() else { return Ok(()) };
@@ -47,7 +51,7 @@ pub(super) fn check_nesting(footer: &[u8]) -> Result<(), String> {
     Ok(())
 }
 
-/// How many elements a footer's schema has, and where the first one starts.
+/// Returns how many elements a footer's schema has, and a reader that stands at the first one.
 fn schema(footer: &[u8]) -> Option<(u64, Compact<'_>)> {
     let mut reader = Compact(footer);
     let mut id = 0;
@@ -61,7 +65,7 @@ fn schema(footer: &[u8]) -> Option<(u64, Compact<'_>)> {
     None
 }
 
-/// Reads Thrift's compact form; `None` wherever the bytes end or make no sense.
+/// A reader of Thrift's compact form. Its methods return `None` if the bytes end or make no sense.
 struct Compact<'a>(&'a [u8]);
 
 impl Compact<'_> {
@@ -97,7 +101,8 @@ impl Compact<'_> {
         Some((value >> 1) as i64 ^ -((value & 1) as i64))
     }
 
-    /// The kind of the next field of a struct, whose number replaces `id`; `Some(None)` at its end.
+    /// Reads the header of a struct's next field. Returns its kind, and replaces `id` by its
+    /// number. Returns `Some(None)` at the end of the struct.
     fn field(&mut self, id: &mut i64) -> Option<Option<u8>> {
         let header = self.byte()?;
         if header == 0 {
@@ -110,7 +115,7 @@ impl Compact<'_> {
         Some(Some(header & 0x0f))
     }
 
-    /// How many elements a list has, and of which kind.
+    /// Reads the header of a list. Returns how many elements it has, and their kind.
     fn list(&mut self) -> Option<(u64, u8)> {
         let header = self.byte()?;
         let count = if header >> 4 == 15 { self.varint()? } else { u64::from(header >> 4) };
@@ -132,7 +137,7 @@ impl Compact<'_> {
             }
             Self::LIST | 10 => {
                 let (count, kind) = self.list()?;
-                // In a list even a boolean takes a byte.
+                // In a list, even a boolean takes a byte.
                 let kind = if kind <= 2 { 3 } else { kind };
                 (0..count).try_for_each(|_| self.skip(kind, depth + 1))
             }
@@ -147,7 +152,7 @@ impl Compact<'_> {
         }
     }
 
-    /// How many children the next schema element has.
+    /// Reads the next schema element and returns how many children it has.
     fn children(&mut self) -> Option<u64> {
         let (mut id, mut children) = (0, 0);
         while let Some(kind) = self.field(&mut id)? {
@@ -165,7 +170,7 @@ impl Compact<'_> {
 mod tests {
     use super::*;
 
-    /// A footer whose schema has these numbers of children, depth first.
+    /// Returns a footer whose schema elements have these numbers of children, depth first.
     fn footer(children: &[u64]) -> Vec<u8> {
         let varint = |mut value: u64, out: &mut Vec<u8>| {
             while value >= 0x80 {
@@ -174,11 +179,12 @@ mod tests {
             }
             out.push(value as u8);
         };
-        // Field 1 (version 2), then field 2: a list of structs.
+        // These bytes are field 1 (version 2), then the start of field 2, a list of structs.
         let mut bytes = vec![0x15, 0x04, 0x19, 0xfc];
         varint(children.len() as u64, &mut bytes);
         for &count in children {
-            // Field 4, a name of one letter; field 5, the children; the end of the struct.
+            // These bytes are field 4, a name of one letter; then field 5, the children, and the
+            // end of the struct.
             bytes.extend([0x48, 1, b'a', 0x15]);
             varint(count << 1, &mut bytes);
             bytes.push(0);

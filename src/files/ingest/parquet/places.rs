@@ -1,4 +1,4 @@
-//! Which columns of a file make an order.
+//! Finds the columns of a file that make an order.
 
 use parquet::file::metadata::ParquetMetaData;
 
@@ -8,17 +8,17 @@ use super::kind::{Kind, kind_of};
 use crate::ingest::ColumnNames;
 use orders::rules::Role;
 
-/// Column names that a message lists.
+/// The most column names that a message lists.
 const NAMES_LISTED_MAX: usize = 20;
 
-/// Where a role's values are: which leaf column, and how they are stored.
+/// The place of the values of a role: the index of their leaf column, and how they are stored.
 #[derive(Copy, Clone)]
 pub(super) struct Place {
     pub(super) leaf: usize,
     pub(super) kind: Kind,
 }
 
-/// The places of the columns of an order.
+/// The places of the columns that make an order.
 pub(super) struct Places {
     pub(super) user_id: Place,
     pub(super) order_id: Place,
@@ -49,7 +49,8 @@ impl Places {
     }
 }
 
-/// The place of the one column that has this role, if there is one.
+/// Returns the place of the one column that has this role; `None` if there is none. Returns the
+/// reason as an error if several have it, or if the column cannot be read.
 fn find_place(metadata: &ParquetMetaData, names: &ColumnNames, role: Role) -> Result<Option<Place>, String> {
     let schema = metadata.file_metadata().schema_descr();
     let mut found = None;

@@ -1,4 +1,4 @@
-//! A batch of rows: the columns of an order side by side.
+//! Reads a batch of rows: the columns of an order side by side.
 
 use dataflows::{Amount, Id};
 use parquet::errors::ParquetError as DecodeError;
@@ -9,7 +9,8 @@ use super::places::{Place, Places};
 use super::values::json_string;
 use crate::ingest::row::Op;
 
-/// The columns of a row group; `order_ids` where they are looked at, `ops` where there are any.
+/// The columns of a row group. `order_ids` is `None` if ids need not be read, `ops` if there is no
+/// such column.
 pub(super) struct Columns {
     pub(super) user_ids: Box<dyn Column<Id>>,
     pub(super) order_ids: Option<Box<dyn Column<Id>>>,
@@ -18,7 +19,7 @@ pub(super) struct Columns {
     pub(super) ops: Option<Box<dyn Column<Op>>>,
 }
 
-/// A batch of rows, column by column. `order_ids` and `ops` are empty where they are not read.
+/// A batch of rows, column by column. `order_ids` and `ops` are empty if they are not read.
 #[derive(Default)]
 pub(super) struct Rows {
     pub(super) user_ids: Batch<Id>,
@@ -29,7 +30,7 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// Replaces the batch by the next `count` rows of these columns.
+    /// Replaces the batch with the next `count` rows of these columns.
     pub(super) fn read(&mut self, columns: &mut Columns, count: usize) -> Result<(), DecodeError> {
         self.user_ids.clear();
         self.order_ids.clear();
@@ -60,7 +61,8 @@ impl Rows {
         self.ops.values.get(at).copied().unwrap_or(Op::Put)
     }
 
-    /// Why the row is set aside, if it is. A row that deletes needs no price and no time.
+    /// Returns why the row is set aside; `None` if it is good. A row that deletes needs no price
+    /// and no time.
     pub(super) fn reason_at(&self, at: usize) -> Option<String> {
         let put = self.op_at(at) == Op::Put;
         let bad =
@@ -70,7 +72,8 @@ impl Rows {
         bad.map(|bad| bad.reason.clone())
     }
 
-    /// The row as JSON text, by the names of the file's own columns, of the columns that were read.
+    /// Returns the row as JSON text. It has the columns that were read, under their names in the
+    /// file.
     pub(super) fn json_at(&self, at: usize, metadata: &ParquetMetaData, places: &Places) -> String {
         let schema = metadata.file_metadata().schema_descr();
         let mut members = Vec::new();

@@ -1,11 +1,12 @@
-//! Bytes and pages of a Parquet file, with the promises of its headers checked before they are believed.
+//! Reads bytes and pages of a Parquet file, and checks the claims of its headers before they are
+//! believed.
 //!
 //! A page header says how many bytes its page will unpack to and how many values it has. The crate
-//! makes room for both before it looks at the page: up to 2 GiB for the bytes (`decode_page`) and for
-//! up to 4 billion values of a dictionary (`DictDecoder::set_dict`). A file of 100 bytes could so take
-//! all memory, and a failed allocation ends the process. Both claims are compared here with what the
-//! footer and the bytes allow. The crate also asks for any range that a footer names; `get_bytes`
-//! refuses one beyond the end of the file before it makes room.
+//! reserves memory for both before it looks at the page: up to 2 GiB for the bytes (`decode_page`),
+//! and for up to 4 billion values of a dictionary (`DictDecoder::set_dict`). So a file of 100 bytes
+//! could take all memory, and a failed allocation ends the process. Here both claims are compared
+//! with what the footer and the bytes allow. The crate also asks for any range that a footer names;
+//! `get_bytes` refuses a range beyond the end of the file before it reserves memory.
 
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -20,10 +21,10 @@ use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::reader::{ChunkReader, Length, SerializedPageReader};
 
-/// The most bytes that one page may unpack to. Writers aim at one MiB or less.
+/// The most bytes that one page may unpack to. Writers aim at 1 MiB or less.
 const PAGE_BYTES_MAX: u64 = 256 << 20;
 
-/// Bytes in which the three fields at the head of a page header must stand.
+/// The number of bytes in which the first three fields of a page header must lie.
 const HEADER_PEEK_BYTES: usize = 24;
 
 /// A file that is read by position, so that any number of columns may share it.
@@ -31,7 +32,8 @@ const HEADER_PEEK_BYTES: usize = 24;
 pub(super) struct Source {
     file: Arc<File>,
     len_bytes: u64,
-    /// What a page may unpack to; `None` while the footer is read, where there are no pages.
+    /// The most bytes that a page may unpack to; `None` while the footer is read, which has no
+    /// pages.
     page_bytes_max: Option<u64>,
 }
 
@@ -41,7 +43,7 @@ impl Source {
         Ok(Source { file, len_bytes, page_bytes_max: None })
     }
 
-    /// The pages of one column of one row group.
+    /// Returns the pages of one column of one row group.
     pub(super) fn pages(&self, chunk: &ColumnChunkMetaData, rows: usize) -> Result<CheckedPages> {
         let start = chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset());
         let (start, len) = (u64::try_from(start)?, u64::try_from(chunk.compressed_size())?);
@@ -70,7 +72,8 @@ impl Length for Source {
 impl ChunkReader for Source {
     type T = BufReader<At>;
 
-    /// Called where a page header starts, or nowhere near a page.
+    /// Returns a reader from byte `start` on. The crate calls this only at the start of a page
+    /// header, or while it reads the footer, and the header's claim is checked here.
     fn get_read(&self, start: u64) -> Result<BufReader<At>> {
         if let Some(max) = self.page_bytes_max {
             let mut head = [0; HEADER_PEEK_BYTES];
@@ -82,7 +85,7 @@ impl ChunkReader for Source {
                 return Err(ParquetError::General(reason));
             }
         }
-        // Small, because the pages themselves come through `get_bytes`.
+        // The buffer is small, because the pages themselves are read with `get_bytes`.
         Ok(BufReader::with_capacity(512, At { file: Arc::clone(&self.file), at: start }))
     }
 
@@ -96,7 +99,7 @@ impl ChunkReader for Source {
     }
 }
 
-/// A file from some byte on.
+/// A reader of a file from one byte on.
 pub(super) struct At {
     file: Arc<File>,
     at: u64,
@@ -123,8 +126,9 @@ fn read_up_to(file: &File, buffer: &mut [u8], start: u64) -> std::io::Result<usi
     Ok(filled)
 }
 
-/// How many bytes a page unpacks to, by the first two fields of its header: in Thrift's compact
-/// form, field 1 (the page's type) and field 2 (that size) are `0x15` and a zigzag varint each.
+/// Returns how many bytes a page unpacks to, from the first two fields of its header. In Thrift's
+/// compact form, field 1 (the page's type) and field 2 (that size) are `0x15` and a zigzag varint
+/// each.
 fn unpacked_bytes(mut head: &[u8]) -> Option<u64> {
     let mut field = || {
         let (&kind, rest) = head.split_first()?;
@@ -140,22 +144,23 @@ fn unpacked_bytes(mut head: &[u8]) -> Option<u64> {
     };
     field()?;
     let zigzag = field()?;
-    // An odd number is a negative one.
+    // In zigzag form, odd numbers are the negative ones.
     (zigzag & 1 == 0).then_some(zigzag >> 1)
 }
 
-/// The pages of a column chunk, refused where they claim more values than their bytes can hold.
+/// The pages of a column chunk. A page that claims more values than its bytes can hold is refused.
 pub(super) struct CheckedPages {
     pages: SerializedPageReader<Source>,
-    /// What a page of gzip may unpack to. `pages` then gives its bytes as they are stored, because the
-    /// crate's codec for gzip unpacks to the end, whatever the header claims: a thousand times the file.
+    /// The most bytes that a page of gzip may unpack to. `pages` then returns bytes as they are
+    /// stored, because the crate's codec for gzip unpacks to the end whatever the header claims,
+    /// which may be a thousand times the file.
     gzip_bytes_max: Option<u64>,
 }
 
-/// Replaces the bytes of a page, which are packed with gzip, by what they unpack to.
+/// Unpacks a page that is packed with gzip, and replaces its bytes.
 ///
 /// # Errors
-/// Where that is more than `bytes_max`, and where the bytes are not gzip.
+/// Returns an error if the page unpacks to more than `bytes_max`, or is not gzip.
 fn unpack_gzip(page: &mut Page, bytes_max: u64) -> Result<()> {
     let (bytes, levels) = match page {
         Page::DataPageV2 { is_compressed: false, .. } => return Ok(()),
@@ -167,7 +172,7 @@ fn unpack_gzip(page: &mut Page, bytes_max: u64) -> Result<()> {
     let cut = || ParquetError::General("its levels are cut".to_owned());
     let (levels, packed) = bytes.split_at_checked(levels).ok_or_else(cut)?;
     let mut unpacked = levels.to_vec();
-    // A page of nulls only may have no bytes at all.
+    // A page that holds only nulls may have no bytes at all.
     if !packed.is_empty() {
         MultiGzDecoder::new(packed).take(bytes_max.saturating_add(1)).read_to_end(&mut unpacked)?;
     }
@@ -184,7 +189,8 @@ impl PageReader for CheckedPages {
         if let (Some(page), Some(bytes_max)) = (&mut page, self.gzip_bytes_max) {
             unpack_gzip(page, bytes_max)?;
         }
-        // A data page may repeat one value for ever; a dictionary spells each of its values out.
+        // A data page may repeat one value for ever. A dictionary must hold each of its values in
+        // full.
         if let Some(Page::DictionaryPage { buf, num_values, .. }) = &page
             && *num_values as usize > buf.len()
         {

@@ -1,4 +1,5 @@
-//! Files of every storage are written with the crate's own writer, read back, and damaged at random.
+//! Tests files in every form of storage: written with the crate's writer, read back, and damaged at
+//! random.
 
 use std::fs::File;
 use std::io::Write;
@@ -22,7 +23,7 @@ use super::*;
 
 mod checksums;
 
-/// A column's values; with `Nulls`, those where the levels are 1.
+/// The values of a column. With `Nulls`, only the rows with level 1 have one.
 enum Values {
     Text(Vec<&'static str>),
     Fixed(Vec<Vec<u8>>),
@@ -57,7 +58,7 @@ fn write_values(writer: &mut SerializedColumnWriter<'_>, values: &Values, levels
     .unwrap();
 }
 
-/// The bytes of a file with these columns and row groups.
+/// Returns the bytes of a file with these columns and row groups.
 fn file(schema: &str, properties: WriterPropertiesBuilder, groups: &[Vec<Values>]) -> Vec<u8> {
     let schema = Arc::new(parse_message_type(&format!("message orders {{ {schema} }}")).unwrap());
     let mut bytes = Vec::new();
@@ -130,7 +131,7 @@ fn read(path: &Path, envelope: Envelope, row_groups: Range<usize>) -> Result<Blo
     Ok(block)
 }
 
-/// Orders as `user price at_ms`, rejects as `line reason`.
+/// Returns orders as `user price at_ms`, and rejects as `line reason`.
 fn shown(block: &Block) -> Vec<String> {
     let orders = block.orders.iter().map(|(order, epoch, diff)| {
         assert_eq!((*epoch, *diff), (7, 1));
@@ -415,7 +416,7 @@ fn files_cut_short_are_not_parquet() {
     assert_eq!(message(b"PAR1\xff\0\0\0PAR1"), format!("{start} its footer claims to have 255 bytes"));
 }
 
-/// Bytes in memory that a reader takes for a file.
+/// Returns bytes in memory in the form of a file.
 fn in_memory(bytes: &[u8]) -> File {
     let file = rustix::fs::memfd_create("fuzz", rustix::fs::MemfdFlags::CLOEXEC).unwrap();
     let mut file = File::from(file);
@@ -423,7 +424,7 @@ fn in_memory(bytes: &[u8]) -> File {
     file
 }
 
-/// SplitMix64 from this state on.
+/// Returns a SplitMix64 generator that starts from this state.
 fn random(mut state: u64) -> impl FnMut() -> u64 {
     move || {
         state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -434,7 +435,7 @@ fn random(mut state: u64) -> impl FnMut() -> u64 {
     }
 }
 
-/// The bytes with up to four of them changed, and perhaps cut.
+/// Returns the bytes with up to four of them changed, and perhaps cut short.
 fn damaged(bytes: &[u8], next: &mut impl FnMut() -> u64) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     for _ in 0..1 + next() % 4 {
@@ -493,6 +494,6 @@ fn fuzz_parquet_200_000_inputs() {
             (0..THREADS).map(|thread| scope.spawn(move || read_one_share(thread))).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).sum()
     });
-    // Neither do all go by as if nothing were checked, nor is everything refused.
+    // If everything were read, nothing would be checked; and not everything may be refused.
     assert!((1_000..100_000).contains(&read), "{read} of 200000 were read");
 }

@@ -1,4 +1,4 @@
-//! What single values mean: ids, prices and times, or why their row is bad.
+//! Turns single values into ids, prices and times, or says why their row is bad.
 
 use dataflows::{Amount, FRACTION_DIGITS_MAX, Id, PRICE_MAX};
 
@@ -14,7 +14,7 @@ pub(super) fn bad_text(reason: String, text: &[u8]) -> Bad {
     Bad { reason, raw: json_string(&String::from_utf8_lossy(text)) }
 }
 
-/// A text as JSON.
+/// Returns a text as JSON.
 pub(super) fn json_string(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
@@ -31,10 +31,11 @@ pub(super) fn id_of(role: Role, tail: &[u8], length: usize) -> Result<Id, Bad> {
     check_id(role, text).map(Id::new).map_err(|reason| bad_text(reason, text))
 }
 
-/// A double that is a whole number of cents, of at most [`PRICE_MAX`], as that amount, and whether it is one.
+/// Returns a double as an amount in whole cents, and whether it is a whole number of cents of at
+/// most [`PRICE_MAX`]. Only then the amount is right.
 ///
 /// Any whole number of cents that divides back to the double is its shortest decimal, as
-/// `Amount::try_from` explains; truncation, unlike rounding, is one instruction.
+/// `Amount::try_from` explains. Truncation, unlike rounding, is one instruction.
 #[inline]
 pub(super) fn whole_cents(value: f64) -> (Amount, bool) {
     const UNITS_PER_CENT: i128 = 10_i128.pow(FRACTION_DIGITS_MAX - 2);
@@ -70,14 +71,14 @@ pub(super) fn price_of_float(value: f32) -> Result<Amount, Bad> {
     if !value.is_finite() {
         return price_of_double(f64::from(value));
     }
-    // The shortest decimal of the float itself, not of the double that it widens to.
+    // The price is the shortest decimal of the float itself, not of the double that it widens to.
     Amount::parse(format!("{value:e}").as_bytes())
         .map_err(|error| bad_number(price_reason(value, error), f64::from(value)))
 }
 
 #[cold]
 pub(super) fn bad_number(reason: String, value: f64) -> Bad {
-    // JSON has no word for what is not finite.
+    // JSON has no number for infinity and NaN, so they are printed as strings.
     let raw = if value.is_finite() { format!("{value:e}") } else { format!("\"{value}\"") };
     Bad { reason, raw }
 }
@@ -96,7 +97,7 @@ pub(super) fn price_of_integer(value: i128, scale: u32) -> Result<Amount, Bad> {
 pub(super) fn price_of_wide_integer(bytes: &[u8], scale: u32) -> Result<Amount, Bad> {
     let negative = bytes.first().is_some_and(|byte| *byte >= 0x80);
     let fill = if negative { 0xff } else { 0 };
-    // Bytes beyond sixteen may only repeat the sign.
+    // The bytes before the last sixteen may only repeat the sign.
     let (beyond, low) = bytes.split_at(bytes.len().saturating_sub(16));
     let sign_kept = low.first().is_none_or(|byte| (*byte >= 0x80) == negative);
     if bytes.is_empty() || !sign_kept || beyond.iter().any(|byte| *byte != fill) {
@@ -143,7 +144,7 @@ mod tests {
         assert_eq!(reason(&[]), "price \"\" is not a decimal number");
         assert!(reason(&[0x7f; 16]).ends_with("is beyond ±1000000000000"));
         assert!(reason(&[&[1][..], &[0; 16]].concat()).ends_with("is beyond ±1000000000000"));
-        // The sign does not fit: sixteen bytes that look negative after a positive one.
+        // Sixteen bytes that look negative after a positive byte lose the sign.
         assert!(reason(&[&[0][..], &[0x80; 16]].concat()).ends_with("is beyond ±1000000000000"));
     }
 

@@ -5,8 +5,8 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use super::{FileId, Growing, LOOK_BYTES, Sink, file_id};
-use crate::ingest::inputs::{Input, Layout};
+use super::look::{FileId, Growing, LOOK_BYTES, Look, file_id};
+use crate::ingest::inputs::{Input, Inside};
 use crate::ingest::reader::{Buffer, open_file, read_error};
 use crate::ingest::{Format, InputError, InputOptions};
 
@@ -33,7 +33,7 @@ impl TailedFile {
         options: &InputOptions,
     ) -> Result<TailedFile, InputError> {
         let mut tailed = TailedFile::from_start(&input.name, path, input.format, input.ordinal)?;
-        if let (Layout::Text { header, boundaries }, Some(size)) = (&input.layout, input.size_bytes) {
+        if let (Inside::Text { header, boundaries }, Some(size)) = (&input.inside, input.size_bytes) {
             tailed.offset = boundaries
                 .start_from(&tailed.file, size)
                 .map_err(|cause| input.read_error(&tailed.file, size, cause))?;
@@ -69,31 +69,31 @@ impl TailedFile {
     }
 
     /// Reads what was appended, and checks whether the name still leads to this file.
-    pub(super) fn read(&mut self, buffer: &mut Buffer, sink: &mut Sink<'_>) -> Result<(), InputError> {
+    pub(super) fn read(&mut self, buffer: &mut Buffer, look: &mut Look<'_>) -> Result<(), InputError> {
         // This is asked before the size. So the size includes all that was written before the file
         // was replaced.
         let successor = self.successor()?;
         let size = self.size()?;
         if size < self.looked_to {
-            if self.round < sink.round {
-                sink.state
+            if self.round < look.round {
+                look.state
                     .notes
                     .push(format!("{} was cut short: reading it from its start", self.growing.name));
                 self.restart();
-                self.look(size, false, buffer, sink)?;
+                self.read_on(size, false, buffer, look)?;
             }
             return Ok(());
         }
         let is_last_look = successor.is_some() && size - self.offset <= LOOK_BYTES as u64;
         if size > self.looked_to || (is_last_look && size > self.offset) {
-            self.look(size, is_last_look, buffer, sink)?;
+            self.read_on(size, is_last_look, buffer, look)?;
         }
-        if let (Some((file, id)), true) = (successor, is_last_look && self.round < sink.round) {
-            sink.state.notes.push(format!("{} was replaced: reading the new file", self.growing.name));
+        if let (Some((file, id)), true) = (successor, is_last_look && self.round < look.round) {
+            look.state.notes.push(format!("{} was replaced: reading the new file", self.growing.name));
             (self.file, self.id) = (file, id);
             self.restart();
             let size = self.size()?;
-            self.look(size, false, buffer, sink)?;
+            self.read_on(size, false, buffer, look)?;
         }
         Ok(())
     }
@@ -127,12 +127,12 @@ impl TailedFile {
 
     /// Reads up to [`LOOK_BYTES`] from where parsing stopped, and parses the complete records. If
     /// this is the `last` look, the end of the file ends the last record.
-    fn look(
+    fn read_on(
         &mut self,
         size: u64,
         last: bool,
         buffer: &mut Buffer,
-        sink: &mut Sink<'_>,
+        look: &mut Look<'_>,
     ) -> Result<(), InputError> {
         let wanted = (size - self.offset).min(LOOK_BYTES as u64) as usize;
         buffer.restart(self.offset);
@@ -151,10 +151,10 @@ impl TailedFile {
             return Ok(());
         }
         self.looked_to = self.offset + buffer.bytes().len() as u64;
-        let consumed = self.growing.parse(buffer, last, sink)?;
+        let consumed = self.growing.parse(buffer, last, look)?;
         if consumed > 0 {
             self.offset += consumed;
-            self.round = sink.round;
+            self.round = look.round;
         }
         Ok(())
     }

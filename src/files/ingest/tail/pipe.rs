@@ -3,7 +3,7 @@
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread;
 
-use super::{Growing, LOOK_BYTES, Sink};
+use super::look::{Growing, LOOK_BYTES, Look};
 use crate::ingest::InputError;
 use crate::ingest::inputs::Input;
 use crate::ingest::reader::{Buffer, Source};
@@ -47,7 +47,7 @@ impl TailedPipe {
     }
 
     /// Parses what has come so far. Does not wait for more.
-    pub(super) fn read(&mut self, sink: &mut Sink<'_>) -> Result<(), InputError> {
+    pub(super) fn read(&mut self, look: &mut Look<'_>) -> Result<(), InputError> {
         let mut taken = 0;
         while !self.ended && taken < LOOK_BYTES {
             match self.reads.try_recv() {
@@ -60,13 +60,13 @@ impl TailedPipe {
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Disconnected) => {
                     self.ended = true;
-                    self.growing.parse(&mut self.buffer, true, sink)?;
+                    self.growing.parse(&mut self.buffer, true, look)?;
                     return Ok(());
                 }
             }
         }
         if taken > 0 {
-            self.growing.parse(&mut self.buffer, false, sink)?;
+            self.growing.parse(&mut self.buffer, false, look)?;
         }
         Ok(())
     }

@@ -5,8 +5,9 @@ use std::io::Write;
 
 use tempfile::TempDir;
 
+use super::look::LOOK_BYTES;
 use super::*;
-use crate::ingest::{ColumnNames, Envelope};
+use crate::ingest::{ColumnNames, Envelope, RECORD_BYTES_MAX};
 
 const HEADER: &str = "user_id,order_id,price,timestamp\n";
 

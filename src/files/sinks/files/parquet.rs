@@ -1,4 +1,4 @@
-//! The rows of a view as Parquet.
+//! Writes the rows of a view as Parquet.
 
 use std::io::{self, Write};
 
@@ -6,8 +6,8 @@ use dataflows::{Aggregate, KeyColumn, Part, Print, Totals, ViewId};
 
 use orders::Layout;
 
-use super::Results;
 use crate::parquet_write::{Column, ColumnType, GROUP_ROWS, ParquetWriteError, ParquetWriter, TextColumn};
+use crate::sinks::results::Results;
 
 pub(super) fn write(
     out: &mut (impl Write + Send),
@@ -48,7 +48,7 @@ fn key_type(column: &KeyColumn) -> ColumnType {
     }
 }
 
-/// The rows of one row group, by column: those of the key first.
+/// The rows of one row group, column by column. The columns of the key come first.
 struct Group {
     columns: Vec<Column>,
     rows: usize,
@@ -76,7 +76,7 @@ struct Groups<W: Write + Send> {
 }
 
 impl<W: Write + Send> Groups<W> {
-    /// Ends the row whose key was pushed to the group.
+    /// Ends the row whose key was pushed to the group. Writes the group if it is full.
     fn push(&mut self, totals: &Totals) -> io::Result<()> {
         let keys = self.view.key.len();
         let mut columns = self.group.columns[keys..].iter_mut();

@@ -52,7 +52,7 @@ fn json_lines_hold_the_exact_decimal_as_number_and_as_text() {
          \"totalPrice\":-0.000000000000000001,\"totalPriceExact\":\"-0.000000000000000001\"}"
     );
     assert_eq!(windows.lines().count(), 3);
-    // A reader of doubles gets the nearest one.
+    // A reader of doubles gets the nearest double.
     let total: serde_json::Value = serde_json::from_str(&jsonl(TOTAL)).unwrap();
     assert_eq!(total["totalPrice"].as_f64(), Some(results.total().amount.to_f64()));
 }
@@ -90,7 +90,7 @@ fn windows_of_broken_seconds_print_milliseconds() {
     }
 }
 
-/// The rows of a Parquet file, each as its crate prints it.
+/// Returns the rows of a Parquet file, as the crate prints each.
 fn parquet_rows(path: &Path) -> Vec<String> {
     let reader = SerializedFileReader::new(File::open(path).unwrap()).unwrap();
     reader.get_row_iter(None).unwrap().map(|row| row.unwrap().to_string()).collect()

@@ -1,4 +1,4 @@
-//! What can go wrong with an output folder, in one sentence each.
+//! The errors of an output folder. Each is printed as one sentence.
 
 use std::fmt;
 use std::io;
@@ -6,67 +6,67 @@ use std::path::{Path, PathBuf};
 
 use orders::text::io_cause;
 
-/// Why the output folder is refused, or could not be written.
+/// Why the output folder was refused, or could not be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OutputError {
-    /// The path is a file.
+    /// The path leads to a file.
     NotAFolder(PathBuf),
-    /// The folder holds something that is not ours.
+    /// The folder holds something that orderflow did not write.
     NotEmpty {
-        /// The folder.
+        /// The folder with the foreign entry.
         dir: PathBuf,
-        /// The first entry by name.
+        /// The first entry, sorted by name.
         entry: String,
     },
     /// The folder holds results of another time zone.
     OtherZone {
-        /// The folder.
+        /// The folder with the older results.
         dir: PathBuf,
-        /// The zone of its results.
+        /// The zone of the results in the folder.
         found: String,
         /// The zone of this run.
         asked: String,
     },
     /// The folder holds results of windows of another width.
     OtherWidth {
-        /// The folder.
+        /// The folder with the older results.
         dir: PathBuf,
-        /// The width of its windows, in milliseconds.
+        /// The width of the windows in the folder, in milliseconds.
         found_ms: u64,
-        /// The width of this run's.
+        /// The width of the windows of this run, in milliseconds.
         asked_ms: u64,
     },
-    /// One of our file names is taken by a folder.
+    /// A folder has the name of one of the result files.
     NameTaken(PathBuf),
     /// Another run writes to the folder.
     Busy(PathBuf),
-    /// The folder could not be made ready. Nothing was changed.
+    /// The folder could not be prepared. Nothing was changed.
     Prepare {
-        /// What could not be made or read.
+        /// The path that could not be created or read.
         path: PathBuf,
-        /// Why, as the end of a sentence.
+        /// The cause, worded as the end of a sentence.
         cause: String,
     },
     /// A file could not be written. Nothing was changed.
     Write {
-        /// The file, by the path it was meant for.
+        /// The path that the file was meant for.
         path: PathBuf,
-        /// Why, as the end of a sentence.
+        /// The cause, worded as the end of a sentence.
         cause: String,
     },
     /// The new set is written, but not all of it could be put in its place.
     Replace {
-        /// What could not be replaced or moved.
+        /// The entry that could not be replaced or moved.
         path: PathBuf,
-        /// Why, as the end of a sentence.
+        /// The cause, worded as the end of a sentence.
         cause: String,
     },
-    /// [`Abandon::abandon`](super::Abandon::abandon) was called.
+    /// The output was given up with [`Abandon::abandon`](super::Abandon::abandon).
     Abandoned(PathBuf),
 }
 
 impl OutputError {
-    /// The exit code of the program: 2 for a refusal, 3 for a failure of the environment.
+    /// Returns the exit code of the program: 2 if the folder is refused, 3 if writing failed.
     pub fn exit_code(&self) -> u8 {
         match self {
             OutputError::NotAFolder(_)
@@ -132,7 +132,7 @@ impl fmt::Display for OutputError {
 
 impl std::error::Error for OutputError {}
 
-/// A width as it is typed: `30s`, or `1500ms`.
+/// A width in milliseconds, which prints as the user types it: `30s`, or `1500ms`.
 struct Width(u64);
 
 impl fmt::Display for Width {

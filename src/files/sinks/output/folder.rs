@@ -1,4 +1,4 @@
-//! The steps on folders that a set of files takes: each is one change that others see, or none.
+//! Changes folders in single steps, which other processes see as a whole or not at all.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -12,20 +12,21 @@ use rustix::io::Errno;
 
 use crate::sinks::rejects::Rejects;
 
-/// Why a folder was not exchanged.
+/// The reasons why a folder was not exchanged, or not wholly.
 #[derive(Debug)]
 pub(super) enum SwapError {
-    /// Folders cannot be exchanged there; files can still be replaced one by one.
+    /// Folders cannot be exchanged there, but files can still be replaced one by one.
     Impossible,
-    /// Nothing was changed.
+    /// The exchange failed, and nothing was changed.
     Failed(io::Error),
-    /// The new folder is in place, but this entry of the old one could not follow.
+    /// The new folder is in place, but this entry of the old one could not be moved into it.
     Left(String, io::Error),
 }
 
-/// The folder that `dir` names, absolute and free of symbolic links, whether it exists or not.
+/// Returns the path of the folder `dir`, absolute and free of symbolic links, whether it exists or
+/// not.
 ///
-/// Folders above it are made where missing and added to `made`.
+/// Creates missing folders above it and adds them to `made`.
 pub(super) fn resolve(dir: &Path, made: &mut Vec<PathBuf>) -> io::Result<PathBuf> {
     match fs::canonicalize(dir) {
         Ok(target) => return Ok(target),
@@ -58,18 +59,19 @@ fn make_all(dir: &Path, made: &mut Vec<PathBuf>) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether a folder is on another file system than the one that holds it: then it cannot be moved.
+/// Returns whether a folder is on another file system than its parent. Such a folder cannot be
+/// moved.
 pub(super) fn is_other_disk(dir: &Path) -> bool {
     let device = |dir: &Path| fs::metadata(dir).ok().map(|metadata| metadata.dev());
     dir.parent().is_some_and(|parent| device(parent) != device(dir))
 }
 
-/// The names in a folder.
+/// Returns the names of the entries of a folder.
 pub(super) fn entries(dir: &Path) -> io::Result<Vec<OsString>> {
     fs::read_dir(dir)?.map(|entry| entry.map(|entry| entry.file_name())).collect()
 }
 
-/// Makes the entries of a folder survive a loss of power.
+/// Syncs a folder, so that its entries survive a loss of power.
 pub(super) fn sync(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
@@ -88,8 +90,8 @@ pub(super) fn write_rejects(
     file.sync_all()
 }
 
-/// Puts the folder `next` in the place of `target` in one step. What `target` held moves over,
-/// but for the names in `doomed`, which are removed, and so is the old folder.
+/// Puts the folder `next` in the place of `target` in one step. Then removes the old folder: the
+/// files named in `doomed` are deleted, and all other entries move to the new folder.
 pub(super) fn exchange(next: &Path, target: &Path, doomed: &[String]) -> Result<(), SwapError> {
     if let Ok(metadata) = fs::metadata(target) {
         fs::set_permissions(next, metadata.permissions()).map_err(SwapError::Failed)?;
@@ -98,7 +100,7 @@ pub(super) fn exchange(next: &Path, target: &Path, doomed: &[String]) -> Result<
     loop {
         match renameat_with(CWD, next, CWD, target, flags) {
             Ok(()) => break,
-            // Not there yet, or made or removed by others in the meantime.
+            // The target does not exist yet, or others created or removed it in the meantime.
             Err(Errno::NOENT) if flags == RenameFlags::EXCHANGE => flags = RenameFlags::NOREPLACE,
             Err(Errno::EXIST) if flags == RenameFlags::NOREPLACE => flags = RenameFlags::EXCHANGE,
             Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) if flags == RenameFlags::NOREPLACE => {
@@ -118,7 +120,7 @@ pub(super) fn exchange(next: &Path, target: &Path, doomed: &[String]) -> Result<
         }
     }
     if let Some(parent) = target.parent() {
-        // The exchange is made; that it may not survive a loss of power is no reason to undo it.
+        // The exchange is done. It is not undone only because it may not survive a loss of power.
         let _ = sync(parent);
     }
     if flags == RenameFlags::EXCHANGE {
@@ -127,10 +129,11 @@ pub(super) fn exchange(next: &Path, target: &Path, doomed: &[String]) -> Result<
     Ok(())
 }
 
-/// Removes the folder `old` and the names in `doomed` in it; all else moves to `target`.
+/// Removes the folder `old` and the files in it that `doomed` names. All other entries move to
+/// `target`.
 ///
-/// Never deletes what is not named, nor anything in folders: an entry that cannot move stays,
-/// `old` with it, and the first such is named in the error.
+/// It never deletes a file that is not named, nor anything in folders. If an entry cannot be moved,
+/// it stays and so does `old`; the error names the first such entry.
 pub(super) fn dissolve(old: &Path, target: &Path, doomed: &[String]) -> Result<(), (String, io::Error)> {
     let whole = |error| (".".to_owned(), error);
     let mut left = None;
@@ -151,7 +154,7 @@ pub(super) fn dissolve(old: &Path, target: &Path, doomed: &[String]) -> Result<(
     }
 }
 
-/// Renames unless the new name is taken.
+/// Renames `from` to `to`, or fails if `to` exists.
 fn rename_to_free(from: &Path, to: &Path) -> io::Result<()> {
     match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
         Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
@@ -164,7 +167,8 @@ fn rename_to_free(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
-/// Renames the files `names` of `next` into `target`, in order, then removes those in `stale`.
+/// Moves the files `names` from `next` to `target`, in order, and then removes the files `stale`
+/// there. An error names the file that it is about.
 pub(super) fn replace_each(
     next: &Path,
     target: &Path,

@@ -1,7 +1,9 @@
-//! The folder in which the next set of files is made, and the removal of those of dead runs.
+//! Creates the folder in which the next set of files is written (the staging), and removes the
+//! stagings of dead runs.
 //!
-//! It is named after the process and locked as long as it lives: the lock, not the number, tells
-//! whether its run is dead, because numbers come again, in a container at every start.
+//! A staging is named after its process and locked while that lives. The lock, not the number,
+//! tells whether the run is dead, because process numbers are reused: in a container at every
+//! start.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
@@ -15,35 +17,36 @@ use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 
 use super::folder::{dissolve, entries};
-use super::names_of_ours;
-use crate::sinks::files::{MARK, OutputFacts};
+use crate::sinks::files::{MARK, OutputFacts, names_of_ours};
 
-/// What follows the name of the output folder in the name of its staging.
+/// The text between the name of the output folder and the process number in the name of a staging.
 const INFIX: &str = ".orderflow-";
 
-/// The end of a staging's name.
+/// The end of the name of a staging.
 const SUFFIX: &str = ".tmp";
 
-/// The longest part of the output folder's name that its staging repeats: a name has 255 bytes.
+/// The most bytes of the output folder's name that the name of its staging repeats. A name has at
+/// most 255 bytes.
 const NAME_BYTES_MAX: usize = 200;
 
-/// The folder within a staging that is exchanged with the output folder.
+/// The name of the folder within a staging that is exchanged with the output folder.
 const NEXT: &str = "next";
 
-/// How often a folder is made again that another run took for a dead one's.
+/// The number of attempts to create a staging that other runs remove because they take it for a
+/// dead run's.
 const ATTEMPTS_MAX: usize = 10;
 
-/// Where the staging lies.
+/// The place of a staging.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(super) enum Place {
-    /// In the folder that holds the output folder.
+    /// It is in the folder that holds the output folder.
     Beside,
-    /// In the output folder.
+    /// It is in the output folder.
     Inside,
 }
 
 impl Place {
-    /// The folder that holds the staging, and what its name begins with.
+    /// Returns the folder that holds the staging, and the prefix of the staging's name.
     fn parent_and_prefix(self, target: &Path) -> Option<(PathBuf, OsString)> {
         match self {
             Place::Beside => {
@@ -58,11 +61,11 @@ impl Place {
     }
 }
 
-/// Another run has its staging there.
+/// The error that another run has its staging there.
 #[derive(Debug)]
 pub(super) struct Busy;
 
-/// A folder of this run's own, locked.
+/// A folder that belongs to this run and is locked.
 #[derive(Debug)]
 pub(super) struct Staging {
     root: PathBuf,
@@ -71,7 +74,7 @@ pub(super) struct Staging {
 }
 
 impl Staging {
-    /// Makes the staging of this process for the output folder `target`.
+    /// Creates the staging of this process for the output folder `target`.
     pub(super) fn create(target: &Path, place: Place) -> io::Result<Staging> {
         let (parent, mut name) =
             place.parent_and_prefix(target).ok_or_else(|| io::Error::other("it has no parent folder"))?;
@@ -86,7 +89,8 @@ impl Staging {
                 Err(Errno::WOULDBLOCK) => continue,
                 Err(error) => return Err(error.into()),
             }
-            // Between making and locking it, another run may have removed it as a dead one's.
+            // Before it was locked, another run may have removed it because it took it for a dead
+            // run's.
             if fs::metadata(&root).is_ok_and(|at_path| is_same(&lock, &at_path)) {
                 let staging = Staging { root, place, _lock: lock };
                 staging.make_next()?;
@@ -104,12 +108,12 @@ impl Staging {
         self.place
     }
 
-    /// The folder of the next set.
+    /// Returns the path of the folder for the next set.
     pub(super) fn next(&self) -> PathBuf {
         self.root.join(NEXT)
     }
 
-    /// Makes the folder of the next set where it is not there.
+    /// Creates the folder for the next set if it is missing.
     pub(super) fn make_next(&self) -> io::Result<PathBuf> {
         let next = self.next();
         match fs::create_dir(&next) {
@@ -121,12 +125,12 @@ impl Staging {
     /// Removes the files of the next set.
     pub(super) fn empty_next(&self) {
         for name in names_of_ours() {
-            // What is not there need not be removed.
+            // A file that is missing need not be removed.
             let _ = fs::remove_file(self.next().join(name));
         }
     }
 
-    /// Removes the staging; what is not ours in it moves to `target`.
+    /// Removes the staging. Entries in it that orderflow did not write move to `target`.
     pub(super) fn remove(self, target: &Path) {
         remove_root(&self.root, target);
     }
@@ -139,11 +143,12 @@ fn is_same(file: &File, metadata: &fs::Metadata) -> bool {
 /// Removes the stagings that dead runs left for `target`, beside and inside it.
 ///
 /// # Errors
-/// [`Busy`] where one of them is of a living run other than `own`.
+/// Returns [`Busy`] if one of them belongs to a living run other than `own`.
 pub(super) fn clean_leftovers(target: &Path, own: Option<&Staging>) -> Result<(), Busy> {
     for place in [Place::Beside, Place::Inside] {
         let Some((parent, prefix)) = place.parent_and_prefix(target) else { continue };
-        // What cannot be listed cannot be cleaned; whether it can be written is tried elsewhere.
+        // A folder that cannot be listed cannot be cleaned. Whether it can be written is checked
+        // elsewhere.
         for name in entries(&parent).unwrap_or_default() {
             let root = parent.join(&name);
             let Some(pid) = pid_in(&name, &prefix) else { continue };
@@ -159,7 +164,7 @@ pub(super) fn clean_leftovers(target: &Path, own: Option<&Staging>) -> Result<()
     Ok(())
 }
 
-/// The process that a staging's name holds, or `None` for any other name.
+/// Returns the process number in the name of a staging; `None` if the name is not one of a staging.
 fn pid_in(name: &OsStr, prefix: &OsStr) -> Option<Pid> {
     let digits = name.as_bytes().strip_prefix(prefix.as_bytes())?.strip_suffix(SUFFIX.as_bytes())?;
     if !digits.iter().all(u8::is_ascii_digit) {
@@ -168,7 +173,8 @@ fn pid_in(name: &OsStr, prefix: &OsStr) -> Option<Pid> {
     Pid::from_raw(std::str::from_utf8(digits).ok()?.parse().ok()?)
 }
 
-/// Whether the run of a staging is alive: by its lock, or by its process where locks are not known.
+/// Returns whether the run of a staging is alive. If the file system has no locks, this goes by the
+/// process number.
 fn is_alive(root: &Path, pid: Pid) -> bool {
     let Ok(dir) = File::open(root) else { return false };
     match flock(&dir, FlockOperation::NonBlockingLockExclusive) {
@@ -178,13 +184,15 @@ fn is_alive(root: &Path, pid: Pid) -> bool {
     }
 }
 
-/// Removes a staging. What is not ours in it moves to `target`, and stays where it cannot move.
+/// Removes a staging. Entries in it that orderflow did not write move to `target`; one that cannot
+/// be moved stays.
 fn remove_root(root: &Path, target: &Path) {
     let next = root.join(NEXT);
-    // A set has its mark from the start, so a folder without one is the user's, exchanged by force.
+    // A set has its mark from the start. A folder without a mark is the user's and was exchanged by
+    // force.
     let ours = OutputFacts::read(&next).is_some();
     let doomed = if ours { names_of_ours() } else { vec![MARK.to_owned()] };
-    // Nobody is there to be told: what stays is cleaned by the next run, or is the user's.
+    // Nobody can be told of an error. What stays is cleaned by the next run, or is the user's.
     let _ = dissolve(&next, target, &doomed);
     let _ = fs::remove_dir(root);
 }

@@ -6,6 +6,7 @@ use dataflows::{Id, Window};
 use tempfile::TempDir;
 
 use super::*;
+use crate::format::Format;
 use crate::ingest::Reject;
 use crate::sinks::test_results::{self, layout, small, totals};
 
@@ -27,12 +28,12 @@ fn write(output: &Output, results: &Results) -> Result<(), OutputError> {
     output.write(results, &mut output.rejects()?, 4, &BTreeMap::from([(0, "a.csv".to_owned())]))
 }
 
-/// Prepares, writes the small results and ends.
+/// Prepares an output, writes the small results to it, and ends it.
 fn run(dir: &Path, force: bool, layout: FileLayout) -> Result<(), OutputError> {
     write(&Output::prepare(dir, force, layout)?, &small())
 }
 
-/// What a folder holds, by name; folders within hold `None`.
+/// Returns the contents of a folder by name. Folders in it are `None`.
 fn contents(dir: &Path) -> BTreeMap<String, Option<String>> {
     let names = folder::entries(dir).unwrap().into_iter();
     names
@@ -63,7 +64,7 @@ fn a_set_is_written_whole_and_nothing_else_stays() {
     assert_eq!((facts.epoch, facts.orders, facts.rejected), (7, 4, 0));
     assert_eq!((facts.window_ms, facts.timezone.as_str(), facts.format), (30_000, "UTC", Format::Csv));
     assert_eq!(facts.inputs, ["a.csv"]);
-    // The same results again are the same bytes.
+    // Equal results give equal bytes.
     run(&out, false, csv()).unwrap();
     assert_eq!(contents(&out), files);
 }
@@ -174,7 +175,8 @@ fn force_keeps_what_is_not_ours() {
     fs::create_dir_all(out.join("folder")).unwrap();
     fs::write(out.join("folder/deep.txt"), "deep").unwrap();
     fs::write(out.join("notes.txt"), "mine").unwrap();
-    // One of our names, but in a folder that is not ours and not in the set that is written.
+    // The file has the name of a result, but it is not in a folder of orderflow's, and not in the
+    // set that is written.
     fs::write(out.join("OrderBatchSink.parquet"), "mine too").unwrap();
     fs::write(out.join("OrderBatchSink.csv"), "gives way").unwrap();
     symlink("/nowhere", out.join("link")).unwrap();
@@ -249,7 +251,7 @@ fn permissions_of_the_folder_stay() {
     assert_eq!(fs::metadata(&out).unwrap().permissions().mode() & 0o7777, 0o750);
 }
 
-/// The staging of this process beside `out`.
+/// Returns the path of the staging of this process beside `out`.
 fn staging_of(out: &Path) -> PathBuf {
     let name =
         format!(".{}.orderflow-{}.tmp", out.file_name().unwrap().to_str().unwrap(), std::process::id());
@@ -267,7 +269,7 @@ fn a_full_disk_changes_nothing() {
         let mut rejects = output.rejects().unwrap();
         let reject = Reject { input: 0, part: 0, line: 0, reason: "bad".into(), raw: b"x".to_vec() };
         rejects.push(&reject).unwrap();
-        // Where a file of the set is to be written, there is no room.
+        // The file that is to be written next has no space.
         symlink("/dev/full", staging_of(&out).join("next").join(full)).unwrap();
         let error = output.write(&results_at(9), &mut rejects, 1, &BTreeMap::new()).unwrap_err();
         let path = out.join(full);
@@ -276,7 +278,7 @@ fn a_full_disk_changes_nothing() {
         assert_eq!(error.to_string(), expected);
         assert_eq!(error.exit_code(), 3);
         assert_eq!(contents(&out), before);
-        // With room again, the same run can go on.
+        // Once there is space, the same run can go on.
         output.write(&results_at(9), &mut rejects, 1, &BTreeMap::new()).unwrap();
         assert_eq!(OutputFacts::read(&out).unwrap().epoch, 9);
         drop(output);
@@ -298,14 +300,15 @@ fn readers_only_ever_see_whole_sets() {
             let mut seen = 0;
             loop {
                 let last = written.load(Ordering::Acquire) == WRITES;
-                // Opened through one handle of the folder: all files are of one epoch.
+                // The files are opened through one handle of the folder, so all are of one epoch.
                 let held = fs::File::open(&out).unwrap();
                 let at = |name: &str| {
                     use std::os::fd::AsRawFd;
                     fs::read_to_string(format!("/proc/self/fd/{}/{name}", held.as_raw_fd())).ok()
                 };
                 let set = (at("OrderBatchSink.csv"), at("OrderTotalSink.csv"), at("OrderStreamSink.csv"));
-                // A folder that was replaced while it was read is emptied: then look again.
+                // A folder that is replaced while it is read becomes empty. Then the reader looks
+                // again.
                 if let (Some(users), Some(total), Some(windows)) = set {
                     let epoch: u64 = total.lines().nth(1).unwrap().split(',').next().unwrap().parse().unwrap();
                     assert!(epoch >= seen, "epoch {epoch} after {seen}");
@@ -381,7 +384,7 @@ fn what_dead_runs_left_is_cleaned_and_nothing_else() {
     let root = tempdir();
     let out = root.path().join("out");
     run(&out, false, csv()).unwrap();
-    // Numbers come again: one left-over has that of this very process.
+    // Process numbers are reused: one left-over staging has the number of this very process.
     let own = staging_of(&out);
     let dead = root.path().join(".out.orderflow-999999.tmp");
     for (left, name) in [(&own, "half a set"), (&dead, "an old folder")] {
@@ -390,7 +393,7 @@ fn what_dead_runs_left_is_cleaned_and_nothing_else() {
         fs::write(left.join("next/OrderBatchSink.csv"), "old").unwrap();
         fs::write(left.join("next").join(name), "mine").unwrap();
     }
-    // Died between the exchange of a foreign folder and moving on what was in it.
+    // This run died after it exchanged a foreign folder and before it moved the folder's entries.
     let forced = root.path().join(".out.orderflow-999998.tmp");
     fs::create_dir_all(forced.join("next")).unwrap();
     fs::write(forced.join("next/OrderStreamSink.parquet"), "mine as well").unwrap();
@@ -420,7 +423,7 @@ fn a_folder_that_cannot_be_exchanged_is_replaced_file_by_file() {
     fs::write(out.join("notes.txt"), "mine").unwrap();
     let output = Output::prepare(&out, false, csv()).unwrap();
     {
-        // As it is after a refused exchange.
+        // This is the state after an exchange was refused.
         let mut state = output.shared.lock();
         let beside = state.staging.take().unwrap();
         beside.remove(&out);
@@ -448,7 +451,7 @@ fn a_folder_removed_meanwhile_is_made_again() {
     fs::remove_dir_all(&out).unwrap();
     write(&output, &results_at(2)).unwrap();
     assert_eq!(OutputFacts::read(&out).unwrap().epoch, 2);
-    // And one made meanwhile, with something in it, keeps what it has.
+    // A folder that was created in the meantime and holds something stays as it is.
     fs::remove_dir_all(&out).unwrap();
     fs::create_dir(&out).unwrap();
     fs::write(out.join("notes.txt"), "mine").unwrap();

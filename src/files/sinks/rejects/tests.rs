@@ -18,7 +18,7 @@ fn written(rejects: &mut Rejects, inputs: &[&str]) -> String {
 #[test]
 fn lines_count_on_over_the_parts_of_an_input() {
     let mut rejects = rejects();
-    // As workers find them: parts out of order, inputs mixed.
+    // Workers find rejects like this: parts out of order, inputs mixed.
     for (input, part, line) in [(0, 1, 0), (1, 0, 3), (0, 2, 7), (0, 0, 9), (0, 1, 4)] {
         rejects.push(&reject(input, part, line, b"x")).unwrap();
     }
@@ -83,7 +83,7 @@ fn rejects_beyond_every_buffer_come_back_whole() {
             assert_eq!(row["line"], line + 1);
             assert_eq!(row["raw"].as_str().unwrap().as_bytes(), raw(line as u64));
         }
-        // More may come after a write.
+        // More rejects may come after a write.
         rejects.push(&reject(0, 0, lines, b"late")).unwrap();
     }
 }

@@ -64,7 +64,7 @@ fn results_that_contradict_each_other_are_found() {
 fn a_sum_beyond_all_amounts_is_a_disagreement_not_a_panic() {
     let most = Totals { orders: i64::MAX, amount: Amount::from_units(i128::MAX) };
     let users = vec![(Id::new("a"), most), (Id::new("b"), most)];
-    assert_eq!(test_results::results(0, users, most, vec![]), Err(Disagreement::Overflow("users")));
+    assert_eq!(test_results::results(0, users, most, vec![]), Err(Contradiction::Overflow("users")));
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn a_change_must_start_from_what_is_there() {
     }
 }
 
-/// All changes that lead from one state of the results to another.
+/// Returns all changes that lead from one state of the results to another.
 fn changes_between(from: &Results, to: &Results) -> Vec<Change> {
     let mut changes = Vec::new();
     for view in ViewId::all() {
@@ -115,7 +115,7 @@ fn changes_between(from: &Results, to: &Results) -> Vec<Change> {
     changes
 }
 
-/// The results of these orders: user, window, whole price.
+/// Returns the results of these orders, given as user, window and whole price.
 fn results_of(orders: &[(u8, i8, i32)], epoch: Epoch) -> Results {
     let (mut users, mut windows, mut total) = (BTreeMap::new(), BTreeMap::new(), Totals::ZERO);
     let add = |row: &mut Totals, price: i32| {

@@ -36,7 +36,7 @@ fn an_epoch_is_sorted_and_exact() {
     assert_eq!(writer.out, first.as_bytes());
 }
 
-/// A reader that goes, or breaks, after so many bytes.
+/// A writer whose reader goes, or fails, after so many bytes.
 struct Limited(usize, io::ErrorKind);
 
 impl Write for Limited {

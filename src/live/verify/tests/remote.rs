@@ -7,13 +7,13 @@ use tokio::runtime::Runtime;
 
 use super::*;
 use tablestore::client::{Client, ClientConfig};
-use tablestore::server::{Limits, Load, Server, ServiceConfig, Vitals};
+use tablestore::server::{Limits, Server, ServerLoad, ServiceConfig, Vitals};
 
 /// A program that reports nothing about itself.
 struct Silent;
 
 impl Vitals for Silent {
-    fn metrics(&self, _: &Load) -> String {
+    fn metrics(&self, _: &ServerLoad) -> String {
         String::new()
     }
 

@@ -1,4 +1,4 @@
-//! Batches: how they are cut, and which rows are sent again.
+//! Tests how batches are cut, and which rows are sent again.
 
 use super::*;
 use crate::limits::WRITE_BYTES_MAX;
@@ -16,7 +16,7 @@ fn put(table: &str, id: i64, bytes: usize) -> Write {
     }
 }
 
-/// The tables and row ids of each request, as it came.
+/// Returns the tables and row ids of each request, as it arrived.
 fn asked(server: &FakeServer) -> Vec<Vec<(String, Vec<i64>)>> {
     let id = |row: &table::RowInBatchWriteRowRequest| {
         let form = match row.r#type() {
@@ -41,7 +41,8 @@ fn asked(server: &FakeServer) -> Vec<Vec<(String, Vec<i64>)>> {
     server.seen().iter().map(request).collect()
 }
 
-/// An answer for rows of some tables: `""` is a success, anything else the code of a refusal.
+/// Returns an answer for rows of some tables: `""` is a success, anything else the code of a
+/// refusal.
 fn answer(tables: &[&[&str]]) -> Reply {
     let row = |code: &&str| table::RowInBatchWriteRowResponse {
         is_ok: code.is_empty(),
@@ -74,7 +75,7 @@ async fn only_rows_that_failed_for_a_moment_are_sent_again() {
     .await;
     let writes = [put("A", 0, 1), put("B", 10, 1), put("A", 1, 1), put("B", 11, 1), put("A", 2, 1)];
     let results = server.client(None).batch_write_row(&writes).await.unwrap();
-    // Of a write, OTSTimeout leaves open whether it took place.
+    // After OTSTimeout it is open whether a write took place, so it is not sent again.
     assert_eq!(codes(&results), ["", "", "", "OTSTimeout", "OTSConditionCheckFail"]);
     let of = |tables: &[(&str, &[i64])]| -> Vec<(String, Vec<i64>)> {
         tables.iter().map(|(table, ids)| ((*table).to_owned(), ids.to_vec())).collect()
@@ -152,7 +153,7 @@ async fn rows_are_read_100_at_a_time_and_those_that_failed_again() {
         })
     };
     let mut first = vec![row(true, ""); 100];
-    // Of a read, OTSTimeout may be tried again.
+    // After OTSTimeout a read may be sent again.
     first[40] = row(false, "OTSTimeout");
     first[50] = row(false, "OTSInvalidPK");
     let server =

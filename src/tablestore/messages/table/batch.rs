@@ -23,19 +23,19 @@ pub enum OperationType {
 pub struct TableInBatchGetRowRequest {
     #[prost(string, required, tag = "1")]
     pub table_name: String,
-    /// For each row, its key cells.
+    /// The key cells of each row.
     #[prost(bytes = "bytes", repeated, tag = "2")]
     pub primary_key: Vec<Bytes>,
-    /// For each row, the place within it at which an earlier answer ended.
+    /// The place within each row at which an earlier answer ended.
     #[prost(bytes = "bytes", repeated, tag = "3")]
     pub token: Vec<Bytes>,
-    /// None means all columns.
+    /// The names of the columns to return. If it is empty, all columns are returned.
     #[prost(string, repeated, tag = "4")]
     pub columns_to_get: Vec<String>,
-    /// This or `max_versions` is needed.
+    /// The versions to return. Either this or `max_versions` must be given.
     #[prost(message, optional, tag = "5")]
     pub time_range: Option<TimeRange>,
-    /// Most versions that are returned of each column.
+    /// The most versions that are returned of each column.
     #[prost(int32, optional, tag = "6")]
     pub max_versions: Option<i32>,
     /// A serialized [`Filter`](super::Filter).
@@ -66,7 +66,7 @@ pub struct RowInBatchGetRowResponse {
     pub error: Option<Error>,
     #[prost(message, optional, tag = "3")]
     pub consumed: Option<ConsumedCapacity>,
-    /// Empty if there is no such row.
+    /// The row; empty if there is no such row.
     #[prost(bytes = "bytes", optional, tag = "4")]
     pub row: Option<Bytes>,
 }
@@ -76,7 +76,7 @@ pub struct RowInBatchGetRowResponse {
 pub struct TableInBatchGetRowResponse {
     #[prost(string, required, tag = "1")]
     pub table_name: String,
-    /// One for each key of the request.
+    /// The rows, one for each key of the request.
     #[prost(message, repeated, tag = "2")]
     pub rows: Vec<RowInBatchGetRowResponse>,
 }
@@ -93,7 +93,7 @@ pub struct BatchGetRowResponse {
 pub struct RowInBatchWriteRowRequest {
     #[prost(enumeration = "OperationType", required, tag = "1")]
     pub r#type: i32,
-    /// The cells that a request for one row of this type holds.
+    /// The row: the cells that a request for one row of this type holds.
     #[prost(bytes = "bytes", required, tag = "2")]
     pub row_change: Bytes,
     #[prost(message, required, tag = "3")]
@@ -133,7 +133,7 @@ pub struct RowInBatchWriteRowResponse {
     pub error: Option<Error>,
     #[prost(message, optional, tag = "3")]
     pub consumed: Option<ConsumedCapacity>,
-    /// What `return_content` asked for.
+    /// The row that `return_content` asked for.
     #[prost(bytes = "bytes", optional, tag = "4")]
     pub row: Option<Bytes>,
 }
@@ -143,7 +143,7 @@ pub struct RowInBatchWriteRowResponse {
 pub struct TableInBatchWriteRowResponse {
     #[prost(string, required, tag = "1")]
     pub table_name: String,
-    /// One for each row of the request.
+    /// The outcomes, one for each row of the request.
     #[prost(message, repeated, tag = "2")]
     pub rows: Vec<RowInBatchWriteRowResponse>,
 }

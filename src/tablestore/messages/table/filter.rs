@@ -7,11 +7,11 @@ use prost::{Enumeration, Message};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enumeration)]
 #[repr(i32)]
 pub enum FilterType {
-    /// [`SingleColumnValueFilter`].
+    /// It holds a [`SingleColumnValueFilter`].
     SingleColumnValue = 1,
-    /// [`CompositeColumnValueFilter`].
+    /// It holds a [`CompositeColumnValueFilter`].
     Composite = 2,
-    /// [`ColumnPaginationFilter`].
+    /// It holds a [`ColumnPaginationFilter`].
     ColumnPagination = 3,
 }
 
@@ -89,10 +89,10 @@ pub struct CompositeColumnValueFilter {
 /// Lets only some columns of each row pass.
 #[derive(Clone, Copy, PartialEq, Message)]
 pub struct ColumnPaginationFilter {
-    /// Number of columns that are left out at the start.
+    /// The number of columns that are left out at the start.
     #[prost(int32, required, tag = "1")]
     pub offset: i32,
-    /// Most columns that pass.
+    /// The most columns that pass.
     #[prost(int32, required, tag = "2")]
     pub limit: i32,
 }

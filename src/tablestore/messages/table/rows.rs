@@ -25,9 +25,9 @@ pub enum RowExistenceExpectation {
 #[repr(i32)]
 pub enum ReturnType {
     None = 0,
-    /// The key.
+    /// The write answers with the key.
     Pk = 1,
-    /// The key, and the columns asked for as they are after the write.
+    /// The write answers with the key, and with the chosen columns as they are after the write.
     AfterModify = 2,
 }
 
@@ -35,13 +35,13 @@ pub enum ReturnType {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enumeration)]
 #[repr(i32)]
 pub enum Direction {
-    /// Keys ascend.
+    /// The rows come in ascending order of their keys.
     Forward = 0,
-    /// Keys descend.
+    /// The rows come in descending order of their keys.
     Backward = 1,
 }
 
-/// Capacity that a call took.
+/// The capacity that a call took.
 #[derive(Clone, Copy, PartialEq, Message)]
 pub struct ConsumedCapacity {
     #[prost(message, required, tag = "1")]
@@ -63,7 +63,7 @@ pub struct Condition {
 pub struct ReturnContent {
     #[prost(enumeration = "ReturnType", optional, tag = "1")]
     pub return_type: Option<i32>,
-    /// Columns that [`ReturnType::AfterModify`] returns.
+    /// The columns that [`ReturnType::AfterModify`] returns.
     #[prost(string, repeated, tag = "2")]
     pub return_column_names: Vec<String>,
 }
@@ -74,7 +74,7 @@ pub struct ReturnContent {
 pub struct TimeRange {
     #[prost(int64, optional, tag = "1")]
     pub start_time: Option<i64>,
-    /// Exclusive.
+    /// The end of the range, which is not part of it.
     #[prost(int64, optional, tag = "2")]
     pub end_time: Option<i64>,
     /// The single version.
@@ -87,15 +87,15 @@ pub struct TimeRange {
 pub struct GetRowRequest {
     #[prost(string, required, tag = "1")]
     pub table_name: String,
-    /// A row of key cells.
+    /// The key, as a row of key cells.
     #[prost(bytes = "bytes", required, tag = "2")]
     pub primary_key: Bytes,
-    /// None means all columns.
+    /// The names of the columns to return. If it is empty, all columns are returned.
     #[prost(string, repeated, tag = "3")]
     pub columns_to_get: Vec<String>,
     #[prost(message, optional, tag = "4")]
     pub time_range: Option<TimeRange>,
-    /// Most versions that are returned of each column.
+    /// The most versions that are returned of each column.
     #[prost(int32, optional, tag = "5")]
     pub max_versions: Option<i32>,
     /// A serialized [`Filter`](super::Filter).
@@ -119,7 +119,7 @@ pub struct GetRowRequest {
 pub struct GetRowResponse {
     #[prost(message, required, tag = "1")]
     pub consumed: ConsumedCapacity,
-    /// Empty if there is no such row.
+    /// The row; empty if there is no such row.
     #[prost(bytes = "bytes", required, tag = "2")]
     pub row: Bytes,
 }
@@ -129,7 +129,7 @@ pub struct GetRowResponse {
 pub struct PutRowRequest {
     #[prost(string, required, tag = "1")]
     pub table_name: String,
-    /// A row of key and attribute cells.
+    /// The new row, as a row of key and attribute cells.
     #[prost(bytes = "bytes", required, tag = "2")]
     pub row: Bytes,
     #[prost(message, required, tag = "3")]
@@ -145,7 +145,7 @@ pub struct PutRowRequest {
 pub struct PutRowResponse {
     #[prost(message, required, tag = "1")]
     pub consumed: ConsumedCapacity,
-    /// What `return_content` asked for.
+    /// The row that `return_content` asked for.
     #[prost(bytes = "bytes", optional, tag = "2")]
     pub row: Option<Bytes>,
 }
@@ -155,7 +155,7 @@ pub struct PutRowResponse {
 pub struct UpdateRowRequest {
     #[prost(string, required, tag = "1")]
     pub table_name: String,
-    /// A row of key cells and of attribute cells that say what changes.
+    /// The change, as a row of key cells and of attribute cells that say what changes.
     #[prost(bytes = "bytes", required, tag = "2")]
     pub row_change: Bytes,
     #[prost(message, required, tag = "3")]
@@ -171,7 +171,7 @@ pub struct UpdateRowRequest {
 pub struct UpdateRowResponse {
     #[prost(message, required, tag = "1")]
     pub consumed: ConsumedCapacity,
-    /// What `return_content` asked for.
+    /// The row that `return_content` asked for.
     #[prost(bytes = "bytes", optional, tag = "2")]
     pub row: Option<Bytes>,
 }
@@ -181,7 +181,7 @@ pub struct UpdateRowResponse {
 pub struct DeleteRowRequest {
     #[prost(string, required, tag = "1")]
     pub table_name: String,
-    /// A row of key cells and a delete marker.
+    /// The key, as a row of key cells and a delete marker.
     #[prost(bytes = "bytes", required, tag = "2")]
     pub primary_key: Bytes,
     #[prost(message, required, tag = "3")]
@@ -197,7 +197,7 @@ pub struct DeleteRowRequest {
 pub struct DeleteRowResponse {
     #[prost(message, required, tag = "1")]
     pub consumed: ConsumedCapacity,
-    /// What `return_content` asked for.
+    /// The row that `return_content` asked for.
     #[prost(bytes = "bytes", optional, tag = "2")]
     pub row: Option<Bytes>,
 }
@@ -209,15 +209,15 @@ pub struct GetRangeRequest {
     pub table_name: String,
     #[prost(enumeration = "Direction", required, tag = "2")]
     pub direction: i32,
-    /// None means all columns.
+    /// The names of the columns to return. If it is empty, all columns are returned.
     #[prost(string, repeated, tag = "3")]
     pub columns_to_get: Vec<String>,
     #[prost(message, optional, tag = "4")]
     pub time_range: Option<TimeRange>,
-    /// Most versions that are returned of each column.
+    /// The most versions that are returned of each column.
     #[prost(int32, optional, tag = "5")]
     pub max_versions: Option<i32>,
-    /// Most rows that are returned.
+    /// The most rows that are returned.
     #[prost(int32, optional, tag = "6")]
     pub limit: Option<i32>,
     /// The first key, as a row of key cells.
@@ -247,7 +247,7 @@ pub struct GetRangeRequest {
 pub struct GetRangeResponse {
     #[prost(message, required, tag = "1")]
     pub consumed: ConsumedCapacity,
-    /// Rows behind one header; empty if there are none.
+    /// The rows, behind one header. It is empty if there are none.
     #[prost(bytes = "bytes", required, tag = "2")]
     pub rows: Bytes,
     /// The key at which the next page starts; absent if the range has no more rows.

@@ -2,13 +2,13 @@
 
 use prost::{Enumeration, Message};
 
-/// Type of a key column.
+/// The type of a key column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enumeration)]
 #[repr(i32)]
 pub enum PrimaryKeyType {
-    /// 64-bit signed integer.
+    /// The values are signed integers of 64 bits.
     Integer = 1,
-    /// UTF-8 text.
+    /// The values are texts in UTF-8.
     String = 2,
     Binary = 3,
 }
@@ -21,18 +21,18 @@ pub enum PrimaryKeyOption {
     AutoIncrement = 1,
 }
 
-/// Type of an attribute column that is named when its table is created.
+/// The type of an attribute column that is named when its table is created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enumeration)]
 #[repr(i32)]
 pub enum DefinedColumnType {
-    /// 64-bit signed integer.
+    /// The values are signed integers of 64 bits.
     Integer = 1,
-    /// IEEE 754 double.
+    /// The values are doubles of IEEE 754.
     Double = 2,
     Boolean = 3,
-    /// UTF-8 text.
+    /// The values are texts in UTF-8.
     String = 4,
-    /// Bytes.
+    /// The values are bytes.
     Blob = 7,
 }
 
@@ -80,7 +80,7 @@ pub struct TableMeta {
     /// The 1 to 4 key columns, in the order of the key.
     #[prost(message, repeated, tag = "2")]
     pub primary_key: Vec<PrimaryKeySchema>,
-    /// Attribute columns that were named at creation; rows may have others.
+    /// The attribute columns that were named at creation; rows may have others.
     #[prost(message, repeated, tag = "3")]
     pub defined_column: Vec<DefinedColumnSchema>,
 }
@@ -88,13 +88,13 @@ pub struct TableMeta {
 /// Says how long a table's cells live and how many versions of each are kept.
 #[derive(Clone, Copy, PartialEq, Message)]
 pub struct TableOptions {
-    /// Seconds that a cell stays visible; -1 means for ever.
+    /// The seconds that a cell stays visible; -1 means for ever.
     #[prost(int32, optional, tag = "1")]
     pub time_to_live: Option<i32>,
-    /// Number of versions that are kept of each cell.
+    /// The number of versions that are kept of each cell.
     #[prost(int32, optional, tag = "2")]
     pub max_versions: Option<i32>,
-    /// Most seconds that a caller's version may differ from the server's time.
+    /// The most seconds that a caller's version may differ from the server's time.
     #[prost(int64, optional, tag = "5")]
     pub deviation_cell_version_in_sec: Option<i64>,
     /// Whether rows may be updated.
@@ -105,7 +105,7 @@ pub struct TableOptions {
     pub update_full_row: Option<bool>,
 }
 
-/// Capacity of one call or of one second, in units of 4 KB.
+/// The capacity of one call or of one second, in units of 4 KB.
 #[derive(Clone, Copy, PartialEq, Message)]
 pub struct CapacityUnit {
     #[prost(int32, optional, tag = "1")]
@@ -114,22 +114,22 @@ pub struct CapacityUnit {
     pub write: Option<i32>,
 }
 
-/// Capacity that is set aside for a table.
+/// The capacity that is set aside for a table.
 #[derive(Clone, Copy, PartialEq, Message)]
 pub struct ReservedThroughput {
     #[prost(message, required, tag = "1")]
     pub capacity_unit: CapacityUnit,
 }
 
-/// Capacity that is set aside for a table, and since when.
+/// The capacity that is set aside for a table, and since when.
 #[derive(Clone, Copy, PartialEq, Message)]
 pub struct ReservedThroughputDetails {
     #[prost(message, required, tag = "1")]
     pub capacity_unit: CapacityUnit,
-    /// Seconds since 1970.
+    /// The time in seconds since 1970.
     #[prost(int64, required, tag = "2")]
     pub last_increase_time: i64,
-    /// Seconds since 1970.
+    /// The time in seconds since 1970.
     #[prost(int64, optional, tag = "3")]
     pub last_decrease_time: Option<i64>,
 }
@@ -139,10 +139,10 @@ pub struct ReservedThroughputDetails {
 pub struct StreamSpecification {
     #[prost(bool, required, tag = "1")]
     pub enable_stream: bool,
-    /// Hours that each change is kept.
+    /// The hours that each change is kept.
     #[prost(int32, optional, tag = "2")]
     pub expiration_time: Option<i32>,
-    /// Columns whose former values are logged too.
+    /// The columns whose former values are logged too.
     #[prost(string, repeated, tag = "3")]
     pub columns_to_get: Vec<String>,
 }
@@ -152,16 +152,16 @@ pub struct StreamSpecification {
 pub struct StreamDetails {
     #[prost(bool, required, tag = "1")]
     pub enable_stream: bool,
-    /// Id of the log.
+    /// The id of the log.
     #[prost(string, optional, tag = "2")]
     pub stream_id: Option<String>,
-    /// Hours that each change is kept.
+    /// The hours that each change is kept.
     #[prost(int32, optional, tag = "3")]
     pub expiration_time: Option<i32>,
-    /// Time at which logging was switched on, in microseconds since 1970.
+    /// The time at which logging was switched on, in microseconds since 1970.
     #[prost(int64, optional, tag = "4")]
     pub last_enable_time: Option<i64>,
-    /// Columns whose former values are logged too.
+    /// The columns whose former values are logged too.
     #[prost(string, repeated, tag = "5")]
     pub column_to_get: Vec<String>,
 }
@@ -212,7 +212,7 @@ pub struct ListTableRequest {}
 /// The names of all tables.
 #[derive(Clone, PartialEq, Message)]
 pub struct ListTableResponse {
-    /// Names in ascending order.
+    /// The names, in ascending order.
     #[prost(string, repeated, tag = "1")]
     pub table_names: Vec<String>,
 }
@@ -231,16 +231,18 @@ pub struct DescribeTableResponse {
     pub table_meta: TableMeta,
     #[prost(message, required, tag = "2")]
     pub reserved_throughput_details: ReservedThroughputDetails,
-    /// The server fills every option.
+    /// The options. The server fills every one.
     #[prost(message, required, tag = "3")]
     pub table_options: TableOptions,
-    /// Some clients do not know this field; the Node and Go clients refuse an answer without it.
+    /// The state. Some clients do not know this field; the Node and Go clients refuse an answer
+    /// without it.
     #[prost(enumeration = "TableStatus", required, tag = "4")]
     pub table_status: i32,
-    /// The server always fills it: the Go client reads it without looking.
+    /// The stream. The server always fills this field, because the Go client reads it without
+    /// checking.
     #[prost(message, optional, tag = "5")]
     pub stream_details: Option<StreamDetails>,
-    /// Microseconds since 1970.
+    /// The time in microseconds since 1970.
     #[prost(int64, optional, tag = "9")]
     pub creation_time: Option<i64>,
 }
@@ -263,10 +265,11 @@ pub struct UpdateTableRequest {
 pub struct UpdateTableResponse {
     #[prost(message, required, tag = "1")]
     pub reserved_throughput_details: ReservedThroughputDetails,
-    /// The server fills every option.
+    /// The options. The server fills every one.
     #[prost(message, required, tag = "2")]
     pub table_options: TableOptions,
-    /// The server always fills it: the Go client reads it without looking.
+    /// The stream. The server always fills this field, because the Go client reads it without
+    /// checking.
     #[prost(message, optional, tag = "3")]
     pub stream_details: Option<StreamDetails>,
 }

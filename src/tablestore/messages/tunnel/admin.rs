@@ -1,4 +1,4 @@
-//! Creating, listing, describing and deleting tunnels.
+//! Creates, lists, describes and deletes tunnels.
 
 use prost::{Enumeration, Message};
 
@@ -8,7 +8,7 @@ use prost::{Enumeration, Message};
 pub enum TunnelType {
     /// The rows that are there when the tunnel is created.
     BaseData = 1,
-    /// Changes.
+    /// The changes of rows.
     Stream = 2,
     /// The rows that are there when the tunnel is created, then every change since.
     BaseAndStream = 3,
@@ -27,13 +27,13 @@ pub enum StartOffsetFlag {
 /// Says where a tunnel of changes starts and ends.
 #[derive(Clone, Copy, PartialEq, Message)]
 pub struct StreamTunnelConfig {
-    /// Applies only where `start_offset` is absent.
+    /// The start. It applies only if `start_offset` is absent.
     #[prost(enumeration = "StartOffsetFlag", optional, tag = "1")]
     pub flag: Option<i32>,
-    /// Time of the first change, in nanoseconds since 1970.
+    /// The time of the first change, in nanoseconds since 1970.
     #[prost(uint64, optional, tag = "2")]
     pub start_offset: Option<u64>,
-    /// Time before which the changes end, in nanoseconds since 1970.
+    /// The time before which the changes end, in nanoseconds since 1970.
     #[prost(uint64, optional, tag = "3")]
     pub end_offset: Option<u64>,
 }
@@ -96,17 +96,17 @@ pub struct ListTunnelRequest {
 pub struct TunnelInfo {
     #[prost(string, required, tag = "1")]
     pub tunnel_id: String,
-    /// `BaseData`, `Stream` or `BaseAndStream`.
+    /// The type: `BaseData`, `Stream` or `BaseAndStream`.
     #[prost(string, required, tag = "2")]
     pub tunnel_type: String,
     #[prost(string, required, tag = "3")]
     pub table_name: String,
     #[prost(string, required, tag = "4")]
     pub instance_name: String,
-    /// Id of the table's log of changes.
+    /// The id of the table's log of changes.
     #[prost(string, required, tag = "5")]
     pub stream_id: String,
-    /// `InitBaseDataAndStreamShard`, `ProcessBaseData` or `ProcessStream`.
+    /// The stage: `InitBaseDataAndStreamShard`, `ProcessBaseData` or `ProcessStream`.
     #[prost(string, required, tag = "6")]
     pub stage: String,
     /// Whether the log no longer reaches back to the change that is to be read next.
@@ -119,7 +119,7 @@ pub struct TunnelInfo {
     pub public: Option<bool>,
     #[prost(message, optional, tag = "10")]
     pub stream_tunnel_config: Option<StreamTunnelConfig>,
-    /// Nanoseconds since 1970.
+    /// The time in nanoseconds since 1970.
     #[prost(int64, optional, tag = "11")]
     pub create_time: Option<i64>,
 }
@@ -127,7 +127,7 @@ pub struct TunnelInfo {
 /// The answer to [`ListTunnelRequest`].
 #[derive(Clone, PartialEq, Message)]
 pub struct ListTunnelResponse {
-    /// The order means nothing.
+    /// The tunnels, in no meaningful order.
     #[prost(message, repeated, tag = "1")]
     pub tunnels: Vec<TunnelInfo>,
 }
@@ -150,19 +150,19 @@ pub struct DescribeTunnelRequest {
 pub struct ChannelInfo {
     #[prost(string, required, tag = "1")]
     pub channel_id: String,
-    /// `BaseData` or `Stream`.
+    /// The type: `BaseData` or `Stream`.
     #[prost(string, optional, tag = "2")]
     pub channel_type: Option<String>,
-    /// `WAIT`, `OPEN`, `CLOSING`, `CLOSE` or `TERMINATED`.
+    /// The status: `WAIT`, `OPEN`, `CLOSING`, `CLOSE` or `TERMINATED`.
     #[prost(string, optional, tag = "3")]
     pub channel_status: Option<String>,
     /// The client that reads the channel.
     #[prost(string, optional, tag = "4")]
     pub client_id: Option<String>,
-    /// Time of the change that was read last, in nanoseconds since 1970.
+    /// The time of the change that was read last, in nanoseconds since 1970.
     #[prost(int64, optional, tag = "5")]
     pub channel_rpo: Option<i64>,
-    /// Number of records that were read.
+    /// The number of records that were read.
     #[prost(int64, optional, tag = "6")]
     pub channel_count: Option<i64>,
 }
@@ -174,7 +174,7 @@ pub struct DescribeTunnelResponse {
     pub tunnel: TunnelInfo,
     #[prost(message, repeated, tag = "2")]
     pub channels: Vec<ChannelInfo>,
-    /// Time of the change that was read last on the slowest channel, in nanoseconds since 1970.
+    /// The time of the change that was read last on the slowest channel, in nanoseconds since 1970.
     #[prost(int64, optional, tag = "3")]
     pub tunnel_rpo: Option<i64>,
 }

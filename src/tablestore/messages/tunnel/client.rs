@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use prost::{Enumeration, Message};
 
-/// State of a channel that a client has.
+/// The state of a channel that a client has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enumeration)]
 #[repr(i32)]
 pub enum ChannelStatus {
@@ -33,10 +33,10 @@ pub enum ActionType {
 /// What a client asks for when it connects.
 #[derive(Clone, PartialEq, Message)]
 pub struct ClientConfig {
-    /// Seconds without a heartbeat after which the server takes the client for dead.
+    /// The seconds without a heartbeat after which the server takes the client for dead.
     #[prost(int64, optional, tag = "1")]
     pub timeout: Option<i64>,
-    /// Free text.
+    /// A text that the client chooses freely.
     #[prost(string, optional, tag = "2")]
     pub client_tag: Option<String>,
 }
@@ -68,7 +68,7 @@ pub struct Channel {
     pub version: i64,
     #[prost(enumeration = "ChannelStatus", required, tag = "3")]
     pub status: i32,
-    /// Not used.
+    /// This field is not used.
     #[prost(bytes = "bytes", optional, tag = "4")]
     pub detail: Option<Bytes>,
 }
@@ -88,7 +88,7 @@ pub struct HeartbeatRequest {
 /// A client's channels as the server sees them.
 #[derive(Clone, PartialEq, Message)]
 pub struct HeartbeatResponse {
-    /// A channel that is not named is no longer the client's.
+    /// The channels that the client has. It no longer has a channel that is not listed.
     #[prost(message, repeated, tag = "1")]
     pub channels: Vec<Channel>,
 }
@@ -120,10 +120,10 @@ pub struct GetCheckpointRequest {
 /// The place from which a channel is to be read.
 #[derive(Clone, PartialEq, Message)]
 pub struct GetCheckpointResponse {
-    /// A token, or `finished`.
+    /// The place: a token, or `finished`.
     #[prost(string, required, tag = "1")]
     pub checkpoint: String,
-    /// Number of the checkpoint; the next one must have a higher number.
+    /// The number of the checkpoint; the next one must have a higher number.
     #[prost(int64, required, tag = "2")]
     pub sequence_number: i64,
 }
@@ -147,7 +147,7 @@ pub struct ReadRecordsRequest {
 pub struct Record {
     #[prost(enumeration = "ActionType", required, tag = "1")]
     pub action_type: i32,
-    /// A row: key cells, what changed, and its place in the log.
+    /// The record, as a row: key cells, what changed, and its place in the log.
     #[prost(bytes = "bytes", required, tag = "2")]
     pub record: Bytes,
     /// The row's columns before the change.
@@ -177,10 +177,10 @@ pub struct CheckpointRequest {
     pub client_id: String,
     #[prost(string, required, tag = "3")]
     pub channel_id: String,
-    /// A token, or `finished`.
+    /// The place: a token, or `finished`.
     #[prost(string, required, tag = "4")]
     pub checkpoint: String,
-    /// Number of this checkpoint.
+    /// The number of this checkpoint.
     #[prost(int64, required, tag = "5")]
     pub sequence_number: i64,
 }
@@ -192,7 +192,7 @@ pub struct CheckpointResponse {}
 /// The outside of a token. Clients decode it: a token is the base64 of this message.
 #[derive(Clone, PartialEq, Message)]
 pub struct Token {
-    /// Version of the content; always 2.
+    /// The version of the content, which is always 2.
     #[prost(int64, required, tag = "1")]
     pub version: i64,
     /// A serialized [`TokenContent`].
@@ -209,10 +209,10 @@ pub struct TokenContent {
     /// The place to go on at, in a channel of changes.
     #[prost(string, optional, tag = "2")]
     pub iterator: Option<String>,
-    /// Time of the change that was read last.
+    /// The time of the change that was read last.
     #[prost(int64, optional, tag = "3")]
     pub timestamp: Option<i64>,
-    /// Number of records that were read.
+    /// The number of records that were read.
     #[prost(int64, optional, tag = "4")]
     pub total_count: Option<i64>,
 }

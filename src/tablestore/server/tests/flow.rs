@@ -1,4 +1,4 @@
-//! What a client does on a good day.
+//! Tests what a client does on a normal day.
 
 use super::*;
 use crate::filter::encode_filter;
@@ -14,7 +14,7 @@ fn put(name: &str, value: Value) -> (String, ColumnChange) {
     (name.to_owned(), ColumnChange::Put { value, version: None })
 }
 
-/// The key and price of an order, made up.
+/// Returns the key and price of a made-up order.
 fn order(number: usize) -> (NamedKey, f64) {
     let user = text(&format!("user_{}", number % USERS));
     (order_key(user, text(&format!("order-{number:06}"))), number as f64 / 4.0)
@@ -63,7 +63,7 @@ async fn write_orders(wire: &mut Wire) {
     }
 }
 
-/// Order numbers of all rows of a range, read in pages of `limit`.
+/// Returns the order numbers of all rows of a range, read in pages of `limit`.
 async fn scan(wire: &mut Wire, forward: bool, limit: i32) -> Vec<usize> {
     let (low, high) = (order_key(KeyPart::Min, KeyPart::Min), order_key(KeyPart::Max, KeyPart::Max));
     let (start, end) = if forward { (low, high) } else { (high, low) };
@@ -73,7 +73,7 @@ async fn scan(wire: &mut Wire, forward: bool, limit: i32) -> Vec<usize> {
         direction: direction.into(),
         max_versions: Some(1),
         limit: Some(limit),
-        // As one client sends them.
+        // One client sends its bounds with zeros at the end.
         inclusive_start_primary_key: [encode_key(&start), vec![0, 0]].concat().into(),
         exclusive_end_primary_key: encode_key(&end).into(),
         ..table::GetRangeRequest::default()

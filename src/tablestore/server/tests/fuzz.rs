@@ -1,4 +1,5 @@
-//! Bodies that nobody would send: none may panic, hang, or be answered as if the server were to blame.
+//! Sends bodies that nobody would send. None may panic, hang, or be answered with an error of the
+//! server.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use testkit::Random;
 
 const ROW_BODIES: u64 = 120_000;
 const REQUEST_BODIES: u64 = 100_000;
-/// Bytes that mean something in rows and messages.
+/// The bytes that have a meaning in rows and messages.
 const TOKENS: [&[u8]; 12] = [
     &[0x75, 0, 0, 0],
     &[1, 3, 4],
@@ -74,7 +75,7 @@ fn random_key(random: &mut Random) -> NamedKey {
     key
 }
 
-/// A row with right checksums, of anything.
+/// Returns a row of random contents with right checksums.
 fn random_row(random: &mut Random) -> Vec<u8> {
     let key = random_key(random);
     let name = |random: &mut Random| match random.below(12) {
@@ -120,7 +121,7 @@ fn no_row_panics() {
         }
         for form in [WriteForm::Put, WriteForm::Update, WriteForm::Delete] {
             if let Ok(row) = parse_change(&bytes, form) {
-                // What is understood is not misunderstood.
+                // A row that was parsed must be the same after it is encoded and parsed again.
                 let again = parse_change(&encode_change(&row.key, &row.change), form);
                 assert_eq!(format!("{again:?}"), format!("{:?}", Ok::<_, ()>(row)), "seed {seed}");
             }
@@ -133,7 +134,7 @@ fn no_row_panics() {
     }
 }
 
-/// A body that its operation understands.
+/// Returns a body that its operation understands.
 fn body(operation: Operation, known: &Known, snapshot: u64, random: &mut Random) -> Vec<u8> {
     let table_name = ["Orders", "Orders", "Orders", "Log", "No"][random.below(5)].to_owned();
     let condition = table::Condition {
@@ -229,7 +230,7 @@ fn body(operation: Operation, known: &Known, snapshot: u64, random: &mut Random)
     }
 }
 
-/// A body that an operation on snapshots understands.
+/// Returns a body that an operation on snapshots understands.
 fn snapshot_body(operation: SnapshotOperation, id: u64, range: impl FnOnce() -> Vec<u8>) -> Vec<u8> {
     match operation {
         SnapshotOperation::Open => snapshot::OpenRequest {}.encode_to_vec(),
@@ -238,7 +239,7 @@ fn snapshot_body(operation: SnapshotOperation, id: u64, range: impl FnOnce() -> 
             let from = snapshot::Place { commit: id % 12, skip: id % 2 };
             snapshot::ChangesRequest { id, from, limit: Some(2) }.encode_to_vec()
         }
-        // The one that is read is to stay.
+        // The snapshot that is read must stay open.
         SnapshotOperation::Close => snapshot::CloseRequest { id: !id }.encode_to_vec(),
     }
 }
@@ -260,7 +261,7 @@ async fn no_request_panics_or_hangs() {
     let open = Operation::Snapshot(SnapshotOperation::Open);
     let opened = service.clone().run(open, bytes::Bytes::new()).await.unwrap();
     let snapshot = snapshot::OpenResponse::decode(opened.as_ref()).unwrap().snapshot.unwrap().id;
-    // Several at a time, so that they share what waiting there is.
+    // Several lanes run at a time, so that they share the waiting.
     const LANES: u64 = 8;
     let lanes = (0..LANES).map(|lane| {
         let (service, known) = (service.clone(), known.clone());

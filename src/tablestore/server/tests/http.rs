@@ -1,4 +1,4 @@
-//! Bytes that are no request, requests that do not come, and connections that are too many.
+//! Tests bytes that are no request, requests that do not arrive, and too many connections.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ fn list() -> Asking {
     Asking::new("/ListTable", &table::ListTableRequest {}).sign(false)
 }
 
-/// Limits under which a slow caller is refused soon.
+/// Returns limits under which a slow caller is refused soon.
 fn impatient() -> Limits {
     Limits {
         body_read_time_max: Duration::from_millis(200),
@@ -64,7 +64,7 @@ async fn a_connection_goes_on_after_a_refusal() {
         assert!(wire.ask(&asking).await.status >= 400);
         assert_eq!(wire.ask(&list()).await.status, 200, "{} {}", asking.method, asking.path);
     }
-    // Several at once are answered in order.
+    // Several requests that are sent at once are answered in order.
     wire.send(&[list().bytes(), list().bytes(), list().bytes()].concat()).await;
     for _ in 0..3 {
         assert_eq!(wire.receive().await.unwrap().status, 200);
@@ -97,19 +97,19 @@ async fn a_body_of_another_length_is_not_run() {
     let running = Running::start_with(impatient()).await;
     let asking = Asking::new("/CreateTable", &create_orders("Orders")).sign(false);
     let bytes = asking.bytes();
-    // Too short: it is waited for, and then refused.
+    // A body that is too short is waited for, and then refused.
     let mut wire = running.connect().await;
     wire.send(&bytes[..bytes.len() - 1]).await;
     let told = wire.receive().await.unwrap();
     assert_eq!((told.status, told.error().0.as_str()), (408, "OTSRequestTimeout"));
     assert_eq!(told.header("connection"), Some("close"));
     assert!(wire.receive().await.is_none());
-    // Cut off: there is nobody to answer.
+    // After a cut connection there is nobody to answer.
     let mut wire = running.connect().await;
     wire.send(&bytes[..bytes.len() - 1]).await;
     wire.stream.shutdown().await.unwrap();
     wire.receive().await;
-    // Shorter than it is: the rest is taken for another request.
+    // If the stated length is too short, the rest is taken for another request.
     let mut wire = running.connect().await;
     let length = format!("content-length: {}", asking.body.len());
     let lie = format!("content-length: {}", asking.body.len() - 1);
@@ -125,7 +125,7 @@ async fn a_body_of_another_length_is_not_run() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn slow_callers_are_sent_away() {
     let running = Running::start_with(impatient()).await;
-    // Neither a head that never ends nor no head at all keeps a connection.
+    // A connection is not kept by a head that never ends, nor by no head at all.
     for start in ["", "POST /ListTable HTTP/1.1\r\nx-ots-date: "] {
         let mut wire = running.connect().await;
         wire.send(start.as_bytes()).await;
@@ -143,7 +143,7 @@ async fn bodies_share_their_memory() {
     let mut holder = running.connect().await;
     holder.send(&big[..big.len() - 1]).await;
     let mut wire = running.connect().await;
-    // Refused as soon as the first one holds all memory.
+    // The second is refused as soon as the first one holds all memory.
     let refused = loop {
         let told = wire.ask(&Asking::new("/CreateTable", &create_orders("T")).sign(false)).await;
         if told.status != 200 && told.status != 409 {
@@ -181,9 +181,9 @@ async fn answers_that_nobody_reads_are_given_up() {
     };
     let asking = Asking::new("/GetRow", &get).sign(false);
     let mut deaf = running.connect().await;
-    // More than the system keeps for a connection.
+    // This is more than the system keeps for a connection.
     deaf.send(&asking.bytes().repeat(30)).await;
-    // There is room for another connection once this one was given up.
+    // There is room for another connection once this one is given up.
     while !running.takes_another().await {}
     let mut answers = 0;
     while deaf.receive().await.is_some() {
@@ -203,7 +203,7 @@ async fn one_connection_too_many_is_told_so() {
     let mut third = running.connect().await;
     assert_eq!(third.receive().await.unwrap().status, 503);
     drop(first);
-    // There is room again once the server has noticed.
+    // There is room again once the server notices.
     while !running.takes_another().await {}
     running.stop().await;
 }
@@ -214,7 +214,8 @@ async fn requests_in_flight_are_answered_at_the_end() {
     let mut wire = running.connect().await;
     let bytes = Asking::new("/CreateTable", &create_orders("Orders")).sign(false).bytes();
     wire.send(&bytes[..bytes.len() - 1]).await;
-    // Another connection's answer shows that the first one's head has most likely come; it is right either way.
+    // The answer on another connection shows that the first one's head has most likely arrived. The
+    // test is right either way.
     let mut other = running.connect().await;
     assert_eq!(other.ask(&list()).await.status, 200);
     running.stop.send(()).unwrap();

@@ -1,4 +1,4 @@
-//! Requests that are well formed and still too much, or not to be had.
+//! Tests requests that are well formed, but too large or for something that does not exist.
 
 mod cases;
 
@@ -150,7 +150,8 @@ async fn lies_about_size_cost_no_memory() {
     let running = Running::start().await;
     let mut wire = running.connect().await;
     let _: table::CreateTableResponse = wire.call("/CreateTable", &create_orders("Orders")).await;
-    // Millions of parts of two bytes each, where parts may be: they would take a hundred times that in memory.
+    // These are millions of parts of two bytes each. They would take a hundred times as much
+    // memory.
     let tiny = |field: u8| [field << 3 | 2, 0].repeat(1 << 22);
     let inside = |field: u8, body: Vec<u8>| {
         let mut whole = vec![field << 3 | 2];
@@ -177,10 +178,10 @@ async fn lies_about_size_cost_no_memory() {
         let told = wire.ask(&Asking::of_body(path, body).sign(false)).await;
         let (code, message) = told.error();
         assert_eq!(code, INVALID, "{path}");
-        // The first of them is refused as no row at all, where such parts are rows.
+        // If such parts are rows, the first of them is refused because it is no row.
         assert!(message.contains("limit") || message.contains("required part"), "{path}: {message}");
     }
-    // A small body that inflates to a large one: no further than it says.
+    // A small body that inflates to a large one is inflated no further than it claims.
     let mut deflater = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
     std::io::Write::write_all(&mut deflater, &vec![0; 64 << 20]).unwrap();
     let bomb = deflater.finish().unwrap();

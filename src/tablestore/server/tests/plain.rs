@@ -1,4 +1,4 @@
-//! What is told to whoever asks, without a signature.
+//! Tests the answers that need no signature.
 
 use super::*;
 
@@ -39,7 +39,7 @@ async fn a_head_is_that_of_the_answer() {
             assert_eq!(head.header(name), got.header(name), "{name} of {path}");
         }
     }
-    // The connection goes on after it.
+    // The connection can be used again afterwards.
     assert_eq!(ask(&mut wire, "GET", "/healthz").await.status, 200);
     running.stop().await;
 }
@@ -52,7 +52,7 @@ async fn requests_are_counted_by_operation_and_class() {
     for _ in 0..3 {
         assert_eq!(wire.ask(&list.clone().sign(false)).await.status, 200);
     }
-    // Unsigned, and of no operation.
+    // This request is unsigned, and names no operation.
     assert_eq!(wire.ask(&list).await.status / 100, 4);
     assert_eq!(wire.ask(&Asking::of_body("/Search", Vec::new()).sign(false)).await.status, 400);
     assert_eq!(ask(&mut wire, "GET", "/").await.status, 405);
@@ -103,7 +103,7 @@ async fn only_get_and_head_need_no_signature() {
         assert_eq!((told.status, told.error().0.as_str()), (400, "OTSParameterInvalid"), "{path}");
         assert_eq!(ask(&mut wire, "DELETE", path).await.status, 405);
     }
-    // Other paths are answered as ever.
+    // Other paths are answered as before.
     for path in ["/", "/metrics/", "/healthz/x", "/ListTable"] {
         assert_eq!(ask(&mut wire, "GET", path).await.status, 405, "{path}");
     }

@@ -1,11 +1,11 @@
-//! Requests whose head is wrong: who asks, when, what, and whether it was signed so.
+//! Tests requests with a wrong head: the caller, the date, the operation or the signature.
 
 use super::*;
 use crate::plain_buffer::encode_change;
 use store::change::RowWrite;
 use testkit::Random;
 
-/// A put that would succeed.
+/// Returns a put that would succeed.
 fn put_row() -> table::PutRowRequest {
     table::PutRowRequest {
         table_name: "Orders".to_owned(),
@@ -198,26 +198,26 @@ async fn wrong_heads_have_their_own_refusal() {
         let path = asking.path.split('?').next().unwrap();
         told.verify(path, signed.then(|| key(v4)).as_ref());
     }
-    // Two dates are two meanings.
+    // A request with two dates has no clear meaning.
     let twice = good().sign(false);
     let date = twice.headers[0].clone();
     let told = wire.ask(&Asking { headers: [vec![date], twice.headers].concat(), ..good() }).await;
     assert_eq!(told.error().1, "Duplicated header: x-ots-date.");
     assert_eq!(running.store.last_commit(), commit, "nothing was written");
     assert_eq!(wire.ask(&good().sign(false)).await.status, 200);
-    // Dates within the bound, with what one client takes for a fraction.
+    // These dates are within the limit, and have a fraction as one client writes it.
     let date = shifted(-14).replace(".", ".1").replace('Z', "29Z");
     assert_eq!(wire.ask(&good().with("x-ots-date", Some(&date)).sign(true)).await.status, 200);
     running.stop().await;
 }
 
-/// Spoils a signed request in one of many ways; the codes that it may be refused with.
+/// Spoils a signed request in one of many ways. Returns the codes that it may be refused with.
 fn spoil(asking: &mut Asking, random: &mut Random) -> &'static [&'static str] {
     const AUTH: &[&str] = &["OTSAuthFailed"];
     const EITHER: &[&str] = &["OTSAuthFailed", "OTSParameterInvalid"];
     let place = random.below(asking.headers.len());
     match random.below(7) {
-        // A character of a header: of its name, it is another header or none.
+        // This changes a character of a header. In its name, that makes it another header, or none.
         0 => {
             let (name, _) = &mut asking.headers[place];
             let at = random.below(name.len());

@@ -1,5 +1,5 @@
-//! What callers are told where the store refuses, to the letter: these were the store's own
-//! sentences once, and programs know them.
+//! Tests the words in which the store's refusals reach callers, to the letter. Programs know these
+//! sentences, which once were the store's own.
 
 use super::super::error::Refusal;
 use store::error::{

@@ -1,4 +1,4 @@
-//! Snapshots over the wire: what they show, how many there may be, and when they go.
+//! Tests snapshots over the wire: what they show, how many may be open, and when they are closed.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ const READ: &str = "/orderflow/snapshot/read";
 const CHANGES: &str = "/orderflow/snapshot/changes";
 const CLOSE: &str = "/orderflow/snapshot/close";
 
-/// A server with an order and its results.
+/// Starts a server with an order and its results.
 async fn start(limits: Limits) -> Running {
     let running = Running::start_with(limits).await;
     with_results(&running.store, vec![order("u", "o", 1.0, 0)]);
@@ -77,7 +77,7 @@ async fn a_snapshot_shows_what_was_there_when_it_was_opened() {
     }
     let whole: snapshot::ChangesResponse = wire.call(CHANGES, &changes(snapshot.id, upper, 0, None)).await;
     assert_eq!((&whole.changes, whole.next), (&found, None));
-    // Of one commit, in the order of its rows.
+    // The changes are of one commit, in the order of its rows.
     let prices = |bytes: &Option<bytes::Bytes>| {
         row(bytes.as_deref()).map(|row| format!("{:?} {:?}", row.key[1], row.cells[0].value))
     };
@@ -130,7 +130,7 @@ async fn a_snapshot_that_nobody_reads_goes() {
     let running = start(limits).await;
     let mut wire = running.connect().await;
     let first = wire.open().await.id;
-    // As long as it is there, no other may be.
+    // No other snapshot may be opened while this one is open.
     loop {
         let told = wire.ask(&Asking::new(OPEN, &snapshot::OpenRequest {}).sign(false)).await;
         match told.status {

@@ -1,4 +1,4 @@
-//! A tunnel that is there, and the requests that its client sends.
+//! Creates a tunnel, and the requests that its client sends.
 
 use std::sync::Arc;
 
@@ -33,7 +33,7 @@ fn create(table_name: String) -> tunnel::CreateTunnelRequest {
 }
 
 impl Known {
-    /// Makes a tunnel on the table of orders, and connects to it.
+    /// Creates a tunnel on the table of orders, and connects to it.
     pub(super) async fn connect(service: &Arc<Service>) -> Known {
         let created: tunnel::CreateTunnelResponse =
             ask(service, TunnelOperation::Create, &create("Orders".to_owned())).await;
@@ -71,14 +71,14 @@ impl Known {
         }
     }
 
-    /// A body that its operation understands.
+    /// Returns a body that its operation understands.
     pub(super) fn body(&self, operation: TunnelOperation, table_name: String) -> Vec<u8> {
         let (tunnel_id, client_id) = (self.tunnel_id.clone(), self.client_id.clone());
         let channel_id = self.channel.channel_id.clone();
         let tunnel_name = "t".to_owned();
         match operation {
             TunnelOperation::Create => create(table_name).encode_to_vec(),
-            // The tunnel of orders is to stay.
+            // The tunnel of orders must stay.
             TunnelOperation::Delete => {
                 let table_name = "Log".to_owned();
                 tunnel::DeleteTunnelRequest { table_name, tunnel_name, tunnel_id: None }.encode_to_vec()
@@ -96,7 +96,7 @@ impl Known {
             }
             TunnelOperation::Heartbeat => self.heartbeat().encode_to_vec(),
             TunnelOperation::Shutdown => {
-                // Another client's.
+                // This names another client.
                 tunnel::ShutdownRequest { tunnel_id, client_id: client_id + "x" }.encode_to_vec()
             }
             TunnelOperation::GetCheckpoint => self.get_checkpoint().encode_to_vec(),

@@ -1,4 +1,4 @@
-//! Tunnels over the wire, as the official clients use them.
+//! Tests tunnels over the wire, used as the official clients use them.
 
 use super::*;
 use crate::client::{ChannelCheckpoint, ChannelRecord, Client, ClientConfig, Connected, FINISHED};
@@ -16,7 +16,7 @@ async fn running() -> Running {
     running
 }
 
-/// Does the same to several orders, in one commit.
+/// Applies the same change to several orders in one commit.
 fn write(store: &Store, orders: impl IntoIterator<Item = usize>, change: RowWrite) {
     let write = |order| Write {
         table: TABLE.to_owned(),
@@ -42,7 +42,7 @@ fn create(kind: tunnel::TunnelType) -> tunnel::CreateTunnelRequest {
     }
 }
 
-/// A client that does what Java's does, message by message.
+/// A client that sends what Java's client sends, message by message.
 struct Java {
     wire: Wire,
     tunnel_id: String,
@@ -59,7 +59,8 @@ impl Java {
         Java { wire, tunnel_id: tunnel_id.to_owned(), client_id: connected.client_id }
     }
 
-    /// Heartbeats with channels as `name=version status`, answered in the same form.
+    /// Sends a heartbeat with channels written as `name=version status`. Returns the answer in the
+    /// same form.
     async fn heartbeat(&mut self, said: &str) -> String {
         let channels = said.split(", ").filter(|part| !part.is_empty()).map(|part| {
             let (channel, state) = part.split_once('=').unwrap();
@@ -84,7 +85,7 @@ impl Java {
         told.collect::<Vec<_>>().join(", ")
     }
 
-    /// Of a checkpoint: its token, whether Java takes that for one of a stream, and its number.
+    /// Returns a checkpoint: its token, whether Java takes it for one of a stream, and its number.
     async fn get_checkpoint(&mut self, channel: &str) -> (String, bool, i64) {
         let request = tunnel::GetCheckpointRequest {
             tunnel_id: self.tunnel_id.clone(),
@@ -138,7 +139,7 @@ impl Java {
     }
 }
 
-/// What Java's reader insists on.
+/// Checks what Java's reader demands of a record.
 fn check_record(record: &tunnel::Record) {
     let row = Rows::of(&record.record).unwrap().only().unwrap();
     assert_eq!(row.key.iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["UserId", "OrderId"]);
@@ -164,7 +165,7 @@ async fn a_client_like_javas_reads_the_start_and_then_the_changes() {
     assert_eq!(java.heartbeat("").await, "BaseData_0=1 OPEN");
     let (token, stream, number) = java.get_checkpoint("BaseData_0").await;
     assert_eq!((stream, number), (false, 0));
-    // What is written from now on is not of the start.
+    // Rows that are written from now on do not belong to the rows of the start.
     write(&running.store, [3], price(0.5));
     write(&running.store, [20], price(20.0));
     let page = java.read("BaseData_0", &token).await;
@@ -203,7 +204,7 @@ async fn a_client_like_javas_reads_the_start_and_then_the_changes() {
         assert!(sequences.is_sorted_by(|one, other| one < other));
         actions.extend(page.records.iter().map(tunnel::Record::action_type));
         java.set_checkpoint(channel, &page.next_token, 1).await;
-        // A second one of the same number is not taken.
+        // A second checkpoint of the same number is refused.
         let again = java.checkpoint(channel, &page.next_token, 1);
         let (status, code, _) = java.wire.refused("/tunnel/checkpoint", &again).await;
         assert_eq!((status, code.as_str()), (400, "OTSSequenceNumberNotMatch"));
@@ -214,7 +215,7 @@ async fn a_client_like_javas_reads_the_start_and_then_the_changes() {
     actions.sort_by_key(|action| *action as i32);
     assert_eq!(actions, [PutRow, PutRow, UpdateRow, DeleteRow]);
 
-    // A channel that failed is handed out again, and goes on from its checkpoint.
+    // A channel that failed is given to a client again, and continues at its checkpoint.
     assert_eq!(
         java.heartbeat("Stream_0=1 OPEN, Stream_1=2 CLOSE, Stream_2=1 OPEN, Stream_3=1 OPEN").await,
         "Stream_0=1 OPEN, Stream_1=3 OPEN, Stream_2=1 OPEN, Stream_3=1 OPEN"
@@ -232,7 +233,7 @@ async fn a_client_like_javas_reads_the_start_and_then_the_changes() {
     running.stop().await;
 }
 
-/// The texts that Java turns into constants.
+/// Checks the texts that Java turns into constants.
 async fn check_description(wire: &mut Wire, tunnel_id: &str, client_id: &str) {
     let (table_name, tunnel_name) = (TABLE.to_owned(), "OrderSourceTunnel".to_owned());
     let request = tunnel::DescribeTunnelRequest { table_name, tunnel_name, tunnel_id: None };
@@ -264,7 +265,7 @@ async fn check_description(wire: &mut Wire, tunnel_id: &str, client_id: &str) {
     assert_eq!(listed.tunnels, [described.tunnel]);
 }
 
-/// What the channels have, read to where nothing more is there, and checkpointed.
+/// Reads the channels until nothing more is there, stores checkpoints, and returns the records.
 async fn consume(client: &Client, connected: &Connected, channels: &[tunnel::Channel]) -> Vec<ChannelRecord> {
     let mut records = Vec::new();
     for channel in channels {
@@ -301,7 +302,7 @@ async fn two_clients_share_the_channels() {
     assert_eq!(consumed.len(), orders);
     assert_eq!(client.heartbeat(&other, Vec::new()).await.unwrap(), []);
 
-    // Two of the four move, by way of CLOSING and CLOSE.
+    // Two of the four channels move to the other client, through CLOSING and CLOSE.
     ones = client.heartbeat(&one, ones).await.unwrap();
     let (closing, open): (Vec<_>, Vec<_>) =
         ones.into_iter().partition(|channel| channel.status() == tunnel::ChannelStatus::Closing);
@@ -330,7 +331,7 @@ async fn two_clients_share_the_channels() {
     keys.dedup();
     assert_eq!(keys.len(), orders);
 
-    // What one of them had is refused to the other, and comes back when it leaves.
+    // The channels of one client are refused to the other, and come back when that leaves.
     let theirs = &others[0].channel_id;
     assert!(client.channel_checkpoint(&one, theirs).await.unwrap_err().is_code("OTSResourceGone"));
     client.shut_down_tunnel(&other).await.unwrap();

@@ -1,11 +1,11 @@
-//! Pages whose bytes differ from the checksum in their header. The crate's writer gives none, so the
-//! files here are written by it and then get theirs.
+//! Tests pages whose bytes differ from the checksum in their header. The crate's writer adds no
+//! checksums, so these files get theirs afterwards.
 
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaDataWriter};
 
 use super::*;
 
-/// What a file is refused with.
+/// The sentence with which a file is refused.
 const REFUSED: &str = "orders.parquet is damaged: row group 0 cannot be read: Page CRC checksum mismatch";
 
 /// Appends a value in Thrift's compact form.
@@ -17,9 +17,10 @@ fn push_varint(mut value: u32, out: &mut Vec<u8>) {
     out.push(value as u8);
 }
 
-/// Appends a data page, given with its header, with the checksum of its bytes in the header.
+/// Appends a data page, which has its header in front, and adds the checksum of its bytes to the
+/// header.
 fn push_with_checksum(page: &[u8], out: &mut Vec<u8>) {
-    // Fields 1 to 3 (type, unpacked size, size) are `0x15` and a zigzag varint each.
+    // The fields 1 to 3 (type, unpacked size, size) are `0x15` and a zigzag varint each.
     let mut at = 0;
     let mut size = 0;
     for _ in 0..3 {
@@ -33,14 +34,15 @@ fn push_with_checksum(page: &[u8], out: &mut Vec<u8>) {
     crc.update(&page[page.len() - size..]);
     let crc = crc.sum() as i32;
     out.extend_from_slice(&page[..at]);
-    // Field 4, so that the next field, which was counted from 3, is one step nearer.
+    // This is field 4. The next field was counted from 3 before, and is now one step nearer.
     out.push(0x15);
     push_varint((crc << 1 ^ crc >> 31) as u32, out);
     out.push(page[at] - 0x10);
     out.extend_from_slice(&page[at + 1..]);
 }
 
-/// A file of one page a column as it would be with checksums, and where the page of each column ends.
+/// Returns the file, which has one page for each column, with checksums. Also returns where the
+/// page of each column ends.
 fn with_checksums(file: &[u8]) -> (Vec<u8>, Vec<usize>) {
     let mut bytes = b"PAR1".to_vec();
     let mut ends = Vec::new();
@@ -78,12 +80,13 @@ fn a_page_that_differs_from_its_checksum_refuses_the_file() {
         let expected = shown(&read_bytes(&plain, Envelope::Append).unwrap());
         assert_eq!(shown(&read_bytes(&sound, Envelope::Append).unwrap()), expected);
         for (column, end) in ends.into_iter().enumerate() {
-            // The last byte of the last value, which is another value then, and no worse one.
+            // This changes the last byte of the last value, which becomes another value that is
+            // just as good.
             let mut damaged = sound.clone();
             damaged[end - 1] ^= 1;
             let read = |envelope| read_bytes(&damaged, envelope).map(|block| shown(&block));
             assert_eq!(read(Envelope::Upsert), Err(REFUSED.to_owned()), "column {column}");
-            // Where ids of orders take no part, their pages are not read, and so not checked.
+            // If the ids of orders take no part, their pages are not read, and so not checked.
             let append = if column == 1 { Ok(expected.clone()) } else { Err(REFUSED.to_owned()) };
             assert_eq!(read(Envelope::Append), append, "column {column}");
         }

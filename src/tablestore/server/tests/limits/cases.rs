@@ -1,8 +1,8 @@
-//! Requests that are refused, and what each is told.
+//! Lists requests that are refused, and the refusal of each.
 
 use super::*;
 
-/// Path, body, status, code, and a part of the message.
+/// The path, the body, the status, the code, and a part of the message.
 pub(super) type Case = (&'static str, Vec<u8>, u16, &'static str, &'static str);
 
 pub(super) const INVALID: &str = "OTSParameterInvalid";
@@ -19,7 +19,7 @@ pub(super) fn wrong_writes() -> Vec<Case> {
         change(&mut request);
         request.encode_to_vec()
     };
-    // A table's name and a row, and nothing of what is to be done with it.
+    // The row is in a request that names a table and says nothing more.
     let bare = |row: &[u8]| [&[0x0a, 6][..], b"Orders", &[0x12, row.len() as u8], row].concat();
     let in_batch = |row: &[u8]| {
         let table = bare(row);
