@@ -1,4 +1,5 @@
-//! The command line as typed. What the flags mean together is for [`config`](driver::config) to say.
+//! The command line as typed. What the flags mean together is for [`config`](driver::config) to
+//! say.
 
 use clap::{Parser, Subcommand};
 
@@ -28,11 +29,13 @@ pub struct Cli {
 /// What to do.
 #[derive(Subcommand, Debug)]
 pub enum Command {
-    /// Run an instance of its own with a day of made-up orders and more as they come, and watch them on its page.
+    /// Run an instance of its own with a day of made-up orders and more as they come, and watch
+    /// them on its page.
     Demo(Box<DemoArgs>),
     /// Run the graph over files, standard input, or the orders in a store.
     Run(Box<RunArgs>),
-    /// Run the store of a data directory, a Tablestore instance of your own, and the live job on it.
+    /// Run the store of a data directory, a Tablestore instance of your own, and the live job on
+    /// it.
     Up(Box<UpArgs>),
     /// Make the tables of the orders and of the results in the store, and the tunnel.
     Init(InitArgs),

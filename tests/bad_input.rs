@@ -153,7 +153,8 @@ fn files_cut_short_are_refused() {
     }
 }
 
-/// Rows that are set aside with their reason and bytes, beside one that is good; and the same rows refused.
+/// Rows that are set aside with their reason and bytes, beside one that is good; and the same rows
+/// refused.
 #[test]
 fn bad_rows_are_set_aside() {
     let long_id = "i".repeat(1025);

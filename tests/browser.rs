@@ -1,7 +1,8 @@
-//! The live page in Debian's Chromium: a real `up`, orders through the official Node SDK, and what a person would see.
+//! The live page in Debian's Chromium: a real `up`, orders through the official Node SDK, and what
+//! a person would see.
 //!
-//! `scripts/test` installs the browser, and Playwright, axe and the SDK where [`installed`] looks. Each flow is a file in
-//! `tests/browser`; screenshots go to `target/screenshots`.
+//! `scripts/test` installs the browser, and Playwright, axe and the SDK where [`installed`] looks.
+//! Each flow is a file in `tests/browser`; screenshots go to `target/screenshots`.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -48,7 +49,8 @@ impl Shop {
         self.up = Some(Up::of(crate::support::orderflow(&args)));
     }
 
-    /// Runs a flow to its end, and does to the server what it asks for; it has to say that it checked things.
+    /// Runs a flow to its end, and does to the server what it asks for; it has to say that it
+    /// checked things.
     fn passes(&mut self, flow: &str) {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut node = Command::new("node")

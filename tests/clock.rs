@@ -56,7 +56,8 @@ impl Clock {
             .expect("it is told");
     }
 
-    /// Has a command run under it. Its waits are real: a wrong clock on the wall makes no second longer.
+    /// Has a command run under it. Its waits are real: a wrong clock on the wall makes no second
+    /// longer.
     fn rule(&self, mut command: Command) -> Command {
         command.env("LD_PRELOAD", &self.library).env("FAKETIME_TIMESTAMP_FILE", &self.file);
         command.env("FAKETIME_NO_CACHE", "1").env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
@@ -91,7 +92,8 @@ struct Outcome {
 }
 
 impl Outcome {
-    /// Reads the folder of a store that has stopped. The results must be those of a run over its orders.
+    /// Reads the folder of a store that has stopped. The results must be those of a run over its
+    /// orders.
     fn of(clock: &Clock, dir: &Path, data: &Path) -> Outcome {
         let (input, output) = (format!("store:{}", data.display()), dir.join("out"));
         let shown = output.display().to_string();
@@ -111,8 +113,8 @@ impl Outcome {
     }
 }
 
-/// Orders in two halves; between them and behind them the server ends, well or by a kill, and `between` may change the
-/// clock, as it may `within` each half.
+/// Orders in two halves; between them and behind them the server ends, well or by a kill, and
+/// `between` may change the clock, as it may `within` each half.
 fn outcome(runs: &str, between: [&str; 2], within: &[&str]) -> Outcome {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let data = dir.path().join("data");

@@ -1,4 +1,5 @@
-//! Several processes that fail well: each ends in time, with one sentence, exit code 3 and nothing half written.
+//! Several processes that fail well: each ends in time, with one sentence, exit code 3 and nothing
+//! half written.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

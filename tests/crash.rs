@@ -1,4 +1,5 @@
-//! What the crash tests share: seeds, writers that know what was acknowledged, and the moment of the kill.
+//! What the crash tests share: seeds, writers that know what was acknowledged, and the moment of
+//! the kill.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -62,7 +63,8 @@ pub(crate) trait Script: Send {
     /// What is to be known of a row.
     type Row: Clone + PartialEq + Debug + Send;
 
-    /// The writes of a request, a row at most once, to these rows, which it makes what they are afterwards.
+    /// The writes of a request, a row at most once, to these rows, which it makes what they are
+    /// afterwards.
     fn request(&mut self, rows: &mut Rows<Self::Row>) -> Vec<Write>;
 }
 
@@ -162,8 +164,8 @@ pub(crate) fn block_on<T>(act: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(act)
 }
 
-/// Has all write, and `beside` run beside them, until the server is killed: some moment after so many requests were
-/// acknowledged. Gives how many were in the end.
+/// Has all write, and `beside` run beside them, until the server is killed: some moment after so
+/// many requests were acknowledged. Gives how many were in the end.
 pub(crate) fn write_until_killed<S: Script>(
     server: Up,
     writers: &mut [Writer<S>],

@@ -1,4 +1,5 @@
-//! `orderflow demo` and `demo recompute` as people run them: what they print, how they end, and what they leave behind.
+//! `orderflow demo` and `demo recompute` as people run them: what they print, how they end, and
+//! what they leave behind.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -177,7 +178,8 @@ fn a_demo_in_a_folder_goes_on_where_it_ended() {
     let other = run(folder.path(), &["--data", &data, "--for", "1s"]);
     refused(&other, 2, "the results that are there have windows of 5000 ms");
 
-    // Other commands reach it by what it printed. With the same seed, orders are other ones all the same.
+    // Other commands reach it by what it printed. With the same seed, orders are other ones all the
+    // same.
     let running =
         Running::start(demo(folder.path(), &["--data", &data, "--window", "5s", "--rate", "200/s"]));
     assert!(running.told.contains("\n# More made-up orders at 200/s. "), "{}", running.told);

@@ -1,6 +1,8 @@
-//! A view that somebody adds is found everywhere: `views/user_days.rs` and its line in the list are all that there is of it.
+//! A view that somebody adds is found everywhere: `views/user_days.rs` and its line in the list are
+//! all that there is of it.
 //!
-//! The program is built with that line (`--features fourth-view`), so these tests are a target of their own.
+//! The program is built with that line (`--features fourth-view`), so these tests are a target of
+//! their own.
 
 // They share less than all of that.
 #[allow(dead_code)]
@@ -35,7 +37,8 @@ type Placed = (String, i64, i64);
 /// Orders by id.
 type Orders = BTreeMap<String, Placed>;
 
-/// Orders of three users on both sides of midnight, of 1970 and of the length of names that are held inline.
+/// Orders of three users on both sides of midnight, of 1970 and of the length of names that are
+/// held inline.
 fn orders() -> Orders {
     let users = ["ann", "größe, \"XL\"", "a user whose name is not short"];
     let times = [-1, 0, DAY_MS - 1, DAY_MS, 20_000 * DAY_MS + 5, 20_000 * DAY_MS + 6];
@@ -46,7 +49,8 @@ fn orders() -> Orders {
     (0..60).map(order).collect()
 }
 
-/// The rows of the view by a plain fold: the user and the day as printed, the count and the exact amount.
+/// The rows of the view by a plain fold: the user and the day as printed, the count and the exact
+/// amount.
 fn days(orders: &Orders) -> Vec<[String; 4]> {
     let mut days: BTreeMap<(&str, i64), (i64, i64)> = BTreeMap::new();
     for (user, cents, at_ms) in orders.values() {

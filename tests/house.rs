@@ -1,4 +1,5 @@
-//! The house as it is drawn: which room may use which, no circle inside a room, and a code map that names each.
+//! The house as it is drawn: which room may use which, no circle inside a room, and a code map that
+//! names each.
 
 #![allow(clippy::unwrap_used)] // A test may.
 

@@ -1,4 +1,5 @@
-//! The live job from outside: orders in over the wire, results out, and what happens to tables meanwhile.
+//! The live job from outside: orders in over the wire, results out, and what happens to tables
+//! meanwhile.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write as _};

@@ -1,5 +1,6 @@
-//! The live job killed with SIGKILL at random moments, under four writers and a reader: no acknowledged order is lost or
-//! counted twice, the results are those of the orders, and no reader ever saw them disagree or go back.
+//! The live job killed with SIGKILL at random moments, under four writers and a reader: no
+//! acknowledged order is lost or counted twice, the results are those of the orders, and no reader
+//! ever saw them disagree or go back.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
@@ -20,7 +21,8 @@ use crate::crash::{
 use crate::live_tables::{LiveTables, await_ready, rows_of_snapshot, rows_of_view};
 use crate::store_server::Up;
 
-/// Rows of a request, and the time from request to request: 1,250 rows a second of each writer, 5,000 in all.
+/// Rows of a request, and the time from request to request: 1,250 rows a second of each writer,
+/// 5,000 in all.
 const ROWS_PER_REQUEST: usize = 25;
 const PACE: Duration = Duration::from_millis(20);
 
@@ -192,7 +194,8 @@ fn orders_of(rows: Vec<Row>) -> OrdersByKey {
 }
 
 impl Found {
-    /// What a dead server left in its folder: results that may be of some commits ago. `None` if there are none yet.
+    /// What a dead server left in its folder: results that may be of some commits ago. `None` if
+    /// there are none yet.
     fn in_folder(folder: &Path) -> Option<Found> {
         let store = Store::open(folder, StoreOptions::default()).expect("the folder opens after a kill");
         store.check().expect("tables and logs agree");
@@ -267,7 +270,8 @@ impl Found {
     }
 }
 
-/// Reads snapshots of the results, before kills and after, and sees that they agree and never go back.
+/// Reads snapshots of the results, before kills and after, and sees that they agree and never go
+/// back.
 #[derive(Default)]
 struct Reader {
     /// The newest version of each row, by table and key.

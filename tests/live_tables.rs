@@ -47,8 +47,8 @@ impl LiveTables {
         Ok(live)
     }
 
-    /// What the results of these orders must be, printed without any code of the program's; no versions, and nothing
-    /// set aside.
+    /// What the results of these orders must be, printed without any code of the program's; no
+    /// versions, and nothing set aside.
     pub(crate) fn expected(reference: &Reference) -> LiveTables {
         let text = KeyValue::String;
         let mut live = LiveTables::default();
@@ -76,7 +76,8 @@ impl LiveTables {
         results
     }
 
-    /// Holds the three results to those that must be; a failure shows the first row of each table that differs.
+    /// Holds the three results to those that must be; a failure shows the first row of each table
+    /// that differs.
     pub(crate) fn assert_results(&self, expected: &LiveTables) {
         let found = self.results();
         let mut differences = Vec::new();

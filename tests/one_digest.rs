@@ -1,4 +1,5 @@
-//! One log, one digest: workers, processes, epoch sizes and forms of input make no difference to a byte.
+//! One log, one digest: workers, processes, epoch sizes and forms of input make no difference to a
+//! byte.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,7 +11,8 @@ use crate::support::{Files, Process, hosts_file, orderflow, run};
 
 const LINES: usize = 200_000;
 
-/// Writes a log of `LINES` lines that come up to 30 days late; an upsert log also corrects and cancels.
+/// Writes a log of `LINES` lines that come up to 30 days late; an upsert log also corrects and
+/// cancels.
 fn log(dir: &Path, name: &str, upserts: bool) -> String {
     let path = dir.join(name).display().to_string();
     let lines = LINES.to_string();
@@ -110,7 +112,8 @@ fn upserted_orders_give_one_digest_in_every_shape() {
     every_shape(true);
 }
 
-/// CSV, JSON lines, Parquet, gzip and zstd of the same orders, and all of them as parts of one input.
+/// CSV, JSON lines, Parquet, gzip and zstd of the same orders, and all of them as parts of one
+/// input.
 #[test]
 fn every_form_of_input_gives_one_digest() {
     for upserts in [false, true] {

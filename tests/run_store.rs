@@ -113,7 +113,8 @@ fn write(user: &str, order: &str, columns: &[(&str, Value)]) -> Write {
     }
 }
 
-/// A store with these tables, and one good order among rows that are none where there is a table of orders.
+/// A store with these tables, and one good order among rows that are none where there is a table of
+/// orders.
 fn store(data: &Path, tables: &[TableSchema]) {
     let store = Store::open(data, StoreOptions::default()).expect("a new store");
     for table in tables {
@@ -174,7 +175,8 @@ fn rows_that_are_no_orders_are_set_aside_with_their_number() {
     check(&wire, &up.run(&run_args(&wire, &output, &["-w", "2"])));
 }
 
-/// Orders that change while they are read: each request moves amounts between users at both ends of the table.
+/// Orders that change while they are read: each request moves amounts between users at both ends of
+/// the table.
 #[test]
 fn orders_that_are_written_meanwhile_are_there_as_of_one_moment() {
     const PAIRS: u64 = 6_000;
@@ -226,7 +228,8 @@ fn orders_that_are_written_meanwhile_are_there_as_of_one_moment() {
     }
 }
 
-/// Runs over one input must end with this code and one sentence that starts so, and leave no output.
+/// Runs over one input must end with this code and one sentence that starts so, and leave no
+/// output.
 fn fails(dir: &Path, done: &Ended, code: i32, message: &str) {
     refused(done, code, message);
     assert!(!dir.join("out").exists(), "{message}: an output folder is there");

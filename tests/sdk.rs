@@ -1,6 +1,8 @@
-//! The official SDKs, unmodified, against the store: only endpoint, instance, key and secret are set.
+//! The official SDKs, unmodified, against the store: only endpoint, instance, key and secret are
+//! set.
 //!
-//! `scripts/test` installs them from their registries into `.sdks`, which `ORDERFLOW_SDKS` may name elsewhere.
+//! `scripts/test` installs them from their registries into `.sdks`, which `ORDERFLOW_SDKS` may name
+//! elsewhere.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

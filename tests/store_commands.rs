@@ -169,7 +169,8 @@ fn orders_keep_a_rate_and_are_placed_when_they_are_written() {
     let before_ms = jiff::Timestamp::now().as_millisecond();
     assert_eq!(up.ok(&flags), "");
     let after_ms = jiff::Timestamp::now().as_millisecond();
-    // Of four connections each sends two orders at a time: the last leave 28 orders after the first.
+    // Of four connections each sends two orders at a time: the last leave 28 orders after the
+    // first.
     assert!(after_ms - before_ms >= 280, "{before_ms} to {after_ms}");
     let placed = orders(&up);
     assert_eq!(placed.len(), 30);

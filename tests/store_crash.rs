@@ -1,5 +1,5 @@
-//! The server killed with SIGKILL at random moments, under four writers: what it acknowledged is there afterwards, each
-//! row and each request whole, and the log says the same as the table.
+//! The server killed with SIGKILL at random moments, under four writers: what it acknowledged is
+//! there afterwards, each row and each request whole, and the log says the same as the table.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -19,7 +19,8 @@ use crate::store_server::Up;
 const KEYS_PER_WRITER: u64 = 60;
 const TABLE: &str = "OrderSource";
 
-/// What a row holds: the number of its last write, in three columns, and that of the last put, which updates leave alone.
+/// What a row holds: the number of its last write, in three columns, and that of the last put,
+/// which updates leave alone.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Content {
     write: u64,
@@ -91,7 +92,8 @@ fn schema() -> TableSchema {
     }
 }
 
-/// Who wrote a row, which of its rows it is, and what it holds; the row's columns must agree with each other.
+/// Who wrote a row, which of its rows it is, and what it holds; the row's columns must agree with
+/// each other.
 fn content_of(row: &Row) -> (usize, u64, Content) {
     let [KeyValue::String(writer), KeyValue::String(number)] = row.key.as_slice() else {
         panic!("the key of {row:?}")

@@ -174,7 +174,8 @@ fn a_second_interrupt_does_not_wait_for_requests_in_flight() {
 fn after_a_failed_write_reads_go_on_and_the_end_is_a_failure() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let data = dir.path().display().to_string();
-    // Writes beyond a limit then fail, as on a full disk, where by default they would end the process.
+    // Writes beyond a limit then fail, as on a full disk, where by default they would end the
+    // process.
     let script = "trap '' XFSZ; exec \"$0\" \"$@\"";
     let program = orderflow(&[]);
     let mut command = Command::new("sh");

@@ -1,4 +1,5 @@
-//! The commands through TLS, as they reach a Tablestore instance: only to who shows a certificate for the name asked for.
+//! The commands through TLS, as they reach a Tablestore instance: only to who shows a certificate
+//! for the name asked for.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -16,7 +17,8 @@ use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use crate::store_server::Up;
 use crate::support::ended;
 
-/// A TLS server in front of another, with a certificate of `localhost` from an authority that only `authority.pem` knows.
+/// A TLS server in front of another, with a certificate of `localhost` from an authority that only
+/// `authority.pem` knows.
 struct Front {
     port: u16,
     // What it runs on.

@@ -74,7 +74,8 @@ fn found(up: &Up) -> Option<serde_json::Value> {
     }
 }
 
-/// Makes a folder with orders and the results that the live job has made of them, and stops it. Gives their upper.
+/// Makes a folder with orders and the results that the live job has made of them, and stops it.
+/// Gives their upper.
 fn prepare(data: &Path) -> u64 {
     let up = Up::start(data, &[]);
     up.ok(&["init"]);

@@ -1,16 +1,17 @@
 //! The loop to beat: all three results of one CSV file, hard-wired and tuned by hand.
 //!
-//! After McSherry, Isard and Murray, "Scalability! But at what COST?": a system is worth the threads
-//! it needs to outrun one good loop. This one is given every advantage. It knows the columns and
-//! their order, that nothing is quoted, that user ids are ASCII of at most 15 bytes, prices have
-//! exactly two fraction digits and at most eight characters, times exactly 13 digits and windows
-//! 30 s. It checks none of that: any other file gives nonsense or a crash.
+//! After McSherry, Isard and Murray, "Scalability! But at what COST?": a system is worth the
+//! threads it needs to outrun one good loop. This one is given every advantage. It knows the
+//! columns and their order, that nothing is quoted, that user ids are ASCII of at most 15 bytes,
+//! prices have exactly two fraction digits and at most eight characters, times exactly 13 digits
+//! and windows 30 s. It checks none of that: any other file gives nonsense or a crash.
 //!
-//! What makes it fast: commas and line breaks found 64 bytes at a time, digits parsed eight at a time,
-//! users in one open-addressed table with their names inline, touched 64 rows after it was asked for.
+//! What makes it fast: commas and line breaks found 64 bytes at a time, digits parsed eight at a
+//! time, users in one open-addressed table with their names inline, touched 64 rows after it was
+//! asked for.
 //!
-//! `cost FILE [--threads N] [--output DIR] [--newlines]` prints one line of JSON. The seconds are from
-//! the opened file to the three sorted result files on disk.
+//! `cost FILE [--threads N] [--output DIR] [--newlines]` prints one line of JSON. The seconds are
+//! from the opened file to the three sorted result files on disk.
 #![allow(unsafe_code)] // The baseline may do what the product may not: mapped memory, loads past a field.
 
 use std::fs::File;
@@ -82,8 +83,8 @@ impl Mapped {
         use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous};
         let file = File::open(path).expect("a file to read");
         let len = file.metadata().expect("its size").len() as usize;
-        // SAFETY: fresh address space, of which the middle is then replaced by the file; a page stays
-        // on both sides. Nobody writes to the file while it is measured.
+        // SAFETY: fresh address space, of which the middle is then replaced by the file; a page
+        // stays on both sides. Nobody writes to the file while it is measured.
         unsafe {
             let room = len.next_multiple_of(4096) + 2 * 4096;
             let flags = MapFlags::PRIVATE;
@@ -374,7 +375,8 @@ fn prefetch(slot: *const Slot) {
     let _ = slot;
 }
 
-/// The name in the `length <= 15` bytes at `start`, big-endian, so that names compare as numbers do.
+/// The name in the `length <= 15` bytes at `start`, big-endian, so that names compare as numbers
+/// do.
 #[inline(always)]
 unsafe fn user_of(start: *const u8, length: usize) -> u128 {
     // SAFETY: the caller promises 16 readable bytes.

@@ -1,9 +1,11 @@
-//! The live job: how late its results are, how much it sustains, what a correction costs, how it starts again.
+//! The live job: how late its results are, how much it sustains, what a correction costs, how it
+//! starts again.
 //!
-//! `live [ORDERS] [ROUNDS] [SECONDS]`: corrections after ORDERS orders and after ten times as many, restarts with those; latency and
-//! sustained rate in so many rounds of SECONDS. Prints a Markdown table for each. The process that people run is measured from outside,
-//! over the wire; what is to be told to the microsecond, in this process. Everything is synced to disk but the orders that are only
-//! there to be many.
+//! `live [ORDERS] [ROUNDS] [SECONDS]`: corrections after ORDERS orders and after ten times as many,
+//! restarts with those; latency and sustained rate in so many rounds of SECONDS. Prints a Markdown
+//! table for each. The process that people run is measured from outside, over the wire; what is to
+//! be told to the microsecond, in this process. Everything is synced to disk but the orders that
+//! are only there to be many.
 
 use std::time::Duration;
 

@@ -1,9 +1,10 @@
 //! The live page's stream: how fresh what its readers see is, and what they cost.
 //!
-//! `page [READERS] [SECONDS] [WARMUP]`: 5,000 orders a second are written, durable, while so many readers follow the stream
-//! and as many ask for it and never read. Prints a Markdown table. The program is a process of its own, and its memory is looked at from
-//! outside. So that the store has taken what it takes by itself before, WARMUP seconds of as many orders as it takes, and as long of
-//! 5,000 a second, come first, without readers.
+//! `page [READERS] [SECONDS] [WARMUP]`: 5,000 orders a second are written, durable, while so many
+//! readers follow the stream and as many ask for it and never read. Prints a Markdown table. The
+//! program is a process of its own, and its memory is looked at from outside. So that the store has
+//! taken what it takes by itself before, WARMUP seconds of as many orders as it takes, and as long
+//! of 5,000 a second, come first, without readers.
 
 use std::fs;
 use std::io::Write as _;
@@ -118,7 +119,8 @@ async fn write(client: Client, first: u64, acknowledged: Acknowledged, end: Inst
     next - first
 }
 
-/// Follows the stream: how many frames came, and of each the age of the oldest order that it is the first to show.
+/// Follows the stream: how many frames came, and of each the age of the oldest order that it is the
+/// first to show.
 async fn read(page: SocketAddr, acknowledged: Acknowledged, end: Instant) -> (u64, Vec<Duration>) {
     let mut stream = TcpStream::connect(page).await.expect("the page listens");
     stream.write_all(ASK).await.expect("it is asked");

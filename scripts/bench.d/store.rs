@@ -1,9 +1,11 @@
-//! The order store over loopback: durable batches, scans, single puts, next to what the disk and a socket do at most.
+//! The order store over loopback: durable batches, scans, single puts, next to what the disk and a
+//! socket do at most.
 //!
-//! `store [ROWS] [ROUNDS]` starts `orderflow up` on a new folder in each round, writes ROWS orders in batches of
-//! 200 by 1 connection and as many by 8, scans them, and puts rows one by one. In the same minute, and in turns with
-//! it: the same bytes appended to a file and synced batch by batch, a hundred bytes appended and synced put by put, and
-//! the scan's bytes through a socket. Prints a Markdown table of medians.
+//! `store [ROWS] [ROUNDS]` starts `orderflow up` on a new folder in each round, writes ROWS orders
+//! in batches of 200 by 1 connection and as many by 8, scans them, and puts rows one by one. In the
+//! same minute, and in turns with it: the same bytes appended to a file and synced batch by batch,
+//! a hundred bytes appended and synced put by put, and the scan's bytes through a socket. Prints a
+//! Markdown table of medians.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -145,7 +147,8 @@ async fn scan(client: &Client) -> (u64, f64) {
     (rows, start.elapsed().as_secs_f64())
 }
 
-/// Bytes of the table's rows, and the seconds that reading them took; digest and signature are checked.
+/// Bytes of the table's rows, and the seconds that reading them took; digest and signature are
+/// checked.
 async fn scan_undecoded(client: &Client) -> (usize, f64) {
     let mut request = table::GetRangeRequest {
         table_name: TABLE.to_owned(),
@@ -179,7 +182,8 @@ async fn puts(client: &Client) -> [f64; 2] {
     quantiles(times)
 }
 
-/// Rows a second of a file to which the bytes of each batch are appended and synced, one after the other.
+/// Rows a second of a file to which the bytes of each batch are appended and synced, one after the
+/// other.
 fn append_batches(folder: &Path, rows: u64) -> f64 {
     let mut file = File::create(folder.join("batches")).expect("a file");
     let batch = vec![7; BATCH_ROWS as usize * 140];

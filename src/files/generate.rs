@@ -49,8 +49,8 @@ pub struct Spec {
     pub corrections_percent: u8,
     /// How many of a hundred lines cancel an earlier order.
     pub cancels_percent: u8,
-    /// Whether no line has an order of later than the line itself, which is at its share of the span: for orders that
-    /// are written about then, or were by now.
+    /// Whether no line has an order of later than the line itself, which is at its share of the
+    /// span: for orders that are written about then, or were by now.
     pub keeps_to_past: bool,
 }
 

@@ -12,8 +12,8 @@ use timely::dataflow::operators::{Input, Operator, Probe};
 use timely::dataflow::{InputHandle, ProbeHandle, Scope};
 use timely::worker::Worker;
 
-/// The number of epochs that a worker may be ahead of the epochs that are done. Beyond that it holds
-/// back, which bounds the records in flight.
+/// The number of epochs that a worker may be ahead of the epochs that are done. Beyond that it
+/// holds back, which bounds the records in flight.
 pub const EPOCHS_IN_FLIGHT_MAX: Epoch = 64;
 
 type OrdersInput = InputHandle<Epoch, NoopBuilder<Rc<Vec<(Order, Epoch, Diff)>>>>;

@@ -184,8 +184,8 @@ fn parse_printed_offset(text: &str) -> Option<i32> {
     Some(if text.starts_with('-') { whole - seconds } else { whole + seconds })
 }
 
-/// Appends the day of UTC that holds this instant as `YYYY-MM-DD`; before the year 1 and after 9999, the plain
-/// number of milliseconds.
+/// Appends the day of UTC that holds this instant as `YYYY-MM-DD`; before the year 1 and after
+/// 9999, the plain number of milliseconds.
 pub(super) fn push_utc_date(out: &mut Vec<u8>, at_ms: i64) {
     let start = out.len();
     Zone::default().push(out, at_ms, false);

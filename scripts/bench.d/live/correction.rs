@@ -87,7 +87,8 @@ async fn correct(folder: &Path, orders: u64) -> (Vec<Duration>, Vec<Duration>) {
         // Orders of all ages, each to a price that it does not have.
         let mut write = order(correction * (orders / CORRECTIONS));
         if let RowWrite::Put(columns) = &mut write.change {
-            // No price has such a fraction but those of this round: an equal one would change nothing, and no epoch would come.
+            // No price has such a fraction but those of this round: an equal one would change
+            // nothing, and no epoch would come.
             let value = Value::Double(correction as f64 + 0.005 + orders as f64 / 1e9);
             columns[0].1 = ColumnChange::Put { value, version: None };
         }

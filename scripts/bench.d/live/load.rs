@@ -23,8 +23,8 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// Has orders written from this number on until `end`, or until the server is gone. Each connection's task gives the
-    /// number of those acknowledged.
+    /// Has orders written from this number on until `end`, or until the server is gone. Each
+    /// connection's task gives the number of those acknowledged.
     pub(crate) fn start(
         self,
         server: &Server,

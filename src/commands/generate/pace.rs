@@ -36,8 +36,8 @@ impl Rate {
         usize::try_from(rows).unwrap_or(rows_max).clamp(1, rows_max)
     }
 
-    /// How long before its time an order may leave, in milliseconds: a batch leaves when its first order is due, while the
-    /// batches of the other connections fill.
+    /// How long before its time an order may leave, in milliseconds: a batch leaves when its first
+    /// order is due, while the batches of the other connections fill.
     pub fn lead_ms(self, connections: u16) -> i64 {
         let rows = self.batch_rows(connections.into(), ROWS_PER_WRITE_MAX) as u64;
         let ahead = self.time_of((rows - 1) * u64::from(connections));

@@ -1,9 +1,11 @@
-//! The past day of a made-up shop: orders of the 24 hours before a moment, quiet at night and busy in the evening.
+//! The past day of a made-up shop: orders of the 24 hours before a moment, quiet at night and busy
+//! in the evening.
 //!
-//! How many orders a minute has depends on the time of day alone. [`BUSY_PERCENT`] says how busy the shop is at each
-//! full hour, with straight lines in between. Each of the [`SALES`] adds to the minutes after its beginning: all of its
-//! `extra_percent` in the first, less and less in the following ones, nothing once it is over. With `m` minutes since
-//! midnight, `h = m / 60` and `r = m % 60`, a minute has orders in proportion to
+//! How many orders a minute has depends on the time of day alone. [`BUSY_PERCENT`] says how busy
+//! the shop is at each full hour, with straight lines in between. Each of the [`SALES`] adds to the
+//! minutes after its beginning: all of its `extra_percent` in the first, less and less in the
+//! following ones, nothing once it is over. With `m` minutes since midnight, `h = m / 60` and `r =
+//! m % 60`, a minute has orders in proportion to
 //!
 //! ```text
 //! weight(m) = busy[h] · (60 − r) + busy[h + 1] · r + 60 · Σ extra · (lasts − (m − begin)) / lasts
@@ -19,7 +21,8 @@ const MINUTE_MS: i64 = 60_000;
 /// How long the day is, in milliseconds.
 const DAY_MS: i64 = MINUTES as i64 * MINUTE_MS;
 
-/// How busy the shop is at each full hour from midnight to midnight, in percent of its busiest hour.
+/// How busy the shop is at each full hour from midnight to midnight, in percent of its busiest
+/// hour.
 const BUSY_PERCENT: [u64; 25] =
     [48, 40, 34, 31, 30, 32, 37, 45, 55, 64, 70, 74, 80, 77, 71, 69, 71, 76, 84, 94, 100, 97, 84, 65, 48];
 
@@ -31,14 +34,15 @@ const SALES: [Sale; 4] = [
     Sale { begin: 20 * 60, lasts: 25, extra_percent: 150 },
 ];
 
-/// Orders of the time between two that follow each other by number, at most: they come in no even beat.
+/// Orders of the time between two that follow each other by number, at most: they come in no even
+/// beat.
 const SPREAD: u64 = 64;
 
 /// Parts of the step from one order to the next.
 const STEP: u64 = 1_024;
 
 /// Keeps the draws of a day apart from those of the orders with the same seed that follow it.
-const SEED_OF_DAYS: u64 = 0x6461_79;
+const SEED_OF_DAYS: u64 = 0x0064_6179;
 
 /// Minutes in which the shop is busier than its hour.
 struct Sale {
@@ -97,7 +101,8 @@ impl Day {
             .collect()
     }
 
-    /// The order of this number, whose place among all orders says its time by the weights of the minutes.
+    /// The order of this number, whose place among all orders says its time by the weights of the
+    /// minutes.
     fn order(&self, number: u64, ends: &[u64]) -> GeneratedOrder {
         let mut random = Random::new(self.seed ^ SEED_OF_DAYS, number);
         let (user, price_cents) = bought(&mut random, self.users);

@@ -6,7 +6,7 @@
 //!                                                                                    rejects
 //! ```
 //!
-//! A block of [`INDEX_BYTES`] is marked at a time, while it is in the cache. The plain path is only
+//! A block of `INDEX_BYTES` is marked at a time, while it is in the cache. The plain path is only
 //! a shortcut: if it takes a row, the general way would give exactly the same order, and every
 //! reject comes from the general way. Fields are delimited by commas, and lines end in LF or CRLF.
 //! A quoted field may contain commas, line breaks and doubled quotes. Empty lines are skipped.
