@@ -43,7 +43,7 @@ mod workers;
 
 use std::io;
 use std::net::TcpStream;
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 
 use prost::Message;
@@ -56,7 +56,7 @@ pub use config::{
 };
 pub use control::{Control, Progress};
 pub use error::ClusterError;
-pub use workers::Workers;
+pub use workers::{OnPanic, Work, Workers};
 
 use control::{Event, Shared};
 use frame::{Fact, RunFacts};
@@ -204,8 +204,14 @@ impl Cluster {
         let workers = Workers::connected(workers, process, sockets, &control.shared().events())
             .map_err(|source| ClusterError::System { doing: "cannot start the network threads", source })?;
         let panicked = Arc::clone(control.shared());
+        let returned = Arc::new(Mutex::new(Vec::new()));
+        let returns = Arc::clone(&returned);
+        let work: Work = Box::new(move |worker| {
+            let result = func(worker);
+            returns.lock().unwrap_or_else(PoisonError::into_inner).push((worker.index(), result));
+        });
         let guards = workers
-            .start(move || panicked.tell(Event::WorkerPanicked), func)
+            .start(Box::new(move || panicked.tell(Event::WorkerPanicked)), work)
             .map_err(|source| ClusterError::System { doing: "cannot start the workers", source })?;
         let (joined, results) = mpsc::channel();
         let shared = control.shared();
@@ -216,14 +222,18 @@ impl Cluster {
             .name("orderflow:join".to_owned())
             .spawn(move || {
                 // Joining also waits until everything is sent and received.
-                let results: Result<Vec<T>, String> = guards.join().into_iter().collect();
-                let _ = joined.send(results);
+                let ends: Result<(), String> = guards.join().into_iter().collect();
+                let _ = joined.send(ends);
                 drop(ended);
             })
             .map_err(|source| ClusterError::System { doing: "cannot wait for the workers", source })?;
         shared.wait_workers()?;
         match results.try_recv() {
-            Ok(Ok(results)) => Ok(Finished { results, control }),
+            Ok(Ok(())) => {
+                let mut returned = returned.lock().unwrap_or_else(PoisonError::into_inner);
+                returned.sort_by_key(|(index, _)| *index);
+                Ok(Finished { results: returned.drain(..).map(|(_, result)| result).collect(), control })
+            }
             // A worker panicked. The control thread ends the run with the best reason it gets.
             _ => {
                 shared.tell(Event::WorkerPanicked);

@@ -20,6 +20,12 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::control::Event;
 use super::wire::Wire;
 
+/// What each worker does. It is boxed so that timely's threads are compiled here alone.
+pub type Work = Box<dyn Fn(&mut Worker) + Send + Sync>;
+
+/// What a worker calls that panics.
+pub type OnPanic = Box<dyn Fn() + Send + Sync>;
+
 /// The worker threads of this process, connected to each other and to those of other processes,
 /// before they start.
 pub struct Workers {
@@ -79,32 +85,23 @@ impl Workers {
     ///
     /// # Errors
     /// The operating system refused a thread.
-    pub fn start<T, F>(
-        self,
-        on_panic: impl Fn() + Send + Sync + 'static,
-        work: F,
-    ) -> io::Result<WorkerGuards<T>>
-    where
-        T: Send + 'static,
-        F: Fn(&mut Worker) -> T + Send + Sync + 'static,
-    {
+    pub fn start(self, on_panic: OnPanic, work: Work) -> io::Result<WorkerGuards<()>> {
         communication::initialize_from(self.builders, Box::new(self.network), move |allocator| {
-            let _alarm = Alarm(&on_panic);
+            let _alarm = Alarm(&*on_panic);
             let mut worker = Worker::new(WorkerConfig::default(), allocator, Some(Instant::now()));
-            let result = work(&mut worker);
+            work(&mut worker);
             while worker.has_dataflows() {
                 worker.step_or_park(None);
             }
-            result
         })
         .map_err(io::Error::other)
     }
 }
 
 /// Calls its function when it is dropped by a panic.
-struct Alarm<'a, F: Fn()>(&'a F);
+struct Alarm<'a>(&'a dyn Fn());
 
-impl<F: Fn()> Drop for Alarm<'_, F> {
+impl Drop for Alarm<'_> {
     fn drop(&mut self) {
         if thread::panicking() {
             (self.0)();

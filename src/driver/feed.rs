@@ -9,16 +9,15 @@ use dataflows::Epoch;
 use timely::worker::Worker;
 
 use super::error::RunError;
-use super::report::Report;
 use super::run_state::RunState;
 use super::sink::ResultSink;
-use files::ingest::{Block, Envelope, Reader, Tail};
-use host::{GraphShape, OnReport, WorkerGraph};
+use files::ingest::{Block, Envelope, Reader, Reject, Tail};
+use host::{GraphShape, OnChanges, OnReport, Report, WorkerGraph};
 
 /// One worker's copy of the graph, and what it reads.
 struct Feed<'a> {
     run: &'a RunState,
-    graph: WorkerGraph<Report>,
+    graph: WorkerGraph,
     epoch_orders: u64,
     block: Block,
 }
@@ -50,12 +49,12 @@ impl<'a> Feed<'a> {
             width: run.config.layout.width,
         };
         let (results, read) = (Rc::clone(sink), Rc::clone(sink));
-        let on_changes = move |epoch, changes| {
+        let on_changes: OnChanges = Box::new(move |epoch, changes| {
             if let Some(sink) = results.borrow_mut().as_mut() {
                 sink.deliver(epoch, changes);
             }
-        };
-        let on_report: OnReport<Report> = Box::new(move |report| {
+        });
+        let on_report: OnReport = Box::new(move |report| {
             if let Some(sink) = read.borrow_mut().as_mut() {
                 sink.report(report);
             }
@@ -137,7 +136,8 @@ impl<'a> Feed<'a> {
             self.graph.report(Report::Read(read));
         }
         for reject in rejects.drain(..) {
-            self.graph.report(Report::of(reject));
+            let Reject { input, part, line, reason, raw } = reject;
+            self.graph.report(Report::Reject { input, part, line, reason, raw });
         }
         self.block.bytes = 0;
         self.block.lines = 0;

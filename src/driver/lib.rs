@@ -15,7 +15,6 @@
 pub mod config;
 mod error;
 mod feed;
-mod report;
 mod run_state;
 mod sink;
 pub mod summary;

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use dataflows::{Change, Epoch};
 
 use super::error::{Abort, RunError};
-use super::report::Report;
 use files::ingest::Reject;
 use files::sinks::{Output, Readers, Rejects, Results, UpdateWriter};
+use host::Report;
 
 /// The shortest time between two replacements of the result files while a run follows.
 const WRITE_INTERVAL: Duration = Duration::from_secs(1);

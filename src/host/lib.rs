@@ -23,6 +23,7 @@
 //! Deliberately absent: where orders come from and where results go.
 
 mod records;
+mod report;
 mod worker_graph;
 
 use std::fmt;
@@ -35,7 +36,8 @@ use dataflows::{Change, Diff, Epoch, Order, RowKey, Totals};
 use timely::communication::WorkerGuards;
 use timely::worker::Worker;
 
-pub use worker_graph::{EPOCHS_IN_FLIGHT_MAX, GraphShape, OnReport, WorkerGraph};
+pub use report::Report;
+pub use worker_graph::{EPOCHS_IN_FLIGHT_MAX, GraphShape, OnChanges, OnReport, WorkerGraph};
 
 use cluster::Workers;
 use records::RecordCount;
@@ -131,22 +133,23 @@ impl Host {
             // This fails only if the host is gone, and then nobody needs the message.
             let _ = lost.send(Told::Lost);
         };
-        let guards = workers.start(on_panic, move |worker| {
+        let work = move |worker: &mut Worker| {
             // Each process has the same number of workers, and their indices follow each other.
             let local = worker.index() % count;
             let waiting = waiting[local].lock().unwrap_or_else(PoisonError::into_inner).take();
             counted.watch(worker);
             let results = tell.clone();
-            let on_changes = move |_, changes| {
+            let on_changes: OnChanges = Box::new(move |_, changes| {
                 // This fails only if the host is gone, and then nobody needs the message.
                 let _ = results.send(Told::Changes(changes));
-            };
-            let mut graph = WorkerGraph::<()>::build(worker, shape, on_changes, None);
+            });
+            let mut graph = WorkerGraph::build(worker, shape, on_changes, None);
             graph.advance_to(first);
             if let Some(waiting) = waiting {
                 serve(worker, graph, &waiting, (local == 0).then(|| tell.clone()));
             }
-        })?;
+        };
+        let guards = workers.start(Box::new(on_panic), Box::new(work))?;
         let threads = guards.guards().iter().map(|guard| guard.thread().clone());
         let lanes = tasks.into_iter().zip(threads).map(|(tasks, thread)| Lane { tasks, thread }).collect();
         Ok(Host { lanes, told, last: 0, records, guards: Some(guards), lost: false })
@@ -220,12 +223,7 @@ impl Drop for Host {
 
 /// Does the tasks of one worker until the host is dropped. With `tell`, tells which epochs are
 /// done, each once.
-fn serve(
-    worker: &mut Worker,
-    mut graph: WorkerGraph<()>,
-    tasks: &Receiver<Task>,
-    tell: Option<Sender<Told>>,
-) {
+fn serve(worker: &mut Worker, mut graph: WorkerGraph, tasks: &Receiver<Task>, tell: Option<Sender<Told>>) {
     loop {
         match tasks.try_recv() {
             Ok(task) => {

@@ -48,13 +48,13 @@ fn served(
     let waiting = Mutex::new(waiting);
     let guards = Workers::threads(1)
         .start(
-            || {},
-            move |worker| {
+            Box::new(|| {}),
+            Box::new(move |worker| {
                 prepare(worker);
                 let on_changes = on_changes.clone();
-                let graph = WorkerGraph::build(worker, shape(), move |_, _| on_changes(), None);
+                let graph = WorkerGraph::build(worker, shape(), Box::new(move |_, _| on_changes()), None);
                 serve(worker, graph, &waiting.lock().unwrap(), Some(tell.clone()));
-            },
+            }),
         )
         .unwrap();
     let thread = guards.guards()[0].thread().clone();
@@ -148,19 +148,23 @@ fn a_worker_holds_back_at_the_bound_until_the_others_come() {
     let (ahead, held) = channel();
     let held = Mutex::new(held);
     let end = 3 * EPOCHS_IN_FLIGHT_MAX;
+    let counted = Arc::new(Mutex::new(Vec::new()));
+    let counts = Arc::clone(&counted);
     let work = move |worker: &mut Worker| {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let reports = Arc::clone(&seen);
-        let on_report: OnReport<(usize, Epoch)> =
-            Box::new(move |report| reports.lock().unwrap().push(report));
-        let mut graph = WorkerGraph::build(worker, shape(), |_, _| {}, Some(on_report));
+        let on_report: OnReport = Box::new(move |report| match report {
+            Report::PartDone { input, lines, .. } => reports.lock().unwrap().push((input, lines)),
+            report => panic!("{report:?} was never sent"),
+        });
+        let mut graph = WorkerGraph::build(worker, shape(), Box::new(|_, _| {}), Some(on_report));
         let index = worker.index();
         if index == 1 {
             // It begins once the other can go no further.
             next(&held.lock().unwrap());
         }
         for epoch in 1..=end {
-            graph.report((index, epoch - 1));
+            graph.report(Report::PartDone { input: index as u32, part: 0, lines: epoch - 1 });
             graph.advance_to(epoch);
             if index == 0 && epoch == EPOCHS_IN_FLIGHT_MAX + 1 {
                 assert_eq!(graph.done_before(), Some(0), "the other has not begun");
@@ -179,10 +183,12 @@ fn a_worker_holds_back_at_the_bound_until_the_others_come() {
             }
         }
         graph.finish(worker);
-        seen.lock().unwrap().len() as u64
+        counts.lock().unwrap().push((index, seen.lock().unwrap().len() as u64));
     };
-    let guards = Workers::threads(2).start(|| {}, work).unwrap();
-    let seen: Vec<u64> = guards.join().into_iter().map(|ended| ended.unwrap()).collect();
+    let guards = Workers::threads(2).start(Box::new(|| {}), Box::new(work)).unwrap();
+    guards.join().into_iter().for_each(|ended| ended.unwrap());
+    counted.lock().unwrap().sort_unstable();
+    let seen: Vec<u64> = counted.lock().unwrap().iter().map(|(_, count)| *count).collect();
     assert_eq!(seen, [2 * end, 0]);
 }
 

@@ -5,12 +5,13 @@ use std::rc::Rc;
 use dataflows::{Change, Diff, Epoch, KeptInputs, Order, RowKey, Totals, Upsert, Upserts, WindowWidth};
 use dataflows::{build, build_on_kept, deliver, upsert};
 use differential_dataflow::AsCollection;
-use timely::ExchangeData;
 use timely::container::{CapacityContainerBuilder, NoopBuilder};
 use timely::dataflow::channels::pact::Exchange;
 use timely::dataflow::operators::{Input, Operator, Probe};
 use timely::dataflow::{InputHandle, ProbeHandle, Scope};
 use timely::worker::Worker;
+
+use super::report::Report;
 
 /// The number of epochs that a worker may be ahead of the epochs that are done. Beyond that it
 /// holds back, which bounds the records in flight.
@@ -18,7 +19,7 @@ pub const EPOCHS_IN_FLIGHT_MAX: Epoch = 64;
 
 type OrdersInput = InputHandle<Epoch, NoopBuilder<Rc<Vec<(Order, Epoch, Diff)>>>>;
 type UpsertsInput = InputHandle<Epoch, NoopBuilder<Upserts>>;
-type ReportsInput<R> = InputHandle<Epoch, CapacityContainerBuilder<Vec<R>>>;
+type ReportsInput = InputHandle<Epoch, CapacityContainerBuilder<Vec<Report>>>;
 
 /// The choices that a graph is built from. They are the same on all workers of a run.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +34,11 @@ pub struct GraphShape {
 }
 
 /// The function that takes each report, on the first worker of all.
-pub type OnReport<R> = Box<dyn FnMut(R)>;
+pub type OnReport = Box<dyn FnMut(Report)>;
+
+/// A function that gets the rows that an epoch changed, on the first worker of all. It is boxed so
+/// that the graph is compiled here alone, and not once more in each room that runs it.
+pub type OnChanges = Box<dyn FnMut(Epoch, Vec<Change>)>;
 
 /// The input of orders, in one of its two forms.
 enum Source {
@@ -47,17 +52,17 @@ enum Source {
 /// All inputs are at the same epoch, which starts at 0. A worker that sends nothing must still call
 /// [`advance_to`](WorkerGraph::advance_to) or [`finish`](WorkerGraph::finish), because no epoch is
 /// done before all workers have left it.
-pub struct WorkerGraph<R: ExchangeData + Clone> {
+pub struct WorkerGraph {
     source: Source,
     kept: Option<KeptInputs>,
-    reports: Option<ReportsInput<R>>,
+    reports: Option<ReportsInput>,
     probe: ProbeHandle<Epoch>,
     epoch: Epoch,
     /// The upper bound that [`WorkerGraph::newly_done`] returned last.
     told: Epoch,
 }
 
-impl<R: ExchangeData + Clone> WorkerGraph<R> {
+impl WorkerGraph {
     /// Builds the graph on this worker.
     ///
     /// `on_changes` gets the rows that an epoch changed, on the first worker of all (see
@@ -66,9 +71,9 @@ impl<R: ExchangeData + Clone> WorkerGraph<R> {
     pub fn build(
         worker: &mut Worker,
         shape: GraphShape,
-        on_changes: impl FnMut(Epoch, Vec<Change>) + 'static,
-        on_report: Option<OnReport<R>>,
-    ) -> WorkerGraph<R> {
+        on_changes: OnChanges,
+        on_report: Option<OnReport>,
+    ) -> WorkerGraph {
         let mut source = match shape.upserts {
             false => Source::Orders(InputHandle::new_with_builder()),
             true => Source::Upserts(InputHandle::new_with_builder()),
@@ -128,7 +133,7 @@ impl<R: ExchangeData + Clone> WorkerGraph<R> {
     ///
     /// # Panics
     /// Panics if the graph was built without reports.
-    pub fn report(&mut self, report: R) {
+    pub fn report(&mut self, report: Report) {
         self.reports.as_mut().expect("the graph was built with reports").send(report);
     }
 
@@ -195,11 +200,11 @@ fn run_while(worker: &mut Worker, is_behind: impl FnMut() -> bool) {
 
 /// Adds an input of reports to the graph. The reports go to the first worker, and the probe also
 /// waits for them.
-fn gather_reports<R: ExchangeData + Clone>(
+fn gather_reports(
     scope: Scope<'_, Epoch>,
     probe: &ProbeHandle<Epoch>,
-    mut on_report: OnReport<R>,
-) -> ReportsInput<R> {
+    mut on_report: OnReport,
+) -> ReportsInput {
     let mut input = ReportsInput::new();
     scope
         .input_from(&mut input)

@@ -3,8 +3,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use files::ingest::Reject;
-
 /// A report of one worker. Reports are rare, so they travel in timely's own container.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Report {
@@ -17,15 +15,15 @@ pub enum Report {
     },
     /// A row was set aside.
     Reject {
-        /// See [`Reject::input`].
+        /// The number of its input among all inputs.
         input: u32,
-        /// See [`Reject::part`].
+        /// The number of its part within the input.
         part: u32,
-        /// See [`Reject::line`].
+        /// The line within the part, from 0.
         line: u64,
-        /// See [`Reject::reason`].
+        /// The reason for setting it aside.
         reason: String,
-        /// See [`Reject::raw`].
+        /// The bytes of the row.
         raw: Vec<u8>,
     },
     /// A part of an input was read to its end.
@@ -39,12 +37,4 @@ pub enum Report {
     },
     /// This many more good orders (or upsert lines) were read.
     Read(u64),
-}
-
-impl Report {
-    /// Creates the report of a row that was set aside.
-    pub fn of(reject: Reject) -> Report {
-        let Reject { input, part, line, reason, raw } = reject;
-        Report::Reject { input, part, line, reason, raw }
-    }
 }
