@@ -30,7 +30,10 @@ use crate::row::ViewId;
 pub use crate::view::{Aggregate, COUNT_AND_SUM, KeyColumn, Print, View};
 
 /// All views. They have this order everywhere.
-pub const VIEWS: &[&View] = &[
+///
+/// It is a static, not a constant: each crate that names a constant compiles what it points to, here
+/// the whole graph, once more.
+pub static VIEWS: &[&View] = &[
     &user_totals::VIEW,
     &global_total::VIEW,
     &window_totals::VIEW,

@@ -9,7 +9,7 @@ use crate::{Order, WindowWidth};
 /// `SELECT COUNT(*), SUM(price) FROM orders`, but without a row if there are no orders.
 ///
 /// State: one entry. Work per epoch: constant.
-pub(super) const VIEW: View = View {
+pub(super) static VIEW: View = View {
     name: "total",
     table: "OrderTotalSink",
     row: "the total",

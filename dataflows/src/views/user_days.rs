@@ -16,7 +16,7 @@ const DAY_MS: i64 = 24 * 3_600_000;
 ///
 /// State: one entry per user and day with orders. Work per epoch: proportional to the entries that
 /// changed.
-pub(super) const VIEW: View = View {
+pub(super) static VIEW: View = View {
     name: "days",
     table: "OrderDaySink",
     row: "user {} on the day from {} ms",

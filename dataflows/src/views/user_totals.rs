@@ -9,7 +9,7 @@ use crate::{Id, Order, WindowWidth};
 /// `SELECT user_id, COUNT(*), SUM(price) FROM orders GROUP BY user_id`
 ///
 /// State: one entry per user with orders. Work per epoch: proportional to the users that changed.
-pub(super) const VIEW: View = View {
+pub(super) static VIEW: View = View {
     name: "users",
     table: "OrderBatchSink",
     row: "user {}",

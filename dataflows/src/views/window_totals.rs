@@ -13,7 +13,7 @@ use crate::{Order, Window, WindowWidth};
 ///
 /// State: one entry per window with orders. Work per epoch: proportional to the windows that
 /// changed.
-pub(super) const VIEW: View = View {
+pub(super) static VIEW: View = View {
     name: "windows",
     table: "OrderStreamSink",
     row: "the window from {} ms",
