@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use order_tables::ORDER_SOURCE;
 use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::Field;
 use store::change::{ColumnChange, Condition, Returning, RowWrite, Write};
 use store::value::{KeyPart, KeyValue, NamedKey, Value};
 use tablestore::client::{Client, ClientConfig};
