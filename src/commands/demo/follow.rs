@@ -66,7 +66,8 @@ impl Follow {
                 return Err(Failure::new(INTERRUPTED, "stopped before the results held all orders"));
             }
         }
-        print(&seen.shown(&self.watch))?;
+        // The results hold all orders now, though the job may not have looked for more yet.
+        print(&Shown { behind: None, ..seen.shown(&self.watch) })?;
         let view = self.store.view().map_err(environment)?;
         off_the_runtime(move || Sums::of(&view)).await
     }
