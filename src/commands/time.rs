@@ -3,6 +3,7 @@
 
 use dataflows::WindowWidth;
 use orders::{Layout, Zone};
+use serde::Serializer;
 
 use super::Failure;
 
@@ -28,6 +29,14 @@ pub fn parse_duration_ms(text: &str) -> Result<u64, String> {
     let ms =
         number.parse::<u64>().ok().zip(unit_ms).and_then(|(number, unit_ms)| number.checked_mul(unit_ms));
     ms.ok_or_else(|| "expected a whole number and a unit, such as 500ms, 30s, 10m, 12h or 30d".to_owned())
+}
+
+/// Serializes milliseconds as text that names the unit, such as `30000 ms`.
+///
+/// # Errors
+/// Returns the serializer's error.
+pub fn as_ms<S: Serializer>(ms: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{ms} ms"))
 }
 
 /// Returns how the keys of windows are printed, from the flags `--window` (in milliseconds) and

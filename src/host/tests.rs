@@ -164,7 +164,8 @@ fn a_worker_holds_back_at_the_bound_until_the_others_come() {
             next(&held.lock().unwrap());
         }
         for epoch in 1..=end {
-            graph.report(Report::PartDone { input: index as u32, part: 0, lines: epoch - 1 });
+            let (input, lines) = (index as u32, epoch - 1);
+            graph.report(Report::PartDone { input, part: 0, lines, good: 0, lacking: 0 });
             graph.advance_to(epoch);
             if index == 0 && epoch == EPOCHS_IN_FLIGHT_MAX + 1 {
                 assert_eq!(graph.done_before(), Some(0), "the other has not begun");
