@@ -78,6 +78,7 @@ fn processes_that_disagree_say_on_what() {
     for (more, sentence) in [
         (vec!["-w", "2"], "process 1 runs with -w 2, this one with -w 1"),
         (vec!["--window", "60s"], "process 1 has --window 60000 ms, this one has 30000 ms"),
+        (vec!["--timezone", "Asia/Shanghai"], "process 1 has --timezone Asia/Shanghai, this one has UTC"),
         (
             vec!["--cluster-id", "another"],
             "process 1 runs with cluster id another, this one with cluster id orderflow",

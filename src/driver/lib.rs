@@ -131,7 +131,9 @@ const FACTS_OF_INPUTS_MAX: usize = 1_000;
 fn facts(config: &RunConfig, plan: &Plan) -> Vec<(String, String)> {
     let fact = |name: &str, value: String| (name.to_owned(), value);
     let mut facts = vec![
-        fact("--window", format!("{} ms", config.layout.width.ms())),
+        fact("--window", format!("{} ms", config.layout.windows.width_ms())),
+        // Windows of days begin by the clock of the zone.
+        fact("--timezone", config.layout.zone.name().to_owned()),
         fact("--envelope", format!("{:?}", config.inputs.envelope).to_lowercase()),
         fact("--epoch-size", config.epoch_orders.map_or("all".to_owned(), |orders| orders.to_string())),
         fact("--follow", config.follow_tick.is_some().to_string()),

@@ -107,7 +107,9 @@ impl Board {
     pub fn read(view: &View, layout: &Layout) -> Result<Board, ResultError> {
         let mut board = Board::empty(layout);
         board.upper = upper(view)?;
-        if view.table(ORDER_SOURCE).is_err() {
+        // Results of windows that begin at other times are about to be made anew.
+        let is_of_others = || Ok::<_, Damage>(Recorded::of(view)?.is_some_and(|of| of.layout != *layout));
+        if view.table(ORDER_SOURCE).is_err() || is_of_others()? {
             return Ok(board);
         }
         board.total = total(view)?;
@@ -220,7 +222,7 @@ impl Board {
     /// at most `shown`, each with whether it is the open one. Also returns the number of windows
     /// after the open one: orders may be of a later time.
     pub fn last_windows(&self, now_ms: i64, shown: usize) -> (Vec<(String, Totals, bool)>, usize) {
-        let open = self.layout.width.containing(now_ms).start_ms;
+        let open = self.layout.windows.containing(now_ms).start_ms;
         let later = self.windows.rows.range(open..).filter(|(start_ms, _)| **start_ms != open).count();
         let shown = self.windows.rows.range(..=open).rev().take(shown.min(SHOWN_MAX));
         let printed =
@@ -252,7 +254,7 @@ fn rank<V>(value: V, user: &str) -> UserRank<V> {
 fn upper(view: &View) -> Result<Epoch, Damage> {
     match view.table(ORDER_SOURCE) {
         Err(NoTable(_)) => Ok(view.last_commit() + 1),
-        _ => Ok(Recorded::of(view)?.map_or(0, |recorded| recorded.upper)),
+        _ => Ok(Recorded::upper_of(view)?.unwrap_or_default()),
     }
 }
 
@@ -272,17 +274,16 @@ fn count(rows: &mut u64, before: bool, after: bool) {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use dataflows::{Id, RowKey, WindowWidth};
+    use dataflows::{Id, RowKey};
 
     use super::*;
     use crate::job::Late;
-    use orders::Zone;
 
     /// The number of rows that the tests look at.
     const SHOWN: usize = 20;
 
     fn layout() -> Layout {
-        Layout { zone: Zone::default(), width: WindowWidth::default() }
+        Layout::default()
     }
 
     fn totals(orders: i64, amount: i64) -> Totals {

@@ -71,7 +71,7 @@ impl State {
             verified_epoch: verified.as_ref().map(|verified| verified.epoch),
             verified_equal: verified.as_ref().map(|verified| verified.is_equal),
             verified_ms: verified.as_ref().map(|verified| verified.at_ms),
-            width_ms: layout.width.ms(),
+            width_ms: layout.windows.width_ms(),
             zone: layout.zone.name().to_owned(),
             version: env!("CARGO_PKG_VERSION"),
         }

@@ -127,7 +127,7 @@ fn windows(store: &Store) -> BTreeMap<i64, (i64, String)> {
 /// Returns what a reader must know, by a plain fold of the orders.
 fn wanted(store: &Store) -> Reader {
     let view = store.view().unwrap();
-    let (mut reference, mut rejects) = (Reference::new(Default::default()), 0);
+    let (mut reference, mut rejects) = (Reference::new(&Default::default()), 0);
     view.each_row(ORDER_SOURCE, None, &mut |key, cells| {
         match order_of(key, cells) {
             Ok(order) => reference.update(&order, 1),
@@ -284,7 +284,7 @@ async fn late_changes_and_recounts_are_told() {
         .collect();
     let price = |text: &str| Some(text.to_owned());
     assert_eq!(told, [(price("2.50"), None), (price("2.00"), price("2.50")), (None, price("2.00"))]);
-    let window = layout().width.containing(now_ms - 60_000).start_ms;
+    let window = layout().windows.containing(now_ms - 60_000).start_ms;
     assert_eq!((watch.state().late, watch.late_in(window), watch.late_in(window + 30_000)), (3, 3, 0));
 
     assert_eq!(watch.state().verified_epoch, None);

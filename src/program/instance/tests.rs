@@ -2,10 +2,10 @@ use std::path::Path;
 
 use super::*;
 use live::job::CHANGES_MAX;
-use orders::{Layout, Zone};
+use orders::Layout;
 
 fn config(data: &Path) -> InstanceConfig {
-    let layout = Layout { zone: Zone::default(), width: Default::default() };
+    let layout = Layout::default();
     InstanceConfig {
         data: data.to_owned(),
         addresses: vec!["127.0.0.1:0".parse().unwrap()],
