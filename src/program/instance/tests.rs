@@ -13,7 +13,12 @@ fn config(data: &Path) -> InstanceConfig {
         durability: Durability::Relaxed,
         own_key: None,
         job: Some(JobConfig { workers: 1, layout, changes_max: CHANGES_MAX }),
-        page: Some(PageAddress { addresses: vec!["127.0.0.1:0".parse().unwrap()], hosts: Vec::new() }),
+        page: Some(PageAddress {
+            addresses: vec!["127.0.0.1:0".parse().unwrap()],
+            hosts: Vec::new(),
+            embed: Vec::new(),
+            readers_max: 10,
+        }),
     }
 }
 
