@@ -1,10 +1,16 @@
-//! Prints the keys of windows, and reads them back.
+//! Says where windows begin, prints their keys, and reads them back.
+
+use std::sync::{Mutex, PoisonError};
 
 use dataflows::{Part, Print, Window, Windows};
 
 use crate::Zone;
 use crate::text::push_integer;
 use crate::zone::push_utc_date;
+
+/// The last layout whose windows begin by a clock. Whoever reads results needs the same one for each
+/// page.
+static LAST_BY_CLOCK: Mutex<Option<Layout>> = Mutex::new(None);
 
 /// Where windows begin and end, and how their keys are printed. It is the same for all results of a
 /// run or a job.
@@ -20,10 +26,20 @@ impl Layout {
     /// Returns the layout of windows of this width in a zone; `None` for a width of 0.
     ///
     /// Windows of whole hours that are a divisor or a multiple of a day begin by the clocks of the
-    /// zone, as [`Windows::by_clock`] says. Cost: computes the turns of these clocks if so.
+    /// zone, as [`Windows::by_clock`] says. Cost: computes the turns of these clocks if so, unless the
+    /// last layout of this kind was the same.
     pub fn new(zone: Zone, width_ms: u32) -> Option<Layout> {
+        let mut last = LAST_BY_CLOCK.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_same = |last: &&Layout| last.zone == zone && last.windows.width_ms() == i64::from(width_ms);
+        if let Some(same) = last.as_ref().filter(is_same) {
+            return Some(same.clone());
+        }
         let windows = Windows::by_clock(width_ms, || zone.turns())?;
-        Some(Layout { zone, windows })
+        let layout = Layout { zone, windows };
+        if layout.windows.clock_digest().is_some() {
+            *last = Some(layout.clone());
+        }
+        Some(layout)
     }
 
     /// Returns the layout of windows that were recorded with the digest of the clock by which they

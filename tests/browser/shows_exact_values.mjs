@@ -120,7 +120,7 @@ async function keyboard(page) {
 async function ahead(page, now) {
   const days = [1, 40].map((days) => now + days * 86_400_000);
   await shop.put(...days.map((at, id) => ({ user: "fay", id: `${id}`, price: 0.75, at })));
-  await shows(page, "orders of a later time");
+  await becomes("numbers with orders of a later time", () => numbers(page), () => shop.numbers());
   const day = new Intl.DateTimeFormat("en-GB", { timeZone: "UTC", day: "numeric", month: "short" });
   const year = new Date(days[1]).getUTCFullYear();
   const text = `${day.format(days[1])}${year === new Date(now).getUTCFullYear() ? "" : ` ${year}`}`;

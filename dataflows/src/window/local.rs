@@ -20,6 +20,8 @@ pub(super) struct LocalStarts {
     stretches: Vec<Stretch>,
     /// The first instant of each stretch, which lie close together for the search.
     from_ms: Vec<i64>,
+    /// A number that stands for all turns of the clock.
+    digest: u64,
 }
 
 impl LocalStarts {
@@ -32,8 +34,12 @@ impl LocalStarts {
     /// Panics if there are no turns.
     pub(super) fn new(width_ms: i64, turns: &[Turn], once: bool) -> LocalStarts {
         let first = turns.first().expect("a clock shows some time");
-        let mut all =
-            LocalStarts { width_ms, stretches: Vec::with_capacity(turns.len()), from_ms: Vec::new() };
+        let mut all = LocalStarts {
+            width_ms,
+            stretches: Vec::with_capacity(turns.len()),
+            from_ms: Vec::new(),
+            digest: 0,
+        };
         all.push(Stretch {
             from_ms: i64::MIN,
             offset_ms: first.offset_ms,
@@ -59,6 +65,8 @@ impl LocalStarts {
     }
 
     fn push(&mut self, stretch: Stretch) {
+        let turn = self.digest ^ stretch.from_ms as u64 ^ MIX[0];
+        self.digest = mix(turn, stretch.offset_ms as u64 ^ MIX[1]);
         self.stretches.push(stretch);
         self.from_ms.push(stretch.from_ms);
     }
@@ -109,10 +117,7 @@ impl LocalStarts {
 
     /// Returns a number that stands for all turns of the clock.
     pub(super) fn clock_digest(&self) -> u64 {
-        let turn = |sum: u64, stretch: &Stretch| {
-            mix(sum ^ stretch.from_ms as u64 ^ MIX[0], stretch.offset_ms as u64 ^ MIX[1])
-        };
-        self.stretches.iter().fold(0, turn)
+        self.digest
     }
 }
 
