@@ -28,3 +28,4 @@ mod store_up;
 mod support;
 mod tls;
 mod verify;
+mod windows;

@@ -5,6 +5,7 @@ use clap::Args;
 use super::Failure;
 use super::address::addresses;
 use crate::program::instance::PageAddress;
+use page::{Origin, READERS_MAX_DEFAULT};
 
 /// The flags of the live page.
 #[derive(Args, Clone, Debug)]
@@ -16,6 +17,13 @@ pub struct PageArgs {
     /// the page; may be given several times
     #[arg(long, env = "ORDERFLOW_PAGE_HOST", value_name = "NAME", value_delimiter = ',')]
     pub page_host: Vec<String>,
+    /// An origin, such as https://grafana.example, whose pages may show the page in a frame and read
+    /// its answers; may be given several times
+    #[arg(long, env = "ORDERFLOW_PAGE_EMBED", value_name = "ORIGIN", value_delimiter = ',')]
+    pub page_embed: Vec<String>,
+    /// Readers of the page that get each change as it comes; further ones ask every 5 seconds
+    #[arg(long, env = "ORDERFLOW_PAGE_READERS", default_value_t = READERS_MAX_DEFAULT, value_name = "N")]
+    pub page_readers: usize,
     /// Serve no page
     #[arg(long, env = "ORDERFLOW_NO_PAGE")]
     pub no_page: bool,
@@ -38,9 +46,19 @@ impl PageArgs {
                 return Err(Failure::new(2, wrong));
             }
         }
+        let origin = |text: &String| {
+            let wrong = || {
+                format!(
+                    "--page-embed {text:?} must be an origin, without a path: https://grafana.example:3000"
+                )
+            };
+            Origin::parse(text).ok_or_else(|| Failure::new(2, wrong()))
+        };
         Ok(Some(PageAddress {
             addresses: addresses("--page", &self.page)?,
             hosts: self.page_host.iter().map(|name| name.to_ascii_lowercase()).collect(),
+            embed: self.page_embed.iter().map(origin).collect::<Result<_, _>>()?,
+            readers_max: self.page_readers,
         }))
     }
 }

@@ -57,7 +57,7 @@ impl<'a> Feed<'a> {
         let shape = GraphShape {
             upserts: run.config.inputs.envelope == Envelope::Upsert,
             kept: false,
-            width: run.config.layout.width,
+            windows: run.config.layout.windows.clone(),
         };
         let (results, read) = (Rc::clone(sink), Rc::clone(sink));
         let on_changes: OnChanges = Box::new(move |epoch, changes| {

@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use dataflows::views::{TOTAL, USERS};
-use dataflows::{Amount, Id, Parts, WindowWidth};
+use dataflows::{Amount, Id, Parts, Windows};
 use timely::logging::{ParkEvent, TimelyEvent, TimelyEventBuilder};
 
 use super::*;
@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const FIRST: Epoch = 5;
 
 fn shape() -> GraphShape {
-    GraphShape { upserts: false, kept: true, width: WindowWidth::default() }
+    GraphShape { upserts: false, kept: true, windows: Windows::default() }
 }
 
 fn host(workers: usize) -> Host {

@@ -14,9 +14,19 @@ use super::{Page, assets};
 impl Page {
     /// Answers a request. `hang_up` cuts its connection.
     pub(super) async fn answer(&self, request: &Request<Incoming>, hang_up: Arc<Notify>) -> Response<Body> {
+        let mut response = self.respond(request, hang_up).await;
+        self.embedding.allow(request.headers(), response.headers_mut());
+        response
+    }
+
+    /// Answers a request, without the headers that depend on who may embed the page.
+    async fn respond(&self, request: &Request<Incoming>, hang_up: Arc<Notify>) -> Response<Body> {
         if !is_for_us(request.headers(), &self.config.hosts) {
             let sentence = "this page is served to localhost and IP addresses only, and to names that --page-host allows";
             return refusal(StatusCode::FORBIDDEN, sentence);
+        }
+        if let Some(allowed) = self.embedding.preflight(request.method(), request.headers()) {
+            return allowed;
         }
         if request.method() != Method::GET && request.method() != Method::HEAD {
             let mut response = refusal(StatusCode::METHOD_NOT_ALLOWED, "the page is read-only: GET and HEAD");
@@ -26,7 +36,7 @@ impl Page {
         // For HEAD, the server leaves the body out.
         let uri = request.uri();
         match (uri.path().strip_prefix("/api/"), assets::find(uri.path())) {
-            (Some("stream"), _) => self.stream(request.headers(), hang_up),
+            (Some("stream"), _) => self.stream(request.headers(), uri.query(), hang_up),
             (Some(name), _) => self.api(name, uri.query(), hang_up).await,
             (None, Some(asset)) => asset.answer(request.headers()),
             (None, None) => refusal(StatusCode::NOT_FOUND, "there is nothing at this address"),

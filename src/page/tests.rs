@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::task::block_in_place;
 
 use super::*;
-use live::feed::Feed;
+use live::feed::{Feed, FollowFrom};
 use live::job::JobConfig;
 use live::job::testing::{Fixture, config, put, put_cells};
 use orders::{Layout, Zone};
@@ -16,6 +16,8 @@ use store::value::Value;
 
 /// How long a test waits for what must come.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+mod reach;
 
 /// A shop with its page. Requests block, so the tests run them beside the runtime.
 struct Shop {
@@ -27,14 +29,19 @@ struct Shop {
 
 impl Shop {
     async fn open(zone: &str, limits: PageLimits) -> Shop {
-        let layout = Layout { zone: Zone::parse(zone).unwrap(), ..config(1, 1).layout };
+        let layout = Layout { zone: Zone::parse(zone).unwrap(), ..Layout::default() };
+        Shop::open_with(layout, limits).await
+    }
+
+    async fn open_with(layout: Layout, limits: PageLimits) -> Shop {
         let fixture = Fixture::with_orders(JobConfig { layout: layout.clone(), ..config(1, 10_000) });
         // What the job finds when it begins is never late.
         block_in_place(|| fixture.settle());
         let feed = Feed::start(fixture.store.clone(), layout, &fixture.job().watch(), watch::channel(None).1);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let config = PageConfig { feed: feed.watch(), hosts: vec!["shop.example".to_owned()], limits };
+        let embed = vec![Origin::parse("https://grafana.example").unwrap()];
+        let config = PageConfig { feed: feed.watch(), hosts: vec!["shop.example".to_owned()], embed, limits };
         let (stop, mut stopped) = watch::channel(());
         tokio::spawn(async move {
             serve(listener, config, async move { drop(stopped.changed().await) }).await.unwrap();
@@ -46,7 +53,7 @@ impl Shop {
     async fn settle(&self, late: u64) {
         let status = block_in_place(|| self.fixture.settle());
         let watch = self.feed.watch();
-        let mut follower = watch.follow(None);
+        let mut follower = watch.follow(FollowFrom::Start);
         let wait = async {
             while watch.total().1 != status.total
                 || (watch.state().rejects, watch.state().late) != (status.rejects, late)
@@ -218,7 +225,9 @@ async fn files_of_csv_hold_all_rows_and_no_formula() {
     assert_eq!(shop.text("/api/rejects.csv").await, "epoch,UserId,OrderId,reason,commit\n");
     assert!(shop.text("/api/total.csv").await.ends_with(",5000,2500,2500.00\n"));
     let late = shop.text("/api/late.csv").await;
-    assert!(late.starts_with("epoch,UserId,OrderId,change,price,priceBefore,timestamp,begin,commit\n"));
+    assert!(
+        late.starts_with("epoch,UserId,OrderId,change,price,priceBefore,timestamp,begin,beginMs,commit\n")
+    );
     assert_eq!(late.lines().count(), 101);
 }
 
@@ -283,12 +292,14 @@ async fn the_pages_files_are_within_the_program() {
     let page = String::from_utf8(page).unwrap();
     let mut files: Vec<&str> = page
         .split('"')
-        .filter(|text| text.starts_with('/') && [".js", ".css", ".svg"].iter().any(|end| text.ends_with(end)))
+        .filter(|text| [".js", ".css", ".svg"].iter().any(|end| text.ends_with(end)))
         .collect();
-    files.push("/echarts.js");
-    assert!(files.contains(&"/main.js") && files.contains(&"/style.css"), "{files:?}");
-    for file in files {
-        let (status, head, plain) = shop.get(file).await;
+    files.push("echarts.js");
+    assert!(files.contains(&"main.js") && files.contains(&"style.css"), "{files:?}");
+    // Under whatever path a proxy serves the page, its files are beside it.
+    assert!(files.iter().all(|file| !file.contains('/')), "{files:?}");
+    for file in files.iter().map(|file| format!("/{file}")) {
+        let (status, head, plain) = shop.get(&file).await;
         assert!(status == 200 && !plain.is_empty(), "{file}");
         let ask = |more: &str| {
             format!("GET {file} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{more}\r\n\r\n")

@@ -29,7 +29,7 @@ use crate::program::metrics::Metrics;
 use live::feed::Feed;
 use live::job::{Job, JobConfig, JobWatch, Phase};
 use live::verify::{AlwaysOn, AlwaysOnConfig, JobResults};
-use page::{PageConfig, PageLimits};
+use page::{Origin, PageConfig, PageLimits};
 use store::{Durability, Store, StoreOptions};
 use tablestore::server::{Limits, Server, ServiceConfig};
 
@@ -63,6 +63,10 @@ pub struct PageAddress {
     pub addresses: Vec<SocketAddr>,
     /// The names of this machine that browsers may ask for, besides `localhost` and IP addresses.
     pub hosts: Vec<String>,
+    /// The origins whose pages may show the page in a frame and read its answers.
+    pub embed: Vec<Origin>,
+    /// How many readers may follow the page's stream at a time.
+    pub readers_max: usize,
 }
 
 /// A server that runs in a task. The task is aborted when this is dropped.
@@ -134,7 +138,7 @@ impl Instance {
         .await?;
         let (listener, address) = listen("--listen", addresses).await?;
         let page = match page.filter(|_| job.is_some()) {
-            Some(PageAddress { addresses, hosts }) => Some((listen("--page", addresses).await?, hosts)),
+            Some(page) => Some((listen("--page", page.addresses.clone()).await?, page)),
             None => None,
         };
         let layout = job.as_ref().map(|job| job.layout.clone());
@@ -165,8 +169,10 @@ impl Instance {
             results: Arc::new(JobResults),
         };
         let server = Serving::start(address, |stopped| Server::serve(listener, service, either_way(stopped)));
-        let page = feed.as_ref().zip(page).map(|(feed, ((listener, address), hosts))| {
-            let config = PageConfig { feed: feed.watch(), hosts, limits: PageLimits::default() };
+        let page = feed.as_ref().zip(page).map(|(feed, ((listener, address), page))| {
+            let PageAddress { hosts, embed, readers_max, .. } = page;
+            let limits = PageLimits::for_readers(readers_max);
+            let config = PageConfig { feed: feed.watch(), hosts, embed, limits };
             Serving::start(address, |stopped| ::page::serve(listener, config, either_way(stopped)))
         });
         let phases = Phases::of(watch.as_ref().map(JobWatch::follow));
