@@ -8,6 +8,7 @@ use orderflow::commands::{clean, demo, generate, init, rows, run, tables, tunnel
 use orderflow::program::log;
 
 fn main() -> ExitCode {
+    connections::descriptors::raise_limit();
     let cli = Cli::parse();
     let done = match &cli.command {
         Command::Demo(args) => demo::demo(args),

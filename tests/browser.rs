@@ -14,6 +14,9 @@ use crate::live::settle;
 use crate::sdk::installed;
 use crate::store_server::Up;
 
+/// The token of a page that asks for one.
+const TOKEN: &str = "a-token-of-20-letter";
+
 /// A server that keeps its folder and its addresses over ends and starts.
 struct Shop {
     folder: TempDir,
@@ -24,8 +27,13 @@ struct Shop {
 
 impl Shop {
     fn open() -> Shop {
+        Shop::open_with(&[])
+    }
+
+    /// Opens one with further flags.
+    fn open_with(flags: &[&str]) -> Shop {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let up = Up::start(folder.path(), &[]);
+        let up = Up::start(folder.path(), flags);
         let page = up.page();
         Shop { folder, up: Some(up), page }
     }
@@ -59,6 +67,7 @@ impl Shop {
             .env("NODE_PATH", installed("node/node_modules"))
             .env("ORDERFLOW", env!("CARGO_BIN_EXE_orderflow"))
             .env("PAGE", &self.page)
+            .env("TOKEN", TOKEN)
             .env("SCREENSHOTS", root.join("target/screenshots"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -105,6 +114,14 @@ fn hostile_user_ids_are_text() {
 #[test]
 fn days_are_those_of_the_zone() {
     Shop::open().passes("days_are_those_of_the_zone.mjs");
+}
+
+#[test]
+fn asks_for_the_token() {
+    let token = tempfile::NamedTempFile::new().expect("a temporary file");
+    std::fs::write(token.path(), TOKEN).expect("the file is written");
+    let path = token.path().display().to_string();
+    Shop::open_with(&["--page-token-file", &path]).passes("asks_for_the_token.mjs");
 }
 
 #[test]
