@@ -27,8 +27,13 @@ const CACHE_BYTES: u64 = 64 << 20;
 const CACHED_FILES_MAX: usize = 128;
 /// The most files that an engine opens beside those that are kept open: the inputs of a merge, one
 /// for each file, the file that it writes, the one that is written out meanwhile, journals, lists of
-/// files, the lock. MEASURED
-const BUSY_FILES_MAX: usize = 80;
+/// files, the lock.
+///
+/// Measured: 33, of them 30 inputs of a merge, while 157 MB of rows and their changes were written as
+/// fast as the engine took them, counted over and over in `/proc/self/fd`, on 2 cores. A merge takes
+/// in the files of the first level, at most [`RUNS_MAX`], and those below that overlap with them;
+/// the rest is for the latter.
+pub(crate) const BUSY_FILES_MAX: usize = 80;
 /// The most threads that may read a store at a time. Each may open a file beside those that are
 /// kept open.
 pub const READING_THREADS_MAX: usize = 64;
