@@ -9,6 +9,7 @@ use orderflow::commands::{
 use orderflow::program::log;
 
 fn main() -> ExitCode {
+    connections::descriptors::raise_limit();
     let cli = cli::parse();
     let done = match &cli.command {
         Command::Demo(args) => demo::demo(args),

@@ -16,6 +16,9 @@ use crate::live::settle;
 use crate::sdk::installed;
 use crate::store_server::Up;
 
+/// The token of a page that asks for one.
+const TOKEN: &str = "a-token-of-20-letter";
+
 /// A server that keeps its folder and its addresses over ends and starts.
 struct Shop {
     folder: TempDir,
@@ -31,6 +34,7 @@ impl Shop {
         Shop::open_with(&[])
     }
 
+    /// Opens one with further flags.
     fn open_with(flags: &[&str]) -> Shop {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let up = Up::start(folder.path(), flags);
@@ -74,6 +78,7 @@ impl Shop {
             .env("ORDERFLOW", env!("CARGO_BIN_EXE_orderflow"))
             .env("PAGE", &self.page)
             .envs(variables.iter().copied())
+            .env("TOKEN", TOKEN)
             .env("SCREENSHOTS", root.join("target/screenshots"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -120,6 +125,14 @@ fn hostile_user_ids_are_text() {
 #[test]
 fn days_are_those_of_the_zone() {
     Shop::open().passes("days_are_those_of_the_zone.mjs");
+}
+
+#[test]
+fn asks_for_the_token() {
+    let token = tempfile::NamedTempFile::new().expect("a temporary file");
+    std::fs::write(token.path(), TOKEN).expect("the file is written");
+    let path = token.path().display().to_string();
+    Shop::open_with(&["--page-token-file", &path]).passes("asks_for_the_token.mjs");
 }
 
 #[test]

@@ -25,6 +25,7 @@ mod store_commands;
 mod store_crash;
 mod store_server;
 mod store_up;
+mod strangers;
 mod support;
 mod tls;
 mod verify;

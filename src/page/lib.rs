@@ -6,10 +6,10 @@
 //!  GET /api/…         one result as an array of flat objects, each with the epoch that it is of; as CSV where it ends in .csv
 //! ```
 //!
-//! The page is read-only and has no secret, so it asks for none. It listens on this machine alone
-//! unless the user says otherwise; then everybody who reaches it can read it. Only requests that
-//! name this machine as `Host` are answered, so that no page of another site can read it through a
-//! browser. Nothing of a request is stored, and no file path comes from one.
+//! The page is read-only. Where it has a token, it asks for that. Where it has none, everybody who
+//! reaches it can read it, so it listens on this machine alone unless the user says otherwise. Only
+//! requests that name this machine as `Host` are answered, so that no page of another site can read
+//! it through a browser. Nothing of a request is stored, and no file path comes from one.
 //!
 //! A reader that does not read is disconnected. At most one event waits for it, besides what the
 //! system buffers. A reader for whom there is no place on the stream is told so, and asks for what has
@@ -21,6 +21,7 @@ mod assets;
 mod download;
 mod embed;
 mod fields;
+mod gate;
 mod query;
 mod refusal;
 mod request;
@@ -40,13 +41,12 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, Semaphore};
 
 use self::answer::Body;
 use self::embed::Embedding;
 pub use self::embed::Origin;
-use connections::{self, Bounds, set_up};
+use connections::{self, Bounds, Entrance, Guest, Standing, Token, set_up};
 use live::feed::FeedWatch;
 
 /// The most bytes of a request's head.
@@ -125,6 +125,8 @@ pub struct PageConfig {
     pub hosts: Vec<String>,
     /// The origins whose pages may show this page in a frame and read its answers.
     pub embed: Vec<Origin>,
+    /// The token that readers must show; `None` lets all in.
+    pub token: Option<Token>,
     /// The limits on readers.
     pub limits: PageLimits,
 }
@@ -144,7 +146,7 @@ struct Page {
 /// Returns an error if the listener can accept no more connections. An error of a connection ends
 /// only that connection.
 pub async fn serve(
-    listener: TcpListener,
+    entrance: impl Into<Entrance>,
     config: PageConfig,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
@@ -160,17 +162,26 @@ pub async fn serve(
         embedding: Embedding::new(config.embed.clone()),
         config,
     });
-    connections::serve(listener, bounds, shutdown, |stream, ending| {
-        serve_connection(stream, page.clone(), ending)
-    })
-    .await
+    connections::serve(entrance.into(), bounds, shutdown, move |guest| serve_connection(guest, page.clone()))
+        .await
+}
+
+/// What is known of a connection.
+#[derive(Clone, Debug)]
+struct Visit {
+    /// What the reader has shown of itself.
+    standing: Standing,
+    /// Whether what is sent is encrypted.
+    is_encrypted: bool,
 }
 
 /// Serves one connection until either side ends it.
-async fn serve_connection(stream: TcpStream, page: Arc<Page>, mut ending: watch::Receiver<()>) {
+async fn serve_connection(guest: Guest, page: Arc<Page>) {
+    let Guest { stream, standing, mut ending, .. } = guest;
+    let visit = Visit { standing, is_encrypted: stream.is_encrypted() };
     let limits = &page.config.limits;
     let is_set_up = set_up(&stream, limits.unread_time_max)
-        .and_then(|()| socket2::SockRef::from(&stream).set_send_buffer_size(SYSTEM_BUFFER_BYTES_MAX));
+        .and_then(|()| socket2::SockRef::from(stream.socket()).set_send_buffer_size(SYSTEM_BUFFER_BYTES_MAX));
     if is_set_up.is_err() {
         return;
     }
@@ -181,8 +192,8 @@ async fn serve_connection(stream: TcpStream, page: Arc<Page>, mut ending: watch:
     let hang_up = Arc::new(Notify::new());
     let (shared, stalled) = (page.clone(), hang_up.clone());
     let answer = service_fn(move |request: Request<Incoming>| {
-        let (page, hang_up) = (shared.clone(), hang_up.clone());
-        async move { Ok::<Response<Body>, Infallible>(page.answer(&request, hang_up).await) }
+        let (page, hang_up, visit) = (shared.clone(), hang_up.clone(), visit.clone());
+        async move { Ok::<Response<Body>, Infallible>(page.answer(request, hang_up, &visit).await) }
     });
     let mut connection = pin!(http.serve_connection(TokioIo::new(stream), answer));
     let is_ending = tokio::select! {

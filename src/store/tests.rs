@@ -6,6 +6,7 @@ mod files;
 mod histories;
 mod logs;
 mod model;
+mod open_files;
 mod reads;
 mod script;
 mod sorted_files;

@@ -18,7 +18,10 @@ fn config(data: &Path) -> InstanceConfig {
             hosts: Vec::new(),
             embed: Vec::new(),
             readers_max: 10,
+            token: None,
         }),
+        tls: None,
+        metrics_readers: MetricsReaders::All,
     }
 }
 
@@ -88,6 +91,6 @@ fn callers_are_told_an_address_that_they_can_use() {
         ("[::1]:1", "http://[::1]:1"),
         ("10.1.2.3:80", "http://10.1.2.3:80"),
     ] {
-        assert_eq!(endpoint(address.parse().unwrap()), expected);
+        assert_eq!(endpoint("http", address.parse().unwrap()), expected);
     }
 }
