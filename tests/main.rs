@@ -8,6 +8,7 @@ mod clock;
 mod cluster;
 mod crash;
 mod demo;
+mod faces;
 mod follow;
 mod house;
 mod live;

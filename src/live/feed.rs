@@ -191,7 +191,11 @@ impl Shared {
     }
 
     fn state(&self) -> State {
-        State::of(&self.seen(), &self.layout, self.now_ms())
+        State::of(&self.seen(), &self.layout, self.now_ms(), self.refusing())
+    }
+
+    fn refusing(&self) -> Option<String> {
+        self.store.refusal().map(|refusal| refusal.reason)
     }
 }
 

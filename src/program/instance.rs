@@ -9,6 +9,7 @@
 mod error;
 pub mod keys;
 mod phases;
+mod refusals;
 
 use std::future::{Future, pending};
 use std::io;
@@ -25,6 +26,7 @@ use tokio::task::{JoinSet, spawn_blocking};
 pub use self::error::InstanceError;
 use self::keys::KeyPair;
 use self::phases::Phases;
+use self::refusals::Refusals;
 use crate::program::metrics::Metrics;
 use live::feed::Feed;
 use live::job::{Job, JobConfig, JobWatch, Phase};
@@ -33,8 +35,8 @@ use page::{PageConfig, PageLimits};
 use store::{Durability, Store, StoreOptions};
 use tablestore::server::{Limits, Server, ServiceConfig};
 
-/// How often the instance asks the store whether it still takes writes.
-const WATCH_INTERVAL: Duration = Duration::from_secs(1);
+/// How long the end of an instance waits for a job that still reads back what it needs.
+const JOB_START_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// The configuration of an instance.
 #[derive(Clone, Debug)]
@@ -114,7 +116,7 @@ pub struct Instance {
     job: Option<Job>,
     store: Store,
     phases: Phases,
-    is_refusing: bool,
+    refusals: Refusals,
 }
 
 impl Instance {
@@ -170,7 +172,8 @@ impl Instance {
             Serving::start(address, |stopped| ::page::serve(listener, config, either_way(stopped)))
         });
         let phases = Phases::of(watch.as_ref().map(JobWatch::follow));
-        Ok(Instance { key, server, page, feed, recount, job, store, phases, is_refusing: false })
+        let refusals = Refusals::of(store.refusals());
+        Ok(Instance { key, server, page, feed, recount, job, store, phases, refusals })
     }
 
     /// Returns the address that the server listens on.
@@ -215,19 +218,13 @@ impl Instance {
     /// Returns [`InstanceError`] if the server or the page ended by itself.
     pub async fn run_until(&mut self, stop: impl Future<Output = ()>) -> Result<(), InstanceError> {
         let mut stop = pin!(stop);
-        let mut watch = tokio::time::interval(WATCH_INTERVAL);
         loop {
             tokio::select! {
                 () = &mut stop => return Ok(()),
                 ended = self.server.ended() => return ended,
                 ended = ended(&mut self.page), if self.page.is_some() => return ended,
                 () = self.phases.next() => {}
-                _ = watch.tick() => {
-                    if let Some(reason) = self.store.failure().filter(|_| !self.is_refusing) {
-                        self.is_refusing = true;
-                        tracing::error!("writes are refused from now on, reads go on: {reason}");
-                    }
-                }
+                () = self.refusals.next() => {}
             }
         }
     }
@@ -249,7 +246,7 @@ impl Instance {
             drop(recount);
             let phase = job.as_ref().map(|job| job.watch().status().phase);
             if let Some(job) = job {
-                job.stop();
+                job.stop_within(JOB_START_TIME_MAX);
             }
             store.close().map_err(InstanceError::Store)?;
             match phase {

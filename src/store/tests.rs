@@ -7,6 +7,7 @@ mod histories;
 mod logs;
 mod model;
 mod reads;
+mod room;
 mod script;
 mod sorted_files;
 mod writes;

@@ -230,7 +230,7 @@ impl Follower {
 
     fn ready(&mut self) -> Option<Bytes> {
         self.news.mark_unchanged();
-        let now_ms = self.shared.now_ms();
+        let (now_ms, refusing) = (self.shared.now_ms(), self.shared.refusing());
         let seen = self.shared.seen();
         let first = seen.frames.first();
         match self.next {
@@ -243,7 +243,7 @@ impl Follower {
             _ => {
                 self.next = Some(seen.frames.next);
                 // A snapshot is made for each follower, because it says what time it is.
-                Some(seen.snapshot(State::of(&seen, &self.shared.layout, now_ms)))
+                Some(seen.snapshot(State::of(&seen, &self.shared.layout, now_ms, refusing)))
             }
         }
     }
