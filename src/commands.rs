@@ -19,6 +19,7 @@ pub mod verify;
 
 mod address;
 mod columns;
+mod interrupt;
 
 /// Why a command failed: one sentence, and the exit code.
 #[derive(Debug)]

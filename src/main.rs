@@ -4,10 +4,16 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use orderflow::cli::{Cli, Command};
-use orderflow::commands::{clean, demo, generate, init, rows, run, tables, tunnel, up, verify};
-use orderflow::program::log;
+use orderflow::commands::{
+    clean, demo, generate, init, rows, run, tables, tunnel, up, verify,
+};
+use orderflow::program::{log, signals};
 
 fn main() -> ExitCode {
+    if let Err(error) = signals::take_up() {
+        log::last_words(&format!("cannot handle signals: {error}"));
+        return ExitCode::from(3);
+    }
     let cli = Cli::parse();
     let done = match &cli.command {
         Command::Demo(args) => demo::demo(args),

@@ -20,6 +20,7 @@ mod page;
 mod readme;
 mod run_store;
 mod sdk;
+mod signals;
 mod store_commands;
 mod store_crash;
 mod store_server;

@@ -7,7 +7,7 @@ use tokio::runtime::Runtime;
 use tokio::task::spawn_blocking;
 
 use crate::commands::Failure;
-use crate::commands::up::Signals;
+use crate::program::signals::Signals;
 use live::job::{JobWatch, Phase};
 
 /// The longest time between two signals that count as one.
@@ -39,11 +39,7 @@ pub(super) fn runtime() -> Result<(Runtime, Interrupts), Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::new(3, format!("cannot start: {error}")))?;
-    let signals = {
-        let _inside = runtime.enter();
-        Signals::new().map_err(environment)?
-    };
-    Ok((runtime, Interrupts { signals, last: None }))
+    Ok((runtime, Interrupts { signals: Signals::new(), last: None }))
 }
 
 /// Returns a failure of the environment, with exit code 3.

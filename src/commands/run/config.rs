@@ -1,5 +1,6 @@
 //! Turns the flags of `run` into the configuration of a run.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use cluster::ClusterConfig;
@@ -11,6 +12,7 @@ use files::ingest::{ColumnNames, Envelope, InputOptions};
 use super::args::{ColumnArgs, OnReject, RunArgs};
 use crate::commands::connection::ConnectionArgs;
 use crate::commands::{Failure, time};
+use crate::program::signals;
 
 /// Returns the configuration that the flags mean.
 ///
@@ -34,6 +36,9 @@ pub(super) fn config(args: &RunArgs) -> Result<RunConfig, Failure> {
     )
     .map_err(|error| Failure::new(error.exit_code(), error))?;
     cluster.cluster_id.clone_from(&graph.cluster_id);
+    cluster.signals = Some(Arc::new(signals::hear));
+    // A run that follows has updates to bring to their end.
+    cluster.stop_time_max = (!args.follow).then_some(signals::STOP_TIME_MAX);
     let (tables, inputs) = inputs(args)?;
     if !tables.is_empty() {
         check_tables(args, &cluster)?;
