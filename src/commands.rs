@@ -3,12 +3,14 @@
 use std::fmt;
 use std::io::Write;
 
+pub mod backup;
 pub mod clean;
 pub mod connection;
 pub mod demo;
 pub mod generate;
 pub mod init;
 pub mod page;
+pub mod restore;
 pub mod rows;
 pub mod run;
 pub mod tables;

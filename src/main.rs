@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use orderflow::cli::{Cli, Command};
 use orderflow::commands::{
-    clean, demo, generate, init, rows, run, tables, tunnel, up, verify,
+    backup, clean, demo, generate, init, restore, rows, run, tables, tunnel, up, verify,
 };
 use orderflow::program::{log, signals};
 
@@ -25,6 +25,8 @@ fn main() -> ExitCode {
         Command::Rows(args) => rows::rows(args),
         Command::Tunnel(args) => tunnel::tunnel(args),
         Command::Verify(args) => verify::verify(args),
+        Command::Backup(args) => backup::backup(args),
+        Command::Restore(args) => restore::restore(args),
         Command::Clean(args) => clean::clean(args),
     };
     match done {

@@ -2,6 +2,7 @@
 
 #[path = "fixtures/archive.rs"]
 mod archive;
+mod backup;
 mod bad_input;
 mod browser;
 mod clock;

@@ -6,6 +6,7 @@
 //!  stop:  page ─► server (what is in flight is answered) ─► feed ─► recount ─► job ─► store
 //! ```
 
+pub mod backups;
 mod error;
 pub mod keys;
 mod phases;
@@ -23,6 +24,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::{JoinSet, spawn_blocking};
 
+use self::backups::Backups;
 pub use self::error::InstanceError;
 use self::keys::KeyPair;
 use self::phases::Phases;
@@ -115,6 +117,8 @@ pub struct Instance {
     recount: Option<AlwaysOn>,
     job: Option<Job>,
     store: Store,
+    /// Whoever gives backups of the store; `None` if the folder cannot hold a socket.
+    backups: Option<Backups>,
     phases: Phases,
     refusals: Refusals,
 }
@@ -127,6 +131,7 @@ impl Instance {
     /// Returns [`InstanceError`]. Then nothing is left running.
     pub async fn start(config: InstanceConfig) -> Result<Instance, InstanceError> {
         let InstanceConfig { data, addresses, instance, durability, own_key, job, page } = config;
+        let folder = data.clone();
         let (store, key) = off_the_runtime(move || {
             let options = StoreOptions { durability, ..StoreOptions::default() };
             let store = Store::open(&data, options).map_err(InstanceError::Open)?;
@@ -173,7 +178,12 @@ impl Instance {
         });
         let phases = Phases::of(watch.as_ref().map(JobWatch::follow));
         let refusals = Refusals::of(store.refusals());
-        Ok(Instance { key, server, page, feed, recount, job, store, phases, refusals })
+        let backups = Backups::start(&folder, store.clone())
+            .inspect_err(|error| {
+                tracing::warn!("no backup can be taken while this runs: {}: {error}", folder.display());
+            })
+            .ok();
+        Ok(Instance { key, server, page, feed, recount, job, store, backups, phases, refusals })
     }
 
     /// Returns the address that the server listens on.
@@ -235,7 +245,8 @@ impl Instance {
     /// # Errors
     /// Returns [`InstanceError`] if the store takes no more writes, or if the job had failed.
     pub async fn stop(self) -> Result<(), InstanceError> {
-        let Instance { server, page, feed, recount, job, store, .. } = self;
+        let Instance { server, page, feed, recount, job, store, backups, .. } = self;
+        drop(backups);
         let shown = match page {
             Some(page) => page.stop().await,
             None => Ok(()),

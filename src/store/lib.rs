@@ -15,6 +15,7 @@
 pub mod append;
 mod apply;
 mod background;
+pub mod backup;
 mod catalog;
 pub mod change;
 pub mod changes;
@@ -62,6 +63,7 @@ use tokio::sync::watch;
 
 use self::append::Reserved;
 use self::background::Background;
+use self::backup::Restoring;
 use self::change::{Write, Written};
 use self::commit::{Committer, Finish};
 use self::engine::fjall::FjallEngine;
@@ -154,6 +156,7 @@ impl Store {
     pub fn open(folder: &Path, options: StoreOptions) -> Result<Store, OpenError> {
         fs::create_dir_all(folder).map_err(|error| OpenError::io(folder, &error))?;
         let lock = Lock::acquire(folder)?;
+        Restoring::check(folder)?;
         let relaxed = options.durability == Durability::Relaxed;
         let marker = Marker::new(folder);
         let engine = Arc::new(FjallEngine::open(folder, marker.is_set()?)?);
