@@ -15,6 +15,7 @@
 pub mod config;
 mod error;
 mod feed;
+mod first_times;
 mod run_state;
 mod sink;
 pub mod summary;
@@ -23,15 +24,12 @@ pub mod table;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use dataflows::views::WINDOWS;
-use dataflows::{Part, Parts};
-
 pub use error::{Abort, RunError};
 pub use sink::ResultSink;
 
 use crate::config::RunConfig;
 use crate::run_state::RunState;
-use crate::summary::{Summary, SummaryForm, seconds_warning};
+use crate::summary::{Summary, SummaryForm};
 use crate::table::Table;
 use files::ingest::Plan;
 use files::sinks::{FileLayout, Output, Results};
@@ -113,13 +111,9 @@ fn settle(mut sink: ResultSink, run: &RunState, progress: Progress, started: Ins
     progress.finish();
     let mut summary =
         Summary::new(&sink.results, sink.orders, sink.rejected, started.elapsed().as_secs_f64());
+    summary.guests = sink.guests;
     summary.output = run.config.output.as_ref().map(|output| output.dir.display().to_string());
-    let latest = sink.results.rows(WINDOWS).last_key_value();
-    if let Some((Parts::One(Part::Integer(start_ms)), _)) = latest
-        && let Some(warning) = seconds_warning(*start_ms)
-    {
-        eprintln!("{warning}");
-    }
+    sink.warn_of_times(&run.config);
     Outcome { results: std::mem::take(&mut sink.results), summary }
 }
 
@@ -132,7 +126,7 @@ fn facts(config: &RunConfig, plan: &Plan) -> Vec<(String, String)> {
     let fact = |name: &str, value: String| (name.to_owned(), value);
     let mut facts = vec![
         fact("--window", format!("{} ms", config.layout.width.ms())),
-        fact("--envelope", format!("{:?}", config.inputs.envelope).to_lowercase()),
+        fact("--envelope", format!("{:?}", config.inputs.rows.envelope).to_lowercase()),
         fact("--epoch-size", config.epoch_orders.map_or("all".to_owned(), |orders| orders.to_string())),
         fact("--follow", config.follow_tick.is_some().to_string()),
         fact("--local-input", config.local_input.to_string()),

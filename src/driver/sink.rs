@@ -6,10 +6,14 @@ use std::time::{Duration, Instant};
 
 use dataflows::{Change, Epoch};
 
+use super::config::RunConfig;
 use super::error::{Abort, RunError};
+use super::first_times::FirstTimes;
+use super::summary::SummaryForm;
 use files::ingest::Reject;
 use files::sinks::{Output, Readers, Rejects, Results, UpdateWriter};
 use host::Report;
+use orders::rules::NO_USER;
 
 /// The shortest time between two replacements of the result files while a run follows.
 const WRITE_INTERVAL: Duration = Duration::from_secs(1);
@@ -22,12 +26,16 @@ pub struct ResultSink {
     pub orders: u64,
     /// Rows that all workers have set aside.
     pub rejected: u64,
+    /// Those of them that were set aside because they have no user.
+    pub guests: u64,
     /// The names of the inputs, by their number among all inputs.
     pub inputs: BTreeMap<u32, String>,
     rejects: Option<Rejects>,
     /// The row set aside that comes first by input, part and line.
     first_reject: Option<Reject>,
     part_lines: BTreeMap<(u32, u32), u64>,
+    /// The first times that all workers have read.
+    first_times: FirstTimes,
     output: Option<Output>,
     updates: Option<UpdateWriter<Stdout>>,
     fail_on_reject: bool,
@@ -52,6 +60,8 @@ impl ResultSink {
             results: Results::default(),
             orders: 0,
             rejected: 0,
+            guests: 0,
+            first_times: FirstTimes::default(),
             inputs: BTreeMap::new(),
             rejects,
             first_reject: None,
@@ -98,6 +108,9 @@ impl ResultSink {
                     rejects.part_done(input, part, lines);
                 }
             }
+            Report::FirstTimes { count, earliest_ms, latest_ms } => {
+                self.first_times.add(&FirstTimes::between(count, earliest_ms, latest_ms));
+            }
             Report::Reject { input, part, line, reason, raw } => {
                 self.reject(Reject { input, part, line, reason, raw });
             }
@@ -106,6 +119,7 @@ impl ResultSink {
 
     fn reject(&mut self, reject: Reject) {
         self.rejected += 1;
+        self.guests += u64::from(reject.reason == NO_USER);
         self.changed = true;
         if let Some(rejects) = &mut self.rejects
             && let Err(error) = rejects.push(&reject)
@@ -143,6 +157,15 @@ impl ResultSink {
             line: before.filter(|_| known).map(|before| before + first.line + 1),
             reason: first.reason.clone(),
         });
+    }
+
+    /// Prints a warning, once, if the first times look as if they counted another unit.
+    pub(super) fn warn_of_times(&mut self, config: &RunConfig) {
+        let quiet = config.summary == SummaryForm::Quiet;
+        if let Some(warning) = self.first_times.warning(config.inputs.rows.time.unit(), quiet) {
+            eprintln!("{warning}");
+            self.first_times = FirstTimes::default();
+        }
     }
 
     /// Replaces the result files if something changed and they were last written `WRITE_INTERVAL`

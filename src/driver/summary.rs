@@ -1,19 +1,13 @@
-//! The summary that a run prints at its end, for people and for machines, and its warning about
-//! timestamps in seconds.
+//! The summary that a run prints at its end, for people and for machines.
 
 use std::fmt;
 use std::io::{self, Write};
 
 use dataflows::{Amount, ViewId};
-use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use files::sinks::Results;
 use terminal::{Thousands, amount_for_people};
-
-/// The range of epoch milliseconds that are probably seconds by mistake. As milliseconds they fall
-/// between 1970-01-02 and March 1973; as seconds, between 1973 and the year 5138.
-const LOOKS_LIKE_SECONDS_MS: std::ops::Range<i64> = 100_000_000..100_000_000_000;
 
 /// What a run did. The names of its fields are the names in JSON.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -22,6 +16,10 @@ pub struct Summary {
     pub orders: u64,
     /// The lines that were set aside.
     pub rejected: u64,
+    /// Those of them that were set aside because they have no user. Left out of JSON if there are
+    /// none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub guests: u64,
     /// The number of rows of each view that has groups, such as users with orders. In JSON each is
     /// a field of its own.
     #[serde(flatten, serialize_with = "as_fields")]
@@ -37,6 +35,10 @@ pub struct Summary {
     pub orders_per_second: f64,
     /// The folder of the result files; `None` if none were written.
     pub output: Option<String>,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 fn as_fields<S: Serializer>(rows: &[(ViewId, u64)], serializer: S) -> Result<S::Ok, S::Error> {
@@ -66,6 +68,7 @@ impl Summary {
         Summary {
             orders,
             rejected,
+            guests: 0,
             rows: grouped_views().map(|view| (view, results.rows(view).len() as u64)).collect(),
             count: results.total().orders,
             amount: results.total().amount,
@@ -100,6 +103,9 @@ impl fmt::Display for Summary {
         if self.rejected > 0 {
             writeln!(f, "set aside  {}, see rejects.jsonl", Thousands(self.rejected))?;
         }
+        if self.guests > 0 {
+            writeln!(f, "no user    {} of them: --guest-as NAME counts such orders", Thousands(self.guests))?;
+        }
         for (view, count) in &self.rows {
             writeln!(f, "{:<9}  {}", view.name, Thousands(*count))?;
         }
@@ -117,18 +123,6 @@ pub fn grouped_views() -> impl Iterator<Item = ViewId> {
     ViewId::all().filter(|view| view.counted.is_some())
 }
 
-/// Returns a warning if the latest timestamp (the start of its window in epoch ms) looks like
-/// seconds instead of milliseconds.
-pub fn seconds_warning(latest_ms: i64) -> Option<String> {
-    if !LOOKS_LIKE_SECONDS_MS.contains(&latest_ms) {
-        return None;
-    }
-    let date = Timestamp::from_millisecond(latest_ms).ok()?.strftime("%Y-%m-%d");
-    Some(format!(
-        "warning: timestamps look like seconds, not milliseconds: the latest orders would be of {date}"
-    ))
-}
-
 #[cfg(test)]
 mod tests {
     use dataflows::views::{USERS, WINDOWS};
@@ -139,6 +133,7 @@ mod tests {
         Summary {
             orders: 10_000_000,
             rejected: 0,
+            guests: 0,
             rows: vec![(USERS, 100_000), (WINDOWS, 2_880)],
             count: 9_999_999,
             amount: "-1234567.891".parse().unwrap(),
@@ -163,9 +158,10 @@ mod tests {
              windows    2,880\n\
              total      -1,234,567.891 in 9,999,999 orders\n"
         );
-        let more = Summary { rejected: 1_000, output: Some("out".into()), ..summary() };
+        let more = Summary { rejected: 1_000, guests: 12, output: Some("out".into()), ..summary() };
         let text = written(&more, SummaryForm::Text);
         assert!(text.contains("set aside  1,000, see rejects.jsonl\n"), "{text}");
+        assert!(text.contains("no user    12 of them: --guest-as NAME counts such orders\n"), "{text}");
         assert!(text.ends_with("results    out\n"), "{text}");
     }
 
@@ -183,25 +179,5 @@ mod tests {
     #[test]
     fn a_run_of_no_time_has_no_rate() {
         assert_eq!(Summary::new(&Results::default(), 5, 0, 0.0).orders_per_second, 0.0);
-    }
-
-    #[test]
-    fn seconds_taken_for_milliseconds_are_warned_of() {
-        assert_eq!(
-            seconds_warning(1_700_000_000).as_deref(),
-            Some(
-                "warning: timestamps look like seconds, not milliseconds: the latest orders would be of 1970-01-20"
-            )
-        );
-        for (latest_ms, warned) in [
-            (99_999_999, false),
-            (100_000_000, true),
-            (99_999_999_999, true),
-            (100_000_000_000, false),
-            (-1_700_000_000, false),
-            (1_700_000_000_000, false),
-        ] {
-            assert_eq!(seconds_warning(latest_ms).is_some(), warned, "{latest_ms}");
-        }
     }
 }
