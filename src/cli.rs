@@ -13,6 +13,7 @@ use crate::commands::tables::TablesArgs;
 use crate::commands::tunnel::TunnelArgs;
 use crate::commands::up::UpArgs;
 use crate::commands::verify::VerifyArgs;
+use crate::commands::why::WhyArgs;
 
 /// Real-time and batch totals of e-commerce orders: per user, in all, and per window of event time.
 #[derive(Parser, Debug)]
@@ -49,6 +50,8 @@ pub enum Command {
     Tunnel(TunnelArgs),
     /// Recount the results from the orders, and say whether they are right.
     Verify(VerifyArgs),
+    /// Say why the store refused a request, by the id that an SDK's error gives.
+    Why(WhyArgs),
     /// Delete what init made.
     Clean(CleanArgs),
 }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use orderflow::cli::{Cli, Command};
-use orderflow::commands::{clean, demo, generate, init, rows, run, tables, tunnel, up, verify};
+use orderflow::commands::{clean, demo, generate, init, rows, run, tables, tunnel, up, verify, why};
 use orderflow::program::log;
 
 fn main() -> ExitCode {
@@ -19,6 +19,7 @@ fn main() -> ExitCode {
         Command::Rows(args) => rows::rows(args),
         Command::Tunnel(args) => tunnel::tunnel(args),
         Command::Verify(args) => verify::verify(args),
+        Command::Why(args) => why::why(args),
         Command::Clean(args) => clean::clean(args),
     };
     match done {

@@ -106,6 +106,7 @@ fn init_refuses_a_table_with_another_key_before_it_makes_any() {
         stream: None,
         defined_columns: Vec::new(),
         throughput: (0, 0),
+        splits: Vec::new(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {

@@ -9,4 +9,5 @@ mod model;
 mod reads;
 mod script;
 mod sorted_files;
+mod splits;
 mod writes;

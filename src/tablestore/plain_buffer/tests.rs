@@ -99,7 +99,7 @@ fn writes_both_ways() {
         let read = parse_change(&buffer, form).unwrap();
         assert_eq!(
             format!("{read:?}"),
-            format!("{:?}", ChangedRow { key, change, bytes: read.bytes }),
+            format!("{:?}", ChangedRow { key, change, ..read }),
             "{name}"
         );
         for other in [WriteForm::Put, WriteForm::Update, WriteForm::Delete] {

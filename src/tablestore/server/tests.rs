@@ -136,9 +136,10 @@ fn with_results(store: &Store, orders: Vec<Write>) -> u64 {
         name: ORDERS.to_owned(),
         key: vec![column("UserId"), column("OrderId")],
         options: TableOptions::default(),
-        stream: Some(StreamOptions { hours: 24 }),
+        stream: Some(StreamOptions::of_hours(24)),
         defined_columns: Vec::new(),
         throughput: (0, 0),
+        splits: Vec::new(),
     };
     store.create_table(schema).unwrap();
     write_all(store, orders);

@@ -10,7 +10,7 @@ use crate::filter::{encode_filter, parse_filter};
 use crate::plain_buffer::{Rows, WriteForm, encode_change, encode_key, parse_bare, parse_change, parse_key};
 use crate::server::Service;
 use crate::server::operation::{OPERATIONS, Operation, SnapshotOperation};
-use crate::snapshot;
+use crate::{refusals, snapshot};
 use store::change::{ColumnChange, RowWrite};
 use store::filter::{Comparator, Filter};
 use store::value::Value;
@@ -211,11 +211,30 @@ fn body(operation: Operation, known: &Known, snapshot: u64, random: &mut Random)
             let tables = vec![table::TableInBatchWriteRowRequest { table_name, rows }];
             table::BatchWriteRowRequest { tables, ..Default::default() }.encode_to_vec()
         }
+        Operation::BulkImport => {
+            let rows = (0..3).map(|_| table::RowInBulkImportRequest {
+                r#type: 1 + random.below(3) as i32,
+                row_change: random_row(random).into(),
+            });
+            table::BulkImportRequest { table_name, rows: rows.collect() }.encode_to_vec()
+        }
+        Operation::ComputeSplitPointsBySize => table::ComputeSplitPointsBySizeRequest {
+            table_name,
+            split_size: random.below(3) as i64,
+            split_size_unit_in_byte: [None, Some(1), Some(100)][random.below(3)],
+            split_point_limit: [None, Some(1)][random.below(2)],
+        }
+        .encode_to_vec(),
+        Operation::ListSearchIndex | Operation::ListTimeseriesTable => Vec::new(),
+        Operation::Why => refusals::WhyRequest { request_id: table_name }.encode_to_vec(),
+        Operation::Stream(operation) => known.stream_body(operation, table_name, random),
         Operation::GetRange => table::GetRangeRequest {
             table_name,
             direction: random.below(2) as i32,
             max_versions: Some(1),
             limit: Some(3),
+            data_block_type_hint: [None, Some(1)][random.below(2)],
+            columns_to_get: vec!["c3".to_owned(); random.below(2)],
             inclusive_start_primary_key: key.into(),
             exclusive_end_primary_key: encode_key(&random_key(random)).into(),
             filter: Some(encode_filter(&filter())),
