@@ -8,8 +8,13 @@ mod plain;
 mod refusals;
 mod sentences;
 mod snapshots;
+mod spark;
+mod streams;
 mod tunnel_bodies;
 mod tunnels;
+mod vendor_behaviour;
+mod vendor_texts;
+mod why;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -48,7 +53,7 @@ struct Running {
     vitals: Arc<Around>,
     stop: oneshot::Sender<()>,
     served: JoinHandle<std::io::Result<()>>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Running {
@@ -57,7 +62,16 @@ impl Running {
     }
 
     async fn start_with(limits: Limits) -> Running {
-        let folder = tempfile::tempdir().unwrap();
+        Running::start_in(tempfile::tempdir().unwrap(), limits).await
+    }
+
+    /// Stops the server, and starts one on the same folder.
+    async fn restart(self) -> Running {
+        let folder = self.end().await;
+        Running::start_in(folder, Limits::default()).await
+    }
+
+    async fn start_in(folder: tempfile::TempDir, limits: Limits) -> Running {
         let store = open_store(folder.path());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -65,7 +79,7 @@ impl Running {
         let vitals = Arc::new(Around::default());
         let config = config(store.clone(), limits, vitals.clone());
         let served = tokio::spawn(Server::serve(listener, config, async { drop(stopped.await) }));
-        Running { address, store, vitals, stop, served, _folder: folder }
+        Running { address, store, vitals, stop, served, folder }
     }
 
     async fn connect(&self) -> Wire {
@@ -82,9 +96,15 @@ impl Running {
     }
 
     async fn stop(self) {
+        drop(self.end().await);
+    }
+
+    /// Stops the server, and returns its folder.
+    async fn end(self) -> tempfile::TempDir {
         self.stop.send(()).unwrap();
         self.served.await.unwrap().unwrap();
         self.store.close().unwrap();
+        self.folder
     }
 }
 
