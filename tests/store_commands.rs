@@ -85,7 +85,23 @@ fn init_makes_what_is_missing_and_clean_takes_it_away() {
     );
     assert_eq!(up.ok(&["clean", "--yes"]), "nothing to delete\n");
     assert_eq!(up.ok(&["tables"]), "");
-    refused(&up.run(&["rows", "OrderSource"]), 2, "DescribeTable failed: Requested table does not exist");
+    let rows = up.run(&["rows", "OrderSource"]);
+    refused(&rows, 2, "DescribeTable failed: Requested table does not exist");
+    // The answer names no table. The store's log does, for this command and for whoever asks it.
+    assert!(rows.stderr.trim_end().ends_with(": there is no table OrderSource"), "{}", rows.stderr);
+    let (_, id) = rows.stderr.split_once(", request ").expect("the id of the request");
+    let (id, _) = id.split_once(')').expect("its end");
+    let told = up.ok(&["why", id]);
+    let (head, refusal) = told.split_once('\n').expect("two lines");
+    assert!(head.starts_with("DescribeTable at 20") && head.ends_with(" UTC"), "{told}");
+    let expected =
+        "404 OTSObjectNotExist: Requested table does not exist.\n  there is no table OrderSource\n";
+    assert_eq!(refusal, expected);
+    refused(
+        &up.run(&["why", "no-such-id"]),
+        2,
+        "orderflow/why failed: No request with this id is among the last 1024",
+    );
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod streams;
 mod tunnel_bodies;
 mod tunnels;
 mod vendor_behaviour;
+mod vendor_tables;
 mod vendor_texts;
 mod why;
 
