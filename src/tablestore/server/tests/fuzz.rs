@@ -7,7 +7,10 @@ use std::time::Duration;
 use super::tunnel_bodies::Known;
 use super::*;
 use crate::filter::{encode_filter, parse_filter};
-use crate::plain_buffer::{Rows, WriteForm, encode_change, encode_key, parse_bare, parse_change, parse_key};
+use crate::plain_buffer::{
+    Rows, WriteForm, encode_change, encode_key, parse_bare, parse_bare_bound, parse_change, parse_key,
+    write_bare,
+};
 use crate::server::Service;
 use crate::server::operation::{OPERATIONS, Operation, SnapshotOperation};
 use crate::{refusals, snapshot};
@@ -129,7 +132,7 @@ fn no_row_panics() {
         if let Ok(rows) = Rows::of(&bytes) {
             assert!(rows.flatten().all(|row| row.cells.len() * 10 <= bytes.len()), "seed {seed}");
         }
-        let _ = (parse_key(&bytes), parse_bare(&bytes).is_ok());
+        let _ = (parse_key(&bytes), parse_bare(&bytes).is_ok(), parse_bare_bound(&bytes));
         let _ = parse_filter(&bytes.into());
     }
 }
@@ -147,7 +150,12 @@ fn body(operation: Operation, known: &Known, snapshot: u64, random: &mut Random)
     });
     let key = encode_key(&random_key(random));
     match operation {
-        Operation::CreateTable => create_orders(&table_name).encode_to_vec(),
+        Operation::CreateTable => {
+            let mut bound = || random_value(random);
+            let [begin, end] = [bound(), bound()].map(|value| write_bare(value.borrow()).into());
+            let partitions = vec![table::PartitionRange { begin, end }];
+            table::CreateTableRequest { partitions, ..create_orders(&table_name) }.encode_to_vec()
+        }
         Operation::ListTable => Vec::new(),
         Operation::DescribeTable => table::DescribeTableRequest { table_name }.encode_to_vec(),
         Operation::UpdateTable => table::UpdateTableRequest {
