@@ -94,6 +94,7 @@ impl LargeRows {
             stream: None,
             defined_columns: Vec::new(),
             throughput: (0, 0),
+            splits: Vec::new(),
         };
         self.runtime.block_on(self.client.create_table(&schema)).expect("the table is made");
     }
