@@ -19,6 +19,7 @@ mod page;
 mod readme;
 mod run_store;
 mod sdk;
+mod shapes;
 mod store_commands;
 mod store_crash;
 mod store_server;
