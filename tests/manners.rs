@@ -287,7 +287,6 @@ fn one_result_can_be_printed() {
             "--output - prints one result: say which with --result NAME, one of users, total, windows; or give a folder \
              for all",
         ),
-        (&["--result", "sums"], "--result \"sums\" is no result: give one of users, total, windows"),
         (
             &["--result", "total", "--follow"],
             "--follow prints changed rows on standard output: give a folder, or leave --output out",

@@ -105,7 +105,7 @@ impl fmt::Display for Summary {
             let kept = if self.output.is_some() { ", see rejects.jsonl" } else { "" };
             writeln!(f, "set aside  {}{kept}", Thousands(self.rejected))?;
             for told in &self.reasons {
-                writeln!(f, "           {} as {told}", Thousands(told.rows))?;
+                writeln!(f, "           {} like {told}", Thousands(told.rows))?;
             }
         }
         for (view, count) in &self.rows {
@@ -180,7 +180,7 @@ mod tests {
         let more = Summary { rejected: 1_001, reasons, output: Some("out".into()), ..summary() };
         let text = written(&more, SummaryForm::Text);
         let set_aside = "set aside  1,001, see rejects.jsonl\n           \
-                         1,000 as a.csv line 7: price is empty\n           1 as a.csv: user_id is empty\n";
+                         1,000 like a.csv line 7: price is empty\n           1 like a.csv: user_id is empty\n";
         assert!(text.contains(set_aside), "{text}");
         assert!(text.ends_with("results    out\n"), "{text}");
     }

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
+use dataflows::ViewId;
 use driver::config::MaxRejects;
 use files::format::Format;
 use files::ingest::Envelope;
@@ -11,7 +13,7 @@ use serde::Serialize;
 use crate::commands::time::{as_ms, parse_duration_ms};
 
 /// The flags of `run`. Those that the processes of one run must be given alike are found by
-/// serializing them, see [`agreed`](super::agreement::agreed).
+/// serializing them, in the module `agreement`.
 #[derive(Args, Clone, Debug, Serialize)]
 #[command(next_help_heading = "Input")]
 pub struct RunArgs {
@@ -46,8 +48,8 @@ pub struct RunArgs {
         value_name = "DIR"
     )]
     pub output: Option<PathBuf>,
-    /// The result that --output - prints: users, total or windows.
-    #[arg(long, help_heading = "Output", env = "ORDERFLOW_RESULT", value_name = "NAME")]
+    /// The result that --output - prints.
+    #[arg(long, help_heading = "Output", env = "ORDERFLOW_RESULT", value_name = "NAME", value_parser = result_names())]
     pub result: Option<String>,
     /// Form of the result files.
     #[arg(
@@ -102,6 +104,10 @@ pub struct RunArgs {
     /// Which workers and processes the graph runs on.
     #[command(flatten)]
     pub graph: GraphArgs,
+}
+
+fn result_names() -> PossibleValuesParser {
+    PossibleValuesParser::new(ViewId::all().map(|view| view.name))
 }
 
 /// The workers and processes that the graph runs on. The letters of the flags and their meaning are
