@@ -1,5 +1,5 @@
-//! Makes the connections to a process with a lower index: tries each address that its name leads to,
-//! again and again, until the deadline.
+//! Makes the connections to a process with a lower index: tries each address that its name leads
+//! to, again and again, until the deadline.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;

@@ -23,7 +23,7 @@ pub struct Summary {
     pub orders: u64,
     /// The lines that were set aside.
     pub rejected: u64,
-    /// The commonest reasons for setting lines aside, at most [`REASONS_TOLD_MAX`](crate::config::REASONS_TOLD_MAX).
+    /// The commonest reasons for setting lines aside, at most three.
     pub reasons: Vec<ReasonTold>,
     /// The number of rows of each view that has groups, such as users with orders. In JSON each is
     /// a field of its own.

@@ -22,6 +22,38 @@ pub struct RunArgs {
     /// a running store.
     #[arg(long, required = true, num_args = 1.., env = "ORDERFLOW_INPUT", value_name = "PATH")]
     pub input: Vec<String>,
+    /// Form of the inputs whose names do not tell it.
+    #[arg(long, env = "ORDERFLOW_FORMAT", value_name = "FORMAT")]
+    pub format: Option<Format>,
+    /// Whether each line is an order of its own, or the last line with an order's key wins.
+    #[arg(long, env = "ORDERFLOW_ENVELOPE", default_value = "append", value_name = "KIND")]
+    pub envelope: Envelope,
+    /// Whether bad rows are set aside or end the run.
+    #[arg(long, env = "ORDERFLOW_ON_REJECT", default_value = "keep", value_name = "WHAT")]
+    pub on_reject: OnReject,
+    /// Most rows that may be set aside, as a number or a share such as 0.5%; with more the run
+    /// fails, and earlier results stay. A run that can use none of its rows fails in any case.
+    #[arg(long, env = "ORDERFLOW_MAX_REJECTS", default_value_t = MaxRejects::ANY, value_name = "N|N%")]
+    pub max_rejects: MaxRejects,
+    /// Orders that a worker reads before it closes an epoch; all are one epoch by default.
+    #[arg(long, env = "ORDERFLOW_EPOCH_SIZE", conflicts_with = "follow", value_name = "ORDERS")]
+    pub epoch_size: Option<u64>,
+    /// Keep reading as files grow or standard input gives more, and print changed rows.
+    #[arg(long, env = "ORDERFLOW_FOLLOW")]
+    pub follow: bool,
+    /// How often an epoch is closed with --follow, such as 100ms.
+    #[arg(long, env = "ORDERFLOW_TICK", default_value = "100ms", value_name = "TIME", value_parser = parse_duration_ms)]
+    #[serde(serialize_with = "as_ms")]
+    pub tick: u64,
+    /// Give each process files of its own, instead of its share of the same files.
+    #[arg(long, env = "ORDERFLOW_LOCAL_INPUT")]
+    pub local_input: bool,
+    /// Name of the instance at tablestore+http://HOST:PORT.
+    #[arg(long, env = "OTS_INSTANCE", value_name = "NAME")]
+    pub instance: Option<String>,
+    /// Region of that instance; with one, requests are signed by version 4 of the signature.
+    #[arg(long, env = "OTS_REGION", value_name = "REGION")]
+    pub region: Option<String>,
     /// The names of the columns.
     #[command(flatten)]
     pub columns: ColumnArgs,
@@ -60,47 +92,15 @@ pub struct RunArgs {
         value_name = "FORMAT"
     )]
     pub output_format: Format,
-    /// Form of the inputs whose names do not tell it.
-    #[arg(long, env = "ORDERFLOW_FORMAT", value_name = "FORMAT")]
-    pub format: Option<Format>,
-    /// Whether each line is an order of its own, or the last line with an order's key wins.
-    #[arg(long, env = "ORDERFLOW_ENVELOPE", default_value = "append", value_name = "KIND")]
-    pub envelope: Envelope,
-    /// Whether bad rows are set aside or end the run.
-    #[arg(long, env = "ORDERFLOW_ON_REJECT", default_value = "keep", value_name = "WHAT")]
-    pub on_reject: OnReject,
-    /// Most rows that may be set aside, as a number or a share such as 0.5%; with more the run
-    /// fails, and earlier results stay. A run that can use none of its rows fails in any case.
-    #[arg(long, env = "ORDERFLOW_MAX_REJECTS", default_value_t = MaxRejects::ANY, value_name = "N|N%")]
-    pub max_rejects: MaxRejects,
     /// Replace what is in the output folder even if it is not ours; other files there are kept.
     #[arg(long, help_heading = "Output", env = "ORDERFLOW_FORCE")]
     pub force: bool,
-    /// Orders that a worker reads before it closes an epoch; all are one epoch by default.
-    #[arg(long, env = "ORDERFLOW_EPOCH_SIZE", conflicts_with = "follow", value_name = "ORDERS")]
-    pub epoch_size: Option<u64>,
-    /// Keep reading as files grow or standard input gives more, and print changed rows.
-    #[arg(long, env = "ORDERFLOW_FOLLOW")]
-    pub follow: bool,
-    /// How often an epoch is closed with --follow, such as 100ms.
-    #[arg(long, env = "ORDERFLOW_TICK", default_value = "100ms", value_name = "TIME", value_parser = parse_duration_ms)]
-    #[serde(serialize_with = "as_ms")]
-    pub tick: u64,
-    /// Give each process files of its own, instead of its share of the same files.
-    #[arg(long, env = "ORDERFLOW_LOCAL_INPUT")]
-    pub local_input: bool,
     /// Print the summary as one JSON object.
     #[arg(long, help_heading = "Output", env = "ORDERFLOW_JSON", conflicts_with = "quiet")]
     pub json: bool,
     /// Print neither progress nor summary.
     #[arg(long, help_heading = "Output", env = "ORDERFLOW_QUIET")]
     pub quiet: bool,
-    /// Name of the instance at tablestore+http://HOST:PORT.
-    #[arg(long, env = "OTS_INSTANCE", value_name = "NAME")]
-    pub instance: Option<String>,
-    /// Region of that instance; with one, requests are signed by version 4 of the signature.
-    #[arg(long, env = "OTS_REGION", value_name = "REGION")]
-    pub region: Option<String>,
     /// Which workers and processes the graph runs on.
     #[command(flatten)]
     pub graph: GraphArgs,

@@ -9,8 +9,8 @@ use super::places::{Place, Places};
 use super::values::json_string;
 use crate::ingest::row::Op;
 
-/// The columns of a row group. `order_ids` is `None` if ids need not be read, and gives blank ids if
-/// they are only checked. `ops` is `None` if there is no such column.
+/// The columns of a row group. `order_ids` is `None` if ids need not be read, and gives blank ids
+/// if they are only checked. `ops` is `None` if there is no such column.
 pub(super) struct Columns {
     pub(super) user_ids: Box<dyn Column<Id>>,
     pub(super) order_ids: Option<Box<dyn Column<Id>>>,
