@@ -17,12 +17,12 @@ pub struct Summary {
     pub orders: u64,
     /// The lines that were set aside.
     pub rejected: u64,
-    /// The commonest reasons for setting lines aside, at most [`REASONS_TOLD_MAX`](crate::config::REASONS_TOLD_MAX).
-    pub reasons: Vec<ReasonTold>,
     /// Those of them that were set aside because they have no user. Left out of JSON if there are
     /// none.
     #[serde(skip_serializing_if = "is_zero")]
     pub guests: u64,
+    /// The commonest reasons for setting lines aside, at most three.
+    pub reasons: Vec<ReasonTold>,
     /// The number of rows of each view that has groups, such as users with orders. In JSON each is
     /// a field of its own.
     #[serde(flatten, serialize_with = "as_fields")]
@@ -71,8 +71,8 @@ impl Summary {
         Summary {
             orders,
             rejected,
-            reasons: Vec::new(),
             guests: 0,
+            reasons: Vec::new(),
             rows: grouped_views().map(|view| (view, results.rows(view).len() as u64)).collect(),
             count: results.total().orders,
             amount: results.total().amount,
@@ -108,7 +108,7 @@ impl fmt::Display for Summary {
             let kept = if self.output.is_some() { ", see rejects.jsonl" } else { "" };
             writeln!(f, "set aside  {}{kept}", Thousands(self.rejected))?;
             for told in &self.reasons {
-                writeln!(f, "           {} as {told}", Thousands(told.rows))?;
+                writeln!(f, "           {} like {told}", Thousands(told.rows))?;
             }
         }
         if self.guests > 0 {
@@ -141,8 +141,8 @@ mod tests {
         Summary {
             orders: 10_000_000,
             rejected: 0,
-            reasons: Vec::new(),
             guests: 0,
+            reasons: Vec::new(),
             rows: vec![(USERS, 100_000), (WINDOWS, 2_880)],
             count: 9_999_999,
             amount: "-1234567.891".parse().unwrap(),
@@ -175,9 +175,9 @@ mod tests {
         let more = Summary { rejected: 1_001, guests: 1, reasons, output: Some("out".into()), ..summary() };
         let text = written(&more, SummaryForm::Text);
         let set_aside = "set aside  1,001, see rejects.jsonl\n           \
-                         1,000 as a.csv line 7: price is empty\n           1 as a.csv: user_id is empty\n";
+                         1,000 like a.csv line 7: price is empty\n           1 like a.csv: user_id is empty\n\
+                         no user    1 of them: --guest-as NAME counts such orders\n";
         assert!(text.contains(set_aside), "{text}");
-        assert!(text.contains("no user    1 of them: --guest-as NAME counts such orders\n"), "{text}");
         assert!(text.ends_with("results    out\n"), "{text}");
     }
 

@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
-    /// CSV as in RFC 4180: a header line, then one record a line.
+    /// CSV as in RFC 4180: a header line, then one record a line. With tabs, it is also named TSV.
     #[default]
     Csv,
-    /// One JSON object a line. An input may also be one array of objects.
+    /// JSON: one object a line, or a top-level array of objects.
     Jsonl,
     /// Apache Parquet.
     Parquet,

@@ -2,16 +2,18 @@
 
 use std::path::PathBuf;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
+use dataflows::ViewId;
 use driver::config::MaxRejects;
 use files::format::Format;
 use files::ingest::Envelope;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::commands::time::{as_ms, parse_duration_ms};
 
 /// The flags of `run`. Those that the processes of one run must be given alike are found by
-/// serializing them, see [`agreed`](super::agreement::agreed).
+/// serializing them, in the module `agreement`.
 #[derive(Args, Clone, Debug, Serialize)]
 #[command(next_help_heading = "Input")]
 pub struct RunArgs {
@@ -20,6 +22,39 @@ pub struct RunArgs {
     /// a running store.
     #[arg(long, required = true, num_args = 1.., env = "ORDERFLOW_INPUT", value_name = "PATH")]
     pub input: Vec<String>,
+    /// Form of the inputs whose names do not tell it.
+    #[arg(long, env = "ORDERFLOW_FORMAT", value_name = "FORMAT")]
+    pub format: Option<Format>,
+    /// Whether each line is an order of its own, the last line with an order's key wins, or lines
+    /// are changes as Debezium writes them.
+    #[arg(long, env = "ORDERFLOW_ENVELOPE", default_value = "append", value_name = "KIND")]
+    pub envelope: Envelope,
+    /// Whether bad rows are set aside or end the run.
+    #[arg(long, env = "ORDERFLOW_ON_REJECT", default_value = "keep", value_name = "WHAT")]
+    pub on_reject: OnReject,
+    /// Most rows that may be set aside, as a number or a share such as 0.5%; with more the run
+    /// fails, and earlier results stay. A run that can use none of its rows fails in any case.
+    #[arg(long, env = "ORDERFLOW_MAX_REJECTS", default_value_t = MaxRejects::ANY, value_name = "N|N%")]
+    pub max_rejects: MaxRejects,
+    /// Orders that a worker reads before it closes an epoch; all are one epoch by default.
+    #[arg(long, env = "ORDERFLOW_EPOCH_SIZE", conflicts_with = "follow", value_name = "ORDERS")]
+    pub epoch_size: Option<u64>,
+    /// Keep reading as files grow or standard input gives more, and print changed rows.
+    #[arg(long, env = "ORDERFLOW_FOLLOW")]
+    pub follow: bool,
+    /// How often an epoch is closed with --follow, such as 100ms.
+    #[arg(long, env = "ORDERFLOW_TICK", default_value = "100ms", value_name = "TIME", value_parser = parse_duration_ms)]
+    #[serde(serialize_with = "as_ms")]
+    pub tick: u64,
+    /// Give each process files of its own, instead of its share of the same files.
+    #[arg(long, env = "ORDERFLOW_LOCAL_INPUT")]
+    pub local_input: bool,
+    /// Name of the instance at tablestore+http://HOST:PORT.
+    #[arg(long, env = "OTS_INSTANCE", value_name = "NAME")]
+    pub instance: Option<String>,
+    /// Region of that instance; with one, requests are signed by version 4 of the signature.
+    #[arg(long, env = "OTS_REGION", value_name = "REGION")]
+    pub region: Option<String>,
     /// The names of the columns.
     #[command(flatten)]
     pub columns: ColumnArgs,
@@ -49,8 +84,8 @@ pub struct RunArgs {
         value_name = "DIR"
     )]
     pub output: Option<PathBuf>,
-    /// The result that --output - prints: users, total or windows.
-    #[arg(long, help_heading = "Output", env = "ORDERFLOW_RESULT", value_name = "NAME")]
+    /// The result that --output - prints.
+    #[arg(long, help_heading = "Output", env = "ORDERFLOW_RESULT", value_name = "NAME", value_parser = result_names())]
     pub result: Option<String>,
     /// Form of the result files.
     #[arg(
@@ -61,51 +96,22 @@ pub struct RunArgs {
         value_name = "FORMAT"
     )]
     pub output_format: Format,
-    /// Form of the inputs whose names do not tell it.
-    #[arg(long, env = "ORDERFLOW_FORMAT", value_name = "FORMAT")]
-    pub format: Option<Format>,
-    /// Whether each line is an order of its own, the last line with an order's key wins, or lines
-    /// are changes as Debezium writes them.
-    #[arg(long, env = "ORDERFLOW_ENVELOPE", default_value = "append", value_name = "KIND")]
-    pub envelope: Envelope,
-    /// Whether bad rows are set aside or end the run.
-    #[arg(long, env = "ORDERFLOW_ON_REJECT", default_value = "keep", value_name = "WHAT")]
-    pub on_reject: OnReject,
-    /// Most rows that may be set aside, as a number or a share such as 0.5%; with more the run
-    /// fails, and earlier results stay. A run that can use none of its rows fails in any case.
-    #[arg(long, env = "ORDERFLOW_MAX_REJECTS", default_value_t = MaxRejects::ANY, value_name = "N|N%")]
-    pub max_rejects: MaxRejects,
     /// Replace what is in the output folder even if it is not ours; other files there are kept.
     #[arg(long, help_heading = "Output", env = "ORDERFLOW_FORCE")]
     pub force: bool,
-    /// Orders that a worker reads before it closes an epoch; all are one epoch by default.
-    #[arg(long, env = "ORDERFLOW_EPOCH_SIZE", conflicts_with = "follow", value_name = "ORDERS")]
-    pub epoch_size: Option<u64>,
-    /// Keep reading as files grow or standard input gives more, and print changed rows.
-    #[arg(long, env = "ORDERFLOW_FOLLOW")]
-    pub follow: bool,
-    /// How often an epoch is closed with --follow, such as 100ms.
-    #[arg(long, env = "ORDERFLOW_TICK", default_value = "100ms", value_name = "TIME", value_parser = parse_duration_ms)]
-    #[serde(serialize_with = "as_ms")]
-    pub tick: u64,
-    /// Give each process files of its own, instead of its share of the same files.
-    #[arg(long, env = "ORDERFLOW_LOCAL_INPUT")]
-    pub local_input: bool,
     /// Print the summary as one JSON object.
     #[arg(long, help_heading = "Output", env = "ORDERFLOW_JSON", conflicts_with = "quiet")]
     pub json: bool,
     /// Print neither progress nor summary.
     #[arg(long, help_heading = "Output", env = "ORDERFLOW_QUIET")]
     pub quiet: bool,
-    /// Name of the instance at tablestore+http://HOST:PORT.
-    #[arg(long, env = "OTS_INSTANCE", value_name = "NAME")]
-    pub instance: Option<String>,
-    /// Region of that instance; with one, requests are signed by version 4 of the signature.
-    #[arg(long, env = "OTS_REGION", value_name = "REGION")]
-    pub region: Option<String>,
     /// Which workers and processes the graph runs on.
     #[command(flatten)]
     pub graph: GraphArgs,
+}
+
+fn result_names() -> PossibleValuesParser {
+    PossibleValuesParser::new(ViewId::all().map(|view| view.name))
 }
 
 /// The workers and processes that the graph runs on. The letters of the flags and their meaning are
@@ -140,24 +146,37 @@ pub struct GraphArgs {
 
 /// How the values of orders are spelled, if not in the usual way.
 #[derive(Args, Clone, Debug, Serialize)]
-#[command(next_help_heading = "Columns and values")]
+#[command(next_help_heading = "Input")]
 pub struct SpellingArgs {
     /// What stands between two fields of CSV: one character, or tab; by default a comma, and a tab
     /// in files named .tsv.
     #[arg(long, env = "ORDERFLOW_DELIMITER", value_name = "CHAR", value_parser = parse_delimiter)]
+    #[serde(serialize_with = "as_char")]
     pub delimiter: Option<u8>,
     /// Read a comma in numbers of text as the decimal mark.
     #[arg(long, env = "ORDERFLOW_DECIMAL_COMMA")]
     pub decimal_comma: bool,
     /// What timestamps that are numbers count.
-    #[arg(long, env = "ORDERFLOW_TIMESTAMP_UNIT", default_value = "ms", value_name = "UNIT")]
+    #[arg(
+        long,
+        help_heading = "Time",
+        env = "ORDERFLOW_TIMESTAMP_UNIT",
+        default_value = "ms",
+        value_name = "UNIT"
+    )]
     pub timestamp_unit: UnitArg,
     /// How timestamps are written that are neither numbers nor ISO 8601, such as '%m/%d/%Y %H:%M';
     /// the letters are those of strptime.
-    #[arg(long, env = "ORDERFLOW_TIMESTAMP_FORMAT", value_name = "FORMAT")]
+    #[arg(long, help_heading = "Time", env = "ORDERFLOW_TIMESTAMP_FORMAT", value_name = "FORMAT")]
     pub timestamp_format: Option<String>,
     /// Time zone of timestamps that do not tell theirs.
-    #[arg(long, env = "ORDERFLOW_INPUT_TIMEZONE", default_value = "UTC", value_name = "ZONE")]
+    #[arg(
+        long,
+        help_heading = "Time",
+        env = "ORDERFLOW_INPUT_TIMEZONE",
+        default_value = "UTC",
+        value_name = "ZONE"
+    )]
     pub input_timezone: String,
     /// Count orders without a user under this name, instead of setting them aside.
     #[arg(long, env = "ORDERFLOW_GUEST_AS", value_name = "NAME")]
@@ -190,6 +209,11 @@ fn parse_delimiter(text: &str) -> Result<u8, String> {
     }
 }
 
+/// Serializes a delimiter as the character that it is.
+fn as_char<S: Serializer>(delimiter: &Option<u8>, serializer: S) -> Result<S::Ok, S::Error> {
+    delimiter.map(char::from).serialize(serializer)
+}
+
 /// Parses a size as people type it, and returns it in bytes.
 fn parse_size(text: &str) -> Result<u64, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
@@ -208,7 +232,7 @@ fn parse_size(text: &str) -> Result<u64, String> {
 /// The names of the columns that make an order, if they are not the usual ones. In JSON they may be
 /// paths, such as payload.after.user_id.
 #[derive(Args, Clone, Debug, Default, Serialize)]
-#[command(next_help_heading = "Columns and values")]
+#[command(next_help_heading = "Columns")]
 pub struct ColumnArgs {
     /// Column of the user's id; by default user_id or UserId.
     #[arg(long, env = "ORDERFLOW_COLUMN_USER_ID", value_name = "NAME")]
@@ -240,4 +264,36 @@ pub enum OnReject {
     Keep,
     /// The run ends and writes nothing.
     Fail,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delimiters_are_one_byte() {
+        for (text, delimiter) in [
+            (",", Some(b',')),
+            (";", Some(b';')),
+            ("tab", Some(b'\t')),
+            ("\\t", Some(b'\t')),
+            ("\t", Some(b'\t')),
+            ("|", Some(b'|')),
+        ] {
+            assert_eq!(parse_delimiter(text).ok(), delimiter, "{text}");
+        }
+        for text in ["", ";;", "\"", "\n", "§", "tabs"] {
+            assert!(parse_delimiter(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes() {
+        for (text, bytes) in [("1KiB", 1_024), ("512MiB", 512 << 20), ("2GiB", 2 << 30)] {
+            assert_eq!(parse_size(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "0MiB", "512", "512MB", "-1MiB", "99999999999999999999GiB", "1.5GiB"] {
+            assert!(parse_size(text).is_err(), "{text}");
+        }
+    }
 }

@@ -94,13 +94,14 @@ pub(super) fn config(args: &RunArgs) -> Result<RunConfig, Failure> {
 /// Returns [`Failure`] if `--output -` and `--result` do not fit together.
 pub(super) fn printed_view(args: &RunArgs) -> Result<Option<ViewId>, Failure> {
     let refused = |reason: String| Err(Failure::new(2, reason));
-    let names = || ViewId::all().map(|view| view.name).collect::<Vec<_>>().join(", ");
     let to_stdout = args.output.as_deref() == Some(Path::new("-"));
     match &args.result {
-        None if to_stdout => refused(format!(
-            "--output - prints one result: say which with --result NAME, one of {}; or give a folder for all",
-            names()
-        )),
+        None if to_stdout => {
+            let names = ViewId::all().map(|view| view.name).collect::<Vec<_>>().join(", ");
+            refused(format!(
+                "--output - prints one result: say which with --result NAME, one of {names}; or give a folder for all"
+            ))
+        }
         None => Ok(None),
         Some(_) if !to_stdout => {
             refused("--result says what --output - prints: a folder gets all results".to_owned())
@@ -109,10 +110,7 @@ pub(super) fn printed_view(args: &RunArgs) -> Result<Option<ViewId>, Failure> {
             "--follow prints changed rows on standard output: give a folder, or leave --output out"
                 .to_owned(),
         ),
-        Some(name) => match ViewId::all().find(|view| view.name == *name) {
-            Some(view) => Ok(Some(view)),
-            None => refused(format!("--result {name:?} is no result: give one of {}", names())),
-        },
+        Some(name) => Ok(ViewId::all().find(|view| view.name == *name)),
     }
 }
 

@@ -78,7 +78,7 @@ impl JsonParser {
             return push_change(&self.context, &self.places, block, epoch, offset, record);
         }
         let members = Members::of(record, &self.places)?;
-        block.members_seen |= members.seen();
+        block.members_seen |= members.roles();
         let cells = members.cells(form)?;
         members.check(form, parse_op(&cells.op, form.envelope)? == Op::Delete)?;
         self.context.push_cells(block, epoch, offset, &cells)

@@ -7,8 +7,8 @@
 //! to UTC is local in the inputs' zone. Columns must be flat. A row with a null is set aside, unless
 //! the null is an order's own id that is not needed, or a user where guests are counted.
 //!
-//! With [`Envelope::Append`] an order's own id takes part in no result. So ids that are text are
-//! only checked, and ids that are numbers are not even read.
+//! With [`Envelope::Append`](super::Envelope::Append) an order's own id takes part in no result. So
+//! ids that are text are only checked, and others are not even read.
 //!
 //! The file is refused if a page differs from the checksum in its header. A page without a
 //! checksum, which most writers leave out, is believed. Only pages that are read are checked.
@@ -171,15 +171,16 @@ impl ParquetReader {
             })
         };
         let (places, form) = (&self.places, &self.context.form);
-        let is_keyed = form.envelope.is_keyed();
-        let order_id = places.order_id.filter(|place| is_keyed || place.kind == Kind::Text);
+        let keyed = form.envelope.is_keyed();
+        let order_id = places.order_id.filter(|place| keyed || place.kind == Kind::Text);
+        let order_ids = |opened: Opened| match keyed {
+            true => opened.ids(Role::OrderId, form),
+            false => opened.checked_ids(Role::OrderId, form),
+        };
         let open_any = |place: Option<Place>| place.map(open).transpose();
         let columns = Columns {
             user_ids: open(places.user_id)?.ids(Role::UserId, form),
-            order_ids: open_any(order_id)?.map(|opened| match is_keyed {
-                true => opened.ids(Role::OrderId, form),
-                false => opened.checked_order_ids(form),
-            }),
+            order_ids: open_any(order_id)?.map(order_ids),
             prices: open(places.price)?.numbers_of(Role::Price, form),
             quantities: open_any(places.quantity)?.map(|opened| opened.numbers_of(Role::Quantity, form)),
             times_ms: open(places.timestamp)?.times_ms(form),

@@ -60,7 +60,7 @@ pub(super) fn push_change(
             let before = if op == "u" { Some(row_before(op, change.before, places)?) } else { None };
             let after = change.after.ok_or_else(|| format!("op {op:?} without the row after"))?;
             let after = Members::of(after.get().as_bytes(), places)?;
-            block.members_seen |= after.seen();
+            block.members_seen |= after.roles();
             after.check(form, false)?;
             let cells = Cells { op: Cow::default(), ..after.cells(form)? };
             context.push_cells(block, epoch, offset, &cells)?;
@@ -78,7 +78,7 @@ pub(super) fn push_change(
         }
         Some(op @ "d") => {
             let before = row_before(op, change.before, places)?;
-            block.members_seen |= before.seen();
+            block.members_seen |= before.roles();
             before.check(form, true)?;
             let cells = Cells { op: Cow::Borrowed(b"delete"), ..before.cells(form)? };
             context.push_cells(block, epoch, offset, &cells)

@@ -127,8 +127,8 @@ impl<'a> Members<'a> {
         }
     }
 
-    /// Returns the roles of the members that there are, a bit each ([`Role::bit`]).
-    pub(super) fn seen(&self) -> u8 {
+    /// Returns the roles of the members that there are, a bit each.
+    pub(super) fn roles(&self) -> u8 {
         let there = Role::ALL.into_iter().filter(|role| self.get(*role).is_some());
         there.fold(0, |roles, role| roles | role.bit())
     }

@@ -22,8 +22,8 @@ fn products(prices: &Batch<Amount>, quantities: &Batch<Amount>) -> Batch<Amount>
     products
 }
 
-/// The columns of a row group. `order_ids` is `None` if ids need not be read, and gives blank ids if
-/// they are only checked. `ops` is `None` if there is no such column.
+/// The columns of a row group. `order_ids` is `None` if ids need not be read, and gives blank ids
+/// if they are only checked. `ops` is `None` if there is no such column.
 pub(super) struct Columns {
     pub(super) user_ids: Box<dyn Column<Id>>,
     pub(super) order_ids: Option<Box<dyn Column<Id>>>,
@@ -112,10 +112,11 @@ impl Rows {
             }
         };
         member(places.user_id, self.user_ids.json_at(at, |id| json_string(&id.to_string())));
-        // An id is blank too where the ids are only checked.
-        let is_known = self.order_ids.values.get(at).is_none_or(|id| !id.is_empty());
-        if let Some(place) = places.order_id.filter(|_| is_known || self.order_ids.bad_at(at).is_some()) {
-            member(place, self.order_ids.json_at(at, |id| json_string(&id.to_string())));
+        if let Some(place) = places.order_id {
+            // A good id is blank if it was only checked, or if it may be missing.
+            let ids = &self.order_ids;
+            let blank = ids.bad_at(at).is_none() && ids.values.get(at).is_some_and(Id::is_empty);
+            member(place, ids.json_at(at, |id| json_string(&id.to_string())).filter(|_| !blank));
         }
         member(places.price, self.prices.json_at(at, Amount::to_string));
         if let Some(place) = places.quantity {
