@@ -37,7 +37,12 @@ fn parts_of_any_number_of_workers_are_the_whole() {
             format!("{{\"user_id\":\"u{row}\",\"order_id\":\"o\",\"price\":{},\"timestamp\":1}}\n", row % 7)
         })
         .collect();
+    let array = format!("[{}]", json.trim_end().replace('\n', ",\n"));
+    let tabs = [HEADER, &quoted].concat().replace(',', "\t");
     let files = Files::new(&[
+        ("array.json", array.as_bytes()),
+        ("array.json.gz", &gzip(array.as_bytes())),
+        ("tabs.tsv", tabs.as_bytes()),
         ("quoted.csv", [HEADER, &quoted].concat().as_bytes()),
         ("plain.csv", [HEADER, &plain, "\"last\",\"or\nder\",1,1"].concat().as_bytes()),
         ("long.csv", [HEADER, "u,o,1,1\n", &"x".repeat(3 << 20), "\nv,o,1,1\n"].concat().as_bytes()),
