@@ -95,7 +95,7 @@ fn more_rejects_than_allowed_end_the_run() {
 /// The summary names the commonest reasons, each with its first row.
 #[test]
 fn the_summary_names_the_commonest_reasons() {
-    let rows = "u,1,a,1\n,2,1,1\n,3,1,1\nu,4,b,1\nu,5,c,1\nu,6\nu,,1,1\nu,7,1,1\n";
+    let rows = "u,1,a,1\n,2,1,1\n,3,1,1\nu,4,b,1\nu,5,c,1\nu,6\nu,7,1e-30,1\nu,8,1,1\n";
     let folder = Folder::new(&[("orders.csv", &format!("{HEADER}{rows}"))]);
     let done = folder.run(&["orders.csv"]);
     let expected = "set aside  7, see rejects.jsonl\n           \

@@ -47,7 +47,8 @@ fn parts_of_any_number_of_workers_are_the_whole() {
         ("pressed.csv.zst", &[zstandard(HEADER.as_bytes()), zstandard(plain.as_bytes())].concat()),
     ]);
     for envelope in [Envelope::Append, Envelope::Upsert] {
-        let plan = Plan::new(&InputOptions { envelope, ..files.options(&["."]) }).unwrap();
+        let rows = RowForm { envelope, ..RowForm::default() };
+        let plan = Plan::new(&InputOptions { rows, ..files.options(&["."]) }).unwrap();
         let whole = read_all(&plan, 1).unwrap();
         assert_eq!(whole.bytes, plan.total_bytes().unwrap());
         assert!(whole.rejects.len() > 1000 && whole.orders.len() + whole.upserts.len() > 100_000);
@@ -180,7 +181,8 @@ fn row_groups_of_any_number_of_workers_are_the_whole() {
         ("c.pq", &parquet_file(&[30])),
     ]);
     for envelope in [Envelope::Append, Envelope::Upsert] {
-        let plan = Plan::new(&InputOptions { envelope, ..files.options(&["."]) }).unwrap();
+        let rows = RowForm { envelope, ..RowForm::default() };
+        let plan = Plan::new(&InputOptions { rows, ..files.options(&["."]) }).unwrap();
         let whole = read_all(&plan, 1).unwrap();
         assert_eq!(
             (whole.lines, whole.orders.len() + whole.upserts.len() + whole.rejects.len()),
