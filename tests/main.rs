@@ -21,6 +21,7 @@ mod readme;
 mod rejects;
 mod run_store;
 mod sdk;
+mod shapes;
 mod store_commands;
 mod store_crash;
 mod store_server;

@@ -13,7 +13,7 @@ mod load;
 mod pace;
 
 pub use args::GenerateArgs;
-pub use file::{FileError, write_file};
+pub use file::{FileError, FileForm, write_file};
 pub(super) use load::{Hear, Kind, Line, Load, write, write_of};
 pub(super) use pace::Rate;
 
@@ -27,7 +27,7 @@ pub fn generate(args: &GenerateArgs) -> Result<(), Failure> {
     let Some(to) = &args.to else { return live::generate(args) };
     let started = Instant::now();
     let spec = args.spec();
-    let bytes = write_file(to, args.format, args.force, &spec, |_| {})
+    let bytes = write_file(to, args.form(), args.force, &spec, |_| {})
         .map_err(|error| Failure::new(error.exit_code(), error))?;
     if !args.quiet {
         let (orders, megabytes) = (Thousands(spec.orders), Thousands(bytes / 1_000_000));

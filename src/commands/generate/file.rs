@@ -6,10 +6,19 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use files::format::{Compression, Format};
-use files::generate::{Spec, WriteError, write};
+use files::generate::{Shape, Spec, WriteError, write, write_shape};
 
 /// The level of gzip and Zstandard. It is quick, because the orders are made to be read soon.
 const COMPRESSION_LEVEL: i32 = 1;
+
+/// The form of a file as it is asked for.
+#[derive(Copy, Clone, Debug, Default)]
+pub struct FileForm {
+    /// The format; `None` if the extension tells it.
+    pub format: Option<Format>,
+    /// The shape; `None` for our own, which needs no flags to be read.
+    pub shape: Option<Shape>,
+}
 
 /// Why no orders were written to a file.
 #[derive(Debug)]
@@ -20,6 +29,15 @@ pub enum FileError {
     UnknownFormat(PathBuf),
     /// The extension asks to compress Parquet, which is compressed inside.
     CompressedParquet(PathBuf),
+    /// The extension asks for tabs, which are read but not written.
+    Tabs(PathBuf),
+    /// The extension tells another format than the shape has.
+    OtherFormat {
+        /// The path of the file.
+        path: PathBuf,
+        /// The format of the shape.
+        wanted: Format,
+    },
     /// There is a file at the path already.
     Exists(PathBuf),
     /// The file could not be written.
@@ -50,6 +68,13 @@ impl fmt::Display for FileError {
             FileError::CompressedParquet(path) => {
                 write!(f, "{}: parquet is compressed inside; leave .gz and .zst away", path.display())
             }
+            FileError::Tabs(path) => {
+                write!(f, "{}: files with tabs are read but not written; name it .csv", path.display())
+            }
+            FileError::OtherFormat { path, wanted } => {
+                let ending = if *wanted == Format::Jsonl { "json" } else { wanted.name() };
+                write!(f, "{}: a file of this shape is named .{ending}", path.display())
+            }
             FileError::Exists(path) => {
                 write!(f, "{} exists already; replace it with --force", path.display())
             }
@@ -71,17 +96,21 @@ impl std::error::Error for FileError {}
 /// Returns [`FileError`]. Then a file that was there is untouched.
 pub fn write_file(
     path: &Path,
-    format: Option<Format>,
+    form: FileForm,
     force: bool,
     spec: &Spec,
     on_progress: impl FnMut(u64),
 ) -> Result<u64, FileError> {
     spec.check().map_err(FileError::Spec)?;
-    let (format, compression) = target(path, format)?;
+    if let Some(shape) = form.shape {
+        shape.check(spec).map_err(FileError::Spec)?;
+    }
+    let (format, compression) = target(path, form)?;
+    let content = form.shape.map_or(Content::Usual(format), Content::Shape);
     let failed = |cause: WriteError| FileError::Write { path: path.to_owned(), cause };
     if path.as_os_str() == "-" {
         let out = Counted { out: io::stdout(), bytes: 0 };
-        return write_compressed(spec, format, compression, out, on_progress)
+        return write_compressed(spec, content, compression, out, on_progress)
             .map(|out| out.bytes)
             .map_err(failed);
     }
@@ -92,7 +121,7 @@ pub fn write_file(
     let beside = named_beside(directory).map_err(|cause| failed(cause.into()))?;
     let (file, beside) = beside.into_parts();
     let out = Counted { out: file, bytes: 0 };
-    let out = write_compressed(spec, format, compression, out, on_progress).map_err(failed)?;
+    let out = write_compressed(spec, content, compression, out, on_progress).map_err(failed)?;
     let renamed = if force { beside.persist(path) } else { beside.persist_noclobber(path) };
     match renamed {
         Ok(()) => Ok(out.bytes),
@@ -115,9 +144,18 @@ fn named_beside(directory: &Path) -> io::Result<tempfile::NamedTempFile<File>> {
         .tempfile_in(directory)
 }
 
-/// Returns the format and compression that the file's name and the flag ask for.
-fn target(path: &Path, flag: Option<Format>) -> Result<(Format, Compression), FileError> {
+/// Returns the format and compression that the file's name and the flags ask for.
+fn target(path: &Path, form: FileForm) -> Result<(Format, Compression), FileError> {
+    let flag = form.format.or(form.shape.map(Shape::format));
     let (by_name, compression) = Format::of_name(&path.to_string_lossy());
+    if Format::delimiter_of_name(&path.to_string_lossy()) == b'\t' {
+        return Err(FileError::Tabs(path.to_owned()));
+    }
+    if let (Some(shape), Some(by_name)) = (form.shape, by_name)
+        && by_name != shape.format()
+    {
+        return Err(FileError::OtherFormat { path: path.to_owned(), wanted: shape.format() });
+    }
     if compression != Compression::None {
         let (inner, _) = Format::of_name(&path.with_extension("").to_string_lossy());
         if flag.or(inner) == Some(Format::Parquet) {
@@ -128,27 +166,48 @@ fn target(path: &Path, flag: Option<Format>) -> Result<(Format, Compression), Fi
     Ok((format, compression))
 }
 
+/// What a file holds.
+#[derive(Copy, Clone)]
+enum Content {
+    Usual(Format),
+    Shape(Shape),
+}
+
+impl Content {
+    fn write(
+        self,
+        spec: &Spec,
+        out: &mut (impl Write + Send),
+        on_progress: impl FnMut(u64),
+    ) -> Result<(), WriteError> {
+        match self {
+            Content::Usual(format) => write(spec, format, out, on_progress),
+            Content::Shape(shape) => write_shape(spec, shape, out, on_progress),
+        }
+    }
+}
+
 fn write_compressed<W: Write + Send>(
     spec: &Spec,
-    format: Format,
+    content: Content,
     compression: Compression,
     mut out: W,
     on_progress: impl FnMut(u64),
 ) -> Result<W, WriteError> {
     match compression {
         Compression::None => {
-            write(spec, format, &mut out, on_progress)?;
+            content.write(spec, &mut out, on_progress)?;
             Ok(out)
         }
         Compression::Gzip => {
             let level = flate2::Compression::new(COMPRESSION_LEVEL as u32);
             let mut encoder = flate2::write::GzEncoder::new(out, level);
-            write(spec, format, &mut encoder, on_progress)?;
+            content.write(spec, &mut encoder, on_progress)?;
             Ok(encoder.finish()?)
         }
         Compression::Zstd => {
             let mut encoder = zstd::Encoder::new(out, COMPRESSION_LEVEL)?;
-            write(spec, format, &mut encoder, on_progress)?;
+            content.write(spec, &mut encoder, on_progress)?;
             Ok(encoder.finish()?)
         }
     }

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use clap::ValueEnum;
 use cluster::ClusterConfig;
 use dataflows::ViewId;
 use driver::config::{INPUTS_MAX, OutputConfig, RunConfig};
@@ -140,7 +141,12 @@ fn check_tables(args: &RunArgs, cluster: &ClusterConfig) -> Result<(), Failure> 
         );
     }
     if args.envelope.is_keyed() {
-        return refused("--envelope is for logs of lines: a store holds each order once, as it is now");
+        let name = args.envelope.to_possible_value();
+        let name = name.as_ref().map_or("", |value| value.get_name());
+        return Err(Failure::new(
+            2,
+            format!("--envelope {name} is for logs of lines: a store holds each order once, as it is now"),
+        ));
     }
     if names(&args.columns) != ColumnNames::default() {
         return refused(

@@ -77,19 +77,20 @@ fn parse_head(head: &[u8; HEAD_BYTES]) -> Option<(i64, i64, i64)> {
     (pairs[11] < 24 && pairs[14] < 60).then_some((days, i64::from(pairs[11]), i64::from(pairs[14])))
 }
 
+/// The days of each month, of February in a common year. There is no month 0.
+const DAYS_IN_MONTH: [u8; 13] = [0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+
+fn is_leap(year: i64) -> bool {
+    year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
+}
+
 /// Returns the days from 1970-01-01 to a date of the Gregorian calendar; `None` if there is no such
 /// date.
 #[inline]
 fn days_since_1970(year: i64, month: u8, day: u8) -> Option<i64> {
-    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let days_in_month = match month {
-        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
-        4 | 6 | 9 | 11 => 30,
-        2 if is_leap => 29,
-        2 => 28,
-        _ => return None,
-    };
-    if day == 0 || day > days_in_month {
+    // Months in a table and days that all months have first: hardly a branch depends on the date.
+    let days_in_month = *DAYS_IN_MONTH.get(usize::from(month))?;
+    if day.wrapping_sub(1) >= days_in_month && !(month == 2 && day == 29 && is_leap(year)) {
         return None;
     }
     // Years are counted from March on, so that the day that some of them have more is the last.
@@ -108,6 +109,13 @@ fn parse_seconds(text: &[u8]) -> Option<(i64, &[u8])> {
     // A leap second counts as the second before it, because epoch milliseconds have none.
     let second = two_digits(*s1, *s2).filter(|second| *second <= 60)?.min(59);
     let [b'.' | b',', fraction @ ..] = rest else { return Some((second * 1_000, rest)) };
+    // Milliseconds are the usual fraction.
+    if let [m1, m2, m3, rest @ ..] = fraction
+        && !rest.first().is_some_and(u8::is_ascii_digit)
+        && let (Some(high), true) = (two_digits(*m1, *m2), m3.is_ascii_digit())
+    {
+        return Some((second * 1_000 + high * 10 + i64::from(m3 - b'0'), rest));
+    }
     let digits = fraction.iter().take_while(|byte| byte.is_ascii_digit()).count();
     if !(1..=9).contains(&digits) {
         return None;
@@ -215,7 +223,8 @@ mod tests {
     }
 
     fn at_of(local: DateTime, offset_ms: Option<i64>) -> (i64, Option<i64>) {
-        (Offset::UTC.to_timestamp(local).unwrap().as_millisecond(), offset_ms)
+        let at = Offset::UTC.to_timestamp(local).unwrap();
+        (at.as_nanosecond().div_euclid(1_000_000) as i64, offset_ms)
     }
 
     proptest! {

@@ -239,7 +239,8 @@ impl<'a, C: Columns> PlainRows<'a, C> {
         if let Some(order_id) = columns.order_id {
             let (order_id, length) = field(order_id);
             let may_be_empty = V::ORDER_ID_MAY_BE_EMPTY && !self.is_keyed;
-            if !is_id(order_id, length, self.is_ascii) && !(may_be_empty && length == 0) {
+            let is_good = is_id(order_id, length, self.is_ascii) || (may_be_empty && length == 0);
+            if !is_good {
                 return None;
             }
         }
