@@ -134,8 +134,8 @@ fn settle(mut sink: ResultSink, run: &RunState, progress: Progress, started: Ins
     progress.finish();
     let seconds = started.elapsed().as_secs_f64();
     let mut summary = Summary::new(&sink.results, sink.orders, sink.rejected, seconds);
-    summary.reasons = sink.reasons_told();
     summary.guests = sink.guests;
+    summary.reasons = sink.reasons_told();
     summary.output = run.config.output.as_ref().map(|output| output.dir.display().to_string());
     sink.warn_of_times(&run.config);
     Outcome { results: std::mem::take(&mut sink.results), summary }
