@@ -109,7 +109,7 @@ fn a_store_that_is_damaged_gives_no_backup() {
     let table = store.find_table("Log").unwrap().id;
     store
         .transact(move |transaction| {
-            let key = row_key(table, [KeyRef::String("a"), KeyRef::Integer(7)].into_iter());
+            let key = row_key(table, [KeyRef::String("a"), KeyRef::Integer(7)]);
             transaction.put(Space::Rows, key, b"no row".to_vec());
             Ok::<_, Halt>(())
         })
