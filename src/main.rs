@@ -2,10 +2,9 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use orderflow::cli::{Cli, Command};
+use orderflow::cli::{self, Command};
 use orderflow::commands::{
-    backup, clean, demo, generate, init, restore, rows, run, tables, tunnel, up, verify,
+    backup, clean, completions, demo, generate, init, man, restore, rows, run, tables, tunnel, up, verify,
 };
 use orderflow::program::{log, signals};
 
@@ -14,7 +13,8 @@ fn main() -> ExitCode {
         log::last_words(&format!("cannot handle signals: {error}"));
         return ExitCode::from(3);
     }
-    let cli = Cli::parse();
+    connections::descriptors::raise_limit();
+    let cli = cli::parse();
     let done = match &cli.command {
         Command::Demo(args) => demo::demo(args),
         Command::Run(args) => run::run(args),
@@ -28,6 +28,8 @@ fn main() -> ExitCode {
         Command::Backup(args) => backup::backup(args),
         Command::Restore(args) => restore::restore(args),
         Command::Clean(args) => clean::clean(args),
+        Command::Completions(args) => completions::completions(args, cli::command()),
+        Command::Man(args) => man::man(args, cli::command()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

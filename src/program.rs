@@ -5,3 +5,4 @@ pub mod instance;
 pub mod log;
 pub mod metrics;
 pub mod signals;
+pub mod version;

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use tokio::task::spawn_blocking;
@@ -15,8 +16,10 @@ use crate::program::instance::keys::{KEY_ID, KeyPair, SECRET};
 use crate::program::instance::{Instance, InstanceConfig, InstanceError};
 use crate::program::log::{self, LogArgs};
 use crate::program::signals::{INTERRUPTED, Signals};
+use connections::Tls;
 use live::job::{CHANGES_MAX, JobConfig};
-use store::Durability;
+use store::{Durability, READING_THREADS_MAX};
+use tablestore::server::MetricsReaders;
 
 /// The region that `up` prints. Any name would do: version 4 of the signature needs one, but the
 /// store does not check it.
@@ -43,12 +46,22 @@ pub struct UpArgs {
     /// When a write is acknowledged
     #[arg(long, env = "ORDERFLOW_DURABILITY", default_value = "synced", value_name = "WHEN")]
     pub durability: DurabilityArg,
-    /// Listen also on addresses that other machines can reach. Requests are signed, but not
-    /// encrypted; the access key must be your own, from --key-file or from OTS_AK_ENV and
-    /// OTS_SK_ENV. The page has no key: if --page gives such an address, all who reach it can read
-    /// it
+    /// Listen also on addresses that other machines can reach. The access key must be your own, from
+    /// --key-file or from OTS_AK_ENV and OTS_SK_ENV; the page needs --page-token-file or --page-open
+    /// there. Without --tls-cert all that is sent can be read on the way
     #[arg(long, env = "ORDERFLOW_ALLOW_REMOTE")]
     pub allow_remote: bool,
+    /// File with the certificate of store and page, and those between it and its authority, in PEM;
+    /// both are served by https then. Read again when it changes
+    #[arg(long, env = "ORDERFLOW_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// File with the private key of --tls-cert, in PEM
+    #[arg(long, env = "ORDERFLOW_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+    /// Let everybody read the page, its API and /metrics who reaches them from other machines, though
+    /// no --page-token-file is given
+    #[arg(long, env = "ORDERFLOW_PAGE_OPEN")]
+    pub page_open: bool,
     /// File with an access key of your own, as lines OTS_AK_ENV=… and OTS_SK_ENV=…; without it, the
     /// key that was made at the first start and is kept in DIR/keys.env
     #[arg(long, env = "ORDERFLOW_KEY_FILE", value_name = "FILE")]
@@ -95,6 +108,7 @@ pub fn up(args: &UpArgs) -> Result<(), Failure> {
     let config = instance_config(args, |name| std::env::var(name).ok())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .max_blocking_threads(READING_THREADS_MAX)
         .build()
         .map_err(|error| Failure::new(3, format!("cannot start: {error}")))?;
     let ended = runtime.block_on(serve(args, config, signals));
@@ -156,6 +170,16 @@ fn instance_config(
             ),
         ));
     }
+    let token = args.page.token()?;
+    if let Some(address) = shown.filter(|_| token.is_none() && !args.page_open) {
+        return Err(Failure::new(
+            2,
+            format!(
+                "all who reach {address} could read the page: give it a token with --page-token-file, or say --page-open \
+                 if that is meant"
+            ),
+        ));
+    }
     let own_key = match &args.key_file {
         Some(path) => Some(KeyPair::of_file(path).map_err(|error| Failure::new(2, error))?),
         None if remote.is_some() => Some(key_of_environment(variable)?),
@@ -183,7 +207,18 @@ fn instance_config(
         own_key,
         job: if args.no_job { None } else { Some(job_config(args)?) },
         page,
+        tls: tls(args)?,
+        metrics_readers: match token {
+            Some(token) => MetricsReaders::Holders(token),
+            None if args.page_open => MetricsReaders::All,
+            None => MetricsReaders::ThisMachine,
+        },
     })
+}
+
+fn tls(args: &UpArgs) -> Result<Option<Arc<Tls>>, Failure> {
+    let Some((certificate, key)) = args.tls_cert.as_ref().zip(args.tls_key.as_ref()) else { return Ok(None) };
+    Tls::read(certificate, key).map(|tls| Some(Arc::new(tls))).map_err(|error| Failure::new(2, error))
 }
 
 fn job_config(args: &UpArgs) -> Result<JobConfig, Failure> {
@@ -242,18 +277,40 @@ fn announce(args: &UpArgs, instance: &Instance) {
              the last of them may be lost",
         );
     }
-    let address = instance.address();
-    if !address.ip().is_loopback() {
-        tracing::warn!("other machines can reach {address}: requests are signed, but not encrypted");
+    let is_remote = |address: SocketAddr| !address.ip().is_loopback();
+    let (store, page) = (is_remote(instance.address()), instance.page_address().is_some_and(is_remote));
+    if args.tls_cert.is_none()
+        && let Some(sentence) = in_the_clear(store, page)
+    {
+        tracing::warn!("{sentence}");
+    }
+    if page && args.page.page_token_file.is_none() {
+        tracing::warn!("everybody who reaches the page can read it: it asks for no token");
     }
     if let Some(page) = instance.page() {
-        if instance.page_address().is_some_and(|address| !address.ip().is_loopback()) {
-            tracing::warn!("other machines can read the page at {page}: it asks for no key");
-        }
         tracing::info!("page: {page}");
     }
     let (name, data) = (&args.instance, args.data.display());
     tracing::info!("ready: instance {name} of {data} at {}", instance.endpoint());
+}
+
+/// Returns what can be read, and what cannot, on the way from and to other machines when nothing is
+/// encrypted; `None` if neither store nor page is reached from there.
+fn in_the_clear(store: bool, page: bool) -> Option<&'static str> {
+    match (store, page) {
+        (true, true) => Some(
+            "without --tls-cert all rows, what the page shows, and its token and cookie can be read on the way to other \
+             machines; the secret of the access key is never sent",
+        ),
+        (true, false) => Some(
+            "without --tls-cert all rows, and the token of the metrics, can be read on the way to other machines; the \
+             secret of the access key is never sent",
+        ),
+        (false, true) => Some(
+            "without --tls-cert what the page shows, and its token and cookie, can be read on the way to other machines",
+        ),
+        (false, false) => None,
+    }
 }
 
 #[cfg(test)]

@@ -9,24 +9,50 @@ use hyper::{Method, Request, Response, StatusCode};
 use tokio::sync::Notify;
 
 use super::answer::{Body, refusal};
-use super::{Page, assets};
+use super::{Page, Visit, assets, gate};
 
 impl Page {
     /// Answers a request. `hang_up` cuts its connection.
-    pub(super) async fn answer(&self, request: &Request<Incoming>, hang_up: Arc<Notify>) -> Response<Body> {
+    pub(super) async fn answer(
+        &self,
+        mut request: Request<Incoming>,
+        hang_up: Arc<Notify>,
+        visit: &Visit,
+    ) -> Response<Body> {
+        let mut response = self.respond(&mut request, hang_up, visit).await;
+        self.embedding.allow(request.headers(), response.headers_mut());
+        gate::allow_form(&mut response);
+        response
+    }
+
+    /// Answers a request, without the headers that depend on the answer or on who may embed the
+    /// page.
+    async fn respond(
+        &self,
+        request: &mut Request<Incoming>,
+        hang_up: Arc<Notify>,
+        visit: &Visit,
+    ) -> Response<Body> {
         if !is_for_us(request.headers(), &self.config.hosts) {
             let sentence = "this page is served to localhost and IP addresses only, and to names that --page-host allows";
             return refusal(StatusCode::FORBIDDEN, sentence);
+        }
+        if let Some(allowed) = self.embedding.preflight(request.method(), request.headers()) {
+            return allowed;
+        }
+        if let Some(answer) = self.gate(request, visit).await {
+            return answer;
         }
         if request.method() != Method::GET && request.method() != Method::HEAD {
             let mut response = refusal(StatusCode::METHOD_NOT_ALLOWED, "the page is read-only: GET and HEAD");
             response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
             return response;
         }
+        visit.standing.is_reader();
         // For HEAD, the server leaves the body out.
         let uri = request.uri();
         match (uri.path().strip_prefix("/api/"), assets::find(uri.path())) {
-            (Some("stream"), _) => self.stream(request.headers(), hang_up),
+            (Some("stream"), _) => self.stream(request.headers(), uri.query(), hang_up),
             (Some(name), _) => self.api(name, uri.query(), hang_up).await,
             (None, Some(asset)) => asset.answer(request.headers()),
             (None, None) => refusal(StatusCode::NOT_FOUND, "there is nothing at this address"),

@@ -4,11 +4,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
 use socket2::{Domain, Socket, Type};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::block_in_place;
 
 use super::*;
-use live::feed::Feed;
+use live::feed::{Feed, FollowFrom};
 use live::job::JobConfig;
 use live::job::testing::{Fixture, config, put, put_cells};
 use orders::{Layout, Zone};
@@ -16,6 +17,8 @@ use store::value::Value;
 
 /// How long a test waits for what must come.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+mod reach;
 
 /// A shop with its page. Requests block, so the tests run them beside the runtime.
 struct Shop {
@@ -27,14 +30,21 @@ struct Shop {
 
 impl Shop {
     async fn open(zone: &str, limits: PageLimits) -> Shop {
-        let layout = Layout { zone: Zone::parse(zone).unwrap(), ..config(1, 1).layout };
+        let layout = Layout { zone: Zone::parse(zone).unwrap(), ..Layout::default() };
+        Shop::behind(None, layout, limits).await
+    }
+
+    /// Opens a shop whose page asks for a token, if there is one.
+    async fn behind(token: Option<Token>, layout: Layout, limits: PageLimits) -> Shop {
         let fixture = Fixture::with_orders(JobConfig { layout: layout.clone(), ..config(1, 10_000) });
         // What the job finds when it begins is never late.
         block_in_place(|| fixture.settle());
         let feed = Feed::start(fixture.store.clone(), layout, &fixture.job().watch(), watch::channel(None).1);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let config = PageConfig { feed: feed.watch(), hosts: vec!["shop.example".to_owned()], limits };
+        let embed = vec![Origin::parse("https://grafana.example").unwrap()];
+        let config =
+            PageConfig { feed: feed.watch(), hosts: vec!["shop.example".to_owned()], embed, token, limits };
         let (stop, mut stopped) = watch::channel(());
         tokio::spawn(async move {
             serve(listener, config, async move { drop(stopped.changed().await) }).await.unwrap();
@@ -46,7 +56,7 @@ impl Shop {
     async fn settle(&self, late: u64) {
         let status = block_in_place(|| self.fixture.settle());
         let watch = self.feed.watch();
-        let mut follower = watch.follow(None);
+        let mut follower = watch.follow(FollowFrom::Start);
         let wait = async {
             while watch.total().1 != status.total
                 || (watch.state().rejects, watch.state().late) != (status.rejects, late)
@@ -218,7 +228,9 @@ async fn files_of_csv_hold_all_rows_and_no_formula() {
     assert_eq!(shop.text("/api/rejects.csv").await, "epoch,UserId,OrderId,reason,commit\n");
     assert!(shop.text("/api/total.csv").await.ends_with(",5000,2500,2500.00\n"));
     let late = shop.text("/api/late.csv").await;
-    assert!(late.starts_with("epoch,UserId,OrderId,change,price,priceBefore,timestamp,begin,commit\n"));
+    assert!(
+        late.starts_with("epoch,UserId,OrderId,change,price,priceBefore,timestamp,begin,beginMs,commit\n")
+    );
     assert_eq!(late.lines().count(), 101);
 }
 
@@ -283,12 +295,14 @@ async fn the_pages_files_are_within_the_program() {
     let page = String::from_utf8(page).unwrap();
     let mut files: Vec<&str> = page
         .split('"')
-        .filter(|text| text.starts_with('/') && [".js", ".css", ".svg"].iter().any(|end| text.ends_with(end)))
+        .filter(|text| [".js", ".css", ".svg"].iter().any(|end| text.ends_with(end)))
         .collect();
-    files.push("/echarts.js");
-    assert!(files.contains(&"/main.js") && files.contains(&"/style.css"), "{files:?}");
-    for file in files {
-        let (status, head, plain) = shop.get(file).await;
+    files.push("echarts.js");
+    assert!(files.contains(&"main.js") && files.contains(&"style.css"), "{files:?}");
+    // Under whatever path a proxy serves the page, its files are beside it.
+    assert!(files.iter().all(|file| !file.contains('/')), "{files:?}");
+    for file in files.iter().map(|file| format!("/{file}")) {
+        let (status, head, plain) = shop.get(&file).await;
         assert!(status == 200 && !plain.is_empty(), "{file}");
         let ask = |more: &str| {
             format!("GET {file} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{more}\r\n\r\n")
@@ -398,4 +412,93 @@ async fn who_does_not_read_is_hung_up_on() {
     stalled.set_read_timeout(Some(PATIENCE)).unwrap();
     let ended = stalled.read_to_end(&mut rest);
     assert!(ended.is_err() || !rest.ends_with(b"0\r\n\r\n"), "the stream ended as if it were whole");
+}
+
+/// What a request sends to be let in.
+#[derive(Clone, Copy, Debug)]
+enum Sends<'a> {
+    Nothing,
+    Header(&'a str),
+    Form(&'a str),
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_with_a_token_shows_nothing_to_who_has_none() {
+    const TOKEN: &str = "token+of/16=chars";
+    let token = Token::new(TOKEN).unwrap();
+    let cookie = format!("cookie: {}", token.cookie());
+    let shop = Shop::behind(Some(token), Layout::default(), PageLimits::default()).await;
+    shop.fixture.write(vec![put("ann", "1", 1.0, 0)]);
+    shop.settle(1).await;
+    let ask = |line: &str, sends: Sends<'_>, more: &str| {
+        let (header, body) = match sends {
+            Sends::Nothing => (String::new(), ""),
+            Sends::Header(header) => (format!("{header}\r\n"), ""),
+            Sends::Form(form) => (format!("content-length: {}\r\n", form.len()), form),
+        };
+        shop.send(format!(
+            "{line} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{header}{more}\r\n{body}"
+        ))
+    };
+    let bearer = format!("authorization: Bearer {TOKEN}");
+    let good = "token=token%2Bof%2F16%3Dchars";
+    let long = format!("token={}", "x".repeat(5_000));
+    for (line, sends, status) in [
+        ("GET /", Sends::Nothing, 401),
+        ("HEAD /", Sends::Nothing, 401),
+        ("GET /?wall", Sends::Nothing, 401),
+        ("GET /main.js", Sends::Nothing, 401),
+        ("GET /api/total", Sends::Nothing, 401),
+        ("GET /api/users.csv", Sends::Nothing, 401),
+        ("GET /api/stream", Sends::Nothing, 401),
+        ("GET /nowhere", Sends::Nothing, 401),
+        ("GET /?token=token+of/16=chars", Sends::Nothing, 401),
+        ("GET /", Sends::Header("authorization: Bearer another-of-16-chars"), 401),
+        ("GET /api/total", Sends::Header("cookie: orderflow_00000000=1"), 401),
+        ("GET /", Sends::Header(&bearer), 200),
+        ("GET /main.js", Sends::Header(&cookie), 200),
+        ("GET /api/total", Sends::Header(&bearer), 200),
+        ("GET /api/total", Sends::Header(&cookie), 200),
+        ("HEAD /api/stream", Sends::Header(&cookie), 200),
+        ("GET /nowhere", Sends::Header(&cookie), 404),
+        ("POST /", Sends::Form(good), 303),
+        ("POST /", Sends::Form(&format!("{good}%0A")), 303),
+        ("POST /", Sends::Form("token=another-of-16-chars"), 401),
+        ("POST /", Sends::Form("token="), 401),
+        ("POST /", Sends::Form(""), 401),
+        ("POST /", Sends::Form(&long), 400),
+        ("POST /api/total", Sends::Form(good), 405),
+        ("DELETE /", Sends::Header(&cookie), 405),
+        ("OPTIONS /api/total", Sends::Nothing, 405),
+    ] {
+        let (found, head, body) = ask(line, sends, "").await;
+        let body = String::from_utf8_lossy(&body);
+        assert_eq!(found, status, "{line} with {sends:?}: {body}");
+        let tells = found != 200 && (body.contains(TOKEN) || body.contains("another"));
+        assert!(!tells, "{line} with {sends:?}: {body}");
+        assert_eq!(head.contains("set-cookie: "), status == 303, "{line} with {sends:?}: {head}");
+        assert_eq!(head.contains("www-authenticate: Bearer"), found == 401 || found == 400, "{head}");
+        // Nothing but this may be seen without the token.
+        let is_form = body.contains("<form method=\"post\">") && head.contains("form-action 'self'");
+        let path = line.split([' ', '?']).nth(1).unwrap();
+        let is_asked = matches!(found, 400 | 401) && path == "/" && !line.starts_with("HEAD");
+        assert_eq!(is_form, is_asked, "{line} with {sends:?}: {head} {body}");
+        assert!(!head.contains("unsafe") && head.contains("default-src 'none'"), "{head}");
+    }
+
+    // What the form gives is what lets in, and leads to where it was asked for.
+    for (line, more, to, is_secure) in [
+        ("POST /", "", "./", false),
+        ("POST /?wall", "", "./?wall", false),
+        ("POST /", "x-forwarded-proto: https\r\n", "./", true),
+        ("POST /", "x-forwarded-proto: http\r\n", "./", false),
+    ] {
+        let (_, head, _) = ask(line, Sends::Form(good), more).await;
+        assert!(head.contains(&format!("\r\nlocation: {to}\r\n")), "{head}");
+        let set = head.lines().find_map(|line| line.strip_prefix("set-cookie: ")).unwrap();
+        let (pair, flags) = set.split_once("; ").unwrap();
+        assert_eq!(format!("cookie: {pair}"), cookie);
+        let secure = if is_secure { "; Secure" } else { "" };
+        assert_eq!(flags, format!("Max-Age=34560000; HttpOnly; SameSite=Lax{secure}"));
+    }
 }

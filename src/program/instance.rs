@@ -10,6 +10,7 @@ pub mod backups;
 mod error;
 pub mod keys;
 mod phases;
+mod places;
 mod refusals;
 
 use std::future::{Future, pending};
@@ -30,12 +31,16 @@ use self::keys::KeyPair;
 use self::phases::Phases;
 use self::refusals::Refusals;
 use crate::program::metrics::Metrics;
+use connections::{Entrance, Places, Tls, Token};
 use live::feed::Feed;
 use live::job::{Job, JobConfig, JobWatch, Phase};
 use live::verify::{AlwaysOn, AlwaysOnConfig, JobResults};
-use page::{PageConfig, PageLimits};
+use page::{Origin, PageConfig, PageLimits};
 use store::{Durability, Store, StoreOptions};
-use tablestore::server::{Limits, Server, ServiceConfig};
+use tablestore::server::{Limits, MetricsReaders, Server, ServiceConfig};
+
+/// How often the instance looks whether the certificate of TLS was renewed.
+const CERTIFICATE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long the end of an instance waits for a job that still reads back what it needs.
 const JOB_START_TIME_MAX: Duration = Duration::from_secs(1);
@@ -58,6 +63,10 @@ pub struct InstanceConfig {
     /// The page; `None` serves none. Without a job there is no page either, because it shows the
     /// job's results.
     pub page: Option<PageAddress>,
+    /// The certificate of the store and of the page; `None` for connections that are not encrypted.
+    pub tls: Option<Arc<Tls>>,
+    /// Who may read the metrics.
+    pub metrics_readers: MetricsReaders,
 }
 
 /// Where the page is served.
@@ -67,6 +76,12 @@ pub struct PageAddress {
     pub addresses: Vec<SocketAddr>,
     /// The names of this machine that browsers may ask for, besides `localhost` and IP addresses.
     pub hosts: Vec<String>,
+    /// The origins whose pages may show the page in a frame and read its answers.
+    pub embed: Vec<Origin>,
+    /// How many readers may follow the page's stream at a time.
+    pub readers_max: usize,
+    /// The token that readers must show; `None` lets all in.
+    pub token: Option<Token>,
 }
 
 /// A server that runs in a task. The task is aborted when this is dropped.
@@ -120,6 +135,8 @@ pub struct Instance {
     /// Whoever gives backups of the store; `None` if the folder cannot hold a socket.
     backups: Option<Backups>,
     phases: Phases,
+    places: Places,
+    tls: Option<Arc<Tls>>,
     refusals: Refusals,
 }
 
@@ -130,7 +147,17 @@ impl Instance {
     /// # Errors
     /// Returns [`InstanceError`]. Then nothing is left running.
     pub async fn start(config: InstanceConfig) -> Result<Instance, InstanceError> {
-        let InstanceConfig { data, addresses, instance, durability, own_key, job, page } = config;
+        let InstanceConfig {
+            data,
+            addresses,
+            instance,
+            durability,
+            own_key,
+            job,
+            page,
+            tls,
+            metrics_readers,
+        } = config;
         let folder = data.clone();
         let (store, key) = off_the_runtime(move || {
             let options = StoreOptions { durability, ..StoreOptions::default() };
@@ -141,7 +168,7 @@ impl Instance {
         .await?;
         let (listener, address) = listen("--listen", addresses).await?;
         let page = match page.filter(|_| job.is_some()) {
-            Some(PageAddress { addresses, hosts }) => Some((listen("--page", addresses).await?, hosts)),
+            Some(page) => Some((listen("--page", page.addresses.clone()).await?, page)),
             None => None,
         };
         let layout = job.as_ref().map(|job| job.layout.clone());
@@ -162,19 +189,30 @@ impl Instance {
         let shown = watch.as_ref().zip(layout).zip(verified.clone()).filter(|_| page.is_some());
         let feed =
             shown.map(|((watch, layout), verified)| Feed::start(store.clone(), layout, watch, verified));
+        let limits = Limits::default();
+        let wanted =
+            limits.connections_max + page.as_ref().map_or(0, |_| PageLimits::default().connections_max);
+        let places = places::left(wanted)?;
         let service = ServiceConfig {
             store: store.clone(),
             instance,
             key_id: key.id.clone(),
             secret: key.secret.clone(),
-            limits: Limits::default(),
-            vitals: Arc::new(Metrics::new(store.clone(), watch.as_ref(), verified)),
+            limits,
+            vitals: Arc::new(Metrics::new(store.clone(), watch.as_ref(), verified, places.clone())),
+            metrics_readers,
             results: Arc::new(JobResults),
         };
-        let server = Serving::start(address, |stopped| Server::serve(listener, service, either_way(stopped)));
-        let page = feed.as_ref().zip(page).map(|(feed, ((listener, address), hosts))| {
-            let config = PageConfig { feed: feed.watch(), hosts, limits: PageLimits::default() };
-            Serving::start(address, |stopped| ::page::serve(listener, config, either_way(stopped)))
+        let entrance = |name, listener| Entrance { name, listener, places: places.clone(), tls: tls.clone() };
+        let store_entrance = entrance("store", listener);
+        let server =
+            Serving::start(address, |stopped| Server::serve(store_entrance, service, either_way(stopped)));
+        let page = feed.as_ref().zip(page).map(|(feed, ((listener, address), page))| {
+            let PageAddress { hosts, embed, readers_max, token, .. } = page;
+            let limits = PageLimits::for_readers(readers_max);
+            let config = PageConfig { feed: feed.watch(), hosts, embed, token, limits };
+            let entrance = entrance("page", listener);
+            Serving::start(address, |stopped| ::page::serve(entrance, config, either_way(stopped)))
         });
         let phases = Phases::of(watch.as_ref().map(JobWatch::follow));
         let refusals = Refusals::of(store.refusals());
@@ -183,7 +221,7 @@ impl Instance {
                 tracing::warn!("no backup can be taken while this runs: {}: {error}", folder.display());
             })
             .ok();
-        Ok(Instance { key, server, page, feed, recount, job, store, backups, phases, refusals })
+        Ok(Instance { key, server, page, feed, recount, job, store, backups, phases, places, tls, refusals })
     }
 
     /// Returns the address that the server listens on.
@@ -193,7 +231,7 @@ impl Instance {
 
     /// Returns the URL of the page for browsers on this machine; `None` if there is no page.
     pub fn page(&self) -> Option<String> {
-        self.page.as_ref().map(|page| format!("{}/", endpoint(page.address)))
+        self.page.as_ref().map(|page| format!("{}/", self.url(page.address)))
     }
 
     /// Returns the address that the page listens on; `None` if there is no page.
@@ -203,7 +241,16 @@ impl Instance {
 
     /// Returns the endpoint for callers on this machine, in the form that SDKs take.
     pub fn endpoint(&self) -> String {
-        endpoint(self.server.address)
+        self.url(self.server.address)
+    }
+
+    fn url(&self, address: SocketAddr) -> String {
+        endpoint(if self.tls.is_some() { "https" } else { "http" }, address)
+    }
+
+    /// Returns the most connections that are taken at a time, over store and page together.
+    pub fn places_max(&self) -> usize {
+        self.places.places_max()
     }
 
     /// Returns the access key that callers sign with.
@@ -228,6 +275,7 @@ impl Instance {
     /// Returns [`InstanceError`] if the server or the page ended by itself.
     pub async fn run_until(&mut self, stop: impl Future<Output = ()>) -> Result<(), InstanceError> {
         let mut stop = pin!(stop);
+        let mut certificate = tokio::time::interval(CERTIFICATE_INTERVAL);
         loop {
             tokio::select! {
                 () = &mut stop => return Ok(()),
@@ -235,7 +283,19 @@ impl Instance {
                 ended = ended(&mut self.page), if self.page.is_some() => return ended,
                 () = self.phases.next() => {}
                 () = self.refusals.next() => {}
+                _ = certificate.tick() => self.reread_certificate().await,
             }
+        }
+    }
+
+    /// Looks whether the certificate was renewed, and says so.
+    async fn reread_certificate(&self) {
+        let Some(tls) = self.tls.clone() else { return };
+        match spawn_blocking(move || tls.reread()).await {
+            Ok(Ok(true)) => tracing::info!("the certificate was read again: new connections get it"),
+            Ok(Err(error)) => tracing::error!("{error}; the certificate before stays in use"),
+            // It has not changed, or the program ends.
+            Ok(Ok(false)) | Err(_) => {}
         }
     }
 
@@ -310,13 +370,13 @@ fn outcome(task: Result<io::Result<()>, tokio::task::JoinError>) -> Result<(), I
 }
 
 /// Returns the URL at which callers on this machine reach an address.
-fn endpoint(address: SocketAddr) -> String {
+fn endpoint(scheme: &str, address: SocketAddr) -> String {
     let ip = match address.ip() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => IpAddr::V4(Ipv4Addr::LOCALHOST),
         IpAddr::V6(Ipv6Addr::UNSPECIFIED) => IpAddr::V6(Ipv6Addr::LOCALHOST),
         ip => ip,
     };
-    format!("http://{}", SocketAddr::new(ip, address.port()))
+    format!("{scheme}://{}", SocketAddr::new(ip, address.port()))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use std::fs;
 use tokio::sync::watch;
 
 use self::text::{Kind, Text};
+use connections::{ListenerLoad, Places, descriptors};
 use driver::summary::grouped_views;
 use live::job::{JobWatch, Phase, Status};
 use live::verify::Verification;
@@ -21,6 +22,7 @@ pub struct Metrics {
     job: Option<watch::Receiver<Status>>,
     /// The latest result of the recount; `None` if nothing recounts the results.
     verified: Option<watch::Receiver<Option<Verification>>>,
+    places: Places,
 }
 
 impl fmt::Debug for Metrics {
@@ -30,13 +32,15 @@ impl fmt::Debug for Metrics {
 }
 
 impl Metrics {
-    /// Creates metrics of the store, the live job (if any) and the recount (if any).
+    /// Creates metrics of the store, the live job (if any), the recount (if any) and all
+    /// connections.
     pub fn new(
         store: Store,
         job: Option<&JobWatch>,
         verified: Option<watch::Receiver<Option<Verification>>>,
+        places: Places,
     ) -> Metrics {
-        Metrics { store, job: job.map(JobWatch::follow), verified }
+        Metrics { store, job: job.map(JobWatch::follow), verified, places }
     }
 
     fn status(&self) -> Option<Status> {
@@ -63,6 +67,8 @@ impl Vitals for Metrics {
         text.number("orderflow_epoch", Kind::Gauge, "Number of the store's last commit.", epoch);
         store(&mut text, &stats, self.store.refusal().is_some());
         requests(&mut text, load);
+        connections(&mut text, &self.places);
+        open_files(&mut text);
         memory(&mut text, &stats, status.as_ref(), load);
         text.finish()
     }
@@ -184,6 +190,44 @@ fn requests(text: &mut Text, load: &ServerLoad) {
     for request in &load.requests {
         family.labelled(&[("operation", request.operation), ("status", request.class)], request.count);
     }
+}
+
+/// Writes what became of connections, by listener.
+fn connections(text: &mut Text, places: &Places) {
+    let loads = places.loads();
+    let help = "Connections that are open.";
+    let mut family = text.family("orderflow_connections", Kind::Gauge, help);
+    for load in &loads {
+        family.labelled(&[("listener", load.listener)], load.open);
+    }
+    text.number(
+        "orderflow_connections_max",
+        Kind::Gauge,
+        "The most connections that may be open, over all listeners together.",
+        places.places_max(),
+    );
+    let counters: [(&str, &str, fn(&ListenerLoad) -> u64); 3] = [
+        ("taken", "Connections that got a place.", |load| load.taken),
+        ("refused", "Connections that got no place.", |load| load.refused),
+        ("dropped", "Connections that had to make room for others.", |load| load.dropped),
+    ];
+    for (name, help, count) in counters {
+        let name = format!("orderflow_connections_{name}_total");
+        let mut family = text.family(&name, Kind::Counter, help);
+        for load in &loads {
+            family.labelled(&[("listener", load.listener)], count(load));
+        }
+    }
+}
+
+/// Writes how many files are open, connections among them, and how many may be.
+fn open_files(text: &mut Text) {
+    if let Ok(files) = descriptors::open_files() {
+        let help = "Files that the program has open, connections among them.";
+        text.number("orderflow_open_files", Kind::Gauge, help, files);
+    }
+    let help = "The most files that the program may have open.";
+    text.number("orderflow_open_files_max", Kind::Gauge, help, descriptors::limit());
 }
 
 fn memory(text: &mut Text, stats: &Stats, status: Option<&Status>, load: &ServerLoad) {

@@ -80,7 +80,7 @@ use self::transaction::{Transaction, last_of};
 use self::value::{CellRef, KeyRef, NamedKey, PrimaryKey, Row};
 
 pub use self::check::Checked;
-pub use self::engine::fjall::panic_message;
+pub use self::engine::fjall::{OPEN_FILES_MAX, READING_THREADS_MAX, panic_message};
 pub use self::format::CHANNELS;
 pub use self::options::{Clock, Durability, StoreOptions};
 pub use self::stats::{DURATION_BOUNDS, Durations, Stats};

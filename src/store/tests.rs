@@ -7,6 +7,7 @@ mod files;
 mod histories;
 mod logs;
 mod model;
+mod open_files;
 mod reads;
 mod room;
 mod script;

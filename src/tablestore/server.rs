@@ -52,11 +52,12 @@ use self::operation::Operation;
 use self::requests::Requests;
 use self::snapshots::Snapshots;
 use super::signature::DerivedKeys;
+use connections::Standing;
 use store::Store;
 use store::read::PAGE_BYTES_MAX;
 
 pub use self::connection::Server;
-pub use self::plain::{ServerLoad, Vitals};
+pub use self::plain::{MetricsReaders, ServerLoad, Vitals};
 pub use self::requests::RequestCount;
 pub use self::snapshots::{ResultsAsOf, ShownResults};
 
@@ -124,6 +125,8 @@ pub struct ServiceConfig {
     pub limits: Limits,
     /// The source of the metrics and of the state of the program around the server.
     pub vitals: Arc<dyn Vitals>,
+    /// Who may read the metrics.
+    pub metrics_readers: MetricsReaders,
     /// The source of what snapshots tell of the results in the store.
     pub results: Arc<dyn ShownResults>,
 }
@@ -150,6 +153,7 @@ struct Service {
     request_ids: RequestIds,
     requests: Requests,
     vitals: Arc<dyn Vitals>,
+    metrics_readers: MetricsReaders,
     results: Arc<dyn ShownResults>,
     snapshots: Snapshots,
 }
@@ -170,6 +174,7 @@ impl Service {
             request_ids: RequestIds::new(),
             requests: Requests::default(),
             vitals: config.vitals,
+            metrics_readers: config.metrics_readers,
             results: config.results,
         }
     }
@@ -180,8 +185,16 @@ impl Service {
     }
 
     /// Answers a request.
-    async fn handle(self: Arc<Service>, head: Parts, mut body: Incoming) -> Response<Full<Bytes>> {
+    async fn handle(
+        self: Arc<Service>,
+        head: Parts,
+        mut body: Incoming,
+        standing: &Standing,
+    ) -> Response<Full<Bytes>> {
         let checked = self.check(&head);
+        if checked.caller.is_ok() {
+            standing.is_known();
+        }
         let deadline = Instant::now() + self.limits.body_read_time_max;
         let read = match checked.caller {
             Err(refusal) => Err(refusal),

@@ -31,6 +31,7 @@ use orders::Layout;
 use store::Durability;
 use tablestore::client::{Client, ClientConfig};
 use tablestore::limits::ROWS_PER_WRITE_MAX;
+use tablestore::server::MetricsReaders;
 use terminal::Thousands;
 
 /// The name of the instance.
@@ -98,6 +99,7 @@ pub(super) fn live(args: &LiveArgs) -> Result<(), Failure> {
         .map_err(|error| Failure::new(error.exit_code(), error))?;
     let addresses = addresses("--listen", &args.listen)?;
     let page = args.page.address()?;
+    let token = args.page.token()?;
     let shown = page.iter().flat_map(|page| &page.addresses);
     if let Some(address) = addresses.iter().chain(shown).find(|address| !address.ip().is_loopback()) {
         return Err(Failure::new(
@@ -122,6 +124,8 @@ pub(super) fn live(args: &LiveArgs) -> Result<(), Failure> {
             own_key: None,
             job: Some(JobConfig { workers: cluster.workers, layout, changes_max: CHANGES_MAX }),
             page,
+            tls: None,
+            metrics_readers: token.map_or(MetricsReaders::ThisMachine, MetricsReaders::Holders),
         },
     ));
     // Readers that are still connected are not waited for.

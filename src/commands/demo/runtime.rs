@@ -9,6 +9,7 @@ use tokio::task::spawn_blocking;
 use crate::commands::Failure;
 use crate::program::signals::Signals;
 use live::job::{JobWatch, Phase};
+use store::READING_THREADS_MAX;
 
 /// The longest time between two signals that count as one.
 const SIGNALS_AT_ONCE: Duration = Duration::from_millis(200);
@@ -37,6 +38,7 @@ impl Interrupts {
 pub(super) fn runtime() -> Result<(Runtime, Interrupts), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .max_blocking_threads(READING_THREADS_MAX)
         .build()
         .map_err(|error| Failure::new(3, format!("cannot start: {error}")))?;
     Ok((runtime, Interrupts { signals: Signals::new(), last: None }))

@@ -98,3 +98,76 @@ fn lines_for_a_shell() {
     );
     assert!(!exports("http://127.0.0.1:8087", "shop", &key, false).contains("=secret\n"));
 }
+
+/// Writes a file of mode 0600, in a folder of its own.
+fn private_file(text: &str) -> tempfile::NamedTempFile {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    write!(file, "{text}").unwrap();
+    file
+}
+
+#[test]
+fn a_page_that_other_machines_reach_has_a_token_or_is_said_to_be_open() {
+    let file = private_file("a-token-of-20-letter\n");
+    let path = file.path().to_str().unwrap();
+    let shown = ["--page", "0.0.0.0:8088"];
+    let refused = |more: &[&str]| {
+        let failure = config(&[&shown, more].concat(), &OWN).unwrap_err();
+        assert_eq!(failure.exit_code, 2);
+        failure.message
+    };
+    let remote = "0.0.0.0:8088 can be reached from other machines: say --allow-remote if that is meant, or listen on 127.0.0.1";
+    let open = "all who reach 0.0.0.0:8088 could read the page: give it a token with --page-token-file, or say --page-open if that is meant";
+    assert_eq!(refused(&[]), remote);
+    assert_eq!(refused(&["--page-open"]), remote);
+    assert_eq!(refused(&["--page-token-file", path]), remote);
+    assert_eq!(refused(&["--allow-remote"]), open);
+    for (more, has_token, readers) in [
+        (&["--page-open"][..], false, "All"),
+        (&["--page-token-file", path], true, "Holders"),
+        (&["--page-open", "--page-token-file", path], true, "Holders"),
+    ] {
+        let config = config(&[&shown[..], &["--allow-remote"], more].concat(), &OWN).unwrap();
+        assert_eq!(config.page.unwrap().token.is_some(), has_token, "{more:?}");
+        assert!(format!("{:?}", config.metrics_readers).starts_with(readers), "{more:?}");
+    }
+    // The store alone: its metrics are for this machine, unless something else is said.
+    for (more, readers) in [
+        (&[][..], "ThisMachine"),
+        (&["--page-open"], "All"),
+        (&["--no-page", "--page-token-file", path], "Holders"),
+    ] {
+        let config = config(&[&["--listen", "0.0.0.0:8087", "--allow-remote"], more].concat(), &OWN).unwrap();
+        assert!(format!("{:?}", config.metrics_readers).starts_with(readers), "{more:?}");
+    }
+}
+
+#[test]
+fn a_token_file_that_holds_none_is_named() {
+    for (text, reason) in [
+        ("", "it is empty"),
+        ("short\n", "it must have 16 to 512 characters, and has 5"),
+        ("two-lines-of-a-file\nare-no-token\n", "it must be one line of letters"),
+    ] {
+        let file = private_file(text);
+        let failure = config(&["--page-token-file", file.path().to_str().unwrap()], &[]).unwrap_err();
+        assert_eq!(failure.exit_code, 2);
+        let expected = format!("{} holds no token: {reason}", file.path().display());
+        assert!(failure.message.starts_with(&expected), "{failure}");
+    }
+}
+
+#[test]
+fn what_travels_in_the_clear_is_said_of_what_other_machines_reach() {
+    for (store, page, named) in [
+        (true, true, &["--tls-cert", "all rows", "what the page shows", "its token", "secret"][..]),
+        (true, false, &["--tls-cert", "all rows", "secret"]),
+        (false, true, &["--tls-cert", "what the page shows", "its token"]),
+    ] {
+        let said = in_the_clear(store, page).unwrap();
+        assert!(!said.contains('\n') && named.iter().all(|name| said.contains(name)), "{said}");
+        assert_eq!(said.contains("rows"), store, "{said}");
+        assert_eq!(said.contains("page"), page, "{said}");
+    }
+    assert_eq!(in_the_clear(false, false), None);
+}

@@ -53,6 +53,8 @@ export const mayMove = () => !calm.matches && !document.hidden;
 /** Objects from an address of the server; throws its sentence if it refuses. */
 export async function fetchRows(url, signal) {
   const answer = await fetch(url, { signal, cache: "no-store" });
+  // There is another token than when the page was opened: the form asks for it.
+  if (answer.status === 401) location.reload();
   const body = await answer.json();
   if (!answer.ok) throw new Error(body.error ?? `the server answered ${answer.status}`);
   return body;

@@ -18,6 +18,13 @@ pub enum InstanceError {
     /// None of the addresses given with this flag can be listened on. The error is that of the last
     /// address.
     Listen(&'static str, Vec<SocketAddr>, io::Error),
+    /// The program may not have enough files open at a time.
+    TooFewFiles {
+        /// The most that it may have open.
+        limit: usize,
+        /// The fewest that it needs.
+        needed: usize,
+    },
     /// The live job cannot be started.
     Job(JobError),
     /// The live job ended by itself, for this reason.
@@ -44,6 +51,11 @@ impl fmt::Display for InstanceError {
                     _ => write!(f, "cannot listen on {addresses}: {error}"),
                 }
             }
+            InstanceError::TooFewFiles { limit, needed } => write!(
+                f,
+                "at most {limit} files may be open at a time, and {needed} are needed: raise the limit with \
+                 `ulimit -n`, or LimitNOFILE= for systemd"
+            ),
             InstanceError::Job(error) => error.fmt(f),
             InstanceError::JobFailed(reason) => f.write_str(reason),
             InstanceError::Store(error) => error.fmt(f),

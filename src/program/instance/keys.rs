@@ -44,15 +44,17 @@ impl fmt::Debug for KeyPair {
     }
 }
 
-/// Why there is no access key.
+/// Why a file with a secret cannot be used, or there is no access key.
 #[derive(Debug)]
 pub enum KeyError {
     /// The operating system refused to read or write the file.
     Io(PathBuf, io::Error),
     /// Users other than the owner may read or write the file; this is its mode.
     Loose(PathBuf, u32),
+    /// The file is not one of text, for this reason.
+    NoText(PathBuf, &'static str),
     /// The file does not hold a key, for this reason.
-    Damaged(PathBuf, String),
+    NoKey(PathBuf, String),
 }
 
 impl fmt::Display for KeyError {
@@ -63,7 +65,8 @@ impl fmt::Display for KeyError {
                 let path = path.display();
                 write!(f, "{path} is open to other users (mode {mode:o}): chmod 600 {path}")
             }
-            KeyError::Damaged(path, reason) => write!(
+            KeyError::NoText(path, reason) => write!(f, "{} cannot be used: {reason}", path.display()),
+            KeyError::NoKey(path, reason) => write!(
                 f,
                 "{} holds no access key: {reason}; it must have the lines {KEY_ID}=… and {SECRET}=…",
                 path.display()
@@ -135,22 +138,7 @@ impl KeyPair {
     /// # Errors
     /// Returns [`KeyError`], also if users other than the owner may read or write the file.
     pub fn of_file(path: &Path) -> Result<KeyPair, KeyError> {
-        let failed = |error| KeyError::Io(path.to_owned(), error);
-        let damaged = |reason: &str| KeyError::Damaged(path.to_owned(), reason.to_owned());
-        // If the path is a pipe, opening it must not wait for a writer.
-        let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-        let file = OpenOptions::new().read(true).custom_flags(nonblocking).open(path).map_err(failed)?;
-        let found = file.metadata().map_err(failed)?;
-        if !found.is_file() {
-            return Err(damaged("it is not a file"));
-        }
-        let mode = found.mode() & 0o7777;
-        if mode & 0o077 != 0 {
-            return Err(KeyError::Loose(path.to_owned(), mode));
-        }
-        let mut text = Vec::new();
-        file.take(FILE_BYTES_MAX).read_to_end(&mut text).map_err(failed)?;
-        let text = String::from_utf8(text).map_err(|_| damaged("it is not text"))?;
+        let text = private_text(path)?;
         let value = |name: &str| {
             let lines = text.lines().map(str::trim);
             let mut values = lines.filter_map(|line| {
@@ -159,7 +147,7 @@ impl KeyPair {
             });
             values.next_back().unwrap_or_default()
         };
-        KeyPair::new(value(KEY_ID), value(SECRET)).map_err(|reason| damaged(&reason))
+        KeyPair::new(value(KEY_ID), value(SECRET)).map_err(|reason| KeyError::NoKey(path.to_owned(), reason))
     }
 
     /// Writes the key to a new file beside `path` and renames it, so that a file of this name is
@@ -177,6 +165,29 @@ impl KeyPair {
         beside.persist_noclobber(path).map_err(|error| error.error)?;
         File::open(folder)?.sync_all()
     }
+}
+
+/// Reads a file with a secret.
+///
+/// # Errors
+/// Returns [`KeyError`], also if users other than the owner may read or write the file.
+pub fn private_text(path: &Path) -> Result<String, KeyError> {
+    let failed = |error| KeyError::Io(path.to_owned(), error);
+    let no_text = |reason| KeyError::NoText(path.to_owned(), reason);
+    // If the path is a pipe, opening it must not wait for a writer.
+    let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(nonblocking).open(path).map_err(failed)?;
+    let found = file.metadata().map_err(failed)?;
+    if !found.is_file() {
+        return Err(no_text("it is not a file"));
+    }
+    let mode = found.mode() & 0o7777;
+    if mode & 0o077 != 0 {
+        return Err(KeyError::Loose(path.to_owned(), mode));
+    }
+    let mut text = Vec::new();
+    file.take(FILE_BYTES_MAX).read_to_end(&mut text).map_err(failed)?;
+    String::from_utf8(text).map_err(|_| no_text("it is not text"))
 }
 
 #[cfg(test)]
@@ -234,7 +245,6 @@ mod tests {
             (b"OTS_AK_ENV=id\nOTS_SK_ENV=\n", "OTS_SK_ENV is missing".to_owned()),
             (b"OTS_AK_ENV=i d\nOTS_SK_ENV=s\n", format!("OTS_AK_ENV {wrong}")),
             (b"OTS_AK_ENV=id\nOTS_SK_ENV=$(reboot)\n", format!("OTS_SK_ENV {wrong}")),
-            (b"\xff\xfe", "it is not text".to_owned()),
         ] {
             let path = written(folder.path(), text, 0o600);
             let error = KeyPair::of_folder(folder.path()).unwrap_err().to_string();
@@ -242,6 +252,10 @@ mod tests {
             assert_eq!(error, format!("{} holds no access key: {reason}; {how}", path.display()));
             assert_eq!(fs::read(path).unwrap(), text);
         }
+        let path = written(folder.path(), b"\xff\xfe", 0o600);
+        let error = KeyPair::of_folder(folder.path()).unwrap_err().to_string();
+        assert_eq!(error, format!("{} cannot be used: it is not text", path.display()));
+        assert_eq!(fs::read(path).unwrap(), b"\xff\xfe");
     }
 
     #[test]

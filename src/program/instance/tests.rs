@@ -2,10 +2,10 @@ use std::path::Path;
 
 use super::*;
 use live::job::CHANGES_MAX;
-use orders::{Layout, Zone};
+use orders::Layout;
 
 fn config(data: &Path) -> InstanceConfig {
-    let layout = Layout { zone: Zone::default(), width: Default::default() };
+    let layout = Layout::default();
     InstanceConfig {
         data: data.to_owned(),
         addresses: vec!["127.0.0.1:0".parse().unwrap()],
@@ -13,7 +13,15 @@ fn config(data: &Path) -> InstanceConfig {
         durability: Durability::Relaxed,
         own_key: None,
         job: Some(JobConfig { workers: 1, layout, changes_max: CHANGES_MAX }),
-        page: Some(PageAddress { addresses: vec!["127.0.0.1:0".parse().unwrap()], hosts: Vec::new() }),
+        page: Some(PageAddress {
+            addresses: vec!["127.0.0.1:0".parse().unwrap()],
+            hosts: Vec::new(),
+            embed: Vec::new(),
+            readers_max: 10,
+            token: None,
+        }),
+        tls: None,
+        metrics_readers: MetricsReaders::All,
     }
 }
 
@@ -83,6 +91,6 @@ fn callers_are_told_an_address_that_they_can_use() {
         ("[::1]:1", "http://[::1]:1"),
         ("10.1.2.3:80", "http://10.1.2.3:80"),
     ] {
-        assert_eq!(endpoint(address.parse().unwrap()), expected);
+        assert_eq!(endpoint("http", address.parse().unwrap()), expected);
     }
 }

@@ -16,7 +16,7 @@ fn metrics(status: Option<Status>) -> (Metrics, tempfile::TempDir) {
         store.create_table(schema).unwrap();
     }
     let job = status.map(|status| watch::Sender::new(status).subscribe());
-    (Metrics { store, job, verified: None }, folder)
+    (Metrics { store, job, verified: None, places: Places::new(100) }, folder)
 }
 
 fn load() -> ServerLoad {
@@ -138,6 +138,9 @@ fn every_line_is_in_the_format() {
         assert_eq!(samples["orderflow_memory_bytes{part=\"bodies\"}"], 1_024.0);
         assert!(samples["orderflow_memory_bytes{part=\"store_memtables\"}"] > 0.0);
         assert!(samples["orderflow_memory_bytes{part=\"resident\"}"] > 1e6);
+        let (files, files_max) = (samples["orderflow_open_files"], samples["orderflow_open_files_max"]);
+        assert!(files > 3.0 && files < files_max, "{files} {files_max}");
+        assert_eq!(samples["orderflow_connections_max"], 100.0);
     }
 }
 

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -13,14 +14,21 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
 
 use super::{Service, ServiceConfig};
-use connections::{self, Bounds, set_up};
+use connections::{self, Bounds, Entrance, Guest, Standing, set_up};
 
 /// The most bytes of a request's head.
 const HEAD_BYTES_MAX: usize = 64 << 10;
+
+/// Who is at the other end of a connection.
+#[derive(Clone, Debug)]
+pub(super) struct Peer {
+    /// The address that the connection comes from.
+    pub(super) address: SocketAddr,
+    /// What the caller has shown of itself.
+    pub(super) standing: Standing,
+}
 
 /// A server of a store over HTTP.
 #[derive(Debug)]
@@ -36,7 +44,7 @@ impl Server {
     /// Returns an error if the listener can accept no more connections. An error of a connection
     /// ends only that connection.
     pub async fn serve(
-        listener: TcpListener,
+        entrance: impl Into<Entrance>,
         config: ServiceConfig,
         shutdown: impl Future<Output = ()>,
     ) -> io::Result<()> {
@@ -45,15 +53,16 @@ impl Server {
             connections_max: service.limits.connections_max,
             shutdown_time_max: service.limits.shutdown_time_max,
         };
-        connections::serve(listener, bounds, shutdown, |stream, ending| {
-            serve_connection(stream, service.clone(), ending)
+        connections::serve(entrance.into(), bounds, shutdown, move |guest| {
+            serve_connection(guest, service.clone())
         })
         .await
     }
 }
 
 /// Serves one connection until either side ends it.
-async fn serve_connection(stream: TcpStream, service: Arc<Service>, mut ending: watch::Receiver<()>) {
+async fn serve_connection(guest: Guest, service: Arc<Service>) {
+    let Guest { stream, peer, standing, mut ending } = guest;
     let limits = &service.limits;
     if set_up(&stream, limits.answer_unread_time_max).is_err() {
         return;
@@ -63,7 +72,8 @@ async fn serve_connection(stream: TcpStream, service: Arc<Service>, mut ending: 
         .header_read_timeout(limits.head_read_time_max)
         .max_header_size(HEAD_BYTES_MAX);
     let shared = service.clone();
-    let answer = service_fn(move |request| answer(shared.clone(), request));
+    let peer = Peer { address: peer, standing };
+    let answer = service_fn(move |request| answer(shared.clone(), peer.clone(), request));
     let mut connection = pin!(http.serve_connection(TokioIo::new(stream), answer));
     let ended = tokio::select! {
         ended = connection.as_mut() => Some(ended),
@@ -80,11 +90,12 @@ async fn serve_connection(stream: TcpStream, service: Arc<Service>, mut ending: 
 /// Answers one request.
 async fn answer(
     service: Arc<Service>,
+    peer: Peer,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (head, body) = request.into_parts();
-    match service.plain_answer(&head) {
+    match service.plain_answer(&head, &peer) {
         Some(answer) => Ok(answer),
-        None => Ok(service.handle(head, body).await),
+        None => Ok(service.handle(head, body, &peer.standing).await),
     }
 }

@@ -25,9 +25,10 @@ use tokio::task::JoinHandle;
 
 use super::check::signed_path;
 use super::date::format_date;
-use super::{Limits, ResultsAsOf, Server, ServerLoad, ServiceConfig, ShownResults, Vitals};
+use super::{Limits, MetricsReaders, ResultsAsOf, Server, ServerLoad, ServiceConfig, ShownResults, Vitals};
 use crate::signature::{SignedHeader, SigningKey};
 use crate::table;
+use connections::Token;
 use store::append::Append;
 use store::change::{ColumnChange, Condition, Returning, RowWrite, Write};
 use store::error::Damage;
@@ -57,13 +58,21 @@ impl Running {
     }
 
     async fn start_with(limits: Limits) -> Running {
+        Running::begin(limits, MetricsReaders::All).await
+    }
+
+    async fn start_for(metrics_readers: MetricsReaders) -> Running {
+        Running::begin(Limits::default(), metrics_readers).await
+    }
+
+    async fn begin(limits: Limits, metrics_readers: MetricsReaders) -> Running {
         let folder = tempfile::tempdir().unwrap();
         let store = open_store(folder.path());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
         let vitals = Arc::new(Around::default());
-        let config = config(store.clone(), limits, vitals.clone());
+        let config = ServiceConfig { metrics_readers, ..config(store.clone(), limits, vitals.clone()) };
         let served = tokio::spawn(Server::serve(listener, config, async { drop(stopped.await) }));
         Running { address, store, vitals, stop, served, _folder: folder }
     }
@@ -102,6 +111,7 @@ fn config(store: Store, limits: Limits, vitals: Arc<Around>) -> ServiceConfig {
         secret: SECRET.to_owned(),
         limits,
         vitals,
+        metrics_readers: MetricsReaders::All,
         results: Arc::new(Results),
     }
 }
@@ -119,7 +129,7 @@ impl ShownResults for Results {
     fn in_view(&self, view: &View) -> Result<Option<ResultsAsOf>, Damage> {
         let Some((_, upper)) = view.notes(RESULTS_NOTE).next().transpose()? else { return Ok(None) };
         let upper = u64::from_le_bytes(upper.as_slice().try_into().unwrap());
-        Ok(Some(ResultsAsOf { upper, zone: "Europe/Berlin".to_owned(), window_ms: 30_000 }))
+        Ok(Some(ResultsAsOf { upper, zone: "Europe/Berlin".to_owned(), window_ms: 30_000, clock: None }))
     }
 
     fn source(&self) -> &str {

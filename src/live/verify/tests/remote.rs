@@ -7,7 +7,7 @@ use tokio::runtime::Runtime;
 
 use super::*;
 use tablestore::client::{Client, ClientConfig};
-use tablestore::server::{Limits, Server, ServerLoad, ServiceConfig, Vitals};
+use tablestore::server::{Limits, MetricsReaders, Server, ServerLoad, ServiceConfig, Vitals};
 
 /// A program that reports nothing about itself.
 struct Silent;
@@ -44,6 +44,7 @@ impl Served {
             secret: "secret".to_owned(),
             limits: Limits::default(),
             vitals: Arc::new(Silent),
+            metrics_readers: MetricsReaders::All,
             results: Arc::new(JobResults),
         };
         runtime.spawn(Server::serve(listener, config, std::future::pending()));

@@ -1,6 +1,7 @@
 //! Tests the answers that need no signature.
 
 use super::*;
+use crate::server::plain::refusal_to_others;
 
 /// Asks as `curl` does.
 async fn ask(wire: &mut Wire, method: &str, path: &str) -> Told {
@@ -108,4 +109,37 @@ async fn only_get_and_head_need_no_signature() {
         assert_eq!(ask(&mut wire, "GET", path).await.status, 405, "{path}");
     }
     running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn metrics_are_for_whom_they_are_meant() {
+    const TOKEN: &str = "a-token-of-20-letter";
+    let token = Token::new(TOKEN).unwrap();
+    let cookie = format!("cookie: {}", token.cookie());
+    let bearer = format!("authorization: Bearer {TOKEN}");
+    let running = Running::start_for(MetricsReaders::Holders(token)).await;
+    let mut wire = running.connect().await;
+    for (path, header, status) in [
+        ("/metrics", "accept: */*", 401),
+        ("/metrics", "authorization: Bearer another-token-of-20", 401),
+        ("/metrics", &bearer, 200),
+        ("/metrics", &cookie, 200),
+        // Who watches the program from outside has no secret.
+        ("/healthz", "accept: */*", 200),
+        ("/readyz", "accept: */*", 200),
+    ] {
+        wire.send(format!("GET {path} HTTP/1.1\r\nhost: x\r\n{header}\r\n\r\n").as_bytes()).await;
+        let answer = wire.receive().await.unwrap();
+        assert_eq!(answer.status, status, "{path} with {header}");
+        let asks = (status == 401).then_some("Bearer");
+        assert_eq!(answer.header("www-authenticate"), asks, "{path} with {header}");
+    }
+    running.stop().await;
+    // A caller of this machine, whether the server listens on version 4 or 6 of IP.
+    for (address, is_here) in
+        [("127.0.0.1:1", true), ("[::1]:1", true), ("[::ffff:127.0.0.1]:1", true), ("10.0.0.1:1", false)]
+    {
+        let refusal = refusal_to_others(address.parse().unwrap());
+        assert_eq!(refusal.map(|(status, _)| status.as_u16()), (!is_here).then_some(403), "{address}");
+    }
 }
