@@ -102,12 +102,13 @@ fn is_usual(arg: &clap::Arg) -> bool {
 fn with_variables(command: clap::Command) -> clap::Command {
     let has_usual = command.get_arguments().any(is_usual);
     let command = command.mut_args(with_variable).mut_subcommands(with_variables);
-    match has_usual {
-        true => {
-            command.after_help("A flag --some-flag can be given as the variable ORDERFLOW_SOME_FLAG too.")
-        }
-        false => command,
+    if !has_usual {
+        return command;
     }
+    let note = "A flag --some-flag can be given as the variable ORDERFLOW_SOME_FLAG too.";
+    // What a command says of itself stays in front of it.
+    let own = command.get_after_help().map(|own| format!("{own}\n\n")).unwrap_or_default();
+    command.after_help(own + note)
 }
 
 fn with_variable(arg: clap::Arg) -> clap::Arg {

@@ -1,8 +1,8 @@
 //! The live job: how late its results are, how much it sustains, what a correction costs, how it
-//! starts again.
+//! starts again, and what a backup takes.
 //!
 //! `live [ORDERS] [ROUNDS] [SECONDS]`: corrections after ORDERS orders and after ten times as many,
-//! restarts with those; latency and sustained rate in so many rounds of SECONDS. Prints a Markdown
+//! restarts and a backup with those; latency and sustained rate in so many rounds of SECONDS. Prints a Markdown
 //! table for each. The process that people run is measured from outside, over the wire; what is to
 //! be told to the microsecond, in this process. Everything is synced to disk but the orders that
 //! are only there to be many.
@@ -11,6 +11,8 @@ use std::time::Duration;
 
 mod server;
 
+#[path = "live/backup.rs"]
+mod backup;
 #[path = "live/correction.rs"]
 mod correction;
 #[path = "live/latency.rs"]
@@ -36,6 +38,7 @@ fn main() {
     let folder = tempfile::tempdir_in("target").expect("a folder");
     correction::measure(&runtime, folder.path(), orders);
     restart::measure(&runtime, folder.path(), 10 * orders, rounds);
+    backup::measure(folder.path(), 10 * orders);
 }
 
 /// The middle one.

@@ -9,6 +9,12 @@ use std::time::Duration;
 
 use tablestore::client::{Client, ClientConfig};
 
+/// The program that was built beside this one.
+pub(crate) fn program() -> PathBuf {
+    let bench = std::env::current_exe().expect("the path of this program");
+    bench.ancestors().nth(2).expect("a build folder").join("orderflow")
+}
+
 /// A running `orderflow up` that ends with this.
 pub(crate) struct Server {
     pub(crate) child: Child,
@@ -21,8 +27,7 @@ pub(crate) struct Server {
 impl Server {
     /// Starts the program that was built beside this one, on a free port; returns once it listens.
     pub(crate) fn start(folder: &Path, flags: &[&str]) -> Server {
-        let bench = std::env::current_exe().expect("the path of this program");
-        let program: PathBuf = bench.ancestors().nth(2).expect("a build folder").join("orderflow");
+        let program = program();
         let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
         let page = free.expect("a free port");
         let mut child = Command::new(&program)

@@ -50,7 +50,7 @@ pub struct BackupArgs {
     #[arg(long, env = "ORDERFLOW_FORCE")]
     pub force: bool,
     /// Show no progress
-    #[arg(short, long, env = "ORDERFLOW_QUIET")]
+    #[arg(long, env = "ORDERFLOW_QUIET")]
     pub quiet: bool,
 }
 

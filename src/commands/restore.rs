@@ -42,7 +42,7 @@ pub struct RestoreArgs {
     #[arg(long, env = "ORDERFLOW_DATA", value_name = "DIR")]
     pub data: PathBuf,
     /// Show no progress
-    #[arg(short, long, env = "ORDERFLOW_QUIET")]
+    #[arg(long, env = "ORDERFLOW_QUIET")]
     pub quiet: bool,
 }
 

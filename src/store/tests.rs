@@ -1,5 +1,6 @@
 //! Tests the store as its callers see it.
 
+mod backup;
 mod catalog;
 mod faults;
 mod files;

@@ -76,31 +76,35 @@ async fn serve(listener: UnixListener, store: Store, stopping: Arc<AtomicBool>) 
             continue;
         };
         let own = rustix::process::geteuid().as_raw();
-        if !stream.peer_cred().is_ok_and(|peer| peer.uid() == own || peer.uid() == 0) {
-            continue;
-        }
+        let is_allowed = stream.peer_cred().is_ok_and(|peer| peer.uid() == own || peer.uid() == 0);
+        let place = match places.clone().try_acquire_owned() {
+            _ if !is_allowed => Err("only the user that the instance runs as, and root, may back it up"),
+            Err(_) => Err("another backup of this store is being taken; try again once it is done"),
+            Ok(place) => Ok(place),
+        };
         let Ok(stream) = stream.into_std() else { continue };
-        let (store, stopping, place) = (store.clone(), stopping.clone(), places.clone().try_acquire_owned());
+        let (store, stopping) = (store.clone(), stopping.clone());
         spawn_blocking(move || {
             // Whoever asked sees a backup without an end.
-            let _ = give(&stream, &store, &stopping, place.ok());
+            let _ = give(&stream, &store, &stopping, place);
         });
     }
 }
 
-/// Sends a backup, or why there is none. Without a place, another one is under way.
+/// Sends a backup, or the reason why there is none.
 fn give(
     stream: &UnixStream,
     store: &Store,
     stopping: &AtomicBool,
-    place: Option<OwnedSemaphorePermit>,
+    place: Result<OwnedSemaphorePermit, &str>,
 ) -> io::Result<()> {
     stream.set_nonblocking(false)?;
     stream.set_write_timeout(Some(UNREAD_TIME_MAX))?;
     let out = BufWriter::with_capacity(BUFFER_BYTES, stream);
-    if place.is_none() {
-        return write_failure(out, "another backup of this store is being taken; try again once it is done");
-    }
+    let _place = match place {
+        Ok(place) => place,
+        Err(reason) => return write_failure(out, reason),
+    };
     match store.back_up(out, true, &mut |_| !stopping.load(Ordering::SeqCst)) {
         Ok(summary) => tracing::info!(commit = summary.commit, rows = summary.rows, "a backup was taken"),
         Err(error) => tracing::warn!("a backup came to no end: {error}"),

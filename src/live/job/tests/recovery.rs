@@ -228,3 +228,32 @@ fn a_failed_commit_of_results_ends_the_job_with_a_reason() {
         assert!(fixture.check().contains("u1"));
     }
 }
+
+#[test]
+fn a_job_whose_results_found_no_room_goes_on_once_there_is_some() {
+    for (fault, commit) in Fault::PASSING.into_iter().flat_map(|fault| [(fault, 0), (fault, 1)]) {
+        let mut fixture = loaded();
+        fixture.disk.fail(commit, fault);
+        let order = || vec![put("u1", "after", 1.0, 0)];
+        if commit == 0 {
+            // The order itself finds no room.
+            assert!(fixture.store.write_and_wait(order()).iter().all(Result::is_err));
+        } else {
+            fixture.write(order());
+            let status = fixture.until("no room", |status| matches!(status.phase, Phase::Blocked(_)));
+            let reason = status.phase.reason().unwrap_or_default();
+            assert!(reason.contains("the disk is full") && reason.ends_with("has passed"), "{reason}");
+        }
+        fixture.disk.make_room();
+        while fixture.store.write_and_wait(order()).iter().any(Result::is_err) {
+            std::thread::yield_now();
+        }
+        assert!(fixture.check().contains("u1"), "{fault:?}, {commit}");
+        assert!(!fixture.disk.was_ignored());
+        // It ends as always, also while it waits for room.
+        fixture.disk.fail(1, fault);
+        fixture.write(vec![put("u2", "later", 1.0, 0)]);
+        fixture.until("no room", |status| matches!(status.phase, Phase::Blocked(_)));
+        fixture.stop();
+    }
+}
