@@ -28,7 +28,7 @@ pub struct RunArgs {
     /// Width of the windows of event time, such as 30s, 500ms, 5m or 1h.
     #[arg(long, env = "ORDERFLOW_WINDOW", default_value = "30s", value_name = "WIDTH", value_parser = parse_duration_ms)]
     pub window: u64,
-    /// Time zone that windows are printed in.
+    /// Time zone that windows are printed in, and at whose midnight windows of hours and days begin.
     #[arg(long, env = "ORDERFLOW_TIMEZONE", default_value = "UTC", value_name = "ZONE")]
     pub timezone: String,
     /// Whether each line is an order of its own, or the last line with an order's key wins.
