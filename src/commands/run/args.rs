@@ -65,7 +65,7 @@ pub struct RunArgs {
     #[arg(long, help_heading = "Time", env = "ORDERFLOW_WINDOW", default_value = "30s", value_name = "WIDTH", value_parser = parse_duration_ms)]
     #[serde(serialize_with = "as_ms")]
     pub window: u64,
-    /// Time zone that windows are printed in.
+    /// Time zone that windows are printed in, and at whose midnight windows of hours and days begin.
     #[arg(
         long,
         help_heading = "Time",
