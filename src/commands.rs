@@ -4,10 +4,12 @@ use std::fmt;
 use std::io::Write;
 
 pub mod clean;
+pub mod completions;
 pub mod connection;
 pub mod demo;
 pub mod generate;
 pub mod init;
+pub mod man;
 pub mod page;
 pub mod rows;
 pub mod run;
@@ -50,8 +52,16 @@ impl std::error::Error for Failure {}
 /// # Errors
 /// Returns [`Failure`] with exit code 3 if standard output takes nothing.
 pub fn say(text: &str) -> Result<(), Failure> {
+    say_bytes(text.as_bytes())
+}
+
+/// Prints bytes on standard output, as [`say`] prints text.
+///
+/// # Errors
+/// Fails as [`say`] does.
+pub fn say_bytes(bytes: &[u8]) -> Result<(), Failure> {
     let mut out = std::io::stdout();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(bytes).and_then(|()| out.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(Failure::new(3, format!("cannot print: {error}")))
         }

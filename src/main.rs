@@ -2,14 +2,15 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use orderflow::cli::{Cli, Command};
-use orderflow::commands::{clean, demo, generate, init, rows, run, tables, tunnel, up, verify};
+use orderflow::cli::{self, Command};
+use orderflow::commands::{
+    clean, completions, demo, generate, init, man, rows, run, tables, tunnel, up, verify,
+};
 use orderflow::program::log;
 
 fn main() -> ExitCode {
     connections::descriptors::raise_limit();
-    let cli = Cli::parse();
+    let cli = cli::parse();
     let done = match &cli.command {
         Command::Demo(args) => demo::demo(args),
         Command::Run(args) => run::run(args),
@@ -21,6 +22,8 @@ fn main() -> ExitCode {
         Command::Tunnel(args) => tunnel::tunnel(args),
         Command::Verify(args) => verify::verify(args),
         Command::Clean(args) => clean::clean(args),
+        Command::Completions(args) => completions::completions(args, cli::command()),
+        Command::Man(args) => man::man(args, cli::command()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -4,3 +4,4 @@
 pub mod instance;
 pub mod log;
 pub mod metrics;
+pub mod version;

@@ -1,10 +1,12 @@
 //! The live page in Debian's Chromium: a real `up`, orders through the official Node SDK, and what
 //! a person would see.
 //!
-//! `scripts/test` installs the browser, and Playwright, axe and the SDK where [`installed`] looks.
+//! `scripts/test` installs the browser and nginx, and Playwright, axe and the SDK where [`installed`]
+//! looks.
 //! Each flow is a file in `tests/browser`; screenshots go to `target/screenshots`.
 
 use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -23,6 +25,8 @@ struct Shop {
     /// None while it is killed.
     up: Option<Up>,
     page: String,
+    /// The flags it was started with.
+    flags: Vec<String>,
 }
 
 impl Shop {
@@ -35,7 +39,7 @@ impl Shop {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let up = Up::start(folder.path(), flags);
         let page = up.page();
-        Shop { folder, up: Some(up), page }
+        Shop { folder, up: Some(up), page, flags: flags.iter().map(|flag| (*flag).to_owned()).collect() }
     }
 
     fn up(&self) -> &Up {
@@ -53,13 +57,19 @@ impl Shop {
 
     fn start(&mut self, [listen, page]: &[String; 2]) {
         let data = self.folder.path().display().to_string();
-        let args = ["up", "--data", &data, "--listen", listen, "--page", page];
+        let mut args = vec!["up", "--data", &data, "--listen", listen, "--page", page];
+        args.extend(self.flags.iter().map(String::as_str));
         self.up = Some(Up::of(crate::support::orderflow(&args)));
     }
 
     /// Runs a flow to its end, and does to the server what it asks for; it has to say that it
     /// checked things.
     fn passes(&mut self, flow: &str) {
+        self.passes_with(flow, &[]);
+    }
+
+    /// Does what [`Shop::passes`] does, with more variables in the flow's environment.
+    fn passes_with(&mut self, flow: &str, variables: &[(&str, &str)]) {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut node = Command::new("node")
             .arg(root.join("tests/browser").join(flow))
@@ -67,7 +77,7 @@ impl Shop {
             .env("NODE_PATH", installed("node/node_modules"))
             .env("ORDERFLOW", env!("CARGO_BIN_EXE_orderflow"))
             .env("PAGE", &self.page)
-            .env("TOKEN", TOKEN)
+            .envs(variables.iter().copied())
             .env("SCREENSHOTS", root.join("target/screenshots"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -121,12 +131,36 @@ fn asks_for_the_token() {
     let token = tempfile::NamedTempFile::new().expect("a temporary file");
     std::fs::write(token.path(), TOKEN).expect("the file is written");
     let path = token.path().display().to_string();
-    Shop::open_with(&["--page-token-file", &path]).passes("asks_for_the_token.mjs");
+    Shop::open_with(&["--page-token-file", &path]).passes_with("asks_for_the_token.mjs", &[("TOKEN", TOKEN)]);
 }
 
 #[test]
 fn runs_for_days() {
     Shop::open().passes("runs_for_days.mjs");
+}
+
+#[test]
+fn works_behind_nginx() {
+    Shop::open().passes("works_behind_nginx.mjs");
+}
+
+#[test]
+fn is_embedded() {
+    let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let embedder = free.local_addr().expect("an address");
+    drop(free);
+    let mut shop = Shop::open_with(&["--page-embed", &format!("http://{embedder}")]);
+    shop.passes_with("is_embedded.mjs", &[("EMBEDDER", &embedder.port().to_string())]);
+}
+
+#[test]
+fn says_when_it_is_full() {
+    Shop::open_with(&["--page-readers", "1"]).passes("says_when_it_is_full.mjs");
+}
+
+#[test]
+fn shows_windows_of_days() {
+    Shop::open_with(&["--window", "1d", "--timezone", "Asia/Shanghai"]).passes("shows_windows_of_days.mjs");
 }
 
 #[test]

@@ -78,6 +78,10 @@ fn processes_that_disagree_say_on_what() {
     for (more, sentence) in [
         (vec!["-w", "2"], "process 1 runs with -w 2, this one with -w 1"),
         (vec!["--window", "60s"], "process 1 has --window 60000 ms, this one has 30000 ms"),
+        (vec!["--column-price", "amount"], "process 1 has --column-price amount, this one has none"),
+        (vec!["--on-reject", "fail"], "process 1 has --on-reject fail, this one has keep"),
+        (vec!["--max-rejects", "5"], "process 1 has --max-rejects 5, this one has 100%"),
+        (vec!["--timezone", "Asia/Shanghai"], "process 1 has --timezone Asia/Shanghai, this one has UTC"),
         (
             vec!["--cluster-id", "another"],
             "process 1 runs with cluster id another, this one with cluster id orderflow",
@@ -88,8 +92,24 @@ fn processes_that_disagree_say_on_what() {
         let processes = vec![stage.start("0", &[]), stage.start("1", &more)];
         let ended = fail_in_time(since, processes);
         assert_eq!(ended[0].stderr.trim_end(), format!("orderflow: {sentence}"), "{ended:?}");
+        assert!(ended[1].stderr.starts_with("orderflow: process 0 "), "{ended:?}");
         stage.is_clean();
     }
+}
+
+/// What comes from the environment counts as what was typed.
+#[test]
+fn a_variable_of_one_process_is_found_out() {
+    let stage = Stage::new(2);
+    let output = stage.output().display().to_string();
+    let args = ["run", "--input", &stage.input, "--output", &output, "-h", &stage.hosts, "-p", "1"];
+    let mut command = orderflow(&args);
+    command.env("ORDERFLOW_COLUMN_PRICE", "amount");
+    let since = Instant::now();
+    let ended = fail_in_time(since, vec![stage.start("0", &[]), Process::spawn(command)]);
+    assert_eq!(ended[0].stderr, "orderflow: process 1 has --column-price amount, this one has none\n");
+    assert_eq!(ended[1].stderr, "orderflow: process 0 has --column-price none, this one has amount\n");
+    stage.is_clean();
 }
 
 #[test]
@@ -127,7 +147,101 @@ fn inputs_that_differ_are_found_out() {
     let since = Instant::now();
     let processes = vec![stage.start("0", &[]), Process::spawn(orderflow(&args))];
     let ended = fail_in_time(since, processes);
-    assert!(ended[0].stderr.starts_with("orderflow: process 1 has an orders.csv of "), "{}", ended[0].stderr);
+    let sentence = "orderflow: process 1 has file orders.csv (";
+    assert!(ended[0].stderr.starts_with(sentence), "{}", ended[0].stderr);
+    stage.is_clean();
+}
+
+/// Other bytes under the same name and size.
+#[test]
+fn files_of_one_name_and_size_are_compared_by_content() {
+    let stage = Stage::new(2);
+    let other = stage.dir.path().join("other");
+    std::fs::create_dir(&other).expect("a folder");
+    let other = other.join("orders.csv");
+    let mut bytes = std::fs::read(&stage.input).expect("the file is there");
+    let last = bytes.len() - 2;
+    bytes[last] ^= 1;
+    std::fs::write(&other, &bytes).expect("the file is written");
+    let (output, other) = (stage.output().display().to_string(), other.display().to_string());
+    let args = ["run", "--input", &other, "--output", &output, "--quiet", "-h", &stage.hosts, "-p", "1"];
+    let since = Instant::now();
+    let ended = fail_in_time(since, vec![stage.start("0", &[]), Process::spawn(orderflow(&args))]);
+    for (end, them) in ended.iter().zip(["1", "0"]) {
+        let size = bytes.len();
+        let sentence = format!("orderflow: process {them} has file orders.csv ({size} bytes, content ");
+        assert!(end.stderr.starts_with(&sentence), "{}", end.stderr);
+        assert!(end.stderr.contains(&format!(", this one has ({size} bytes, content ")), "{}", end.stderr);
+    }
+    stage.is_clean();
+}
+
+/// A file that one process does not have: by name, and as one of a folder.
+#[test]
+fn a_file_that_is_missing_on_one_process_is_named_on_all() {
+    let stage = Stage::new(2);
+    let run = |input: &str, index| {
+        let output = stage.output().display().to_string();
+        let args = ["run", "--input", input, "--output", &output, "--quiet", "-h", &stage.hosts, "-p", index];
+        Process::spawn(orderflow(&args))
+    };
+    let missing = stage.dir.path().join("other").join("orders.csv").display().to_string();
+    let [first, second] = [stage.start("0", &[]), run(&missing, "1")].map(Process::wait);
+    let reason = format!("{missing}: no such file or directory\n");
+    assert_eq!((second.code, &second.stderr), (Some(2), &format!("orderflow: {reason}")));
+    assert_eq!(
+        (first.code, &first.stderr),
+        (Some(3), &format!("orderflow: process 1 cannot begin: {reason}"))
+    );
+
+    let other = stage.dir.path().join("other");
+    std::fs::create_dir(&other).expect("a folder");
+    for (folder, names) in [("a", &["1.csv", "2.csv"][..]), ("b", &["1.csv"])] {
+        std::fs::create_dir(other.join(folder)).expect("a folder");
+        for name in names {
+            std::fs::copy(&stage.input, other.join(folder).join(name)).expect("the file is copied");
+        }
+    }
+    let folder = |name: &str| other.join(name).display().to_string();
+    let since = Instant::now();
+    let ended = fail_in_time(since, vec![run(&folder("a"), "0"), run(&folder("b"), "1")]);
+    assert_eq!(ended[0].stderr, "orderflow: process 1 has no file 2.csv, this one has\n");
+    assert_eq!(ended[1].stderr, "orderflow: process 0 has file 2.csv, this one has not\n");
+    stage.is_clean();
+}
+
+/// Standard input and pipes belong to one process.
+#[test]
+fn a_stream_is_not_shared() {
+    let stage = Stage::new(2);
+    let output = stage.output().display().to_string();
+    let start = |index| {
+        let args = ["run", "--input", "-", "--output", &output, "--quiet", "-h", &stage.hosts, "-p", index];
+        Process::spawn(orderflow(&args))
+    };
+    for done in [start("0"), start("1")].map(Process::wait) {
+        assert_eq!(done.code, Some(2), "{}", done.stderr);
+        assert_eq!(
+            done.stderr,
+            "orderflow: standard input: each process would read one of its own, so several processes cannot share it; \
+             give a file, or --local-input if each is to read its own\n"
+        );
+    }
+    stage.is_clean();
+}
+
+/// A peer that is started late is waited for, if that is asked.
+#[test]
+fn a_late_peer_is_waited_for() {
+    let stage = Stage::new(2);
+    let ended = fail_in_time(Instant::now(), vec![stage.start("0", &["--wait", "300ms"])]);
+    let late = "did not answer within 300 ms: is it started?";
+    assert!(ended[0].stderr.trim_end().ends_with(late), "{}", ended[0].stderr);
+    stage.is_clean();
+    // The two need not be given the same patience.
+    let first = stage.start("0", &["--wait", "10m"]);
+    let second = stage.start("1", &[]);
+    assert_eq!((first.wait().code, second.wait().code), (Some(0), Some(0)));
 }
 
 /// Starts two processes that wait for more input, and gives them when both are at work.
@@ -214,9 +328,13 @@ fn a_bad_input_of_one_process_ends_all() {
     let first = Process::spawn(orderflow(&[&args[..], &["-h", &stage.hosts, "-p", "0"]].concat()));
     let first = first.wait();
     assert_eq!(first.code, Some(2), "{}", first.stderr);
+    let reason = first.stderr.strip_prefix("orderflow: ").expect("a sentence of the program");
+    assert!(reason.contains("was cut short"), "{reason}");
     let second = second.wait();
-    // Either it heard why, or it never met the process that refused its input.
-    assert_eq!(second.code, Some(3), "{}", second.stderr);
+    assert_eq!(
+        (second.code, second.stderr),
+        (Some(3), format!("orderflow: process 0 cannot begin: {reason}"))
+    );
     assert!(since.elapsed() < ENDED_WITHIN);
     stage.is_clean();
 }

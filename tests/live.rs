@@ -66,7 +66,7 @@ fn results(up: &Up, table: &str, key: &[&str]) -> BTreeMap<Vec<String>, (i64, St
 /// Compares the three tables with a fold of the table of orders.
 fn check(up: &Up) -> Totals {
     settle(up);
-    let mut reference = Reference::new(Default::default());
+    let mut reference = Reference::new(&Default::default());
     for ((user, _), (price, at_ms)) in orders(up) {
         let price = Amount::try_from(price).expect("a price");
         reference.update(&Order { user_id: Id::new(&user), at_ms, price }, 1);

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
 
-use dataflows::{Amount, Id, Order, Reference, WindowWidth};
+use dataflows::{Amount, Id, Order, Reference, Windows};
 use live::job::Recorded;
 use order_tables::ORDER_SOURCE;
 use store::change::{ColumnChange, RowWrite, Write};
@@ -252,7 +252,7 @@ impl Found {
         for (writer, found) in writers.iter_mut().zip(by_writer) {
             writer.compare(found);
         }
-        let mut reference = Reference::new(WindowWidth::default());
+        let mut reference = Reference::new(&Windows::default());
         let mut reasons = BTreeMap::new();
         for (key, placed) in &self.counted {
             match placed.order(key) {

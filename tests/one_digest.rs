@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use dataflows::WindowWidth;
+use dataflows::Windows;
 use dataflows::{Amount, Id, Order, OrderKey, OrderState, Position, Reference, Upsert, UpsertReference};
 
 use crate::support::{Files, Process, hosts_file, orderflow, run};
@@ -29,7 +29,7 @@ fn log(dir: &Path, name: &str, upserts: bool) -> String {
 
 /// The results of a log by the reference fold, from a reader of the test's own.
 fn expected(path: &str, upserts: bool) -> Files {
-    let mut reference = Reference::new(WindowWidth::default());
+    let mut reference = Reference::new(&Windows::default());
     let mut last = UpsertReference::default();
     let text = std::fs::read_to_string(path).expect("the log is there");
     for (line, row) in text.lines().skip(1).enumerate() {

@@ -8,7 +8,7 @@
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use dataflows::{Amount, Diff, Epoch, Id, Order, Orders, Totals, WindowWidth, build};
+use dataflows::{Amount, Diff, Epoch, Id, Order, Orders, Totals, Windows, build};
 use differential_dataflow::operators::CountTotal;
 use differential_dataflow::{AsCollection, VecCollection};
 use timely::container::NoopBuilder;
@@ -52,14 +52,14 @@ fn dataflow<'scope>(
     let probe = ProbeHandle::new();
     match engine {
         Engine::Ours => {
-            let views = build(orders, WindowWidth::default());
+            let views = build(orders, &Windows::default());
             views.iter().for_each(|rows| rows.probe_with(&probe));
         }
         Engine::CountTotal => {
-            let width = WindowWidth::default();
+            let windows = Windows::default();
             counted(&orders, |order| order.user_id.clone()).inner.probe_with(&probe);
             counted(&orders, |_| 0_u64).inner.probe_with(&probe);
-            counted(&orders, move |order| width.containing(order.at_ms).start_ms).inner.probe_with(&probe);
+            counted(&orders, move |order| windows.containing(order.at_ms).start_ms).inner.probe_with(&probe);
         }
     }
     probe

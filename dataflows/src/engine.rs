@@ -13,7 +13,7 @@ use crate::gather::{Update, gather};
 use crate::key::{Grouping, Key, Partial};
 use crate::row::{Parts, RowKey, ViewId};
 use crate::totals_by::{Partials, totals_by};
-use crate::{Diff, Epoch, Order, Orders, Totals, WindowWidth};
+use crate::{Diff, Epoch, Order, Orders, Totals, Windows};
 
 /// The rows of one view, as a collection that changes with the orders. Each view has its own type
 /// of key.
@@ -25,8 +25,8 @@ pub struct Rows<'scope> {
 /// Inputs for totals as of a checkpoint, one for each view. The views start from these totals in
 /// place of the orders that made them.
 ///
-/// Each row must be sent once, on any worker, as of the first epoch. Windows must be of the width
-/// that the views are built with.
+/// Each row must be sent once, on any worker, as of the first epoch. Windows must be those that the
+/// views are built with.
 pub struct KeptInputs(pub(crate) Vec<Box<dyn KeptInput>>);
 
 impl<'scope> Rows<'scope> {
@@ -84,7 +84,7 @@ pub struct Engine {
 /// Builds a view's part of the graph. If there is a list of inputs, adds the view's input of kept
 /// totals to it.
 pub(crate) type Render =
-    for<'scope> fn(ViewId, Orders<'scope>, WindowWidth, Option<&mut Vec<Box<dyn KeptInput>>>) -> Rows<'scope>;
+    for<'scope> fn(ViewId, Orders<'scope>, &Windows, Option<&mut Vec<Box<dyn KeptInput>>>) -> Rows<'scope>;
 
 impl Engine {
     /// Returns the engine that keeps count and sum of each group of `G`: see [`totals_by`].
@@ -102,7 +102,7 @@ impl fmt::Debug for Engine {
 fn render<'scope, G: Grouping>(
     view: ViewId,
     orders: Orders<'scope>,
-    width: WindowWidth,
+    windows: &Windows,
     inputs: Option<&mut Vec<Box<dyn KeptInput>>>,
 ) -> Rows<'scope> {
     let kept = inputs.map(|inputs| {
@@ -115,7 +115,7 @@ fn render<'scope, G: Grouping>(
         Some(filter) => filtered(orders, filter),
         None => orders,
     };
-    let rows = totals_by(orders, kept, view.name, G::new(width));
+    let rows = totals_by(orders, kept, view.name, G::new(windows));
     Rows { view, typed: Box::new(rows) }
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use crate::exchange::{Packed, Words};
 use crate::row::{Part, Parts};
-use crate::{Amount, Diff, Epoch, Id, Order, Totals, Window, WindowWidth};
+use crate::{Amount, Diff, Epoch, Id, Order, Totals, Window, Windows};
 
 /// The key of a group of orders, and so of a row in a result.
 pub trait Key: Clone + Ord + Debug + Send + 'static {
@@ -38,8 +38,8 @@ pub trait Grouping: 'static {
     /// Whether neighbours are mostly of one group. Then they are summed before they are looked up.
     const RUNS: bool = false;
 
-    /// Creates the grouping of a run with windows of this width.
-    fn new(width: WindowWidth) -> Self;
+    /// Creates the grouping of a run with these windows.
+    fn new(windows: &Windows) -> Self;
 
     /// Returns the key of an order's group.
     fn key(&self, order: &Order) -> Self::Key;

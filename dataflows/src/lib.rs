@@ -59,7 +59,7 @@ pub use totals::Totals;
 pub use totals_by::{KeptTotals, Partials, totals_by};
 pub use upsert::{OrderState, UPSERT_WORDS, Upsert, Upserts, upsert};
 pub use view::{Aggregate, COUNT_AND_SUM, KeyColumn, Print, View};
-pub use window::{WINDOW_MS_DEFAULT, Window, WindowWidth};
+pub use window::{Stretch, Turn, WINDOW_MS_DEFAULT, Window, Windows};
 
 /// The logical time of the graph: a commit number (store) or a batch number (files). It is totally
 /// ordered.

@@ -9,20 +9,20 @@ use differential_dataflow::difference::{IsZero, Semigroup};
 
 use crate::row::{Parts, RowKey, ViewId};
 use crate::views::TOTAL;
-use crate::{Diff, Order, Totals, WindowWidth};
+use crate::{Diff, Order, Totals, Windows};
 
 /// The rows of each view over the orders that were folded in so far, in the order of their keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlainRows {
-    width: WindowWidth,
+    windows: Windows,
     /// The rows of each view, in the order of the list of views.
     views: Vec<BTreeMap<Parts, Totals>>,
 }
 
 impl PlainRows {
     /// Creates the rows of no orders.
-    pub fn new(width: WindowWidth) -> PlainRows {
-        PlainRows { width, views: ViewId::all().map(|_| BTreeMap::new()).collect() }
+    pub fn new(windows: &Windows) -> PlainRows {
+        PlainRows { windows: windows.clone(), views: ViewId::all().map(|_| BTreeMap::new()).collect() }
     }
 
     /// Folds in an order, `times` times. A negative number takes it out. Cost: one look-up for each
@@ -30,7 +30,7 @@ impl PlainRows {
     pub fn update(&mut self, order: &Order, times: Diff) {
         let totals = Totals::of(order.price, times);
         for (view, rows) in ViewId::all().zip(&mut self.views).filter(|(view, _)| view.holds(order)) {
-            add(rows, (view.group)(order, self.width), &totals);
+            add(rows, (view.group)(order, &self.windows), &totals);
         }
     }
 

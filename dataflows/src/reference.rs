@@ -7,12 +7,13 @@ use std::collections::BTreeMap;
 
 use differential_dataflow::difference::{IsZero, Semigroup};
 
-use crate::{Diff, Id, Order, OrderKey, OrderState, Position, Totals, Upsert, Window, WindowWidth};
+use crate::{Diff, Id, Order, OrderKey, OrderState, Position, Totals, Upsert, Window, Windows};
 
 /// The three results of the orders that were folded in so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reference {
-    width: WindowWidth,
+    /// How event time is cut into windows.
+    cut: Windows,
     /// The totals of each user with orders.
     pub users: BTreeMap<Id, Totals>,
     /// The totals of all orders; zero if there are none.
@@ -23,8 +24,8 @@ pub struct Reference {
 
 impl Reference {
     /// Creates the results of no orders.
-    pub fn new(width: WindowWidth) -> Reference {
-        Reference { width, users: BTreeMap::new(), total: Totals::ZERO, windows: BTreeMap::new() }
+    pub fn new(cut: &Windows) -> Reference {
+        Reference { cut: cut.clone(), users: BTreeMap::new(), total: Totals::ZERO, windows: BTreeMap::new() }
     }
 
     /// Folds in an order, `times` times. A negative number takes it out.
@@ -32,7 +33,7 @@ impl Reference {
         let totals = Totals::of(order.price, times);
         self.total.plus_equals(&totals);
         add(&mut self.users, order.user_id.clone(), &totals);
-        add(&mut self.windows, self.width.containing(order.at_ms), &totals);
+        add(&mut self.windows, self.cut.containing(order.at_ms), &totals);
     }
 }
 

@@ -3,7 +3,7 @@
 
 use crate::engine::{Engine, Filter};
 use crate::row::{Part, Parts};
-use crate::{Order, WindowWidth};
+use crate::{Order, Windows};
 
 /// A question about the orders, and all that the rest of the program needs to know about its
 /// answer.
@@ -29,7 +29,7 @@ pub struct View {
     pub filter: Option<Filter>,
     /// Returns the group of an order in the plainest way. Recounts use it, and the graph never
     /// does.
-    pub group: fn(&Order, WindowWidth) -> Parts,
+    pub group: fn(&Order, &Windows) -> Parts,
     /// The aggregates of each group, in the order of the columns.
     pub aggregates: &'static [Aggregate],
     /// The engine that keeps its rows up to date.

@@ -2,7 +2,7 @@
 
 mod harness;
 
-use dataflows::{Amount, Diff, Id, Order, OrderKey, OrderState, WindowWidth};
+use dataflows::{Amount, Diff, Id, Order, OrderKey, OrderState, Turn, Windows};
 use harness::{Log, Shape, differs_from_count_total, expected, run};
 
 /// A small random number generator (Steele, Lea and Flood's SplitMix64). Its seed is printed.
@@ -77,9 +77,8 @@ fn updates(log: &[(OrderKey, Option<OrderState>)]) -> Vec<(Order, Diff)> {
     updates
 }
 
-fn holds(log: &Log, shape: Shape, seed: u64) {
-    let width = WindowWidth::default();
-    let (delivered, expected) = (run(log, width, shape), expected(log, width, shape));
+fn holds(log: &Log, windows: &Windows, shape: Shape, seed: u64) {
+    let (delivered, expected) = (run(log, windows, shape), expected(log, windows, shape));
     for (ours, fold) in delivered.iter().zip(&expected) {
         assert_eq!(ours, fold, "seed {seed}, {shape:?}: the epoch differs from the reference fold");
     }
@@ -95,7 +94,7 @@ fn every_shape(lines: usize, epoch_lines: usize) {
             for processes in [1, 2] {
                 let epoch_lines = epoch_lines.min(log.len());
                 let shape = Shape { workers, processes, epoch_lines, feed_lines: 2_000 };
-                holds(&log, shape, seed);
+                holds(&log, &Windows::default(), shape, seed);
             }
         }
     }
@@ -121,6 +120,21 @@ fn one_epoch_of_all_lines_equals_the_reference() {
     every_shape(200_000, usize::MAX);
 }
 
+/// Windows of a day, on a clock that is turned by an hour each week.
+#[test]
+fn windows_by_a_clock_equal_the_reference() {
+    const WEEK_MS: i64 = 7 * 24 * 3_600_000;
+    let turn = |week: i64| Turn { at_ms: week * WEEK_MS + 3_600_000, offset_ms: (week % 2 + 1) * 3_600_000 };
+    let first = Turn { at_ms: i64::MIN, offset_ms: 3_600_000 };
+    let turns: Vec<Turn> = std::iter::once(first).chain((-9..9).map(turn)).collect();
+    let windows = Windows::by_clock(24 * 3_600_000, || turns).expect("a width");
+    let seed = 20_261_128;
+    let log = Log::Updates(updates(&upserts(seed, 50_000)));
+    for (workers, processes, epoch_lines) in [(1, 1, 7), (2, 2, 1_000), (4, 1, 100)] {
+        holds(&log, &windows, Shape { workers, processes, epoch_lines, feed_lines: 2_000 }, seed);
+    }
+}
+
 /// Checks that the views give what differential itself computes from every single order, at every
 /// epoch.
 #[test]
@@ -129,7 +143,7 @@ fn every_epoch_equals_count_total() {
     let log = updates(&upserts(seed, 20_000));
     for (workers, epoch_lines) in [(1, 1), (2, 7), (4, 1000), (8, 100), (3, log.len())] {
         let shape = Shape { workers, processes: 1, epoch_lines, feed_lines: 2_000 };
-        let differences = differs_from_count_total(&log, WindowWidth::default(), shape);
+        let differences = differs_from_count_total(&log, &Windows::default(), shape);
         assert!(
             differences.is_empty(),
             "seed {seed}, {shape:?}: {:?}",

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
 use dataflows::{
-    Amount, Epoch, Id, KeptInputs, Order, PlainRows, RowKey, Totals, WindowWidth, build_on_kept, deliver,
+    Amount, Epoch, Id, KeptInputs, Order, PlainRows, RowKey, Totals, Windows, build_on_kept, deliver,
 };
 use differential_dataflow::AsCollection;
 use proptest::prelude::*;
@@ -32,7 +32,7 @@ fn run(kept: &Rows, orders: &[(Order, i64)], workers: usize) -> [Rows; 2] {
         let out = Arc::clone(&out);
         let probe = worker.dataflow::<Epoch, _, _>(|scope| {
             let orders = scope.input_from(&mut input).as_collection();
-            let (views, kept) = build_on_kept(orders, WindowWidth::default());
+            let (views, kept) = build_on_kept(orders, &Windows::default());
             inputs = Some(kept);
             deliver(views, move |epoch, changes| {
                 let mut out = out.lock().expect("no panic");
@@ -90,7 +90,7 @@ proptest! {
         gone in any::<prop::sample::Index>(),
         workers in 1..5_usize,
     ) {
-        let mut reference = PlainRows::new(WindowWidth::default());
+        let mut reference = PlainRows::new(&Windows::default());
         before.iter().for_each(|order| reference.update(order, 1));
         let kept = rows(&reference);
         // Some of the earlier orders are retracted, too. They are part of the totals, and nothing

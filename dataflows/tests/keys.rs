@@ -1,11 +1,11 @@
 //! Tests ids and windows, by which groups are named.
 
-use dataflows::{Id, Window, WindowWidth};
+use dataflows::{Id, Window, Windows};
 use proptest::prelude::*;
 
 #[test]
 fn windows_are_half_open_and_tumble_on_both_sides_of_1970() {
-    let width = WindowWidth::default();
+    let windows = Windows::default();
     for (name, at_ms, start_ms) in [
         ("boundary_below", 29_999, 0),
         ("boundary_lower", 30_000, 30_000),
@@ -18,7 +18,7 @@ fn windows_are_half_open_and_tumble_on_both_sides_of_1970() {
         ("the_end_of_time", i64::MAX, i64::MAX - i64::MAX.rem_euclid(30_000)),
         ("the_start_of_time", i64::MIN, i64::MIN),
     ] {
-        let window = width.containing(at_ms);
+        let window = windows.containing(at_ms);
         assert_eq!(window, Window { start_ms }, "{name}");
         for near in [
             at_ms,
@@ -27,10 +27,10 @@ fn windows_are_half_open_and_tumble_on_both_sides_of_1970() {
             start_ms.saturating_add(29_999),
             start_ms.saturating_add(30_000),
         ] {
-            assert_eq!(width.holds(window, near), width.containing(near) == window, "{name}: {near}");
+            assert_eq!(windows.holds(window, near), windows.containing(near) == window, "{name}: {near}");
         }
     }
-    assert_eq!(WindowWidth::from_ms(0), None);
+    assert_eq!(Windows::of_width(0), None);
 }
 
 /// Returns a strategy for texts around the lengths at which ids change their form, with bytes that

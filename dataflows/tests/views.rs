@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use dataflows::views::{TOTAL, USERS, WINDOWS};
-use dataflows::{Aggregate, Id, Order, Part, Parts, RowKey, ViewId, WindowWidth};
+use dataflows::{Aggregate, Id, Order, Part, Parts, RowKey, ViewId, Windows};
 
 fn order() -> Order {
     Order { user_id: Id::new("a \"user\""), at_ms: 100_000_000_000, price: "1.25".parse().expect("a price") }
@@ -15,7 +15,7 @@ fn each_view_has_names_of_its_own_and_keys_of_its_columns() {
     for view in ViewId::all() {
         assert!(names.insert(view.name) && tables.insert(view.table), "{view:?}: its names are its own");
         assert!(view.name.bytes().all(|byte| byte.is_ascii_lowercase()), "{view:?}: an address");
-        let parts = (view.group)(&order(), WindowWidth::default());
+        let parts = (view.group)(&order(), &Windows::default());
         assert!(view.is_key(&parts), "{view:?}: {parts:?} is a key");
         assert!(!view.is_key(&Parts::Many([const { Part::Integer(0) }; 9].into())));
         assert!(view.key.is_sorted_by_key(|column| column.part), "{view:?}: columns in the order of the key");
@@ -36,8 +36,8 @@ fn each_view_has_names_of_its_own_and_keys_of_its_columns() {
 
 #[test]
 fn rows_are_told_in_words_and_ordered_by_view_then_key() {
-    let width = WindowWidth::default();
-    let key = |view: ViewId| RowKey::new(view, (view.group)(&order(), width));
+    let windows = Windows::default();
+    let key = |view: ViewId| RowKey::new(view, (view.group)(&order(), &windows));
     let keys = [USERS, TOTAL, WINDOWS].map(key);
     assert!(keys.is_sorted(), "{keys:?}");
     let told = keys.map(|key| key.to_string());

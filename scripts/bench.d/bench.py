@@ -79,6 +79,10 @@ def run_bench(programs, name, quick, rounds):
     elif name == "page":
         numbers = ["5", "5", "2"] if quick else []
     subprocess.run([programs[name]] + numbers, check=True)
+    if name == "page":
+        # A crowd: what readers cost, where little is written.
+        crowd = ["100", "5", "2", "100", "0"] if quick else ["1000", "60", "20", "100", "0"]
+        subprocess.run([programs[name]] + crowd, check=True)
 
 
 def say(text):

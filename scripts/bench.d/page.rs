@@ -1,10 +1,10 @@
 //! The live page's stream: how fresh what its readers see is, and what they cost.
 //!
-//! `page [READERS] [SECONDS] [WARMUP]`: 5,000 orders a second are written, durable, while so many
-//! readers follow the stream and as many ask for it and never read. Prints a Markdown table. The
-//! program is a process of its own, and its memory is looked at from outside. So that the store has
-//! taken what it takes by itself before, WARMUP seconds of as many orders as it takes, and as long
-//! of 5,000 a second, come first, without readers.
+//! `page [READERS] [SECONDS] [WARMUP] [RATE] [STALLED]`: RATE orders a second are written, durable,
+//! while READERS follow the stream and STALLED, as many without a number, ask for it and never read.
+//! Prints a Markdown table. The program is a process of its own, and its memory and processor time
+//! are looked at from outside. So that the store has taken what it takes by itself before, WARMUP
+//! seconds of as many orders as it takes, and as long of RATE a second, come first, without readers.
 
 use std::fs;
 use std::io::Write as _;
@@ -28,8 +28,8 @@ use load::{Load, acknowledged, total};
 use orders::{order, shop};
 use server::{Server, quantiles};
 
-/// Orders a second.
-const RATE: u64 = 5_000;
+/// The unit of processor times, as Linux has it on all machines.
+const TICKS_PER_SECOND: f64 = 100.0;
 
 /// Orders of a request.
 const BATCH: u64 = 50;
@@ -46,13 +46,28 @@ fn main() {
     let mut args = std::env::args().skip(1).filter(|arg| arg != "--bench");
     let mut number = |default| args.next().map_or(default, |arg| arg.parse().expect("a number"));
     let (readers, seconds, warmup): (u64, u64, u64) = (number(50), number(180), number(60));
+    let (rate, stalled): (u64, u64) = (number(5_000), number(readers));
+    let plan = Plan { readers, stalled, seconds, warmup, rate };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    runtime.expect("a runtime").block_on(measure(readers, seconds, warmup));
+    runtime.expect("a runtime").block_on(measure(plan));
 }
 
-async fn measure(readers: u64, seconds: u64, warmup: u64) {
+/// Who reads, and how much is written meanwhile.
+struct Plan {
+    /// Readers who read, and who do not.
+    readers: u64,
+    stalled: u64,
+    seconds: u64,
+    warmup: u64,
+    /// Orders a second.
+    rate: u64,
+}
+
+async fn measure(plan: Plan) {
+    let Plan { readers, stalled: silent, seconds, warmup, rate } = plan;
+    let places = (readers + silent).to_string();
     let folder = tempfile::tempdir_in("target").expect("a folder");
-    let server = shop(&folder.path().join("data")).await;
+    let server = shop(&folder.path().join("data"), &["--page-readers", &places]).await;
     let warmup_time = Duration::from_secs(warmup);
     let many = Load { connections: 8, batch_rows: 200, rate: None };
     let loaded = acknowledged(many.start(&server, 0, Instant::now() + warmup_time)).await;
@@ -63,12 +78,17 @@ async fn measure(readers: u64, seconds: u64, warmup: u64) {
     let end = begin + Duration::from_secs(seconds);
     let log = Acknowledged::default();
     let mut writers = JoinSet::new();
-    writers.spawn(write(server.client(), loaded, log.clone(), end));
+    writers.spawn(write(server.client(), (loaded, rate), log.clone(), end));
+    let idle_from = (processor_time(&server), Instant::now());
     tokio::time::sleep_until(begin.into()).await;
+    let idle = cores(&server, idle_from);
     let before = memory(&server);
     let (mut live, mut stalled) = (JoinSet::new(), JoinSet::new());
+    let busy_from = (processor_time(&server), Instant::now());
     for _ in 0..readers {
         live.spawn(read(server.page, log.clone(), end));
+    }
+    for _ in 0..silent {
         stalled.spawn(ask_only(server.page, end));
     }
     let mut most = before;
@@ -77,36 +97,38 @@ async fn measure(readers: u64, seconds: u64, warmup: u64) {
         looks.tick().await;
         most = most.max(memory(&server));
     }
+    let busy = cores(&server, busy_from);
     let read: Vec<(u64, Vec<Duration>)> = live.join_all().await;
     let asked: u64 = stalled.join_all().await.into_iter().sum();
     let written = writers.join_all().await.into_iter().sum::<u64>();
-    let wanted = RATE * (seconds + warmup);
+    let wanted = rate * (seconds + warmup);
     assert!(written > wanted * 95 / 100, "{written} of {wanted} orders were taken: the rate was not kept");
     let frames: u64 = read.iter().map(|(frames, _)| frames).sum();
     let [p50, p99] = quantiles(read.into_iter().flat_map(|(_, ages)| ages).collect());
     let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     println!(
-        "### The stream: {readers} readers who read and {readers} who do not, {seconds} s of {RATE} orders/s\n\n\
+        "### The stream: {readers} readers who read and {silent} who do not, {seconds} s of {rate} orders/s\n\n\
          | | |\n|---|---:|\n\
          | age of the oldest order that a frame shows first, from its acknowledgement, p50 | {:.0} ms |\n\
          | the same, p99 | {:.0} ms |\n\
          | frames a second and reader | {:.1} |\n\
          | times that those who do not read were hung up on and asked anew | {} |\n\
+         | processor time of the program, without and with readers | {idle:.2} and {busy:.2} cores |\n\
          | memory before readers, after {} orders | {:.0} MiB |\n\
          | growth until the end, at most | {:.0} MiB |\n",
         p50 * 1e3,
         p99 * 1e3,
         frames as f64 / readers as f64 / seconds as f64,
-        asked - readers,
-        terminal::Thousands(loaded + RATE * warmup),
+        asked - silent,
+        terminal::Thousands(loaded + rate * warmup),
         mib(before),
         mib(most.saturating_sub(before)),
     );
 }
 
 /// Writes orders from this number on at their rate, and notes when they were acknowledged.
-async fn write(client: Client, first: u64, acknowledged: Acknowledged, end: Instant) -> u64 {
-    let mut pace = tokio::time::interval(Duration::from_secs_f64(BATCH as f64 / RATE as f64));
+async fn write(client: Client, (first, rate): (u64, u64), acknowledged: Acknowledged, end: Instant) -> u64 {
+    let mut pace = tokio::time::interval(Duration::from_secs_f64(BATCH as f64 / rate as f64));
     let mut next = first;
     while Instant::now() < end {
         pace.tick().await;
@@ -156,6 +178,21 @@ async fn ask_only(page: SocketAddr, end: Instant) -> u64 {
         drop(stream);
     }
     asked
+}
+
+/// The seconds of processor time that the server has used so far.
+fn processor_time(server: &Server) -> f64 {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", server.child.id())).expect("it runs");
+    // The name of the program may have spaces in it; it ends with a bracket.
+    let (_, fields) = stat.rsplit_once(')').expect("the system tells");
+    let ticks =
+        fields.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<u64>().expect("a number"));
+    ticks.sum::<u64>() as f64 / TICKS_PER_SECOND
+}
+
+/// How many cores the server has used since then, on average.
+fn cores(server: &Server, (used, since): (f64, Instant)) -> f64 {
+    (processor_time(server) - used) / since.elapsed().as_secs_f64()
 }
 
 /// Bytes of memory that the server has.

@@ -49,6 +49,9 @@ pub struct ClusterConfig {
     pub key: Option<Vec<u8>>,
     /// The name of the run. Processes of a run with another name are refused.
     pub cluster_id: String,
+    /// The version of the program and the commit it was built from. Processes of another build are
+    /// refused.
+    pub build: String,
     /// The time in which all processes must have found each other.
     pub deadline: Duration,
     /// A peer from which nothing came for this long counts as lost.
@@ -70,6 +73,7 @@ impl ClusterConfig {
             addresses: Vec::new(),
             key: None,
             cluster_id: "orderflow".to_owned(),
+            build: env!("CARGO_PKG_VERSION").to_owned(),
             deadline: CONNECT_DEADLINE,
             silence_max: SILENCE_MAX,
             handle_signals: true,
@@ -146,16 +150,20 @@ fn usage<T>(sentence: String) -> Result<T, ClusterError> {
 }
 
 /// Reads the addresses in a hosts file. With `processes`, only the first so many are returned.
+///
+/// A byte order mark at its start, blanks around an address, and everything from a `#` to the end
+/// of its line do not count.
 fn read_hosts(path: &Path, processes: Option<usize>) -> Result<Vec<String>, ClusterError> {
     let name = path.display();
     let mut text = String::new();
     File::open(path)
         .and_then(|file| file.take(HOSTS_BYTES_MAX).read_to_string(&mut text))
         .map_err(|error| ClusterError::Usage(format!("cannot read hosts file {name}: {error}")))?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let mut addresses = Vec::new();
     for (number, line) in (1..).zip(text.lines()) {
-        let line = line.trim();
-        if line.is_empty() || line.starts_with('#') {
+        let line = line.split('#').next().unwrap_or_default().trim();
+        if line.is_empty() {
             continue;
         }
         if !is_address(line) {

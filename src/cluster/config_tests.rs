@@ -75,6 +75,10 @@ fn hosts_file_gives_addresses() {
     assert_eq!((all.processes, all.process), (3, 1));
     let first = resolve(1, Some(2), Some(1), Some(&hosts), None).unwrap();
     assert_eq!(first.addresses, ["localhost:3001", "127.0.0.1:3002"]);
+    let text = "\u{feff}localhost:3001 # the first\r\n\t127.0.0.1:3002\t \r\n  # none\r\n";
+    let (_dir, edited) = file("hosts.txt", text.as_bytes(), 0o644);
+    let edited = resolve(1, None, Some(1), Some(&edited), None).unwrap();
+    assert_eq!(edited.addresses, ["localhost:3001", "127.0.0.1:3002"]);
     let one = resolve(1, Some(1), None, Some(&hosts), None).unwrap();
     assert_eq!((one.processes, one.addresses.len()), (1, 0));
 }

@@ -34,7 +34,7 @@ pub(super) const MAGIC: u64 = u64::from_be_bytes(*b"ordrflow");
 
 /// The version of this protocol. It is raised with every change that an older process would
 /// misread.
-pub(super) const PROTOCOL: u32 = 1;
+pub(super) const PROTOCOL: u32 = 2;
 
 /// What one end of a connection claims to be.
 #[derive(Clone, PartialEq, Message)]
@@ -43,7 +43,7 @@ pub(super) struct Hello {
     pub(super) magic: u64,
     #[prost(uint32, tag = "2")]
     pub(super) protocol: u32,
-    /// The version of the program. Another version may build another graph.
+    /// The version and commit of the program. Another build may build another graph.
     #[prost(string, tag = "3")]
     pub(super) version: String,
     #[prost(string, tag = "4")]
@@ -98,6 +98,9 @@ pub(super) struct Fact {
 pub(super) struct RunFacts {
     #[prost(message, repeated, tag = "1")]
     pub(super) facts: Vec<Fact>,
+    /// Why the sender cannot begin; empty if it can.
+    #[prost(string, tag = "2")]
+    pub(super) problem: String,
 }
 
 /// Why the sender ends the run: one sentence that is true on whichever process it is read.

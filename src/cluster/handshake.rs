@@ -25,6 +25,8 @@
 //! between the hosts of a run is trusted with the orders; the key only keeps out processes that do
 //! not belong to the run.
 
+use std::collections::HashMap;
+
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use tokio::io::AsyncWriteExt;
@@ -48,6 +50,8 @@ pub(super) struct Identity {
     pub(super) processes: usize,
     pub(super) workers: usize,
     pub(super) facts: Vec<Fact>,
+    /// Why this process cannot begin; empty if it can.
+    pub(super) problem: String,
     pub(super) addresses: Vec<String>,
 }
 
@@ -157,11 +161,11 @@ impl Identity {
             let address = self.addresses.get(meant as usize).map_or("", String::as_str);
             return same(format!("the address {address} of process {meant} leads back to process {me}"));
         }
-        if theirs.protocol != mine.protocol {
-            return differ("cluster protocol", theirs.protocol.to_string(), mine.protocol.to_string());
-        }
         if theirs.version != mine.version {
             return differ("orderflow", shown(&theirs.version), shown(&mine.version));
+        }
+        if theirs.protocol != mine.protocol {
+            return differ("cluster protocol", theirs.protocol.to_string(), mine.protocol.to_string());
         }
         if theirs.cluster_id != mine.cluster_id {
             return differ("cluster id", shown(&theirs.cluster_id), shown(&mine.cluster_id));
@@ -184,32 +188,51 @@ impl Identity {
         None
     }
 
-    /// Returns the first fact in which process `index` differs; `None` if it has the same facts.
-    fn compare_facts(&self, index: usize, theirs: &[Fact]) -> Option<Disagreement> {
-        let at = (0..theirs.len().max(self.facts.len())).find(|i| theirs.get(*i) != self.facts.get(*i))?;
-        // If the names differ, one process has a fact that the other has not, or has in another
-        // place.
-        let (mine, their) = (self.facts.get(at), theirs.get(at));
-        let name = mine.or(their).map_or("", |fact| fact.name.as_str());
-        let value = |facts: &[Fact]| match facts.iter().find(|fact| fact.name == name) {
-            Some(fact) => frame::printable(&fact.value, SHOWN_CHARS_MAX),
-            None => "none".to_owned(),
+    /// Returns the first thing in which process `index` differs: a fact with two values; that it, or
+    /// this process, cannot begin, which another value may be the cause of; a fact that only one of
+    /// the two has; or the order of facts. `None` if there is no such thing. Names of facts are
+    /// unique.
+    fn compare_facts(&self, index: usize, theirs: &RunFacts) -> Option<Disagreement> {
+        let shown = |text: &str| frame::printable(text, SHOWN_CHARS_MAX);
+        let problems = [(index, &theirs.problem), (self.index, &self.problem)];
+        let (mine, theirs) = (&self.facts, &theirs.facts);
+        let differ = |sentence: &dyn Fn(&str) -> String| {
+            let elsewhere = sentence(&format!("process {}", self.index));
+            Some(Disagreement { here: sentence("this one"), elsewhere })
         };
-        let (a, b) = (value(theirs), value(&self.facts));
-        let name = frame::printable(name, SHOWN_CHARS_MAX);
-        let sentence = |me: &str| match a == b {
-            true => format!("process {index} has {name} in another order than {me}"),
-            false => format!("process {index} has {name} {a}, {me} has {b}"),
+        let by_name = |facts: &[Fact]| -> HashMap<String, String> {
+            facts.iter().map(|fact| (fact.name.clone(), fact.value.clone())).collect()
         };
-        Some(Disagreement {
-            here: sentence("this one"),
-            elsewhere: sentence(&format!("process {}", self.index)),
-        })
+        let (my_values, their_values) = (by_name(mine), by_name(theirs));
+        let differs = |fact: &&Fact| their_values.get(&fact.name).is_some_and(|value| *value != fact.value);
+        if let Some(fact) = mine.iter().find(differs) {
+            let (name, a, b) = (shown(&fact.name), shown(&their_values[&fact.name]), shown(&fact.value));
+            return differ(&|me| format!("process {index} has {name} {a}, {me} has {b}"));
+        }
+        if let Some((process, problem)) = problems.into_iter().find(|(_, problem)| !problem.is_empty()) {
+            return Some(Disagreement::plain(cannot_begin(process, &shown(problem))));
+        }
+        if let Some(fact) = mine.iter().find(|fact| !their_values.contains_key(&fact.name)) {
+            let name = shown(&fact.name);
+            return differ(&|me| format!("process {index} has no {name}, {me} has"));
+        }
+        if let Some(fact) = theirs.iter().find(|fact| !my_values.contains_key(&fact.name)) {
+            let name = shown(&fact.name);
+            return differ(&|me| format!("process {index} has {name}, {me} has not"));
+        }
+        let (fact, _) = mine.iter().zip(theirs).find(|(mine, their)| mine != their)?;
+        let name = shown(&fact.name);
+        differ(&|me| format!("process {index} has {name} in another order than {me}"))
     }
 
     fn facts_frame(&self) -> Body {
-        Body::RunFacts(RunFacts { facts: self.facts.clone() })
+        Body::RunFacts(RunFacts { facts: self.facts.clone(), problem: self.problem.clone() })
     }
+}
+
+/// Returns the sentence that a process cannot begin.
+pub(super) fn cannot_begin(process: usize, problem: &str) -> String {
+    format!("process {process} cannot begin: {problem}")
 }
 
 /// Returns this many random bytes that nobody can guess.
@@ -326,7 +349,7 @@ async fn agree(
             frame::write(stream, identity.facts_frame()).await.map_err(unheard)?;
         }
         let facts = match frame::read(stream, RUN_FACTS_BYTES_MAX).await {
-            Ok(Body::RunFacts(run_facts)) => run_facts.facts,
+            Ok(Body::RunFacts(run_facts)) => run_facts,
             Ok(Body::Refusal(refusal)) => {
                 let reason = frame::printable(&refusal.reason, SHOWN_CHARS_MAX);
                 return Err(Failed::Differs { index, disagreement: Disagreement::plain(reason) });

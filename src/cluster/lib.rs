@@ -60,8 +60,8 @@ pub use workers::{OnPanic, Work, Workers};
 
 use control::{Event, Shared};
 use frame::{Fact, RunFacts};
-use handshake::Identity;
-use meet::Coordinator;
+use handshake::{Identity, cannot_begin};
+use meet::{Coordinator, REASON_CHARS_MAX};
 
 /// The most bytes of a cluster id.
 pub const CLUSTER_ID_BYTES_MAX: usize = 256;
@@ -92,7 +92,32 @@ pub struct Finished<T> {
 ///
 /// Returns [`ClusterError`], in any of its variants except `Lost`.
 pub fn connect(config: &ClusterConfig, facts: &[(String, String)]) -> Result<Cluster, ClusterError> {
-    let identity = identify(config, facts)?;
+    connect_as(config, identify(config, facts, "")?)
+}
+
+/// Tells the other processes of the run why this one cannot begin, so that they end with this
+/// reason instead of waiting. Returns [`ClusterError::Refused`] if they turn out to mean another
+/// run, by those `facts` that are known already: that is the better reason, for this process too.
+///
+/// Returns once the first of them has come and the others have had a second to come too, or if none
+/// comes within [`CONNECT_DEADLINE`]. Whoever cannot be told finds this process missing.
+pub fn give_up(config: &ClusterConfig, facts: &[(String, String)], reason: &str) -> Option<ClusterError> {
+    if config.processes == 1 {
+        return None;
+    }
+    let identity = identify(config, facts, &frame::printable(reason, REASON_CHARS_MAX)).ok()?;
+    let deadline = config.deadline.min(CONNECT_DEADLINE);
+    match connect_as(&ClusterConfig { deadline, ..config.clone() }, identity) {
+        Err(ClusterError::Refused(sentence)) => {
+            let problem = (0..config.processes).any(|i| sentence.starts_with(&cannot_begin(i, "")));
+            (!problem).then_some(ClusterError::Refused(sentence))
+        }
+        _ => None,
+    }
+}
+
+/// Connects to all other processes, as the one that `identity` says.
+fn connect_as(config: &ClusterConfig, identity: Identity) -> Result<Cluster, ClusterError> {
     let (events, incoming) = unbounded_channel();
     let indices = (config.process, config.processes);
     let shared = Arc::new(Shared::new(indices, config.silence_max, Arc::clone(&config.on_loss), events));
@@ -139,11 +164,16 @@ impl Drop for Over {
 }
 
 /// Returns what this process says of itself. Checks that this fits into frames.
-fn identify(config: &ClusterConfig, facts: &[(String, String)]) -> Result<Identity, ClusterError> {
+fn identify(
+    config: &ClusterConfig,
+    facts: &[(String, String)],
+    problem: &str,
+) -> Result<Identity, ClusterError> {
     let fact = |(name, value): &(String, String)| Fact { name: name.clone(), value: value.clone() };
     let facts: Vec<Fact> = facts.iter().map(fact).collect();
+    let run_facts = RunFacts { facts: facts.clone(), problem: problem.to_owned() };
     // The frame has a few bytes besides the facts.
-    if (RunFacts { facts: facts.clone() }).encoded_len() + 16 > frame::RUN_FACTS_BYTES_MAX {
+    if run_facts.encoded_len() + 16 > frame::RUN_FACTS_BYTES_MAX {
         let sentence = format!("the job is described by {} facts, more than fit into a frame", facts.len());
         return Err(ClusterError::Usage(sentence));
     }
@@ -157,13 +187,14 @@ fn identify(config: &ClusterConfig, facts: &[(String, String)]) -> Result<Identi
     };
     Ok(Identity {
         key: config.key.clone().unwrap_or_default(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
+        version: config.build.clone(),
         cluster_id: config.cluster_id.clone(),
         instance: handshake::new_instance().map_err(no_random)?,
         index: config.process,
         processes: config.processes,
         workers: config.workers,
         facts,
+        problem: problem.to_owned(),
         addresses: config.addresses.clone(),
     })
 }

@@ -9,6 +9,7 @@ use super::address::addresses;
 use crate::program::instance::PageAddress;
 use crate::program::instance::keys::private_text;
 use connections::Token;
+use page::{Origin, READERS_MAX_DEFAULT};
 
 /// The flags of the live page.
 #[derive(Args, Clone, Debug)]
@@ -24,6 +25,13 @@ pub struct PageArgs {
     /// ask for: programs give it in a header, Authorization: Bearer; people in a form, once
     #[arg(long, env = "ORDERFLOW_PAGE_TOKEN_FILE", value_name = "FILE")]
     pub page_token_file: Option<PathBuf>,
+    /// An origin, such as https://grafana.example, whose pages may show the page in a frame and read
+    /// its answers; may be given several times
+    #[arg(long, env = "ORDERFLOW_PAGE_EMBED", value_name = "ORIGIN", value_delimiter = ',')]
+    pub page_embed: Vec<String>,
+    /// Readers of the page that get each change as it comes; further ones ask every 5 seconds
+    #[arg(long, env = "ORDERFLOW_PAGE_READERS", default_value_t = READERS_MAX_DEFAULT, value_name = "N")]
+    pub page_readers: usize,
     /// Serve no page
     #[arg(long, env = "ORDERFLOW_NO_PAGE")]
     pub no_page: bool,
@@ -61,10 +69,20 @@ impl PageArgs {
                 return Err(Failure::new(2, wrong));
             }
         }
+        let origin = |text: &String| {
+            let wrong = || {
+                format!(
+                    "--page-embed {text:?} must be an origin, without a path: https://grafana.example:3000"
+                )
+            };
+            Origin::parse(text).ok_or_else(|| Failure::new(2, wrong()))
+        };
         Ok(Some(PageAddress {
             addresses: addresses("--page", &self.page)?,
             hosts: self.page_host.iter().map(|name| name.to_ascii_lowercase()).collect(),
             token: self.token()?,
+            embed: self.page_embed.iter().map(origin).collect::<Result<_, _>>()?,
+            readers_max: self.page_readers,
         }))
     }
 }

@@ -1,11 +1,14 @@
 //! `orderflow run`: runs the graph over files, standard input, or the orders in a store.
 
+mod agreement;
 mod args;
 mod config;
 
 pub use args::RunArgs;
 
-use super::Failure;
+use files::sinks::{FileLayout, view_bytes};
+
+use super::{Failure, say_bytes};
 
 /// Runs the graph and prints a summary.
 ///
@@ -14,11 +17,19 @@ use super::Failure;
 /// could not be printed.
 pub fn run(args: &RunArgs) -> Result<(), Failure> {
     let config = config::config(args)?;
-    let (form, follows) = (config.summary, config.follow_tick.is_some());
+    let printed = config::printed_view(args)?;
+    let (form, layout) = (config.summary, config.layout.clone());
+    // The updates, or the result, have standard output for themselves.
+    let to_stderr = config.follow_tick.is_some() || printed.is_some();
     let outcome = driver::run(config).map_err(|error| Failure::new(error.exit_code(), error))?;
     let Some(outcome) = outcome else { return Ok(()) };
-    // With `--follow`, standard output carries the updates.
-    let told = if follows {
+    if let Some(view) = printed {
+        let layout = FileLayout { format: args.output_format, keys: layout };
+        let bytes = view_bytes(view, &outcome.results, &layout)
+            .map_err(|error| Failure::new(3, format!("cannot print: {error}")))?;
+        say_bytes(&bytes)?;
+    }
+    let told = if to_stderr {
         outcome.summary.write(form, &mut std::io::stderr())
     } else {
         outcome.summary.write(form, &mut std::io::stdout())

@@ -1,8 +1,8 @@
 //! Parses the flags of time that several commands share: durations, the width of windows, and their
 //! zone.
 
-use dataflows::WindowWidth;
 use orders::{Layout, Zone};
+use serde::Serializer;
 
 use super::Failure;
 
@@ -30,16 +30,24 @@ pub fn parse_duration_ms(text: &str) -> Result<u64, String> {
     ms.ok_or_else(|| "expected a whole number and a unit, such as 500ms, 30s, 10m, 12h or 30d".to_owned())
 }
 
-/// Returns how the keys of windows are printed, from the flags `--window` (in milliseconds) and
-/// `--timezone`.
+/// Serializes milliseconds as text that names the unit, such as `30000 ms`.
+///
+/// # Errors
+/// Returns the serializer's error.
+pub fn as_ms<S: Serializer>(ms: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{ms} ms"))
+}
+
+/// Returns where windows begin and how their keys are printed, from the flags `--window` (in
+/// milliseconds) and `--timezone`.
 ///
 /// # Errors
 /// Returns [`Failure`] with exit code 2 that names the flag, or the zone that is unknown.
 pub fn layout(window_ms: u64, timezone: &str) -> Result<Layout, Failure> {
     let too_long = format!("--window can be at most {WINDOW_MAX}");
     let width = u32::try_from(window_ms).map_err(|_| Failure::new(2, too_long))?;
-    let width = WindowWidth::from_ms(width).ok_or_else(|| Failure::new(2, "--window must not be 0"))?;
-    Ok(Layout { zone: Zone::parse(timezone).map_err(|error| Failure::new(2, error))?, width })
+    let zone = Zone::parse(timezone).map_err(|error| Failure::new(2, error))?;
+    Layout::new(zone, width).ok_or_else(|| Failure::new(2, "--window must not be 0"))
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use files::format::Format;
 use files::ingest::InputOptions;
 use orders::Layout;
 
+pub use crate::reasons::{MaxRejects, REASONS_TOLD_MAX, ReasonTold};
 use crate::summary::SummaryForm;
 use crate::table::TableInput;
 
@@ -31,12 +32,17 @@ pub struct RunConfig {
     pub layout: Layout,
     /// Whether a bad row ends the run, instead of being set aside.
     pub fail_on_reject: bool,
+    /// How many bad rows the run may set aside before it fails.
+    pub max_rejects: MaxRejects,
     /// How many orders a worker reads before it closes an epoch; `None` reads all of them in one
     /// epoch.
     pub epoch_orders: Option<u64>,
     /// With a value, the run keeps reading as inputs grow, and closes an epoch each time this long
     /// has passed.
     pub follow_tick: Option<Duration>,
+    /// The flags that all processes of the run must have been given alike, as pairs of name and
+    /// value, with unique names. It may be empty if there is one process.
+    pub agreed: Vec<(String, String)>,
     /// How the summary is printed.
     pub summary: SummaryForm,
     /// Which workers and processes the graph runs on.

@@ -5,6 +5,7 @@ use std::fmt;
 use cluster::{ClusterError, Control};
 use files::ingest::InputError;
 
+use crate::reasons::ReasonTold;
 use crate::table::TableError;
 use files::sinks::{Abandon, OutputError};
 
@@ -30,6 +31,19 @@ pub enum RunError {
         /// Why the first was set aside.
         reason: String,
     },
+    /// All rows were set aside, or more of them than `--max-rejects` allows.
+    TooManyRejected {
+        /// The number of rows that were set aside.
+        rejected: u64,
+        /// The number of all rows.
+        rows: u64,
+        /// The limit that was passed; `None` if no row could be used at all.
+        limit: Option<String>,
+        /// The commonest reasons.
+        reasons: Vec<ReasonTold>,
+        /// Whether the run followed its inputs. Then results of before may have been written.
+        followed: bool,
+    },
     /// Ctrl-C was pressed before the results were complete.
     Interrupted,
     /// The results contradict each other or the graph itself.
@@ -53,6 +67,26 @@ impl fmt::Display for RunError {
                     write!(f, " line {line}")?;
                 }
                 write!(f, ": {reason}; nothing was written (--on-reject fail)")
+            }
+            RunError::TooManyRejected { rejected, rows, limit, reasons, followed } => {
+                match limit {
+                    Some(limit) => {
+                        write!(
+                            f,
+                            "{rejected} of {rows} rows cannot be used, and --max-rejects is {limit}: "
+                        )?;
+                    }
+                    None if *rows == 1 => f.write_str("the only row cannot be used: ")?,
+                    None => write!(f, "none of the {rows} rows can be used: ")?,
+                }
+                for (at, told) in reasons.iter().enumerate() {
+                    let separator = if at == 0 { "" } else { "; " };
+                    match (told.rows, *rows) {
+                        (_, 1) => write!(f, "{told}")?,
+                        (count, _) => write!(f, "{separator}{count} as {told}")?,
+                    }
+                }
+                f.write_str(if *followed { "; the run ends" } else { "; nothing was written" })
             }
             RunError::Interrupted => write!(f, "interrupted: nothing was written"),
             RunError::Internal(what) => what.fmt(f),
@@ -80,7 +114,7 @@ impl RunError {
         match self {
             RunError::Input(error) => error.exit_code(),
             RunError::Table(error) => error.exit_code(),
-            RunError::Rejected { .. } => 2,
+            RunError::Rejected { .. } | RunError::TooManyRejected { .. } => 2,
             RunError::Output(error) => error.exit_code(),
             RunError::Cluster(error) => error.exit_code(),
             RunError::Interrupted => 130,

@@ -22,6 +22,17 @@ struct Feed<'a> {
     block: Block,
 }
 
+/// What a part of an input held.
+#[derive(Default)]
+struct Count {
+    /// Its lines, good and bad.
+    lines: u64,
+    /// Its good orders (or upsert lines).
+    good: u64,
+    /// The roles of the members that its rows had, a bit each.
+    seen: u8,
+}
+
 /// Runs one worker from its first block until the graph has taken in everything. Returns the sink
 /// on the first worker of all, and `None` on the others.
 pub(super) fn work(worker: &mut Worker, run: &RunState) -> Option<ResultSink> {
@@ -46,7 +57,7 @@ impl<'a> Feed<'a> {
         let shape = GraphShape {
             upserts: run.config.inputs.envelope == Envelope::Upsert,
             kept: false,
-            width: run.config.layout.width,
+            windows: run.config.layout.windows.clone(),
         };
         let (results, read) = (Rc::clone(sink), Rc::clone(sink));
         let on_changes: OnChanges = Box::new(move |epoch, changes| {
@@ -83,9 +94,11 @@ impl<'a> Feed<'a> {
         let (index, peers) = run.share(worker);
         for part in run.plan.parts(index, peers) {
             let mut reader = run.plan.open(&part).map_err(RunError::Input)?;
-            let Some(lines) = self.read(worker, &mut *reader)? else { return Ok(()) };
-            let input = run.plan.inputs[part.input].ordinal;
-            self.graph.report(Report::PartDone { input, part: part.ordinal, lines });
+            let Some(Count { lines, good, seen }) = self.read(worker, &mut *reader)? else { return Ok(()) };
+            let input = &run.plan.inputs[part.input];
+            let lacking = run.plan.required_members(input) & !seen;
+            let (input, part) = (input.ordinal, part.ordinal);
+            self.graph.report(Report::PartDone { input, part, lines, good, lacking });
         }
         for table in &run.tables {
             if self.read(worker, &mut table.reader())?.is_none() {
@@ -95,28 +108,30 @@ impl<'a> Feed<'a> {
         Ok(())
     }
 
-    /// Reads to the end of `reader` and returns the number of lines. `None` if a run that follows
-    /// was asked to stop; a run that does not follow fails with [`RunError::Interrupted`] then.
+    /// Reads to the end of `reader` and returns what it held. `None` if a run that follows was asked
+    /// to stop; a run that does not follow fails with [`RunError::Interrupted`] then.
     fn read<E>(
         &mut self,
         worker: &mut Worker,
         reader: &mut dyn Reader<Error = E>,
-    ) -> Result<Option<u64>, RunError>
+    ) -> Result<Option<Count>, RunError>
     where
         RunError: From<E>,
     {
         let run = self.run;
-        let mut lines = 0;
+        let mut count = Count::default();
         while reader.read_block(self.graph.epoch(), &mut self.block)? {
             if run.abort().control.stop_requested() {
                 return if run.config.follow_tick.is_some() { Ok(None) } else { Err(RunError::Interrupted) };
             }
-            lines += self.block.lines;
+            count.lines += self.block.lines;
+            count.good += (self.block.orders.len() + self.block.upserts.len()) as u64;
+            count.seen |= std::mem::take(&mut self.block.members_seen);
             self.send();
             worker.step();
             self.close_full_epoch(worker);
         }
-        Ok(Some(lines))
+        Ok(Some(count))
     }
 
     /// Sends the block into the graph and empties it.

@@ -14,7 +14,10 @@
 
 pub mod config;
 mod error;
+mod facts;
 mod feed;
+mod parts;
+mod reasons;
 mod run_state;
 mod sink;
 pub mod summary;
@@ -55,13 +58,18 @@ pub struct Outcome {
 /// Returns [`RunError`] for what is wrong before the run begins.
 pub fn run(config: RunConfig) -> Result<Option<Outcome>, RunError> {
     let started = Instant::now();
-    let plan = Plan::new(&config.inputs).map_err(RunError::Input)?;
-    let first_table = config.inputs.first_input + plan.inputs.len() as u32;
-    let tables = Table::open_all(&config.tables, first_table)?;
+    let mut facts = facts::flags(&config);
+    let (plan, tables) = match look(&config, &mut facts) {
+        Ok(inputs) => inputs,
+        Err(error) => {
+            let disagreement = cluster::give_up(&config.cluster, &facts, &error.to_string());
+            return Err(disagreement.map_or(error, RunError::Cluster));
+        }
+    };
     let writes = config.cluster.process == 0;
     // The processes connect before the output is prepared: if two processes have the same index,
     // the second finds its port in use and fails here, before it touches the output.
-    let cluster = cluster::connect(&config.cluster, &facts(&config, &plan)).map_err(RunError::Cluster)?;
+    let cluster = cluster::connect(&config.cluster, &facts).map_err(RunError::Cluster)?;
     let control = cluster.control();
     let mut abort = Abort { control: control.clone(), output: None };
     let output = config.output.as_ref().filter(|_| writes).map(|output| {
@@ -101,18 +109,34 @@ pub fn run(config: RunConfig) -> Result<Option<Outcome>, RunError> {
     Ok(outcome)
 }
 
+/// Finds and opens the inputs. Appends to `facts` what all processes of the run must find there.
+fn look(config: &RunConfig, facts: &mut Vec<(String, String)>) -> Result<(Plan, Vec<Table>), RunError> {
+    let plan = Plan::new(&config.inputs)?;
+    let first_table = config.inputs.first_input + plan.inputs.len() as u32;
+    let tables = Table::open_all(&config.tables, first_table)?;
+    if config.cluster.processes > 1 && !config.local_input {
+        facts.extend(facts::files(&plan)?);
+    }
+    Ok((plan, tables))
+}
+
 /// Waits until all processes have done their share, and writes the results.
 fn settle(mut sink: ResultSink, run: &RunState, progress: Progress, started: Instant) -> Outcome {
     let fail = |error: RunError| -> ! { run.abort.fail(&error) };
     sink.refuse();
+    if let (Some((name, lacking)), None) = (sink.lacking(), run.config.follow_tick) {
+        fail(RunError::Input(run.plan.lacking_members(&name, lacking)));
+    }
+    sink.refuse_beyond_limit();
     run.abort.control.await_peers().unwrap_or_else(|error| fail(RunError::Cluster(error)));
     if run.abort.control.stop_requested() && run.config.follow_tick.is_none() {
         fail(RunError::Interrupted);
     }
     sink.write().unwrap_or_else(|error| fail(error));
     progress.finish();
-    let mut summary =
-        Summary::new(&sink.results, sink.orders, sink.rejected, started.elapsed().as_secs_f64());
+    let seconds = started.elapsed().as_secs_f64();
+    let mut summary = Summary::new(&sink.results, sink.orders, sink.rejected, seconds);
+    summary.reasons = sink.reasons_told();
     summary.output = run.config.output.as_ref().map(|output| output.dir.display().to_string());
     let latest = sink.results.rows(WINDOWS).last_key_value();
     if let Some((Parts::One(Part::Integer(start_ms)), _)) = latest
@@ -121,32 +145,4 @@ fn settle(mut sink: ResultSink, run: &RunState, progress: Progress, started: Ins
         eprintln!("{warning}");
     }
     Outcome { results: std::mem::take(&mut sink.results), summary }
-}
-
-/// The most inputs whose sizes are compared one by one. The sum of all sizes is compared too.
-const FACTS_OF_INPUTS_MAX: usize = 1_000;
-
-/// Returns the facts that all processes of a run must agree on, as pairs of name and value. The
-/// first that differs is the one reported.
-fn facts(config: &RunConfig, plan: &Plan) -> Vec<(String, String)> {
-    let fact = |name: &str, value: String| (name.to_owned(), value);
-    let mut facts = vec![
-        fact("--window", format!("{} ms", config.layout.width.ms())),
-        fact("--envelope", format!("{:?}", config.inputs.envelope).to_lowercase()),
-        fact("--epoch-size", config.epoch_orders.map_or("all".to_owned(), |orders| orders.to_string())),
-        fact("--follow", config.follow_tick.is_some().to_string()),
-        fact("--local-input", config.local_input.to_string()),
-    ];
-    if !config.local_input {
-        facts.push(fact("number of inputs", plan.inputs.len().to_string()));
-        let bytes =
-            |size: Option<u64>| size.map_or("unknown size".to_owned(), |bytes| format!("{bytes} bytes"));
-        for (name, size) in plan.manifest().into_iter().take(FACTS_OF_INPUTS_MAX) {
-            // Different hosts may keep the same files in different folders.
-            let file_name = name.rsplit('/').next().unwrap_or(&name);
-            facts.push((format!("an {file_name} of"), bytes(size)));
-        }
-        facts.push(fact("inputs of", bytes(plan.total_bytes())));
-    }
-    facts
 }

@@ -6,7 +6,7 @@ use timely::worker::Worker;
 
 use crate::config::RunConfig;
 use crate::error::Abort;
-use crate::sink::ResultSink;
+use crate::sink::{Limits, ResultSink};
 use crate::table::Table;
 use files::ingest::Plan;
 use files::sinks::{Output, UpdateWriter};
@@ -43,7 +43,8 @@ impl RunState {
         let output = self.output.lock().unwrap_or_else(PoisonError::into_inner).take();
         let config = &self.config;
         let updates = config.follow_tick.map(|_| UpdateWriter::new(std::io::stdout(), config.layout.clone()));
-        ResultSink::new(output, updates, config.fail_on_reject, self.abort.clone())
+        let limits = Limits { fail_on_reject: config.fail_on_reject, max_rejects: config.max_rejects };
+        ResultSink::new(output, updates, limits, self.abort.clone())
             .unwrap_or_else(|error| self.abort.fail(&error))
     }
 

@@ -7,12 +7,24 @@ use std::time::{Duration, Instant};
 use dataflows::{Change, Epoch};
 
 use super::error::{Abort, RunError};
+use super::parts::Parts;
+use super::reasons::{MaxRejects, Place, ReasonTold, Reasons};
 use files::ingest::Reject;
 use files::sinks::{Output, Readers, Rejects, Results, UpdateWriter};
 use host::Report;
+use orders::rules::NO_MEMBER;
 
 /// The shortest time between two replacements of the result files while a run follows.
 const WRITE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How many rows may be set aside.
+#[derive(Copy, Clone, Debug)]
+pub struct Limits {
+    /// Whether none may.
+    pub fail_on_reject: bool,
+    /// How many may, if any may.
+    pub max_rejects: MaxRejects,
+}
 
 /// A sink that holds the results and what was set aside, and writes both.
 pub struct ResultSink {
@@ -25,12 +37,13 @@ pub struct ResultSink {
     /// The names of the inputs, by their number among all inputs.
     pub inputs: BTreeMap<u32, String>,
     rejects: Option<Rejects>,
-    /// The row set aside that comes first by input, part and line.
-    first_reject: Option<Reject>,
-    part_lines: BTreeMap<(u32, u32), u64>,
+    /// The row set aside that comes first by input, part and line: its place, and the reason.
+    first_reject: Option<(Place, String)>,
+    reasons: Reasons,
+    parts: Parts,
     output: Option<Output>,
     updates: Option<UpdateWriter<Stdout>>,
-    fail_on_reject: bool,
+    limits: Limits,
     /// When the files were last written.
     written_at: Instant,
     /// Whether anything has changed since then.
@@ -44,7 +57,7 @@ impl ResultSink {
     pub fn new(
         output: Option<Output>,
         updates: Option<UpdateWriter<Stdout>>,
-        fail_on_reject: bool,
+        limits: Limits,
         abort: Abort,
     ) -> Result<ResultSink, RunError> {
         let rejects = output.as_ref().map(Output::rejects).transpose().map_err(RunError::Output)?;
@@ -55,10 +68,11 @@ impl ResultSink {
             inputs: BTreeMap::new(),
             rejects,
             first_reject: None,
-            part_lines: BTreeMap::new(),
+            reasons: Reasons::default(),
+            parts: Parts::default(),
             output,
             updates,
-            fail_on_reject,
+            limits,
             written_at: Instant::now(),
             changed: true,
             abort,
@@ -92,8 +106,8 @@ impl ResultSink {
                 self.orders += orders;
                 self.changed = true;
             }
-            Report::PartDone { input, part, lines } => {
-                self.part_lines.insert((input, part), lines);
+            Report::PartDone { input, part, lines, good, lacking } => {
+                self.parts.done(input, part, lines, good, lacking);
                 if let Some(rejects) = &mut self.rejects {
                     rejects.part_done(input, part, lines);
                 }
@@ -113,15 +127,21 @@ impl ResultSink {
             self.abort.fail(&RunError::Internal(format!("cannot keep what was set aside: {error}")));
         }
         let follows = self.updates.is_some();
-        if follows && !self.fail_on_reject && self.rejects.is_none() {
+        if follows && !self.limits.fail_on_reject && self.rejects.is_none() {
             eprintln!("orderflow: set aside: {}: {}", self.name_of(reject.input), reject.reason);
         }
-        let place = |reject: &Reject| (reject.input, reject.part, reject.line);
-        if self.first_reject.as_ref().is_none_or(|first| place(&reject) < place(first)) {
-            self.first_reject = Some(reject);
+        self.reasons.add(&reject);
+        self.parts.rejected(reject.input, reject.reason.starts_with(NO_MEMBER));
+        let place = (reject.input, reject.part, reject.line);
+        if self.first_reject.as_ref().is_none_or(|(first, _)| place < *first) {
+            self.first_reject = Some((place, reject.reason));
         }
         if follows {
             self.refuse();
+            // A number is passed for good. What the share of bad rows is, shows only at the end.
+            if matches!(self.limits.max_rejects, MaxRejects::Rows(most) if self.rejected > most) {
+                self.refuse_beyond_limit();
+            }
         }
     }
 
@@ -129,26 +149,62 @@ impl ResultSink {
         self.inputs.get(&input).cloned().unwrap_or_else(|| format!("input {input}"))
     }
 
-    /// Ends the process if a row was set aside and `fail_on_reject` forbids that.
+    /// Ends the process if a row was set aside and `--on-reject fail` forbids that.
     pub fn refuse(&self) {
-        let Some(first) = self.first_reject.as_ref().filter(|_| self.fail_on_reject) else { return };
-        // Lines are counted within their part. So the line is known only if all parts before the
-        // row's own were read to their ends.
-        let before: Option<u64> =
-            (0..first.part).map(|part| self.part_lines.get(&(first.input, part)).copied()).sum();
-        let known = first.part != files::ingest::TAIL_PART;
-        self.abort.fail(&RunError::Rejected {
-            count: self.rejected,
-            file: self.name_of(first.input),
-            line: before.filter(|_| known).map(|before| before + first.line + 1),
-            reason: first.reason.clone(),
-        });
+        if let Some((place, reason)) = self.first_reject.as_ref().filter(|_| self.limits.fail_on_reject) {
+            self.abort.fail(&RunError::Rejected {
+                count: self.rejected,
+                file: self.name_of(place.0),
+                line: self.parts.line_of(*place),
+                reason: reason.clone(),
+            });
+        }
+    }
+
+    /// Returns an input that cannot be used because none of its rows has members of some roles: its
+    /// name, and these roles as bits. To be asked when all parts are read.
+    pub fn lacking(&self) -> Option<(String, u8)> {
+        let (input, lacking) = self.parts.lacking()?;
+        Some((self.name_of(input), lacking))
+    }
+
+    /// Ends the process if more rows were set aside than the run allows, or all of them.
+    pub fn refuse_beyond_limit(&self) {
+        if self.is_beyond_limit() {
+            let rows = self.orders + self.rejected;
+            let limit = (self.orders > 0).then(|| self.limits.max_rejects.to_string());
+            self.abort.fail(&RunError::TooManyRejected {
+                rejected: self.rejected,
+                rows,
+                limit,
+                reasons: self.reasons_told(),
+                followed: self.updates.is_some(),
+            });
+        }
+    }
+
+    fn is_beyond_limit(&self) -> bool {
+        let none_used = self.orders == 0 && self.rejected > 0;
+        none_used || !self.limits.max_rejects.allows(self.rejected, self.orders + self.rejected)
+    }
+
+    /// Returns the commonest reasons for which rows were set aside.
+    pub fn reasons_told(&self) -> Vec<ReasonTold> {
+        let told = |(rows, place, reason): (u64, Place, &str)| ReasonTold {
+            rows,
+            file: self.name_of(place.0),
+            line: self.parts.line_of(place),
+            reason: reason.to_owned(),
+        };
+        self.reasons.commonest().into_iter().map(told).collect()
     }
 
     /// Replaces the result files if something changed and they were last written `WRITE_INTERVAL`
     /// ago or earlier. Called while a run follows.
     pub fn write_if_due(&mut self) {
-        if self.output.is_some() && self.changed && self.written_at.elapsed() >= WRITE_INTERVAL {
+        let due = self.output.is_some() && self.changed && self.written_at.elapsed() >= WRITE_INTERVAL;
+        // Whether the rest makes up for it shows later. Until then the earlier files stay.
+        if due && !self.is_beyond_limit() {
             self.write().unwrap_or_else(|error| self.abort.fail(&error));
             self.written_at = Instant::now();
         }

@@ -8,6 +8,7 @@ use dataflows::{Amount, ViewId};
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
+use crate::reasons::ReasonTold;
 use files::sinks::Results;
 use terminal::{Thousands, amount_for_people};
 
@@ -22,6 +23,8 @@ pub struct Summary {
     pub orders: u64,
     /// The lines that were set aside.
     pub rejected: u64,
+    /// The commonest reasons for setting lines aside, at most [`REASONS_TOLD_MAX`](crate::config::REASONS_TOLD_MAX).
+    pub reasons: Vec<ReasonTold>,
     /// The number of rows of each view that has groups, such as users with orders. In JSON each is
     /// a field of its own.
     #[serde(flatten, serialize_with = "as_fields")]
@@ -66,6 +69,7 @@ impl Summary {
         Summary {
             orders,
             rejected,
+            reasons: Vec::new(),
             rows: grouped_views().map(|view| (view, results.rows(view).len() as u64)).collect(),
             count: results.total().orders,
             amount: results.total().amount,
@@ -98,7 +102,11 @@ impl fmt::Display for Summary {
         let orders = Thousands(self.orders).to_string();
         writeln!(f, "orders     {orders} in {:.2} s, {rate} orders/s", self.seconds)?;
         if self.rejected > 0 {
-            writeln!(f, "set aside  {}, see rejects.jsonl", Thousands(self.rejected))?;
+            let kept = if self.output.is_some() { ", see rejects.jsonl" } else { "" };
+            writeln!(f, "set aside  {}{kept}", Thousands(self.rejected))?;
+            for told in &self.reasons {
+                writeln!(f, "           {} as {told}", Thousands(told.rows))?;
+            }
         }
         for (view, count) in &self.rows {
             writeln!(f, "{:<9}  {}", view.name, Thousands(*count))?;
@@ -139,6 +147,7 @@ mod tests {
         Summary {
             orders: 10_000_000,
             rejected: 0,
+            reasons: Vec::new(),
             rows: vec![(USERS, 100_000), (WINDOWS, 2_880)],
             count: 9_999_999,
             amount: "-1234567.891".parse().unwrap(),
@@ -163,9 +172,16 @@ mod tests {
              windows    2,880\n\
              total      -1,234,567.891 in 9,999,999 orders\n"
         );
-        let more = Summary { rejected: 1_000, output: Some("out".into()), ..summary() };
+        let told = |rows, line, reason: &str| {
+            let (file, reason) = ("a.csv".to_owned(), reason.to_owned());
+            ReasonTold { rows, file, line, reason }
+        };
+        let reasons = vec![told(1_000, Some(7), "price is empty"), told(1, None, "user_id is empty")];
+        let more = Summary { rejected: 1_001, reasons, output: Some("out".into()), ..summary() };
         let text = written(&more, SummaryForm::Text);
-        assert!(text.contains("set aside  1,000, see rejects.jsonl\n"), "{text}");
+        let set_aside = "set aside  1,001, see rejects.jsonl\n           \
+                         1,000 as a.csv line 7: price is empty\n           1 as a.csv: user_id is empty\n";
+        assert!(text.contains(set_aside), "{text}");
         assert!(text.ends_with("results    out\n"), "{text}");
     }
 
@@ -173,7 +189,7 @@ mod tests {
     fn machines_read_one_json_object() {
         assert_eq!(
             written(&summary(), SummaryForm::Json),
-            "{\"orders\":10000000,\"rejected\":0,\"users\":100000,\"windows\":2880,\"count\":9999999,\
+            "{\"orders\":10000000,\"rejected\":0,\"reasons\":[],\"users\":100000,\"windows\":2880,\"count\":9999999,\
              \"totalPriceExact\":\"-1234567.891\",\"seconds\":0.5,\"orders_per_second\":20000000.0,\
              \"output\":null}\n"
         );

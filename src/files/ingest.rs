@@ -4,6 +4,7 @@ mod boundary;
 pub mod csv;
 mod discover;
 mod error;
+mod fingerprint;
 mod inputs;
 pub mod jsonl;
 pub mod parquet;
@@ -17,7 +18,7 @@ use dataflows::{Diff, Epoch, Order, Upsert};
 
 pub use crate::format::{Compression, Format};
 pub use error::InputError;
-pub use inputs::{Input, InputOptions, Part, Plan, SPLIT_BYTES_MIN};
+pub use inputs::{FileFacts, Input, InputOptions, Part, Plan, SPLIT_BYTES_MIN};
 pub use reader::BLOCK_BYTES;
 pub use tail::{TAIL_PART, Tail, TailState};
 
@@ -108,7 +109,8 @@ pub struct ColumnNames {
 }
 
 /// Whether the lines of the inputs are orders, or the latest states of orders.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Copy, Clone, Debug, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Envelope {
     /// Each line is one order.
     Append,
@@ -147,4 +149,7 @@ pub struct Block {
     /// The lines of input that were consumed, good and bad. CSV header lines and line breaks in
     /// quotes count too.
     pub lines: u64,
+    /// The roles of the members that the objects of JSON lines had, a bit each
+    /// ([`Role::bit`](orders::rules::Role::bit)).
+    pub members_seen: u8,
 }

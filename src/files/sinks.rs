@@ -19,7 +19,7 @@ pub mod rejects;
 pub mod results;
 pub mod updates;
 
-pub use files::{FileLayout, OutputFacts};
+pub use files::{FileLayout, OutputFacts, view_bytes};
 pub use output::{Abandon, Output, OutputError};
 pub use rejects::Rejects;
 pub use results::{Contradiction, Mismatch, Results};

@@ -143,7 +143,7 @@ impl Host {
                 // This fails only if the host is gone, and then nobody needs the message.
                 let _ = results.send(Told::Changes(changes));
             });
-            let mut graph = WorkerGraph::build(worker, shape, on_changes, None);
+            let mut graph = WorkerGraph::build(worker, shape.clone(), on_changes, None);
             graph.advance_to(first);
             if let Some(waiting) = waiting {
                 serve(worker, graph, &waiting, (local == 0).then(|| tell.clone()));

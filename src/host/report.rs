@@ -34,6 +34,10 @@ pub enum Report {
         part: u32,
         /// The lines in the part, good and bad.
         lines: u64,
+        /// The good orders (or upsert lines) in it.
+        good: u64,
+        /// The roles of columns that none of its rows had, a bit each.
+        lacking: u8,
     },
     /// This many more good orders (or upsert lines) were read.
     Read(u64),

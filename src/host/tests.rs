@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use dataflows::views::{TOTAL, USERS};
-use dataflows::{Amount, Id, Parts, WindowWidth};
+use dataflows::{Amount, Id, Parts, Windows};
 use timely::logging::{ParkEvent, TimelyEvent, TimelyEventBuilder};
 
 use super::*;
@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const FIRST: Epoch = 5;
 
 fn shape() -> GraphShape {
-    GraphShape { upserts: false, kept: true, width: WindowWidth::default() }
+    GraphShape { upserts: false, kept: true, windows: Windows::default() }
 }
 
 fn host(workers: usize) -> Host {
@@ -164,7 +164,8 @@ fn a_worker_holds_back_at_the_bound_until_the_others_come() {
             next(&held.lock().unwrap());
         }
         for epoch in 1..=end {
-            graph.report(Report::PartDone { input: index as u32, part: 0, lines: epoch - 1 });
+            let (input, lines) = (index as u32, epoch - 1);
+            graph.report(Report::PartDone { input, part: 0, lines, good: 0, lacking: 0 });
             graph.advance_to(epoch);
             if index == 0 && epoch == EPOCHS_IN_FLIGHT_MAX + 1 {
                 assert_eq!(graph.done_before(), Some(0), "the other has not begun");

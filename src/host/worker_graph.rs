@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use dataflows::{Change, Diff, Epoch, KeptInputs, Order, RowKey, Totals, Upsert, Upserts, WindowWidth};
+use dataflows::{Change, Diff, Epoch, KeptInputs, Order, RowKey, Totals, Upsert, Upserts, Windows};
 use dataflows::{build, build_on_kept, deliver, upsert};
 use differential_dataflow::AsCollection;
 use timely::container::{CapacityContainerBuilder, NoopBuilder};
@@ -22,15 +22,15 @@ type UpsertsInput = InputHandle<Epoch, NoopBuilder<Upserts>>;
 type ReportsInput = InputHandle<Epoch, CapacityContainerBuilder<Vec<Report>>>;
 
 /// The choices that a graph is built from. They are the same on all workers of a run.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct GraphShape {
     /// Whether the last line of an order's key wins. Otherwise each line adds an order or removes
     /// one.
     pub upserts: bool,
     /// Whether the views start from the totals of a checkpoint.
     pub kept: bool,
-    /// The width of the windows.
-    pub width: WindowWidth,
+    /// The windows.
+    pub windows: Windows,
 }
 
 /// The function that takes each report, on the first worker of all.
@@ -84,9 +84,9 @@ impl WorkerGraph {
                 Source::Upserts(input) => upsert(scope.input_from(input)),
             };
             let (views, kept) = match shape.kept {
-                false => (build(orders, shape.width), None),
+                false => (build(orders, &shape.windows), None),
                 true => {
-                    let (views, kept) = build_on_kept(orders, shape.width);
+                    let (views, kept) = build_on_kept(orders, &shape.windows);
                     (views, Some(kept))
                 }
             };

@@ -12,6 +12,7 @@
 //! slow for the frames that are kept gets a snapshot of everything. What is kept is bounded,
 //! whatever the number of followers, users, windows and orders.
 
+mod ahead;
 mod board;
 mod follow;
 mod frames;
@@ -28,8 +29,8 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 pub use self::board::{Board, Rank, SHOWN_MAX, epoch_of};
-pub use self::frames::Follower;
 use self::frames::Frames;
+pub use self::frames::{FollowFrom, Follower};
 use self::late::LateSeen;
 pub use self::state::State;
 use crate::job::{JobWatch, LateChange, Status};
@@ -59,7 +60,7 @@ struct Shared {
     store: Store,
     layout: Layout,
     seen: Mutex<Seen>,
-    /// The number of frames so far.
+    /// The number of frames so far. Each follower has a receiver.
     news: watch::Sender<u64>,
     /// Notified when somebody asks for more rows than the board has left.
     wanted: Notify,
@@ -75,6 +76,8 @@ struct Seen {
     /// The time (epoch ms) at which the epoch's results became durable; `None` if that was before
     /// this process began.
     changed_ms: Option<i64>,
+    /// The time (epoch ms) at which this feed began to count late changes.
+    since_ms: i64,
     late: LateSeen,
     frames: Frames,
 }
@@ -97,13 +100,15 @@ impl Feed {
         job: &JobWatch,
         verified: watch::Receiver<Option<Verification>>,
     ) -> Feed {
+        let since_ms = now_ms(&store);
         let seen = Seen {
-            board: Board::empty(&layout),
+            board: Board::empty(since_ms),
             status: job.status(),
             verified: None,
             changed_ms: None,
+            since_ms,
             late: LateSeen::default(),
-            frames: Frames::default(),
+            frames: Frames::since(since_ms),
         };
         let shared = Arc::new(Shared {
             store,
@@ -173,10 +178,9 @@ impl FeedWatch {
         &self.0.store
     }
 
-    /// Returns a follower of the frames. It begins after the frame of the epoch `after` if that
-    /// frame is still kept, or else with a snapshot of everything.
-    pub fn follow(&self, after: Option<u64>) -> Follower {
-        Follower::new(self.0.clone(), after)
+    /// Returns a follower of the frames.
+    pub fn follow(&self, from: FollowFrom) -> Follower {
+        Follower::new(self.0.clone(), from)
     }
 }
 
@@ -187,12 +191,18 @@ impl Shared {
     }
 
     fn now_ms(&self) -> i64 {
-        self.store.clock().now_us().div_euclid(1_000)
+        now_ms(&self.store)
     }
 
     fn state(&self) -> State {
-        State::of(&self.seen(), &self.layout, self.now_ms())
+        let now_ms = self.now_ms();
+        State::of(&mut self.seen(), &self.layout, now_ms)
     }
+}
+
+/// Returns the time by the clock of a store, in epoch milliseconds.
+fn now_ms(store: &Store) -> i64 {
+    store.clock().now_us().div_euclid(1_000)
 }
 
 #[cfg(test)]

@@ -189,17 +189,17 @@ fn check_layout(store: &Store, layout: &Layout) -> Result<(), JobError> {
         |of: &ViewId| view.find_table(of.table).is_some_and(|table| head.tables.contains(&table.id.0));
     let windows = ViewId::all().filter(|of| of.has_windows() && is_there(of)).map(|of| of.table);
     let windows = windows.collect::<Vec<_>>().join(" and ");
-    match head.layout().filter(|_| !windows.is_empty() && !head.has_windows(layout)) {
+    match head.windows_printed().filter(|_| !windows.is_empty() && !head.has_windows(layout)) {
         None => Ok(()),
-        Some(kept) => Err(JobError::Layout(format!(
+        Some((zone, width_ms)) => Err(JobError::Layout(format!(
             "the results that are there have windows of {} ms in the zone {}, not of {} ms in {}: say --window {}ms --timezone {}, \
              or delete the table {windows} first, served with --no-job",
-            kept.width.ms(),
-            kept.zone.name(),
-            layout.width.ms(),
+            width_ms,
+            zone.name(),
+            layout.windows.width_ms(),
             layout.zone.name(),
-            kept.width.ms(),
-            kept.zone.name(),
+            width_ms,
+            zone.name(),
         ))),
     }
 }

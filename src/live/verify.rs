@@ -38,11 +38,9 @@ pub use remote::Remote;
 pub use source::{EmitRow, RecountSource};
 pub use store::changes::ChangesFrom;
 
-use dataflows::WindowWidth;
-
 use crate::job::Recorded;
 use order_tables::{ORDER_SOURCE, RESULT_TABLES};
-use orders::{Layout, Zone};
+use orders::Layout;
 use store::error::Damage;
 use store::view::View;
 use tablestore::server::{ResultsAsOf, ShownResults};
@@ -67,8 +65,7 @@ pub(crate) fn recorded(view: &View) -> Result<Option<Recorded>, Damage> {
     }
     let is_there = |table: &str| view.table(table).is_ok();
     let must_be_empty = !is_there(ORDER_SOURCE) && RESULT_TABLES.into_iter().any(is_there);
-    let layout = || Layout { zone: Zone::default(), width: WindowWidth::default() };
-    Ok(must_be_empty.then(|| Recorded { upper: view.last_commit() + 1, layout: layout() }))
+    Ok(must_be_empty.then(|| Recorded { upper: view.last_commit() + 1, layout: Layout::default() }))
 }
 
 /// Tells the server of a store which results a live job has written there.
@@ -80,7 +77,8 @@ impl ShownResults for JobResults {
         let as_of = |Recorded { upper, layout }: Recorded| ResultsAsOf {
             upper,
             zone: layout.zone.name().to_owned(),
-            window_ms: layout.width.ms(),
+            window_ms: layout.windows.width_ms(),
+            clock: layout.windows.clock_digest(),
         };
         Ok(recorded(view)?.map(as_of))
     }

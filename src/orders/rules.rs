@@ -18,6 +18,9 @@ pub const AT_MS_MIN: i64 = -62_000_000_000_000;
 /// The latest event time, in epoch milliseconds. It lies in the year 9987, for the same reason.
 pub const AT_MS_MAX: i64 = 253_000_000_000_000;
 
+/// How the reason begins for which an object is set aside that lacks a member.
+pub const NO_MEMBER: &str = "no member ";
+
 /// The most characters of a value that a reason shows.
 const QUOTED_CHARS_MAX: usize = 64;
 
@@ -39,6 +42,11 @@ pub enum Role {
 impl Role {
     /// All roles, in the order of their declaration: `ALL[role as usize] == role`.
     pub const ALL: [Role; 5] = [Role::UserId, Role::OrderId, Role::Price, Role::Timestamp, Role::Op];
+
+    /// Returns the bit that stands for this role in a set of roles.
+    pub fn bit(self) -> u8 {
+        1 << self as u8
+    }
 
     /// Returns the column's canonical name, which reasons use.
     pub fn name(self) -> &'static str {

@@ -1,4 +1,4 @@
-//! The time zone in which windows are printed.
+//! The time zone in which windows are printed, and by whose clocks windows of days begin.
 //!
 //! Two different instants are never printed alike. When the clock is turned back, a local time
 //! comes twice: the first is printed plainly, the second with its offset appended, as in
@@ -7,6 +7,7 @@
 
 use std::fmt;
 
+use dataflows::Turn;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone, TimeZoneDatabase};
@@ -90,6 +91,23 @@ impl Zone {
     pub fn offset_ms(&self, at_ms: i64) -> i64 {
         let offset = Timestamp::from_millisecond(at_ms).map(|at| self.zone.to_offset(at));
         offset.map_or(0, |offset| i64::from(offset.seconds()) * 1_000)
+    }
+
+    /// Returns what the clocks of this zone show at all times: each change of their offset, in
+    /// ascending order.
+    ///
+    /// Cost: reads the rules of the zone up to the year 9999, which are some 16,000 changes for a zone
+    /// with summer time.
+    pub fn turns(&self) -> Vec<Turn> {
+        let turn = |at_ms, offset: Offset| Turn { at_ms, offset_ms: i64::from(offset.seconds()) * 1_000 };
+        let mut turns = vec![turn(i64::MIN, self.zone.to_offset(Timestamp::MIN))];
+        if self.fixed.is_none() {
+            let following = self.zone.following(Timestamp::MIN);
+            turns.extend(following.map(|change| turn(change.timestamp().as_millisecond(), change.offset())));
+            // Not all changes in the database are changes of the offset.
+            turns.dedup_by_key(|turn| turn.offset_ms);
+        }
+        turns
     }
 
     /// Returns `at_ms` (epoch ms) as `YYYY-MM-DD HH:MM:SS` in this zone. Milliseconds are cut off.

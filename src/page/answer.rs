@@ -13,14 +13,9 @@ use hyper::{Response, StatusCode};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::timeout;
 
-/// The headers of every answer that keep browsers safe: nothing is loaded from elsewhere, no script
-/// or style but the page's own files is used, and no other page may show this one in a frame.
-const SAFETY: [(HeaderName, &str); 5] = [
-    (
-        header::CONTENT_SECURITY_POLICY,
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
-         base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    ),
+/// The headers of every answer that keep browsers safe, besides the policy of
+/// [`Embedding`](super::embed::Embedding).
+const SAFETY: [(HeaderName, &str); 4] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::REFERRER_POLICY, "no-referrer"),
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),

@@ -35,11 +35,16 @@ impl Page {
                 }
             };
         }
+        let (marked, query) = match (is_csv, query) {
+            (true, Some(query)) => without_mark(query),
+            (_, query) => (false, query.map(str::to_owned)),
+        };
+        let query = query.as_deref();
         if is_csv
             && query.is_none_or(str::is_empty)
             && let Some(download) = Download::of(name)
         {
-            return self.download(download, hang_up);
+            return self.download(download, marked, hang_up);
         }
         let rows = match (name, Download::of(name)) {
             ("late", _) => self.late(query),
@@ -51,7 +56,7 @@ impl Page {
         };
         match rows {
             Err(refusal) => refusal.answer(),
-            Ok(rows) if is_csv => csv(name, whole([rows.csv_head(), rows.csv()].concat())),
+            Ok(rows) if is_csv => csv(name, whole([rows.csv_head(marked), rows.csv()].concat())),
             Ok(rows) => answer(StatusCode::OK, JSON, whole(rows.json())),
         }
     }
@@ -104,8 +109,17 @@ impl Page {
         let feed = &self.config.feed;
         let (epoch, late) = feed.late(limit);
         let rows = late.into_iter().map(|change| late_fields(feed, change)).collect();
-        let columns =
-            vec!["UserId", "OrderId", "change", "price", "priceBefore", "timestamp", "begin", "commit"];
+        let columns = vec![
+            "UserId",
+            "OrderId",
+            "change",
+            "price",
+            "priceBefore",
+            "timestamp",
+            "begin",
+            "beginMs",
+            "commit",
+        ];
         Ok(Rows { columns, epoch, rows })
     }
 
@@ -121,6 +135,14 @@ impl Page {
         let feed = self.config.feed.clone();
         spawn_blocking(move || read(&feed)).await.unwrap_or_else(|error| Err(failed(&error)))
     }
+}
+
+/// Takes the parameter `bom` out of the query of a CSV file. Returns whether it was there, and the
+/// query without it.
+fn without_mark(query: &str) -> (bool, Option<String>) {
+    let is_mark = |part: &&str| matches!(*part, "bom" | "bom=");
+    let rest: Vec<&str> = query.split('&').filter(|part| !is_mark(part)).collect();
+    (query.split('&').any(|part| is_mark(&part)), (!rest.is_empty()).then(|| rest.join("&")))
 }
 
 /// Returns the fields of a user's row.
@@ -146,6 +168,7 @@ fn late_fields(feed: &FeedWatch, change: LateChange) -> Vec<ShownField> {
         price(before),
         after.or(before).map_or(ShownField::Nothing, |(_, at_ms)| ShownField::Integer(at_ms)),
         ShownField::Plain(feed.layout().begin(window_ms)),
+        ShownField::Integer(window_ms),
         ShownField::count(commit),
     ]
 }

@@ -172,8 +172,9 @@ fn reject_fields(key: &[KeyRef<'_>], cells: &[CellRef<'_>]) -> Option<Vec<ShownF
 }
 
 impl Page {
-    /// Returns all rows of a download as CSV, as of one epoch.
-    pub(super) fn download(&self, download: Download, hang_up: Arc<Notify>) -> Response<Body> {
+    /// Returns all rows of a download as CSV, as of one epoch, after a byte order mark if it is to be
+    /// `marked`.
+    pub(super) fn download(&self, download: Download, marked: bool, hang_up: Arc<Notify>) -> Response<Body> {
         let Ok(place) = self.downloads.clone().try_acquire_owned() else {
             return refusal(StatusCode::SERVICE_UNAVAILABLE, "too many downloads at a time: try again later");
         };
@@ -184,7 +185,7 @@ impl Page {
         let runtime = Handle::current();
         spawn_blocking(move || {
             if let Err(Refusal::Store(sentence) | Refusal::Asked(sentence)) =
-                give_all(download, &feed, &parts, &runtime, deadline)
+                give_all((download, marked), &feed, &parts, &runtime, deadline)
             {
                 tracing::error!("a download of {} was cut off: {sentence}", download.name());
                 parts.cut();
@@ -198,7 +199,7 @@ impl Page {
 /// Gives all rows of a download to the reader. Ends early without an error if the reader is gone,
 /// and with an error after `deadline`.
 fn give_all(
-    download: Download,
+    (download, marked): (Download, bool),
     feed: &FeedWatch,
     parts: &Parts,
     runtime: &Handle,
@@ -206,7 +207,7 @@ fn give_all(
 ) -> Result<(), Refusal> {
     let mut view = feed.store().view()?;
     let mut part = Rows { columns: download.columns(), epoch: epoch_of(&view)?, rows: Vec::new() };
-    let mut bytes = part.csv_head();
+    let mut bytes = part.csv_head(marked);
     let mut start = None;
     loop {
         let (rows, next) = download.page(feed, &mut view, start, PART_ROWS_MAX)?;

@@ -12,12 +12,14 @@
 //! it through a browser. Nothing of a request is stored, and no file path comes from one.
 //!
 //! A reader that does not read is disconnected. At most one event waits for it, besides what the
-//! system buffers.
+//! system buffers. A reader for whom there is no place on the stream is told so, and asks for what has
+//! come every few seconds.
 
 mod answer;
 mod api;
 mod assets;
 mod download;
+mod embed;
 mod fields;
 mod gate;
 mod query;
@@ -42,6 +44,8 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::{Notify, Semaphore};
 
 use self::answer::Body;
+use self::embed::Embedding;
+pub use self::embed::Origin;
 use connections::{self, Bounds, Entrance, Guest, Standing, Token, set_up};
 use live::feed::FeedWatch;
 
@@ -53,6 +57,15 @@ const BUFFER_BYTES_MAX: usize = 64 << 10;
 
 /// The bytes of one connection that are buffered within the system.
 const SYSTEM_BUFFER_BYTES_MAX: usize = 256 << 10;
+
+/// How many readers may follow the stream at a time, unless the user says otherwise.
+pub const READERS_MAX_DEFAULT: usize = 256;
+
+/// Returns how many connections there may be where this many readers follow the stream: those of
+/// the stream, and as many for everything else.
+fn connections_for(readers_max: usize) -> usize {
+    2 * readers_max.max(READERS_MAX_DEFAULT)
+}
 
 /// Limits on what readers can make the page do.
 #[derive(Clone, Debug)]
@@ -76,11 +89,22 @@ pub struct PageLimits {
     pub beat_interval: Duration,
 }
 
+impl PageLimits {
+    /// Returns the limits where this many readers may follow the stream at a time.
+    pub fn for_readers(readers_max: usize) -> PageLimits {
+        PageLimits {
+            connections_max: connections_for(readers_max),
+            streams_max: readers_max,
+            ..PageLimits::default()
+        }
+    }
+}
+
 impl Default for PageLimits {
     fn default() -> PageLimits {
         PageLimits {
-            connections_max: 512,
-            streams_max: 256,
+            connections_max: connections_for(READERS_MAX_DEFAULT),
+            streams_max: READERS_MAX_DEFAULT,
             reads_max: 4,
             downloads_max: 4,
             download_time_max: Duration::from_secs(120),
@@ -101,6 +125,8 @@ pub struct PageConfig {
     pub hosts: Vec<String>,
     /// The token that readers must show; `None` lets all in.
     pub token: Option<Token>,
+    /// The origins whose pages may show this page in a frame and read its answers.
+    pub embed: Vec<Origin>,
     /// The limits on readers.
     pub limits: PageLimits,
 }
@@ -108,6 +134,7 @@ pub struct PageConfig {
 /// What all connections share.
 struct Page {
     config: PageConfig,
+    embedding: Embedding,
     streams: Arc<Semaphore>,
     reads: Arc<Semaphore>,
     downloads: Arc<Semaphore>,
@@ -132,6 +159,7 @@ pub async fn serve(
         streams: places(limits.streams_max),
         reads: places(limits.reads_max),
         downloads: places(limits.downloads_max),
+        embedding: Embedding::new(config.embed.clone()),
         config,
     });
     connections::serve(entrance.into(), bounds, shutdown, move |guest| serve_connection(guest, page.clone()))

@@ -20,6 +20,7 @@ impl Page {
         visit: &Visit,
     ) -> Response<Body> {
         let mut response = self.respond(&mut request, hang_up, visit).await;
+        self.embedding.allow(request.headers(), response.headers_mut());
         gate::allow_form(&mut response);
         response
     }
@@ -35,6 +36,9 @@ impl Page {
             let sentence = "this page is served to localhost and IP addresses only, and to names that --page-host allows";
             return refusal(StatusCode::FORBIDDEN, sentence);
         }
+        if let Some(allowed) = self.embedding.preflight(request.method(), request.headers()) {
+            return allowed;
+        }
         if let Some(answer) = self.gate(request, visit).await {
             return answer;
         }
@@ -47,7 +51,7 @@ impl Page {
         // For HEAD, the server leaves the body out.
         let uri = request.uri();
         match (uri.path().strip_prefix("/api/"), assets::find(uri.path())) {
-            (Some("stream"), _) => self.stream(request.headers(), hang_up),
+            (Some("stream"), _) => self.stream(request.headers(), uri.query(), hang_up),
             (Some(name), _) => self.api(name, uri.query(), hang_up).await,
             (None, Some(asset)) => asset.answer(request.headers()),
             (None, None) => refusal(StatusCode::NOT_FOUND, "there is nothing at this address"),

@@ -4,6 +4,9 @@ use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
 use orders::text::push_csv_field;
 
+/// The mark by which Excel knows that a file is UTF-8; without it, names in Chinese are garbled.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// The value of one column in a row.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum ShownField {
@@ -98,9 +101,10 @@ impl Rows {
         out
     }
 
-    /// Returns the line of column names.
-    pub(super) fn csv_head(&self) -> Vec<u8> {
-        let mut out = b"epoch".to_vec();
+    /// Returns the line of column names, after a byte order mark if the file is to be `marked`.
+    pub(super) fn csv_head(&self, marked: bool) -> Vec<u8> {
+        let mut out = if marked { BYTE_ORDER_MARK.to_vec() } else { Vec::new() };
+        out.extend_from_slice(b"epoch");
         for column in &self.columns {
             out.push(b',');
             out.extend_from_slice(column.as_bytes());
@@ -164,7 +168,7 @@ mod tests {
             assert_eq!(String::from_utf8(rows.csv()).unwrap(), format!("7,{expected},-3,-1.50\n"));
         }
         let nothing = rows(vec![ShownField::Nothing, ShownField::count(u64::MAX), ShownField::Double(1e300)]);
-        assert_eq!(nothing.csv_head(), b"epoch,UserId,count,totalPrice\n");
+        assert_eq!(nothing.csv_head(false), b"epoch,UserId,count,totalPrice\n");
         assert!(nothing.csv().starts_with(b"7,,9223372036854775807,1"));
     }
 }

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::task::block_in_place;
 
 use super::*;
-use live::feed::Feed;
+use live::feed::{Feed, FollowFrom};
 use live::job::JobConfig;
 use live::job::testing::{Fixture, config, put, put_cells};
 use orders::{Layout, Zone};
@@ -17,6 +17,8 @@ use store::value::Value;
 
 /// How long a test waits for what must come.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+mod reach;
 
 /// A shop with its page. Requests block, so the tests run them beside the runtime.
 struct Shop {
@@ -28,19 +30,25 @@ struct Shop {
 
 impl Shop {
     async fn open(zone: &str, limits: PageLimits) -> Shop {
-        Shop::behind(None, zone, limits).await
+        let layout = Layout { zone: Zone::parse(zone).unwrap(), ..Layout::default() };
+        Shop::open_with(layout, limits).await
+    }
+
+    async fn open_with(layout: Layout, limits: PageLimits) -> Shop {
+        Shop::behind(None, layout, limits).await
     }
 
     /// Opens a shop whose page asks for a token, if there is one.
-    async fn behind(token: Option<Token>, zone: &str, limits: PageLimits) -> Shop {
-        let layout = Layout { zone: Zone::parse(zone).unwrap(), ..config(1, 1).layout };
+    async fn behind(token: Option<Token>, layout: Layout, limits: PageLimits) -> Shop {
         let fixture = Fixture::with_orders(JobConfig { layout: layout.clone(), ..config(1, 10_000) });
         // What the job finds when it begins is never late.
         block_in_place(|| fixture.settle());
         let feed = Feed::start(fixture.store.clone(), layout, &fixture.job().watch(), watch::channel(None).1);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let config = PageConfig { feed: feed.watch(), hosts: vec!["shop.example".to_owned()], token, limits };
+        let hosts = vec!["shop.example".to_owned()];
+        let embed = vec![Origin::parse("https://grafana.example").unwrap()];
+        let config = PageConfig { feed: feed.watch(), hosts, token, embed, limits };
         let (stop, mut stopped) = watch::channel(());
         tokio::spawn(async move {
             serve(listener, config, async move { drop(stopped.changed().await) }).await.unwrap();
@@ -52,7 +60,7 @@ impl Shop {
     async fn settle(&self, late: u64) {
         let status = block_in_place(|| self.fixture.settle());
         let watch = self.feed.watch();
-        let mut follower = watch.follow(None);
+        let mut follower = watch.follow(FollowFrom::Start);
         let wait = async {
             while watch.total().1 != status.total
                 || (watch.state().rejects, watch.state().late) != (status.rejects, late)
@@ -224,7 +232,9 @@ async fn files_of_csv_hold_all_rows_and_no_formula() {
     assert_eq!(shop.text("/api/rejects.csv").await, "epoch,UserId,OrderId,reason,commit\n");
     assert!(shop.text("/api/total.csv").await.ends_with(",5000,2500,2500.00\n"));
     let late = shop.text("/api/late.csv").await;
-    assert!(late.starts_with("epoch,UserId,OrderId,change,price,priceBefore,timestamp,begin,commit\n"));
+    assert!(
+        late.starts_with("epoch,UserId,OrderId,change,price,priceBefore,timestamp,begin,beginMs,commit\n")
+    );
     assert_eq!(late.lines().count(), 101);
 }
 
@@ -289,12 +299,14 @@ async fn the_pages_files_are_within_the_program() {
     let page = String::from_utf8(page).unwrap();
     let mut files: Vec<&str> = page
         .split('"')
-        .filter(|text| text.starts_with('/') && [".js", ".css", ".svg"].iter().any(|end| text.ends_with(end)))
+        .filter(|text| [".js", ".css", ".svg"].iter().any(|end| text.ends_with(end)))
         .collect();
-    files.push("/echarts.js");
-    assert!(files.contains(&"/main.js") && files.contains(&"/style.css"), "{files:?}");
-    for file in files {
-        let (status, head, plain) = shop.get(file).await;
+    files.push("echarts.js");
+    assert!(files.contains(&"main.js") && files.contains(&"style.css"), "{files:?}");
+    // Under whatever path a proxy serves the page, its files are beside it.
+    assert!(files.iter().all(|file| !file.contains('/')), "{files:?}");
+    for file in files.iter().map(|file| format!("/{file}")) {
+        let (status, head, plain) = shop.get(&file).await;
         assert!(status == 200 && !plain.is_empty(), "{file}");
         let ask = |more: &str| {
             format!("GET {file} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{more}\r\n\r\n")
@@ -419,7 +431,7 @@ async fn a_page_with_a_token_shows_nothing_to_who_has_none() {
     const TOKEN: &str = "token+of/16=chars";
     let token = Token::new(TOKEN).unwrap();
     let cookie = format!("cookie: {}", token.cookie());
-    let shop = Shop::behind(Some(token), "UTC", PageLimits::default()).await;
+    let shop = Shop::behind(Some(token), Layout::default(), PageLimits::default()).await;
     shop.fixture.write(vec![put("ann", "1", 1.0, 0)]);
     shop.settle(1).await;
     let ask = |line: &str, sends: Sends<'_>, more: &str| {
@@ -478,19 +490,22 @@ async fn a_page_with_a_token_shows_nothing_to_who_has_none() {
         assert!(!head.contains("unsafe") && head.contains("default-src 'none'"), "{head}");
     }
 
-    // What the form gives is what lets in, and leads to where it was asked for.
-    for (line, more, to, is_secure) in [
-        ("POST /", "", "./", false),
-        ("POST /?wall", "", "./?wall", false),
-        ("POST /", "x-forwarded-proto: https\r\n", "./", true),
-        ("POST /", "x-forwarded-proto: http\r\n", "./", false),
+    // What the form gives is what lets in, and leads to where it was asked for. Other sites may show
+    // this page in a frame, which takes another cookie where browsers allow it.
+    let lax = "SameSite=Lax";
+    for (line, more, to, scope) in [
+        ("POST /", "", "./", lax),
+        ("POST /?wall", "", "./?wall", lax),
+        ("POST /", "x-forwarded-proto: https\r\n", "./", "SameSite=None; Secure; Partitioned"),
+        ("POST /", "x-forwarded-proto: http\r\n", "./", lax),
     ] {
         let (_, head, _) = ask(line, Sends::Form(good), more).await;
         assert!(head.contains(&format!("\r\nlocation: {to}\r\n")), "{head}");
         let set = head.lines().find_map(|line| line.strip_prefix("set-cookie: ")).unwrap();
         let (pair, flags) = set.split_once("; ").unwrap();
         assert_eq!(format!("cookie: {pair}"), cookie);
-        let secure = if is_secure { "; Secure" } else { "" };
-        assert_eq!(flags, format!("Max-Age=34560000; HttpOnly; SameSite=Lax{secure}"));
+        assert_eq!(flags, format!("Max-Age=34560000; HttpOnly; {scope}"));
     }
+    let (_, head, _) = ask("GET /", Sends::Nothing, "").await;
+    assert!(head.contains("frame-ancestors https://grafana.example"), "{head}");
 }

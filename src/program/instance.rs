@@ -31,7 +31,7 @@ use connections::{Entrance, Places, Tls, Token};
 use live::feed::Feed;
 use live::job::{Job, JobConfig, JobWatch, Phase};
 use live::verify::{AlwaysOn, AlwaysOnConfig, JobResults};
-use page::{PageConfig, PageLimits};
+use page::{Origin, PageConfig, PageLimits};
 use store::{Durability, Store, StoreOptions};
 use tablestore::server::{Limits, MetricsReaders, Server, ServiceConfig};
 
@@ -71,6 +71,10 @@ pub struct PageAddress {
     pub hosts: Vec<String>,
     /// The token that readers must show; `None` lets all in.
     pub token: Option<Token>,
+    /// The origins whose pages may show the page in a frame and read its answers.
+    pub embed: Vec<Origin>,
+    /// How many readers may follow the page's stream at a time.
+    pub readers_max: usize,
 }
 
 /// A server that runs in a task. The task is aborted when this is dropped.
@@ -154,10 +158,7 @@ impl Instance {
         .await?;
         let (listener, address) = listen("--listen", addresses).await?;
         let page = match page.filter(|_| job.is_some()) {
-            Some(PageAddress { addresses, hosts, token }) => {
-                let config = |feed| PageConfig { feed, hosts, token, limits: PageLimits::default() };
-                Some((listen("--page", addresses).await?, config))
-            }
+            Some(page) => Some((listen("--page", page.addresses.clone()).await?, page)),
             None => None,
         };
         let layout = job.as_ref().map(|job| job.layout.clone());
@@ -179,8 +180,9 @@ impl Instance {
         let feed =
             shown.map(|((watch, layout), verified)| Feed::start(store.clone(), layout, watch, verified));
         let limits = Limits::default();
-        let wanted =
-            limits.connections_max + page.as_ref().map_or(0, |_| PageLimits::default().connections_max);
+        let readers_max = page.as_ref().map_or(0, |(_, page)| page.readers_max);
+        let page_limits = PageLimits::for_readers(readers_max);
+        let wanted = limits.connections_max + page.as_ref().map_or(0, |_| page_limits.connections_max);
         let places = places::left(wanted)?;
         let service = ServiceConfig {
             store: store.clone(),
@@ -196,8 +198,10 @@ impl Instance {
         let store_entrance = entrance("store", listener);
         let server =
             Serving::start(address, |stopped| Server::serve(store_entrance, service, either_way(stopped)));
-        let page = feed.as_ref().zip(page).map(|(feed, ((listener, address), config))| {
-            let (entrance, config) = (entrance("page", listener), config(feed.watch()));
+        let page = feed.as_ref().zip(page).map(|(feed, ((listener, address), page))| {
+            let PageAddress { hosts, token, embed, .. } = page;
+            let config = PageConfig { feed: feed.watch(), hosts, token, embed, limits: page_limits };
+            let entrance = entrance("page", listener);
             Serving::start(address, |stopped| ::page::serve(entrance, config, either_way(stopped)))
         });
         let phases = Phases::of(watch.as_ref().map(JobWatch::follow));

@@ -116,6 +116,20 @@ async function keyboard(page) {
   holds((await page.locator("#trend-rows").boundingBox()).width > 200, "the table is there to see");
 }
 
+/** Orders of a later time are counted, however late, and the text says how far they lie. */
+async function ahead(page, now) {
+  const days = [1, 40].map((days) => now + days * 86_400_000);
+  await shop.put(...days.map((at, id) => ({ user: "fay", id: `${id}`, price: 0.75, at })));
+  await becomes("numbers with orders of a later time", () => numbers(page), () => shop.numbers());
+  const day = new Intl.DateTimeFormat("en-GB", { timeZone: "UTC", day: "numeric", month: "short" });
+  const year = new Date(days[1]).getUTCFullYear();
+  const text = `${day.format(days[1])}${year === new Date(now).getUTCFullYear() ? "" : ` ${year}`}`;
+  const words = `2 windows lie after now, the farthest on ${text}.`;
+  await becomes("how far they lie", () => page.locator("#trend-words").textContent(), words);
+  await shop.remove("fay", "1");
+  await until("one of them", () => page.locator("#trend-words").textContent(), (text) => /^1 window lies after now/.test(text));
+}
+
 async function ranking(page) {
   await page.locator("#leaders-by").selectOption("count");
   await becomes("dee has most orders", async () => (await leaders(page))[0]?.slice(0, 2), ["dee", 10]);
@@ -131,6 +145,7 @@ await run("exact values", async (browser) => {
   await changes(page, now);
   await rejects(page, now);
   await keyboard(page);
+  await ahead(page, now);
   await ranking(page);
   const verified = () => page.evaluate(() => ({ ...document.getElementById("verified").dataset }));
   const epoch = await page.locator("#epoch").getAttribute("data-value");

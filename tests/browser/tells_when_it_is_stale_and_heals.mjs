@@ -1,10 +1,12 @@
-// A server that is killed, or hangs, is told of within five seconds; once it is back the page heals without a reload.
+// A server that is killed, or hangs, is told of within five seconds, however the viewer's clock is set meanwhile; once it is
+// back the page heals without a reload.
 
 import { accessible, becomes, close, equal, holds, leaders, numbers, open, order, orderflow, run, until } from "./lib.mjs";
 import { Shop, inTime } from "./shop.mjs";
 
 const TOLD_WITHIN_MS = 5000;
 const HEALED_WITHIN_MS = 15_000;
+const HOUR_MS = 3_600_000;
 
 const shop = new Shop();
 
@@ -37,6 +39,18 @@ async function heals(page, word) {
   equal(await page.evaluate(() => window.marker), "the same page", "no reload");
 }
 
+/** Sets the clock that the page's scripts see ahead by this much, or back. */
+const setClock = (page, byMs) =>
+  page.evaluate((byMs) => {
+    const RealDate = Date;
+    window.Date = class extends RealDate {
+      constructor(...parts) {
+        super(...(parts.length > 0 ? parts : [RealDate.now() + byMs]));
+      }
+      static now = () => RealDate.now() + byMs;
+    };
+  }, byMs);
+
 await run("stale and healed", async (browser) => {
   orderflow("init");
   const page = await open(browser);
@@ -44,6 +58,7 @@ await run("stale and healed", async (browser) => {
   const now = await inTime();
   await shop.put({ user: "ann", id: "1", price: 19.99, at: now }, { user: "bob", id: "1", price: 5, at: now });
   await becomes("the first values", () => numbers(page), () => shop.numbers());
+  await setClock(page, -HOUR_MS);
   await tells(page, "kill");
   await accessible(page, "stale");
   shop.restarted();
@@ -51,6 +66,7 @@ await run("stale and healed", async (browser) => {
   await shop.put({ user: "bob", id: "2", price: 30.01, at: await inTime() });
   await becomes("an order after the start", () => numbers(page), () => shop.numbers());
   await becomes("its user", () => leaders(page), () => shop.leaders());
+  await setClock(page, HOUR_MS);
   await tells(page, "pause");
   await heals(page, "resume");
   await shop.put({ user: "cyd", id: "1", price: 100, at: await inTime() });

@@ -2,7 +2,7 @@ use crate::engine::Engine;
 use crate::key::Grouping;
 use crate::row::Parts;
 use crate::view::{COUNT_AND_SUM, View};
-use crate::{Order, WindowWidth};
+use crate::{Order, Windows};
 
 /// How many orders are there, and for how much in all?
 ///
@@ -28,7 +28,7 @@ impl Grouping for Together {
 
     const RUNS: bool = true;
 
-    fn new(_width: WindowWidth) -> Together {
+    fn new(_windows: &Windows) -> Together {
         Together
     }
 

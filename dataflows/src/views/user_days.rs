@@ -5,7 +5,7 @@ use crate::engine::Engine;
 use crate::key::{Grouping, Key};
 use crate::row::{Part, Parts};
 use crate::view::{COUNT_AND_SUM, KeyColumn, Print, View};
-use crate::{Id, Order, WindowWidth};
+use crate::{Id, Order, Windows};
 
 /// The number of milliseconds of a day of UTC.
 const DAY_MS: i64 = 24 * 3_600_000;
@@ -101,7 +101,7 @@ struct ByUserAndDay;
 impl Grouping for ByUserAndDay {
     type Key = UserDay;
 
-    fn new(_width: WindowWidth) -> ByUserAndDay {
+    fn new(_windows: &Windows) -> ByUserAndDay {
         ByUserAndDay
     }
 

@@ -2,7 +2,7 @@ use crate::engine::Engine;
 use crate::key::{Grouping, Key};
 use crate::row::Parts;
 use crate::view::{COUNT_AND_SUM, KeyColumn, Print, View};
-use crate::{Id, Order, WindowWidth};
+use crate::{Id, Order, Windows};
 
 /// What has each user ordered, and for how much?
 ///
@@ -26,7 +26,7 @@ struct ByUser;
 impl Grouping for ByUser {
     type Key = Id;
 
-    fn new(_width: WindowWidth) -> ByUser {
+    fn new(_windows: &Windows) -> ByUser {
         ByUser
     }
 

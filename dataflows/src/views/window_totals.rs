@@ -2,7 +2,7 @@ use crate::engine::Engine;
 use crate::key::Grouping;
 use crate::row::Parts;
 use crate::view::{COUNT_AND_SUM, KeyColumn, Print, View};
-use crate::{Order, Window, WindowWidth};
+use crate::{Order, Window, Windows};
 
 /// What was ordered in each window of event time?
 ///
@@ -23,12 +23,12 @@ pub(super) static VIEW: View = View {
         KeyColumn { name: "end", part: 0, print: Print::WindowEnd },
     ],
     filter: None,
-    group: |order, width| Parts::integer(width.containing(order.at_ms).start_ms),
+    group: |order, windows| Parts::integer(windows.containing(order.at_ms).start_ms),
     aggregates: COUNT_AND_SUM,
     engine: Engine::typed::<ByWindow>(),
 };
 
-struct ByWindow(WindowWidth);
+struct ByWindow(Windows);
 
 impl Grouping for ByWindow {
     type Key = Window;
@@ -36,8 +36,8 @@ impl Grouping for ByWindow {
     // Orders mostly arrive at about the time when they are placed.
     const RUNS: bool = true;
 
-    fn new(width: WindowWidth) -> ByWindow {
-        ByWindow(width)
+    fn new(windows: &Windows) -> ByWindow {
+        ByWindow(windows.clone())
     }
 
     #[inline]

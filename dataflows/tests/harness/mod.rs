@@ -9,7 +9,7 @@ use dataflows::views::{TOTAL, USERS, WINDOWS};
 use dataflows::{
     Change, Diff, Epoch, Order, OrderKey, OrderState, Part, Parts, PlainRows, Position, Reference,
 };
-use dataflows::{RowKey, Rows, Totals, Upsert, UpsertReference, ViewId, WindowWidth, build, deliver, upsert};
+use dataflows::{RowKey, Rows, Totals, Upsert, UpsertReference, ViewId, Windows, build, deliver, upsert};
 use differential_dataflow::AsCollection;
 use timely::WorkerConfig;
 use timely::communication::AllocatorBuilder;
@@ -54,14 +54,15 @@ pub(crate) struct Shape {
 pub(crate) type Delivered = Vec<(Epoch, Vec<Change>)>;
 
 /// Runs the log through the graph. The lines are dealt out to all workers in turn.
-pub(crate) fn run(log: &Log, width: WindowWidth, shape: Shape) -> Delivered {
+pub(crate) fn run(log: &Log, windows: &Windows, shape: Shape) -> Delivered {
     let delivered = Arc::new(Mutex::new(Vec::new()));
     let guards: Vec<_> = allocators(shape)
         .into_iter()
         .map(|(builders, guard)| {
             let (log, delivered) = (Arc::new(log.clone()), Arc::clone(&delivered));
+            let windows = windows.clone();
             timely::execute::execute_from(builders, guard, WorkerConfig::default(), move |worker| {
-                feed(worker, &log, width, shape, &delivered);
+                feed(worker, &log, &windows, shape, &delivered);
             })
             .expect("workers start")
         })
@@ -100,7 +101,7 @@ fn allocators(shape: Shape) -> Vec<Process> {
 type OrdersInput = InputHandle<Epoch, NoopBuilder<Rc<Vec<(Order, Epoch, Diff)>>>>;
 type UpsertsInput = InputHandle<Epoch, NoopBuilder<dataflows::Upserts>>;
 
-fn feed(worker: &mut Worker, log: &Log, width: WindowWidth, shape: Shape, delivered: &Arc<Mutex<Delivered>>) {
+fn feed(worker: &mut Worker, log: &Log, windows: &Windows, shape: Shape, delivered: &Arc<Mutex<Delivered>>) {
     let delivered = Arc::clone(delivered);
     let (mut orders, mut upserts) = (OrdersInput::new_with_builder(), UpsertsInput::new_with_builder());
     let probe = worker.dataflow::<Epoch, _, _>(|scope| {
@@ -108,7 +109,7 @@ fn feed(worker: &mut Worker, log: &Log, width: WindowWidth, shape: Shape, delive
             Log::Updates(_) => scope.input_from(&mut orders).as_collection(),
             Log::Upserts(_) => upsert(scope.input_from(&mut upserts)),
         };
-        deliver(build(collection, width), move |epoch, changes| {
+        deliver(build(collection, windows), move |epoch, changes| {
             delivered.lock().expect("no panic").push((epoch, changes))
         })
     });
@@ -147,8 +148,8 @@ fn upsert_line(log: &[(OrderKey, Option<OrderState>)], at: usize, shape: Shape) 
 
 /// Returns what must be delivered: the rows by which the reference fold differs from epoch to
 /// epoch.
-pub(crate) fn expected(log: &Log, width: WindowWidth, shape: Shape) -> Delivered {
-    let (mut reference, mut rows) = (Reference::new(width), PlainRows::new(width));
+pub(crate) fn expected(log: &Log, windows: &Windows, shape: Shape) -> Delivered {
+    let (mut reference, mut rows) = (Reference::new(windows), PlainRows::new(windows));
     let mut upserts = UpsertReference::default();
     let mut delivered = Vec::new();
     let lines: Vec<usize> = (0..log.len()).collect();
@@ -161,7 +162,7 @@ pub(crate) fn expected(log: &Log, width: WindowWidth, shape: Shape) -> Delivered
         };
         let touched: std::collections::BTreeSet<RowKey> = updates
             .iter()
-            .flat_map(|(order, _)| ViewId::all().map(|view| RowKey::new(view, (view.group)(order, width))))
+            .flat_map(|(order, _)| ViewId::all().map(|view| RowKey::new(view, (view.group)(order, windows))))
             .collect();
         let before: Vec<_> = touched.iter().map(|key| row(&rows, key)).collect();
         for (order, times) in &updates {
@@ -205,19 +206,20 @@ pub(crate) fn by_hand(reference: &Reference) -> Vec<(RowKey, Totals)> {
 /// orders, at any epoch.
 pub(crate) fn differs_from_count_total(
     log: &[(Order, Diff)],
-    width: WindowWidth,
+    windows: &Windows,
     shape: Shape,
 ) -> Vec<String> {
     let (found, log) = (Arc::new(Mutex::new(Vec::new())), Arc::new(log.to_vec()));
+    let windows = windows.clone();
     let collected = Arc::clone(&found);
     timely::execute(timely::Config::process(shape.workers), move |worker| {
         let mut input = OrdersInput::new_with_builder();
         let found = Arc::clone(&collected);
         worker.dataflow::<Epoch, _, _>(|scope| {
             let orders = scope.input_from(&mut input).as_collection();
-            for rows in build(orders.clone(), width) {
-                let view = rows.view();
-                let group = move |order: &Order| plain_key(&(view.group)(order, width));
+            for rows in build(orders.clone(), &windows) {
+                let (view, windows) = (rows.view(), windows.clone());
+                let group = move |order: &Order| plain_key(&(view.group)(order, &windows));
                 differ(rows, counted(&orders, group), &found);
             }
         });

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use live::job::{CHANGES_MAX, Job, JobConfig, Phase, Status};
 use order_tables::schemas;
-use orders::{Layout, Zone};
+use orders::Layout;
 use store::change::{ColumnChange, RowWrite};
 use store::value::Value;
 use store::{Durability, Store, StoreOptions};
@@ -74,7 +74,7 @@ fn load(folder: &Path, first: u64, end: u64) {
 /// Times in the graph, and from the write to the results' sync.
 async fn correct(folder: &Path, orders: u64) -> (Vec<Duration>, Vec<Duration>) {
     let store = open(folder, Durability::Synced);
-    let layout = Layout { zone: Zone::default(), width: Default::default() };
+    let layout = Layout::default();
     let config = JobConfig { workers: 1, layout, changes_max: CHANGES_MAX };
     let job = Job::start(store.clone(), config).expect("the job starts");
     let watch = job.watch();

@@ -43,7 +43,7 @@ pub(crate) fn measure(runtime: &Runtime, rounds: u64, time: Duration) {
 /// How many orders were timed, and p50 and p99 in seconds.
 async fn round(rate: u64, time: Duration) -> (usize, [f64; 2]) {
     let folder = tempfile::tempdir_in("target").expect("a folder");
-    let server = shop(&folder.path().join("data")).await;
+    let server = shop(&folder.path().join("data"), &[]).await;
     let client = server.client();
     // The first order waits for the job to begin.
     latency(&client, 0).await;

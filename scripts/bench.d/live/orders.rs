@@ -42,8 +42,8 @@ pub(crate) fn placed(user: &str, number: u64, price: f64) -> Write {
 }
 
 /// A server of a new store with the table of orders, once its job runs.
-pub(crate) async fn shop(folder: &std::path::Path) -> Server {
-    let server = Server::start(folder, &[]);
+pub(crate) async fn shop(folder: &std::path::Path, flags: &[&str]) -> Server {
+    let server = Server::start(folder, flags);
     let [orders, ..] = schemas();
     server.client().create_table(&orders).await.expect("the table is created");
     server

@@ -41,7 +41,7 @@ pub(crate) fn measure(runtime: &Runtime, rounds: u64, time: Duration) {
 
 async fn round(load: Load, time: Duration) -> Round {
     let folder = tempfile::tempdir_in("target").expect("a folder");
-    let server = shop(&folder.path().join("data")).await;
+    let server = shop(&folder.path().join("data"), &[]).await;
     let start = Instant::now();
     let acknowledged = acknowledged(load.start(&server, 0, start + time)).await;
     let last = Instant::now();

@@ -19,7 +19,7 @@ impl Fake {
     /// Creates process `config.process`, the last one of its run, not connected yet.
     pub(super) fn new(config: &ClusterConfig) -> Fake {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        Fake { runtime, identity: identify(config, &[]).unwrap(), control: None, data: None }
+        Fake { runtime, identity: identify(config, &[], "").unwrap(), control: None, data: None }
     }
 
     /// Makes a connection to process 0 and does the handshake.

@@ -11,7 +11,7 @@ fn examples() -> Vec<Body> {
         Body::Hello(Hello { nonce: vec![9; 32], version: "0.1.0".to_owned(), index: 3, ..Hello::default() }),
         Body::Proof(Proof { mac: vec![1; 32] }),
         Body::Refusal(Refusal { reason: "two processes are started with -p 1".to_owned() }),
-        Body::RunFacts(RunFacts { facts: vec![fact; 5] }),
+        Body::RunFacts(RunFacts { facts: vec![fact; 5], problem: "no such file".to_owned() }),
         Body::Ready(Mark {}),
         Body::Heartbeat(Heartbeat { bytes: u64::MAX, orders: 1, rejected: 300 }),
         Body::Stop(Mark {}),

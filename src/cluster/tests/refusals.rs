@@ -4,6 +4,7 @@ use super::fake::Fake;
 use super::*;
 use crate::frame::Purpose;
 use crate::handshake::Failed;
+use crate::meet::attempt_in_turn;
 
 /// Connects all processes, none of which may succeed. Returns what each says, with names in the
 /// place of addresses.
@@ -61,7 +62,7 @@ fn two_processes_that_differ_both_say_in_what() {
 fn facts_that_differ_are_named_with_both_values() {
     type Facts<'a> = &'a [(&'a str, &'a str)];
     let base = [("--window", "30s"), ("a.csv bytes", "468")];
-    let cases: [(Facts<'_>, &str, &str); 4] = [
+    let cases: [(Facts<'_>, &str, &str); 5] = [
         (
             &[("--window", "60s"), ("a.csv bytes", "468")],
             "process 1 has --window 60s, this one has 30s",
@@ -69,18 +70,24 @@ fn facts_that_differ_are_named_with_both_values() {
         ),
         (
             &[("--window", "30s")],
-            "process 1 has a.csv bytes none, this one has 468",
-            "process 0 has a.csv bytes 468, this one has none",
+            "process 1 has no a.csv bytes, this one has",
+            "process 0 has a.csv bytes, this one has not",
         ),
         (
             &[("--window", "30s"), ("a.csv bytes", "468"), ("b.csv bytes", "1")],
-            "process 1 has b.csv bytes 1, this one has none",
-            "process 0 has b.csv bytes none, this one has 1",
+            "process 1 has b.csv bytes, this one has not",
+            "process 0 has no b.csv bytes, this one has",
         ),
         (
             &[("a.csv bytes", "468"), ("--window", "30s")],
             "process 1 has --window in another order than this one",
             "process 0 has a.csv bytes in another order than this one",
+        ),
+        // What differs is named before what only stands elsewhere.
+        (
+            &[("a.csv bytes", "468"), ("--window", "60s")],
+            "process 1 has --window 60s, this one has 30s",
+            "process 0 has --window 30s, this one has 60s",
         ),
     ];
     for (other, zero, one) in cases {
@@ -88,6 +95,51 @@ fn facts_that_differ_are_named_with_both_values() {
         let facts = |process| run_facts(if process == 0 { &base } else { other });
         assert_eq!(refusals(&configs, facts), [zero, one]);
     }
+}
+
+#[test]
+fn a_process_that_cannot_begin_tells_the_others_why() {
+    let (configs, losses) = configs(3, 1);
+    let said = at_once(&configs, |config| match config.process {
+        1 => {
+            let facts = run_facts(&[("--window", "30s")]);
+            assert!(give_up(config, &facts, "orders.csv: no such file or directory").is_none());
+            String::new()
+        }
+        _ => connect(config, &run_facts(&[("--window", "30s")])).err().unwrap().to_string(),
+    });
+    let sentence = "process 1 cannot begin: orders.csv: no such file or directory";
+    assert_eq!(said, [sentence, "", sentence]);
+    assert_eq!(*losses.lock().unwrap(), [""; 0], "the run had not begun");
+}
+
+#[test]
+fn a_process_that_cannot_begin_waits_for_no_one_for_long() {
+    let (mut configs, _) = configs(2, 1);
+    configs[1].deadline = Duration::from_millis(300);
+    let since = Instant::now();
+    assert!(give_up(&configs[1], &[], "a reason").is_none());
+    assert!(since.elapsed() < PATIENCE / 2, "{:?}", since.elapsed());
+    assert!(give_up(&ClusterConfig::single(1), &[], "a reason that nobody waits for").is_none());
+}
+
+#[test]
+fn another_value_is_the_better_reason_for_not_beginning() {
+    let (configs, _) = configs(2, 1);
+    let said = at_once(&configs, |config| {
+        let facts = run_facts(&[("--column-price", if config.process == 1 { "amount" } else { "none" })]);
+        match config.process {
+            1 => give_up(config, &facts, "orders.csv: no column \"amount\"").unwrap().to_string(),
+            _ => connect(config, &facts).err().unwrap().to_string(),
+        }
+    });
+    assert_eq!(
+        said,
+        [
+            "process 1 has --column-price amount, this one has none",
+            "process 0 has --column-price none, this one has amount"
+        ]
+    );
 }
 
 #[test]
@@ -169,6 +221,28 @@ fn two_processes_with_one_index_at_two_addresses() {
 }
 
 #[test]
+fn the_addresses_of_a_host_are_tried_in_turn() {
+    let (configs, _) = configs(2, 1);
+    // The first takes the connection and says nothing, nobody listens at the second.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let true_one = configs[0].addresses[0].parse().unwrap();
+    let addresses = [silent.local_addr().unwrap(), closed, true_one];
+    thread::scope(|scope| {
+        let zero = scope.spawn(|| connect(&configs[0], &[]).err().unwrap().to_string());
+        let fake = Fake::new(&configs[1]);
+        // Once this connects, process 0 listens.
+        drop(fake.connect());
+        let limit = Duration::from_millis(500);
+        let tried = attempt_in_turn(&addresses, 0, &fake.identity, Purpose::Control, limit);
+        let (met, _) = fake.runtime.block_on(tried).unwrap();
+        assert_eq!(met.index, 0);
+        let said = zero.join().unwrap();
+        assert!(said.ends_with("ended before the run began"), "{said}");
+    });
+}
+
+#[test]
 fn an_address_that_leads_back() {
     let (mut configs, _) = configs(2, 1);
     configs[1].addresses[0] = configs[1].addresses[1].clone();
@@ -188,6 +262,18 @@ fn hosts_files_in_another_order() {
             "{said}"
         );
     }
+}
+
+#[test]
+fn another_build_is_named() {
+    let (mut configs, _) = configs(2, 1);
+    configs[0].build = "1.2.3 (0123456789ab)".to_owned();
+    configs[1].build = "1.2.3 (ba9876543210)".to_owned();
+    let sentence =
+        |them: &str, here: &str| format!("{them} orderflow 1.2.3 ({here}), this one with orderflow 1.2.3 (");
+    let said = refusals(&configs, same);
+    assert!(said[0].starts_with(&sentence("process 1 runs with", "ba9876543210")), "{}", said[0]);
+    assert!(said[1].starts_with(&sentence("process 0 runs with", "0123456789ab")), "{}", said[1]);
 }
 
 #[test]

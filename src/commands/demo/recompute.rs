@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Args;
-use dataflows::WindowWidth;
 use tokio::task::spawn_blocking;
 
 use super::folder::Folder;
@@ -21,7 +20,7 @@ use crate::commands::{Failure, say};
 use files::generate::{Orders, Spec};
 use live::job::{CHANGES_MAX, Job, JobConfig, JobWatch};
 use order_tables::schemas;
-use orders::{Layout, Zone};
+use orders::Layout;
 use report::Report;
 use store::{Durability, Store, StoreOptions};
 use terminal::Thousands;
@@ -68,7 +67,7 @@ pub struct RecomputeArgs {
 pub(super) fn recompute(args: &RecomputeArgs) -> Result<(), Failure> {
     let cluster = cluster::resolve(args.workers, None, None, None, None)
         .map_err(|error| Failure::new(error.exit_code(), error))?;
-    let layout = Layout { zone: Zone::default(), width: WindowWidth::default() };
+    let layout = Layout::default();
     let config = JobConfig { workers: cluster.workers, layout, changes_max: CHANGES_MAX };
     let (runtime, interrupts) = runtime()?;
     let folder = Folder::of(args.data.as_deref())?;

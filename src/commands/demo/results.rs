@@ -89,9 +89,9 @@ fn sum(view: &View, of: ViewId) -> Result<Sum, ResultError> {
 mod tests {
     use super::*;
     use dataflows::views::{USERS, WINDOWS};
-    use dataflows::{Amount, Id, Parts, RowKey, WindowWidth};
+    use dataflows::{Amount, Id, Parts, RowKey};
     use order_tables::{ResultRow, schemas};
-    use orders::{Layout, Zone};
+    use orders::Layout;
     use store::{Store, StoreOptions};
 
     fn totals(orders: i64, cents: i64) -> Totals {
@@ -105,7 +105,7 @@ mod tests {
         for schema in schemas() {
             store.create_table(schema).unwrap();
         }
-        let layout = Layout { zone: Zone::default(), width: WindowWidth::default() };
+        let layout = Layout::default();
         let put = |key: RowKey, totals: Totals| {
             let write = ResultRow::new(&key, &totals, &layout).put(1);
             assert!(store.write_and_wait(vec![write]).iter().all(Result::is_ok));

@@ -1,25 +1,33 @@
 //! Turns the flags of `run` into the configuration of a run.
 
+use std::path::Path;
 use std::time::Duration;
 
 use cluster::ClusterConfig;
+use dataflows::ViewId;
 use driver::config::{INPUTS_MAX, OutputConfig, RunConfig};
 use driver::summary::SummaryForm;
 use driver::table::{Place, TableInput, TableName};
 use files::ingest::{ColumnNames, Envelope, InputOptions};
 
+use super::agreement::agreed;
 use super::args::{ColumnArgs, OnReject, RunArgs};
 use crate::commands::connection::ConnectionArgs;
 use crate::commands::{Failure, time};
+use crate::program::version;
 
 /// Returns the configuration that the flags mean.
 ///
 /// # Errors
 /// Returns [`Failure`] that names the flag. Inputs and output folder are not looked at yet.
 pub(super) fn config(args: &RunArgs) -> Result<RunConfig, Failure> {
+    let printed = printed_view(args)?;
     let layout = time::layout(args.window, &args.timezone)?;
     if args.tick == 0 {
         return Err(Failure::new(2, "--tick must not be 0"));
+    }
+    if args.graph.wait == 0 {
+        return Err(Failure::new(2, "--wait must not be 0"));
     }
     if args.epoch_size == Some(0) {
         return Err(Failure::new(2, "--epoch-size must not be 0"));
@@ -34,10 +42,13 @@ pub(super) fn config(args: &RunArgs) -> Result<RunConfig, Failure> {
     )
     .map_err(|error| Failure::new(error.exit_code(), error))?;
     cluster.cluster_id.clone_from(&graph.cluster_id);
+    cluster.build = version::VERSION.to_owned();
+    cluster.deadline = Duration::from_millis(graph.wait);
     let (tables, inputs) = inputs(args)?;
     if !tables.is_empty() {
         check_tables(args, &cluster)?;
     }
+    let agreed = if cluster.processes > 1 { agreed(args)? } else { Vec::new() };
     let first_input = if args.local_input { cluster.process as u32 * INPUTS_MAX } else { 0 };
     Ok(RunConfig {
         inputs: InputOptions {
@@ -50,12 +61,14 @@ pub(super) fn config(args: &RunArgs) -> Result<RunConfig, Failure> {
         },
         tables,
         local_input: args.local_input,
-        output: args.output.clone().map(|dir| OutputConfig {
+        output: args.output.clone().filter(|_| printed.is_none()).map(|dir| OutputConfig {
             dir,
             force: args.force,
             format: args.output_format,
         }),
         layout,
+        agreed,
+        max_rejects: args.max_rejects,
         fail_on_reject: args.on_reject == OnReject::Fail,
         epoch_orders: args.epoch_size,
         follow_tick: args.follow.then_some(Duration::from_millis(args.tick)),
@@ -66,6 +79,34 @@ pub(super) fn config(args: &RunArgs) -> Result<RunConfig, Failure> {
         },
         cluster,
     })
+}
+
+/// Returns the view that is printed on standard output; `None` if the results go to a folder.
+///
+/// # Errors
+/// Returns [`Failure`] if `--output -` and `--result` do not fit together.
+pub(super) fn printed_view(args: &RunArgs) -> Result<Option<ViewId>, Failure> {
+    let refused = |reason: String| Err(Failure::new(2, reason));
+    let names = || ViewId::all().map(|view| view.name).collect::<Vec<_>>().join(", ");
+    let to_stdout = args.output.as_deref() == Some(Path::new("-"));
+    match &args.result {
+        None if to_stdout => refused(format!(
+            "--output - prints one result: say which with --result NAME, one of {}; or give a folder for all",
+            names()
+        )),
+        None => Ok(None),
+        Some(_) if !to_stdout => {
+            refused("--result says what --output - prints: a folder gets all results".to_owned())
+        }
+        Some(_) if args.follow => refused(
+            "--follow prints changed rows on standard output: give a folder, or leave --output out"
+                .to_owned(),
+        ),
+        Some(name) => match ViewId::all().find(|view| view.name == *name) {
+            Some(view) => Ok(Some(view)),
+            None => refused(format!("--result {name:?} is no result: give one of {}", names())),
+        },
+    }
 }
 
 /// Splits the inputs as typed into tables and everything else.

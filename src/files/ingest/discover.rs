@@ -2,9 +2,12 @@
 //!
 //! A path is looked up as it stands before it is tried as a glob, so a file whose name contains
 //! brackets can be named. Directories are read with their subdirectories, in the order of names.
-//! Hidden names, and links to directories (which may form circles), are skipped. A glob or a
-//! directory finds the same on all workers and hosts that have the same files.
+//! Links to directories, which may form circles, are skipped, and so are names that begin with `.`
+//! or `_`: hidden files, and by the custom of Hadoop and Spark what is no data or not done yet. A
+//! glob finds such names only if it spells them so. A glob or a directory finds the same on all
+//! workers and hosts that have the same files.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -106,6 +109,14 @@ fn expand_glob(pattern: &str, format: Option<Format>) -> Result<Vec<Found>, Inpu
         paths.push(path?);
     }
     paths.sort();
+    let is_spelled = |name: &OsStr| {
+        let first = name.as_encoded_bytes().first();
+        let mut parts = Path::new(pattern).iter();
+        parts.any(|part| {
+            part == name || (is_glob(&part.to_string_lossy()) && part.as_encoded_bytes().first() == first)
+        })
+    };
+    paths.retain(|path| path.iter().all(|name| !is_left_out(name) || is_spelled(name)));
     let mut found = Vec::new();
     for path in paths {
         if path.is_dir() {
@@ -117,6 +128,12 @@ fn expand_glob(pattern: &str, format: Option<Format>) -> Result<Vec<Found>, Inpu
     Ok(found)
 }
 
+/// Returns whether a name is one of those that are left out: `.hidden`, `_SUCCESS`, `_temporary`.
+fn is_left_out(name: &OsStr) -> bool {
+    let name = name.as_encoded_bytes();
+    name.starts_with(b"_") || (name.starts_with(b".") && name != b"." && name != b"..")
+}
+
 fn expand_directory(directory: &Path, found: &mut Vec<Found>) -> Result<(), InputError> {
     let unreadable = |cause| open_error(directory, cause);
     let mut entries = fs::read_dir(directory)
@@ -125,7 +142,7 @@ fn expand_directory(directory: &Path, found: &mut Vec<Found>) -> Result<(), Inpu
     entries.sort_by_key(fs::DirEntry::file_name);
     for entry in entries {
         let path = entry.path();
-        if entry.file_name().as_encoded_bytes().starts_with(b".") {
+        if is_left_out(&entry.file_name()) {
             continue;
         }
         if entry.file_type().map_err(|cause| open_error(&path, cause))?.is_dir() {

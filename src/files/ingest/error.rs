@@ -44,6 +44,11 @@ pub enum InputError {
         /// The first name, as it is shown.
         before: String,
     },
+    /// Several processes are to share an input that is no file.
+    SharedStream {
+        /// The path as it is shown.
+        name: String,
+    },
     /// Parquet comes from a stream. It cannot be read so, because its table of contents is at the
     /// end.
     ParquetStream {
@@ -66,12 +71,12 @@ pub enum InputError {
         /// The operating system's error.
         cause: io::Error,
     },
-    /// The CSV file has not a single byte.
-    Empty {
-        /// The path as it is shown.
+    /// A file and a compressed file of the same name beside it are both inputs.
+    Twins {
+        /// The name of one, as it is shown.
         name: String,
-        /// The header line that was expected.
-        expected: String,
+        /// The name of the one before it, as it is shown.
+        before: String,
     },
     /// The first line of the CSV file is not a header that names the columns.
     Header {
@@ -79,6 +84,13 @@ pub enum InputError {
         name: String,
         /// What is wrong with the line.
         reason: String,
+    },
+    /// No object of the JSON lines has these members, without which none is an order.
+    Members {
+        /// The path as it is shown.
+        name: String,
+        /// The names of the members, each with the option that gives it another name.
+        missing: Vec<(String, &'static str)>,
     },
     /// The compressed file ends before its compressed stream does.
     CutShort {
@@ -150,15 +162,32 @@ impl fmt::Display for InputError {
             InputError::Twice { name, before } => {
                 write!(f, "{name} is the same file as {before}: name each file once")
             }
+            InputError::SharedStream { name } => write!(
+                f,
+                "{name}: each process would read one of its own, so several processes cannot share it; give a \
+                 file, or --local-input if each is to read its own"
+            ),
             InputError::ParquetStream { name } => {
                 write!(f, "{name}: parquet cannot be read from a stream; save it to a file first")
             }
             InputError::Open { name, cause } => write!(f, "{name}: cannot be opened: {cause}"),
             InputError::Read { name, at, cause } => write!(f, "{name}: cannot be read at byte {at}: {cause}"),
-            InputError::Empty { name, expected } => {
-                write!(f, "{name} is empty: expected a header line {expected}")
-            }
+            InputError::Twins { name, before } => write!(
+                f,
+                "{name} and {before} seem to be the same orders, one of them compressed: name only one of them"
+            ),
             InputError::Header { name, reason } => write!(f, "{name}: {reason}"),
+            InputError::Members { name, missing } => {
+                let names: Vec<_> = missing.iter().map(|(name, _)| format!("{name:?}")).collect();
+                let options: Vec<_> = missing.iter().map(|(_, option)| format!("{option} NAME")).collect();
+                let (plural, they_are) = if names.len() == 1 { ("", "it is") } else { ("s", "they are") };
+                write!(
+                    f,
+                    "{name}: no member{plural} {} in any line: say what {they_are} called with {}",
+                    names.join(", "),
+                    options.join(", ")
+                )
+            }
             InputError::CutShort { name, compression, at } => write!(
                 f,
                 "{name} ends in the middle of its {compression} stream at byte {at}: it was cut short"

@@ -14,11 +14,14 @@ use std::path::{Path, PathBuf};
 
 use super::boundary::{Boundaries, Quoted, Rule};
 use super::discover::{Found, discover, nothing_found, open_error};
-use super::reader::{Buffer, CsvHeader, Source, TextReader, open_file, read_error};
+use super::fingerprint::fingerprint;
+use super::reader::{Buffer, CsvHeader, NothingToRead, Source, TextReader, open_file, read_error};
 use super::{
     ColumnNames, Compression, Envelope, Format, InputError, Parser, ParserContext, RECORD_BYTES_MAX, Reader,
     csv, jsonl, parquet,
 };
+
+use orders::rules::Role;
 
 /// Text files with fewer bytes than this are read by one worker.
 pub const SPLIT_BYTES_MIN: u64 = 64 << 10;
@@ -69,10 +72,23 @@ pub(super) enum Inside {
     },
     /// An input that is read from its start to its end by one worker.
     Whole,
+    /// A file without content, which is no orders in any form.
+    Empty,
     /// A followed CSV file that does not have its header yet. The tail reads all of it.
     Unborn,
     /// A Parquet file, with the number of rows of each of its row groups.
     RowGroups(Vec<u64>),
+}
+
+/// What tells a file from others, on whichever host it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileFacts {
+    /// Its name without the folder.
+    pub file_name: String,
+    /// Its size as it is stored, in bytes.
+    pub size_bytes: u64,
+    /// A hash of its first, middle and last bytes.
+    pub hash: u64,
 }
 
 /// What one worker reads of one input.
@@ -105,10 +121,11 @@ impl Plan {
     /// Finds every input, opens it and reads its header or footer. Pipes are not opened.
     ///
     /// # Errors
-    /// Returns the error of the first input that is missing, unreadable, named twice or not valid.
+    /// Returns the error of the first input that is missing, unreadable, named twice or not valid, or
+    /// that is another one but for its compression.
     pub fn new(options: &InputOptions) -> Result<Plan, InputError> {
         let mut inputs = Vec::new();
-        let mut seen = HashMap::new();
+        let (mut seen, mut twins) = (HashMap::new(), HashMap::new());
         for typed in &options.inputs {
             let found = discover(typed, options.format)?;
             if found.is_empty() && !options.follow {
@@ -119,6 +136,12 @@ impl Plan {
                 if let Some(before) = seen.insert(identity, found.name.clone()) {
                     return Err(InputError::Twice { name: found.name, before });
                 }
+                if let Some(path) = &found.path {
+                    let orders = canonical(path.parent().unwrap_or(path)).join(without_compression(path));
+                    if let Some(before) = twins.insert(orders, found.name.clone()) {
+                        return Err(InputError::Twins { name: found.name, before });
+                    }
+                }
                 let ordinal = options.first_input + inputs.len() as u32;
                 inputs.push(Input::new(found, ordinal, options)?);
             }
@@ -126,10 +149,38 @@ impl Plan {
         Ok(Plan { inputs, options: options.clone() })
     }
 
-    /// Returns the name and size of each input. Hosts compare them to check that they have the same
-    /// files.
-    pub fn manifest(&self) -> Vec<(String, Option<u64>)> {
-        self.inputs.iter().map(|input| (input.name.clone(), input.size_bytes)).collect()
+    /// Returns what tells each input from other files, in the order of the inputs. Processes compare
+    /// it to check that they have the same files. Reads up to 192 KiB of each.
+    ///
+    /// # Errors
+    /// Returns [`InputError::SharedStream`] for an input that is no file, because no other process
+    /// can have it too, and an error if a file is gone, unreadable or has become shorter.
+    pub fn manifest(&self) -> Result<Vec<FileFacts>, InputError> {
+        let facts = |input: &Input| {
+            let (Some(path), Some(size_bytes)) = (&input.path, input.size_bytes) else {
+                return Err(InputError::SharedStream { name: input.name.clone() });
+            };
+            // Different hosts may keep the same files in different folders.
+            let file_name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+            Ok(FileFacts { file_name, size_bytes, hash: fingerprint(&input.name, path, size_bytes)? })
+        };
+        self.inputs.iter().map(facts).collect()
+    }
+
+    /// Returns the roles of members without which no object of an input is an order, a bit each.
+    /// There are none unless the input is JSON lines: other forms name their columns once, and are
+    /// refused when the plan is made.
+    pub fn required_members(&self, input: &Input) -> u8 {
+        let required = |role: &Role| input.format == Format::Jsonl && self.options.names.requires(*role);
+        Role::ALL.into_iter().filter(required).fold(0, |roles, role| roles | role.bit())
+    }
+
+    /// Returns the error for an input of JSON lines of which no object has members of these roles.
+    pub fn lacking_members(&self, name: &str, lacking: u8) -> InputError {
+        let names = &self.options.names;
+        let missing = Role::ALL.into_iter().filter(|role| lacking & role.bit() != 0);
+        let missing = missing.map(|role| (names.wanted(role).to_owned(), role.option())).collect();
+        InputError::Members { name: name.to_owned(), missing }
     }
 
     /// Returns the bytes of all inputs as they are stored; `None` if one is a pipe.
@@ -166,7 +217,7 @@ impl Plan {
                         push(0, Span::Whole);
                     }
                 }
-                (Inside::Unborn, _) => {}
+                (Inside::Empty | Inside::Unborn, _) => {}
                 (Inside::RowGroups(rows), _) => {
                     // The shares are rotated by the index, so that small files do not all go to one
                     // worker.
@@ -207,12 +258,13 @@ impl Plan {
             }
             _ => {
                 let (mut source, mut buffer) = (input.whole()?, Buffer::new(0));
-                let header = match input.format {
-                    Format::Csv => {
-                        Some(CsvHeader::read(&input.name, &mut source, &mut buffer, &self.options.names)?)
+                let mut header = None;
+                if input.format == Format::Csv {
+                    header = CsvHeader::read(&input.name, &mut source, &mut buffer, &self.options.names)?;
+                    if header.is_none() {
+                        return Ok(Box::new(NothingToRead));
                     }
-                    _ => None,
-                };
+                }
                 let parser = parser(input.format, header.as_ref(), &self.options.names, context);
                 Ok(Box::new(TextReader::new(&input.name, source, buffer, parser, header.as_ref())))
             }
@@ -240,19 +292,19 @@ impl Input {
 
     /// Checks the start or the end of a regular file, if its format has something to check there.
     fn look_inside(&self, path: &Path, size: u64, options: &InputOptions) -> Result<Inside, InputError> {
+        let may_grow =
+            options.follow && self.compression == Compression::None && self.format != Format::Parquet;
+        if size == 0 && !may_grow {
+            return Ok(Inside::Empty);
+        }
         if self.format == Format::Parquet {
             return Ok(Inside::RowGroups(parquet::row_groups(path)?));
         }
         if self.compression != Compression::None {
-            if size == 0 {
-                let (name, compression) = (self.name.clone(), self.compression);
-                return Err(InputError::CutShort { name, compression, at: 0 });
-            }
             let mut source = self.whole()?;
-            if self.format == Format::Csv {
-                CsvHeader::read(&self.name, &mut source, &mut Buffer::new(0), &options.names)?;
-            }
-            return Ok(Inside::Whole);
+            let is_empty = self.format == Format::Csv
+                && CsvHeader::read(&self.name, &mut source, &mut Buffer::new(0), &options.names)?.is_none();
+            return Ok(if is_empty { Inside::Empty } else { Inside::Whole });
         }
         let file = open_file(path)?;
         let mut header = None;
@@ -262,7 +314,7 @@ impl Input {
             header = if options.follow {
                 CsvHeader::read_complete(&self.name, &mut source, &mut buffer, &options.names)?
             } else {
-                Some(CsvHeader::read(&self.name, &mut source, &mut buffer, &options.names)?)
+                CsvHeader::read(&self.name, &mut source, &mut buffer, &options.names)?
             };
             if header.is_none() {
                 return Ok(Inside::Unborn);
@@ -331,6 +383,12 @@ fn row_group_share(rows: &[u64], share: usize, shares: usize) -> Range<usize> {
     };
     let shares_of_groups: Vec<usize> = rows.iter().map(&mut share_of).collect();
     shares_of_groups.partition_point(|of| *of < share)..shares_of_groups.partition_point(|of| *of <= share)
+}
+
+/// Returns the name of a file without the extension of its compression.
+fn without_compression(path: &Path) -> PathBuf {
+    let compressed = Format::of_name(&path.to_string_lossy()).1 != Compression::None;
+    PathBuf::from(if compressed { path.file_stem() } else { path.file_name() }.unwrap_or_default())
 }
 
 /// Returns the path without links, so that one file has one path. Pipes keep the name they have.

@@ -17,7 +17,7 @@ use serde_json::value::RawValue;
 
 use super::row::{Cells, Op, parse_op};
 use super::{BUFFER_PADDING, BYTE_ORDER_MARK, Block, ColumnNames, Parser, ParserContext, RECORD_BYTES_MAX};
-use orders::rules::{Cut, Quoted, Role};
+use orders::rules::{Cut, NO_MEMBER, Quoted, Role};
 
 /// A parser of the lines of a file of JSON lines.
 pub struct JsonlParser {
@@ -46,6 +46,9 @@ impl JsonlParser {
             .deserialize(&mut json)
             .and_then(|members| json.end().map(|()| members))
             .map_err(|error| not_an_object(&error))?;
+        for role in Role::ALL {
+            block.members_seen |= if members.values[role as usize].is_some() { role.bit() } else { 0 };
+        }
         if let Some(role) = members.twice {
             return Err(format!("more than one member {}", role.name()));
         }
@@ -199,7 +202,7 @@ impl<'a> CellTexts<'a> {
         for role in Role::ALL {
             let may_miss = role == Role::Op || (deletes && matches!(role, Role::Price | Role::Timestamp));
             if members.values[role as usize].is_none() && !may_miss {
-                return Err(format!("no member {}", Quoted(names.wanted(role).as_bytes())));
+                return Err(format!("{NO_MEMBER}{}", Quoted(names.wanted(role).as_bytes())));
             }
         }
         Ok(texts)

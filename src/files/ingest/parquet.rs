@@ -5,9 +5,9 @@
 //! milliseconds, as `TIMESTAMP` of any unit (rounded down to milliseconds) or as text. Columns must
 //! be flat. A row with a null is set aside.
 //!
-//! With [`Envelope::Append`] an order's own id takes part in no result. So its column is not read
-//! in row groups whose footer says that no id is null or empty. Whether such ids are short enough
-//! and UTF-8 is not checked.
+//! With [`Envelope::Append`] an order's own id takes part in no result. So ids that are text are
+//! only checked, and ids that are numbers are not even read in row groups whose footer says that
+//! none is null.
 //!
 //! The file is refused if a page differs from the checksum in its header. A page without a
 //! checksum, which most writers leave out, is believed. Only pages that are read are checked.
@@ -171,12 +171,13 @@ impl ParquetReader {
             })
         };
         let places = &self.places;
-        let order_ids_matter =
-            self.context.envelope == Envelope::Upsert || !are_present(metadata, places.order_id.leaf);
+        let upserts = self.context.envelope == Envelope::Upsert;
+        let order_ids_matter = upserts || !are_good(metadata, places.order_id.leaf);
         let columns = Columns {
             user_ids: open(places.user_id)?.ids(Role::UserId),
             order_ids: match order_ids_matter {
-                true => Some(open(places.order_id)?.ids(Role::OrderId)),
+                true if upserts => Some(open(places.order_id)?.ids(Role::OrderId)),
+                true => Some(open(places.order_id)?.checked_ids(Role::OrderId)),
                 false => None,
             },
             prices: open(places.price)?.prices(),
@@ -225,16 +226,14 @@ impl ParquetReader {
     }
 }
 
-/// Returns whether the footer says that no value of a column is null or empty.
-fn are_present(metadata: &RowGroupMetaData, leaf: usize) -> bool {
+/// Returns whether the footer says enough to know that all ids of a column are good ones: they are
+/// numbers, and none is null.
+fn are_good(metadata: &RowGroupMetaData, leaf: usize) -> bool {
     let chunk = metadata.column(leaf);
     let statistics = chunk.statistics();
     let optional = chunk.column_descr().max_def_level() > 0;
     let text = chunk.column_type() == parquet::basic::Type::BYTE_ARRAY;
-    let no_null = !optional || statistics.is_some_and(|known| known.null_count_opt() == Some(0));
-    // The least value may be cut short, but a text that is not empty never becomes empty by that.
-    let least = statistics.and_then(|known| known.min_bytes_opt());
-    no_null && (!text || least.is_some_and(|least| !least.is_empty()))
+    !text && (!optional || statistics.is_some_and(|known| known.null_count_opt() == Some(0)))
 }
 
 #[cfg(test)]

@@ -232,15 +232,16 @@ pub(super) struct CsvHeader {
 }
 
 impl CsvHeader {
-    /// Reads the header at the start of `bytes`. Returns `None` if more bytes are needed to tell.
+    /// Reads the header at the start of `bytes`. Returns `None` if more bytes are needed to tell, or
+    /// if there are none at all.
     pub(super) fn parse(
         name: &str,
         bytes: &[u8],
         at_end: bool,
         names: &ColumnNames,
     ) -> Result<Option<CsvHeader>, InputError> {
-        if bytes.is_empty() && at_end {
-            return Err(InputError::Empty { name: name.to_owned(), expected: expected_header(names) });
+        if bytes.is_empty() {
+            return Ok(None);
         }
         let refused = |reason| Err(InputError::Header { name: name.to_owned(), reason });
         let end = match csv::record_end(bytes, bytes.len(), at_end) {
@@ -277,27 +278,36 @@ impl CsvHeader {
         }
     }
 
-    /// Reads the header of an input from its start. The buffer then begins after it.
+    /// Reads the header of an input from its start. The buffer then begins after it. Returns `None`
+    /// if the input is empty.
     pub(super) fn read(
         name: &str,
         source: &mut Source,
         buffer: &mut Buffer,
         names: &ColumnNames,
-    ) -> Result<CsvHeader, InputError> {
+    ) -> Result<Option<CsvHeader>, InputError> {
         loop {
             let at_end = buffer.fill(source).map_err(|cause| source.error(name, cause))?;
             if let Some(header) = CsvHeader::parse(name, buffer.bytes(), at_end, names)? {
                 buffer.skip(header.bytes as usize);
-                return Ok(header);
+                return Ok(Some(header));
+            }
+            if at_end {
+                return Ok(None);
             }
         }
     }
 }
 
-/// Returns the header line that is expected, with the column names in use.
-fn expected_header(names: &ColumnNames) -> String {
-    use orders::rules::Role;
-    [Role::UserId, Role::OrderId, Role::Price, Role::Timestamp].map(|role| names.wanted(role)).join(",")
+/// A reader of an input that is empty.
+pub(super) struct NothingToRead;
+
+impl Reader for NothingToRead {
+    type Error = InputError;
+
+    fn read_block(&mut self, _: Epoch, _: &mut Block) -> Result<bool, InputError> {
+        Ok(false)
+    }
 }
 
 /// Opens a file. Its error names it.

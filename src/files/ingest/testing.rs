@@ -25,7 +25,7 @@ pub(crate) struct Parsed {
 
 impl From<Block> for Parsed {
     fn from(block: Block) -> Parsed {
-        let Block { orders, upserts, rejects, bytes, lines } = block;
+        let Block { orders, upserts, rejects, bytes, lines, .. } = block;
         assert_eq!(bytes, 0, "bytes are the caller's to count");
         Parsed { orders, upserts, rejects, lines }
     }

@@ -108,8 +108,7 @@ pub(super) fn names_of_ours() -> Vec<String> {
 /// Returns the error of the operating system.
 pub fn write_view(path: &Path, view: ViewId, results: &Results, layout: &FileLayout) -> io::Result<()> {
     match layout.format {
-        Format::Csv => write_synced(path, &csv_bytes(view, results, &layout.keys)),
-        Format::Jsonl => write_synced(path, &jsonl_bytes(view, results, &layout.keys)),
+        Format::Csv | Format::Jsonl => write_synced(path, &view_bytes(view, results, layout)?),
         Format::Parquet => {
             let file = File::create(path)?;
             let mut out = BufWriter::new(&file);
@@ -117,6 +116,22 @@ pub fn write_view(path: &Path, view: ViewId, results: &Results, layout: &FileLay
             out.flush()?;
             drop(out);
             file.sync_all()
+        }
+    }
+}
+
+/// Returns the bytes of the result file of a view.
+///
+/// # Errors
+/// Returns the error of the Parquet writer.
+pub fn view_bytes(view: ViewId, results: &Results, layout: &FileLayout) -> io::Result<Vec<u8>> {
+    match layout.format {
+        Format::Csv => Ok(csv_bytes(view, results, &layout.keys)),
+        Format::Jsonl => Ok(jsonl_bytes(view, results, &layout.keys)),
+        Format::Parquet => {
+            let mut bytes = Vec::new();
+            parquet::write(&mut bytes, view, results, &layout.keys)?;
+            Ok(bytes)
         }
     }
 }

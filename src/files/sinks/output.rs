@@ -282,7 +282,7 @@ impl State {
     fn facts(&self, set: &Set<'_>) -> OutputFacts {
         OutputFacts {
             orderflow: env!("CARGO_PKG_VERSION").to_owned(),
-            window_ms: self.layout.keys.width.ms().unsigned_abs(),
+            window_ms: self.layout.keys.windows.width_ms().unsigned_abs(),
             timezone: self.layout.keys.zone.name().to_owned(),
             format: self.layout.format,
             epoch: set.results.epoch,
@@ -370,7 +370,7 @@ fn refuse(
             None => Ok(()),
         };
     };
-    let (asked, asked_ms) = (layout.keys.zone.name(), layout.keys.width.ms().unsigned_abs());
+    let (asked, asked_ms) = (layout.keys.zone.name(), layout.keys.windows.width_ms().unsigned_abs());
     if found.timezone != asked {
         return Err(OutputError::OtherZone { dir, found: found.timezone, asked: asked.to_owned() });
     }

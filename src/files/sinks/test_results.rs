@@ -1,7 +1,7 @@
 //! Builds small results for the tests of this module and its parts.
 
 use dataflows::views::{TOTAL, USERS, WINDOWS};
-use dataflows::{Epoch, Id, Parts, RowKey, Totals, Window, WindowWidth};
+use dataflows::{Epoch, Id, Parts, RowKey, Totals, Window};
 
 use orders::{Layout, Zone};
 
@@ -18,8 +18,7 @@ pub(crate) fn totals(orders: i64, amount: &str) -> Totals {
 
 /// Returns a layout with windows of this width in this zone.
 pub(crate) fn layout(format: Format, zone: &str, width_ms: u32) -> FileLayout {
-    let (zone, width) = (Zone::parse(zone).unwrap(), WindowWidth::from_ms(width_ms).unwrap());
-    FileLayout { format, keys: Layout { zone, width } }
+    FileLayout { format, keys: Layout::new(Zone::parse(zone).unwrap(), width_ms).unwrap() }
 }
 
 /// Returns the key of a user's row.

@@ -1,8 +1,8 @@
-//! Keeps the totals, the top users and the last windows, all as of one epoch.
+//! Keeps the totals, the top users and how many windows lie ahead, all as of one epoch.
 //!
 //! They are read once from the result tables, and then updated with the changes of each epoch. At
-//! most [`ROWS_MAX`] users by each rank, and windows, are kept, however many there are: those that
-//! are left out are known to rank below. If too few are left to show, the tables are read anew.
+//! most [`ROWS_MAX`] users by each rank are kept, however many there are: those that are left out are
+//! known to rank below. If too few are left to show, the tables are read anew.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use dataflows::views::{TOTAL, USERS, WINDOWS};
 use dataflows::{Amount, Change, Epoch, Part, Parts, Totals};
 
+use super::ahead::{Ahead, CountAhead};
 use crate::job::{Committed, Recorded};
 use order_tables::{ORDER_SOURCE, ResultError, each_totals, not_a_result, total};
 use orders::Layout;
@@ -17,10 +18,10 @@ use store::error::{Damage, NoTable};
 use store::value::KeyRef;
 use store::view::View;
 
-/// The most users that are kept by each rank, and the most windows.
+/// The most users that are kept by each rank.
 const ROWS_MAX: usize = 2_048;
 
-/// The most users or windows that may be asked for.
+/// The most users that may be asked for.
 pub const SHOWN_MAX: usize = 1_000;
 
 /// The number by which users rank.
@@ -68,10 +69,9 @@ impl<R: Ord + Clone> Top<R> {
 /// The rank of a user: the amount or the count, then the name.
 type UserRank<V> = (V, Reverse<String>);
 
-/// Totals, top users and last windows as of one epoch.
+/// Totals, top users and windows ahead as of one epoch.
 #[derive(Clone, Debug)]
 pub struct Board {
-    layout: Layout,
     /// The results are those of the orders as of all commits below this one.
     upper: Epoch,
     total: Totals,
@@ -79,35 +79,36 @@ pub struct Board {
     window_count: u64,
     by_amount: Top<UserRank<Amount>>,
     by_count: Top<UserRank<i64>>,
-    /// The windows by their first instant (epoch ms).
-    windows: Top<i64>,
+    ahead: Ahead,
 }
 
 impl Board {
-    /// Creates a board without orders.
-    pub fn empty(layout: &Layout) -> Board {
+    /// Creates a board without orders, as of `now_ms` (epoch ms).
+    pub fn empty(now_ms: i64) -> Board {
         Board {
-            layout: layout.clone(),
             upper: 0,
             total: Totals::ZERO,
             user_count: 0,
             window_count: 0,
             by_amount: Top::new(),
             by_count: Top::new(),
-            windows: Top::new(),
+            ahead: Ahead::new(now_ms),
         }
     }
 
-    /// Reads the board from the result tables. It has no orders if there is no table of orders.
+    /// Reads the board from the result tables, as of `now_ms` (epoch ms). It has no orders if there is
+    /// no table of orders, or if the results are of windows that begin at other times.
     ///
     /// Cost: one scan of the users and windows.
     ///
     /// # Errors
     /// Returns [`ResultError`] if the tables cannot be read.
-    pub fn read(view: &View, layout: &Layout) -> Result<Board, ResultError> {
-        let mut board = Board::empty(layout);
+    pub fn read(view: &View, layout: &Layout, now_ms: i64) -> Result<Board, ResultError> {
+        let mut board = Board::empty(now_ms);
         board.upper = upper(view)?;
-        if view.table(ORDER_SOURCE).is_err() {
+        // Results of windows that begin at other times are about to be made anew.
+        let is_of_others = || Ok::<_, Damage>(Recorded::of(view)?.is_some_and(|of| of.layout != *layout));
+        if view.table(ORDER_SOURCE).is_err() || is_of_others()? {
             return Ok(board);
         }
         board.total = total(view)?;
@@ -119,10 +120,10 @@ impl Board {
             }
             _ => wrong = Some(not_a_result(USERS.table, key)),
         })?;
-        each_totals(view, WINDOWS, &mut |key, totals| {
+        each_totals(view, WINDOWS, &mut |key, _| {
             board.window_count += 1;
             match key.first().map(|begin| (begin, window_ms(begin, layout))) {
-                Some((_, Some(start_ms))) => board.windows.insert(start_ms, totals),
+                Some((_, Some(start_ms))) => board.ahead.insert(start_ms),
                 Some((KeyRef::String(begin), None)) => wrong = Some(not_in_zone(begin, layout)),
                 _ => wrong = Some(not_a_result(WINDOWS.table, key)),
             }
@@ -164,8 +165,8 @@ impl Board {
             Parts::One(Part::Integer(start_ms)) if key.view == WINDOWS => {
                 count(&mut self.window_count, before.is_some(), after.is_some());
                 match after {
-                    Some(after) => self.windows.insert(*start_ms, *after),
-                    None => self.windows.remove(start_ms),
+                    Some(_) => self.ahead.insert(*start_ms),
+                    None => self.ahead.remove(*start_ms),
                 }
             }
             _ => {}
@@ -177,10 +178,10 @@ impl Board {
         self.by_amount.insert((totals.amount, Reverse(user)), totals);
     }
 
-    /// Returns whether the tables must be read anew before the board can show `shown` rows of each
-    /// kind.
+    /// Returns whether the tables must be read anew before the board can show `shown` users by each
+    /// rank, and how many windows lie ahead.
     pub fn is_short(&self, shown: usize) -> bool {
-        self.by_amount.is_short(shown) || self.by_count.is_short(shown) || self.windows.is_short(shown)
+        self.by_amount.is_short(shown) || self.by_count.is_short(shown) || self.ahead.is_short()
     }
 
     /// Returns the last epoch that the board holds.
@@ -216,16 +217,9 @@ impl Board {
         }
     }
 
-    /// Returns the windows up to the one that is open at `now_ms` (epoch ms), the last one first,
-    /// at most `shown`, each with whether it is the open one. Also returns the number of windows
-    /// after the open one: orders may be of a later time.
-    pub fn last_windows(&self, now_ms: i64, shown: usize) -> (Vec<(String, Totals, bool)>, usize) {
-        let open = self.layout.width.containing(now_ms).start_ms;
-        let later = self.windows.rows.range(open..).filter(|(start_ms, _)| **start_ms != open).count();
-        let shown = self.windows.rows.range(..=open).rev().take(shown.min(SHOWN_MAX));
-        let printed =
-            |(start_ms, totals): (&i64, &Totals)| (self.layout.begin(*start_ms), *totals, *start_ms == open);
-        (shown.map(printed).collect(), later)
+    /// Returns how many windows with orders begin after `now_ms` (epoch ms).
+    pub(super) fn ahead(&mut self, now_ms: i64) -> CountAhead {
+        self.ahead.at(now_ms)
     }
 }
 
@@ -252,7 +246,7 @@ fn rank<V>(value: V, user: &str) -> UserRank<V> {
 fn upper(view: &View) -> Result<Epoch, Damage> {
     match view.table(ORDER_SOURCE) {
         Err(NoTable(_)) => Ok(view.last_commit() + 1),
-        _ => Ok(Recorded::of(view)?.map_or(0, |recorded| recorded.upper)),
+        _ => Ok(Recorded::upper_of(view)?.unwrap_or_default()),
     }
 }
 
@@ -272,18 +266,13 @@ fn count(rows: &mut u64, before: bool, after: bool) {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use dataflows::{Id, RowKey, WindowWidth};
+    use dataflows::{Id, RowKey};
 
     use super::*;
     use crate::job::Late;
-    use orders::Zone;
 
     /// The number of rows that the tests look at.
     const SHOWN: usize = 20;
-
-    fn layout() -> Layout {
-        Layout { zone: Zone::default(), width: WindowWidth::default() }
-    }
 
     fn totals(orders: i64, amount: i64) -> Totals {
         Totals { orders, amount: Amount::from_decimal(amount, 0).unwrap() }
@@ -316,7 +305,7 @@ mod tests {
 
     #[test]
     fn users_rank_by_amount_then_name_as_changes_come() {
-        let mut board = Board::empty(&layout());
+        let mut board = Board::empty(0);
         board.apply(&epoch(
             1,
             vec![
@@ -342,23 +331,22 @@ mod tests {
     }
 
     #[test]
-    fn windows_end_with_the_open_one_and_later_ones_are_counted() {
-        let mut board = Board::empty(&layout());
+    fn windows_ahead_are_counted_as_they_come_and_go() {
+        let mut board = Board::empty(30_000 * 37);
         let all = (0..40).map(|number| (window(number), None, Some(totals(number, number)))).collect();
         board.apply(&epoch(1, all));
-        let (shown, later) = board.last_windows(30_000 * 37 + 29_999, SHOWN);
-        assert_eq!((shown.len(), later, board.window_count()), (SHOWN, 2, 40));
-        assert_eq!(shown[0], ("1970-01-01 00:18:30".to_owned(), totals(37, 37), true));
-        assert_eq!(shown[1], ("1970-01-01 00:18:00".to_owned(), totals(36, 36), false));
-        // The open window has no orders any more.
-        board.apply(&epoch(2, vec![(window(37), Some(totals(37, 37)), None)]));
-        let (shown, later) = board.last_windows(30_000 * 37, SHOWN);
-        assert_eq!((shown[0].2, &*shown[0].0, later), (false, "1970-01-01 00:18:00", 2));
+        let ahead = board.ahead(30_000 * 37 + 29_999);
+        assert_eq!((ahead.count, ahead.farthest_ms, board.window_count()), (2, Some(30_000 * 39), 40));
+        // The farthest window has no orders any more.
+        board.apply(&epoch(2, vec![(window(39), Some(totals(39, 39)), None)]));
+        let ahead = board.ahead(30_000 * 37 + 29_999);
+        assert_eq!((ahead.count, ahead.farthest_ms), (1, Some(30_000 * 38)));
+        assert_eq!(board.ahead(30_000 * 38).count, 0);
     }
 
     #[test]
     fn of_many_rows_the_highest_are_kept_and_their_want_is_noticed() {
-        let mut board = Board::empty(&layout());
+        let mut board = Board::empty(0);
         let count = 3 * ROWS_MAX as u32;
         // The amounts are scattered, so that low ones come before and after high ones.
         let scattered = |number: u32| i64::from(number * 1_031 % count);

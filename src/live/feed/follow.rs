@@ -1,4 +1,5 @@
-//! The feed's task: it applies each epoch to the board, and publishes at most ten frames a second.
+//! The feed's task: it applies each epoch to the board, and publishes at most ten frames a second,
+//! and fewer if there are many followers.
 
 use std::mem::{Discriminant, discriminant};
 use std::sync::Arc;
@@ -19,6 +20,9 @@ use store::error::ReadError;
 
 /// The shortest time between two frames.
 const FRAME_INTERVAL: Duration = Duration::from_millis(100);
+
+/// The same for each follower: of all frames, at most a thousand a second are sent.
+const FRAME_INTERVAL_EACH: Duration = Duration::from_millis(1);
 
 /// The pause after the result tables could not be read.
 const READ_PAUSE: Duration = Duration::from_secs(1);
@@ -54,7 +58,7 @@ pub(super) async fn follow(
     loop {
         if read_anew || shared.seen().board.is_short(LEADERS_MAX) {
             read_anew = !read(&shared).await;
-            due.get_or_insert(last + FRAME_INTERVAL);
+            due.get_or_insert(last + frame_interval(&shared));
         }
         let news = tokio::select! {
             biased;
@@ -72,7 +76,7 @@ pub(super) async fn follow(
                 (due, last) = (None, Instant::now());
                 let now_ms = shared.now_ms();
                 let mut seen = shared.seen();
-                let state = super::State::of(&seen, &shared.layout, now_ms);
+                let state = super::State::of(&mut seen, &shared.layout, now_ms);
                 let number = seen.publish(state);
                 drop(seen);
                 shared.news.send_replace(number);
@@ -93,8 +97,14 @@ pub(super) async fn follow(
             }
             News::Verified => shared.seen().verified = verified.borrow_and_update().clone(),
         }
-        due.get_or_insert(last + FRAME_INTERVAL);
+        due.get_or_insert(last + frame_interval(&shared));
     }
+}
+
+/// Returns the shortest time between two frames for as many followers as there are now.
+fn frame_interval(shared: &Shared) -> Duration {
+    let followers = u32::try_from(shared.news.receiver_count()).unwrap_or(u32::MAX);
+    FRAME_INTERVAL.max(FRAME_INTERVAL_EACH.saturating_mul(followers))
 }
 
 fn began(status: &Status) -> Began {
@@ -126,8 +136,8 @@ fn apply(shared: &Shared, committed: &Committed) {
 
 /// Reads the board anew. If this fails, waits a second and returns false.
 async fn read(shared: &Arc<Shared>) -> bool {
-    let (store, layout) = (shared.store.clone(), shared.layout.clone());
-    let board = spawn_blocking(move || Board::read(&store.view()?, &layout));
+    let (store, layout, now_ms) = (shared.store.clone(), shared.layout.clone(), shared.now_ms());
+    let board = spawn_blocking(move || Board::read(&store.view()?, &layout, now_ms));
     match board.await {
         // The job makes the table, and then begins a new sitting.
         Ok(Err(ResultError::Read(ReadError::NoTable(_)))) => true,

@@ -5,15 +5,19 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use dataflows::Totals;
+use dataflows::{Stretch, Totals};
 use serde::Serialize;
 use tokio::sync::watch;
 
 use super::{LEADERS_MAX, Rank, Seen, Shared, State};
+use orders::Layout;
 
 /// The most frames that are kept for followers who come back, and the most bytes of them.
 const FRAMES_MAX: usize = 256;
 const FRAMES_BYTES_MAX: usize = 4 << 20;
+
+/// How far ahead a snapshot tells where windows begin by the clock of the zone.
+const CLOCK_AHEAD_MS: i64 = 366 * 24 * 3_600_000;
 
 /// The most windows that a frame shows. If more changed, the follower has to fetch them.
 const WINDOWS_MAX: usize = 500;
@@ -53,6 +57,21 @@ struct Event<'a> {
     changed: Option<Vec<Window>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reload_windows: Option<bool>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    clock: Vec<ClockStretch>,
+    /// The number of the frame that follows, by which a reader may ask for it.
+    next: u64,
+}
+
+/// The windows in a stretch of time in which the clock of the zone is not turned; see
+/// [`Stretch`](dataflows::Stretch).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ClockStretch {
+    from_ms: i64,
+    offset_ms: i64,
+    open_ms: i64,
+    next_ms: i64,
 }
 
 #[derive(Debug)]
@@ -65,7 +84,8 @@ struct Frame {
 #[derive(Debug, Default)]
 pub(super) struct Frames {
     kept: VecDeque<Frame>,
-    /// The number of the frame after the last one.
+    /// The number of the frame after the last one. Processes that follow each other begin with
+    /// different numbers, so a reader of the one before finds no frame of its number.
     next: u64,
     bytes: usize,
     by_amount: Vec<Leader>,
@@ -87,6 +107,11 @@ impl Default for Changed {
 }
 
 impl Frames {
+    /// Creates the frames of a process that began at `now_ms` (epoch ms).
+    pub(super) fn since(now_ms: i64) -> Frames {
+        Frames { next: now_ms.unsigned_abs().saturating_mul(1_000), ..Frames::default() }
+    }
+
     /// Notes that a window has these totals from now on; `None` means no orders.
     pub(super) fn window(&mut self, start_ms: i64, totals: Option<Totals>) {
         if let Changed::Windows(windows) = &mut self.changed {
@@ -106,10 +131,10 @@ impl Frames {
         self.next - self.kept.len() as u64
     }
 
-    /// Returns the number of the frame after the last one of this epoch; `None` if no frame of it
-    /// is kept.
+    /// Returns the number of the frame after the first one of this epoch; `None` if no frame of it is
+    /// kept. Whoever names an epoch has had that frame, but maybe no later one of the same epoch.
     fn after(&self, epoch: u64) -> Option<u64> {
-        let at = self.kept.iter().rposition(|frame| frame.epoch == epoch)?;
+        let at = self.kept.iter().position(|frame| frame.epoch == epoch)?;
         Some(self.first() + at as u64 + 1)
     }
 
@@ -152,6 +177,8 @@ impl Seen {
             by_count: (by_count != self.frames.by_count).then_some(&by_count),
             changed,
             reload_windows,
+            clock: Vec::new(),
+            next: self.frames.next + 1,
         };
         let bytes = server_sent("frame", Some(epoch), &event);
         self.frames.by_amount = by_amount;
@@ -161,15 +188,17 @@ impl Seen {
     }
 
     /// Returns a snapshot of everything, which is a follower's first event.
-    fn snapshot(&self, state: State) -> Bytes {
+    fn snapshot(&self, state: State, layout: &Layout) -> Bytes {
         let (by_amount, by_count) = (leaders(self, Rank::Amount), leaders(self, Rank::Count));
-        let epoch = state.epoch;
+        let (epoch, end_ms) = (state.epoch, state.now_ms.saturating_add(CLOCK_AHEAD_MS));
         let event = Event {
             state,
             by_amount: Some(&by_amount),
             by_count: Some(&by_count),
             changed: None,
             reload_windows: None,
+            clock: clock(layout, end_ms),
+            next: self.frames.next,
         };
         server_sent("snapshot", Some(epoch), &event)
     }
@@ -184,6 +213,18 @@ fn leaders(seen: &Seen, rank: Rank) -> Vec<Leader> {
     seen.board.top_users(rank, LEADERS_MAX).into_iter().map(leader).collect()
 }
 
+/// Returns where windows begin by the clock of the zone, up to `end_ms` (epoch ms); nothing if they
+/// do not begin by a clock.
+fn clock(layout: &Layout, end_ms: i64) -> Vec<ClockStretch> {
+    let stretch = |&Stretch { from_ms, offset_ms, open_ms, next_ms }: &Stretch| ClockStretch {
+        from_ms,
+        offset_ms,
+        open_ms,
+        next_ms,
+    };
+    layout.windows.stretches(i64::MIN, end_ms).iter().map(stretch).collect()
+}
+
 /// Returns an event in the event stream format of the HTML standard. JSON has no line breaks in it.
 fn server_sent(name: &str, id: Option<u64>, data: &impl Serialize) -> Bytes {
     let mut bytes = format!("event: {name}\n").into_bytes();
@@ -196,19 +237,35 @@ fn server_sent(name: &str, id: Option<u64>, data: &impl Serialize) -> Bytes {
     Bytes::from(bytes)
 }
 
+/// Where a follower begins. If that frame is no longer kept, it begins with a snapshot of everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FollowFrom {
+    /// With a snapshot.
+    Start,
+    /// After the first frame of this epoch.
+    After(u64),
+    /// With the frame of this number, as an event before it has told.
+    Frame(u64),
+}
+
 /// A follower of the frames.
 #[derive(Debug)]
 pub struct Follower {
     shared: Arc<Shared>,
     news: watch::Receiver<u64>,
-    /// The number of the next frame; `None` if the next event is a snapshot.
+    /// The number of the next frame; `None` if the next event is a snapshot. It may be a number that
+    /// no frame has.
     next: Option<u64>,
 }
 
 impl Follower {
-    pub(super) fn new(shared: Arc<Shared>, after: Option<u64>) -> Follower {
+    pub(super) fn new(shared: Arc<Shared>, from: FollowFrom) -> Follower {
         let news = shared.news.subscribe();
-        let next = after.and_then(|epoch| shared.seen().frames.after(epoch));
+        let next = match from {
+            FollowFrom::Start => None,
+            FollowFrom::After(epoch) => shared.seen().frames.after(epoch),
+            FollowFrom::Frame(number) => Some(number),
+        };
         Follower { shared, news, next }
     }
 
@@ -223,6 +280,16 @@ impl Follower {
         }
     }
 
+    /// Returns all events that are there already, and then a beat. It never waits.
+    pub fn now(&mut self) -> Bytes {
+        let mut events = Vec::new();
+        while let Some(event) = self.ready() {
+            events.extend_from_slice(&event);
+        }
+        events.extend_from_slice(&self.beat());
+        Bytes::from(events)
+    }
+
     /// Returns the event that is sent between frames: the state alone.
     pub fn beat(&self) -> Bytes {
         server_sent("beat", None, &self.shared.state())
@@ -231,7 +298,7 @@ impl Follower {
     fn ready(&mut self) -> Option<Bytes> {
         self.news.mark_unchanged();
         let now_ms = self.shared.now_ms();
-        let seen = self.shared.seen();
+        let mut seen = self.shared.seen();
         let first = seen.frames.first();
         match self.next {
             Some(next) if next == seen.frames.next => None,
@@ -243,7 +310,8 @@ impl Follower {
             _ => {
                 self.next = Some(seen.frames.next);
                 // A snapshot is made for each follower, because it says what time it is.
-                Some(seen.snapshot(State::of(&seen, &self.shared.layout, now_ms)))
+                let state = State::of(&mut seen, &self.shared.layout, now_ms);
+                Some(seen.snapshot(state, &self.shared.layout))
             }
         }
     }
@@ -278,13 +346,13 @@ mod tests {
     }
 
     #[test]
-    fn who_comes_back_goes_on_after_the_last_frame_of_an_epoch() {
+    fn who_comes_back_goes_on_after_the_first_frame_of_an_epoch() {
         let mut frames = Frames::default();
         // Several frames are of the same epoch if rejects, recounts or phases changed.
         for epoch in [3, 5, 5, 9] {
             frames.keep(epoch, Bytes::from_static(b"frame"));
         }
-        for (epoch, after) in [(3, Some(1)), (5, Some(3)), (9, Some(4)), (4, None), (10, None), (0, None)] {
+        for (epoch, after) in [(3, Some(1)), (5, Some(2)), (9, Some(4)), (4, None), (10, None), (0, None)] {
             assert_eq!(frames.after(epoch), after, "{epoch}");
         }
     }

@@ -27,8 +27,16 @@ pub struct State {
     pub windows: u64,
     /// The number of orders that are set aside.
     pub rejects: u64,
-    /// The number of changes of orders that came late since this process began.
+    /// The number of windows with orders that begin after now.
+    pub ahead: u64,
+    /// Whether more windows than that begin after now.
+    pub ahead_is_more: bool,
+    /// The first instant of the farthest of them; `None` if there are none.
+    pub ahead_ms: Option<i64>,
+    /// The number of changes of orders that came late since `late_since_ms`.
     pub late: u64,
+    /// The time since when late changes are counted: the start of this process.
+    pub late_since_ms: i64,
     /// What the job is doing, in a word.
     pub phase: &'static str,
     /// Details of the phase: why the job does not go on, or how far it is with rebuilding.
@@ -52,8 +60,9 @@ pub struct State {
 
 impl State {
     /// Returns the state of what is known at `now_ms` (epoch ms).
-    pub(super) fn of(seen: &Seen, layout: &Layout, now_ms: i64) -> State {
-        let Seen { board, status, verified, changed_ms, late, .. } = seen;
+    pub(super) fn of(seen: &mut Seen, layout: &Layout, now_ms: i64) -> State {
+        let ahead = seen.board.ahead(now_ms);
+        let Seen { board, status, verified, changed_ms, late, since_ms, .. } = seen;
         let (phase, reason) = phase(status);
         State {
             epoch: board.epoch(),
@@ -64,14 +73,18 @@ impl State {
             users: board.user_count(),
             windows: board.window_count(),
             rejects: status.rejects,
+            ahead: ahead.count,
+            ahead_is_more: ahead.is_more,
+            ahead_ms: ahead.farthest_ms,
             late: late.count(),
+            late_since_ms: *since_ms,
             phase,
             reason,
             behind_ms: status.behind_since.map_or(0, |since| since.elapsed().as_millis() as u64),
             verified_epoch: verified.as_ref().map(|verified| verified.epoch),
             verified_equal: verified.as_ref().map(|verified| verified.is_equal),
             verified_ms: verified.as_ref().map(|verified| verified.at_ms),
-            width_ms: layout.width.ms(),
+            width_ms: layout.windows.width_ms(),
             zone: layout.zone.name().to_owned(),
             version: env!("CARGO_PKG_VERSION"),
         }

@@ -127,7 +127,7 @@ fn windows(store: &Store) -> BTreeMap<i64, (i64, String)> {
 /// Returns what a reader must know, by a plain fold of the orders.
 fn wanted(store: &Store) -> Reader {
     let view = store.view().unwrap();
-    let (mut reference, mut rejects) = (Reference::new(Default::default()), 0);
+    let (mut reference, mut rejects) = (Reference::new(&Default::default()), 0);
     view.each_row(ORDER_SOURCE, None, &mut |key, cells| {
         match order_of(key, cells) {
             Ok(order) => reference.update(&order, 1),
@@ -170,7 +170,7 @@ async fn frames_add_up_to_a_fold_of_the_orders() {
     for seed in 0..6 {
         let shop = Shop::open(config(1 + seed as usize % 2, [1, 7, 10_000][seed as usize % 3]));
         let store = &shop.fixture.store;
-        let (mut follower, mut reader) = (shop.feed.watch().follow(None), Reader::default());
+        let (mut follower, mut reader) = (shop.feed.watch().follow(FollowFrom::Start), Reader::default());
         let mut random = Random(seed);
         for _ in 0..60 {
             shop.fixture.write(any_request(&mut random));
@@ -201,14 +201,14 @@ async fn frames_add_up_to_a_fold_of_the_orders() {
 async fn who_comes_back_gets_what_was_missed_or_all() {
     let shop = Shop::open(config(1, 10_000));
     let (store, watch) = (&shop.fixture.store, shop.feed.watch());
-    let (mut follower, mut reader) = (watch.follow(None), Reader::default());
+    let (mut follower, mut reader) = (watch.follow(FollowFrom::Start), Reader::default());
     shop.fixture.write(vec![put("u", "1", 1.0, 0)]);
     reader.until(&mut follower, store, |reader| reader.total.0 == 1 && reader.events.len() > 1).await;
     let seen = reader.epoch;
     drop(follower);
 
     // The follower has missed nothing: its next event is the next frame.
-    let mut follower = watch.follow(Some(seen));
+    let mut follower = watch.follow(FollowFrom::After(seen));
     shop.fixture.write(vec![put("u", "2", 2.0, 0)]);
     reader.events.clear();
     reader.until(&mut follower, store, |reader| reader.total.0 == 2).await;
@@ -218,12 +218,12 @@ async fn who_comes_back_gets_what_was_missed_or_all() {
     reader.until(&mut follower, store, |reader| reader.total.0 == 3).await;
 
     // The follower has missed a frame, which is still kept.
-    let (mut follower, mut late) = (watch.follow(Some(second)), Reader::default());
+    let (mut follower, mut late) = (watch.follow(FollowFrom::After(second)), Reader::default());
     let event = follower.next().await;
     let (name, id, data) = parsed(&event);
     assert_eq!((&*name, id, data["count"].as_i64()), ("frame", Some(reader.epoch), Some(3)));
     // No frame was of such an epoch.
-    for unknown in [Some(seen + 1_000_000), None] {
+    for unknown in [FollowFrom::After(seen + 1_000_000), FollowFrom::Frame(7), FollowFrom::Start] {
         let mut follower = watch.follow(unknown);
         late.events.clear();
         late.until(&mut follower, store, |reader| !reader.events.is_empty()).await;
@@ -232,15 +232,77 @@ async fn who_comes_back_gets_what_was_missed_or_all() {
     }
     // The state is as of now, however long nothing has changed.
     shop.fixture.clock.advance_ms(3_600_000);
-    let (_, _, data) = parsed(&watch.follow(None).next().await);
+    let (_, _, data) = parsed(&watch.follow(FollowFrom::Start).next().await);
     assert_eq!(data["nowMs"], shop.fixture.clock.now_ms());
+}
+
+/// Returns the events that are there for a follower from here on, each with its data.
+fn asked(watch: &FeedWatch, from: FollowFrom) -> Vec<(String, Json)> {
+    let events = String::from_utf8(watch.follow(from).now().to_vec()).unwrap();
+    let event = |text: &str| {
+        let (name, _, data) = parsed(&Bytes::from(format!("{text}\n\n")));
+        (name, data)
+    };
+    events.split_terminator("\n\n").map(event).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_asks_gets_what_has_come_since_the_last_event_and_waits_for_nothing() {
+    let shop = Shop::open(config(1, 10_000));
+    let (store, watch) = (&shop.fixture.store, shop.feed.watch());
+    let (mut follower, mut reader) = (watch.follow(FollowFrom::Start), Reader::default());
+    shop.fixture.write(vec![put("u", "1", 1.0, 0)]);
+    reader.until(&mut follower, store, |reader| reader.total.0 == 1).await;
+    let all = asked(&watch, FollowFrom::Start);
+    let names = |events: &[(String, Json)]| events.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+    assert_eq!(names(&all), ["snapshot", "beat"]);
+    assert_eq!((&all[0].1["count"], &all[1].1["count"]), (&Json::from(1), &Json::from(1)));
+    let next = FollowFrom::Frame(all[0].1["next"].as_u64().unwrap());
+    assert_eq!(names(&asked(&watch, next)), ["beat"]);
+    for order in ["2", "3"] {
+        shop.fixture.write(vec![put("u", order, 1.0, 0)]);
+        let count: i64 = order.parse().unwrap();
+        reader.until(&mut follower, store, |reader| reader.total.0 == count).await;
+    }
+    let since = asked(&watch, next);
+    let (beat, frames) = since.split_last().unwrap();
+    assert!(beat.0 == "beat" && frames.len() >= 2 && frames.iter().all(|(name, _)| name == "frame"));
+    let numbers: Vec<u64> = frames.iter().map(|(_, data)| data["next"].as_u64().unwrap()).collect();
+    assert!(numbers.is_sorted() && numbers[0] == all[0].1["next"].as_u64().unwrap() + 1, "{numbers:?}");
+    assert_eq!(frames[frames.len() - 1].1["count"], 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn windows_ahead_are_counted_whatever_their_distance() {
+    let shop = Shop::open(config(1, 10_000));
+    let (store, watch) = (&shop.fixture.store, shop.feed.watch());
+    let (mut follower, mut reader) = (watch.follow(FollowFrom::Start), Reader::default());
+    let now_ms = shop.fixture.clock.now_ms();
+    let in_days = |days: i64| now_ms + days * 86_400_000;
+    shop.fixture.write(vec![
+        put("u", "now", 1.0, now_ms),
+        put("u", "soon", 1.0, in_days(1)),
+        put("u", "later", 1.0, in_days(2_000)),
+    ]);
+    reader.until(&mut follower, store, |reader| reader.total.0 == 3).await;
+    let farthest_ms = layout().windows.containing(in_days(2_000)).start_ms;
+    let ahead = |state: State| (state.ahead, state.ahead_ms, state.ahead_is_more);
+    assert_eq!(ahead(watch.state()), (2, Some(farthest_ms), false));
+    assert_eq!(watch.state().late_since_ms, now_ms);
+    shop.fixture.write(vec![delete("u", "later")]);
+    reader.until(&mut follower, store, |reader| reader.total.0 == 2).await;
+    let soon_ms = layout().windows.containing(in_days(1)).start_ms;
+    assert_eq!(ahead(watch.state()), (1, Some(soon_ms), false));
+    // A window that has begun lies ahead no more.
+    shop.fixture.clock.advance_ms(86_400_000);
+    assert_eq!(ahead(watch.state()), (0, None, false));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tables_that_go_and_come_are_followed() {
     let shop = Shop::open(config(1, 10_000));
     let store = &shop.fixture.store;
-    let (mut follower, mut reader) = (shop.feed.watch().follow(None), Reader::default());
+    let (mut follower, mut reader) = (shop.feed.watch().follow(FollowFrom::Start), Reader::default());
     shop.fixture.write(vec![put("u", "1", 1.0, 0), put("v", "1", 2.0, 60_000)]);
     reader.until(&mut follower, store, |reader| reader.total.0 == 2 && reader.windows.len() == 2).await;
 
@@ -265,7 +327,7 @@ async fn tables_that_go_and_come_are_followed() {
 async fn late_changes_and_recounts_are_told() {
     let shop = Shop::open(config(1, 10_000));
     let (store, watch) = (&shop.fixture.store, shop.feed.watch());
-    let (mut follower, mut reader) = (watch.follow(None), Reader::default());
+    let (mut follower, mut reader) = (watch.follow(FollowFrom::Start), Reader::default());
     let now_ms = shop.fixture.clock.now_ms();
     shop.fixture.write(vec![put("u", "now", 1.0, now_ms), put("u", "old", 2.0, now_ms - 60_000)]);
     reader.until(&mut follower, store, |reader| reader.total.0 == 2).await;
@@ -284,7 +346,7 @@ async fn late_changes_and_recounts_are_told() {
         .collect();
     let price = |text: &str| Some(text.to_owned());
     assert_eq!(told, [(price("2.50"), None), (price("2.00"), price("2.50")), (None, price("2.00"))]);
-    let window = layout().width.containing(now_ms - 60_000).start_ms;
+    let window = layout().windows.containing(now_ms - 60_000).start_ms;
     assert_eq!((watch.state().late, watch.late_in(window), watch.late_in(window + 30_000)), (3, 3, 0));
 
     assert_eq!(watch.state().verified_epoch, None);
@@ -321,7 +383,7 @@ async fn more_leaders_than_are_kept_are_read_anew() {
     for part in all(&|user| user as f64).chunks(200) {
         shop.fixture.write(part.to_vec());
     }
-    let (mut follower, mut reader) = (watch.follow(None), Reader::default());
+    let (mut follower, mut reader) = (watch.follow(FollowFrom::Start), Reader::default());
     reader.until(&mut follower, store, |reader| reader.total.0 == users as i64).await;
     // The first users are last now, so most of the kept ones are gone.
     let all = all(&|user| if user >= 1_000 { 0.0 } else { user as f64 });
@@ -345,7 +407,7 @@ async fn what_the_job_tells_before_the_feed_begins_is_not_missed() {
     assert_eq!(feed.watch().state().phase, "running");
     store.delete_table(ORDER_SOURCE).unwrap();
     beside(|| fixture.until("no table", |status| status.phase == Phase::Waiting));
-    let (mut follower, mut reader) = (feed.watch().follow(None), Reader::default());
+    let (mut follower, mut reader) = (feed.watch().follow(FollowFrom::Start), Reader::default());
     reader.until(&mut follower, &store, |_| feed.watch().state().phase == "waiting").await;
 }
 

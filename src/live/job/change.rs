@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use dataflows::{Diff, Epoch, Order, WindowWidth};
+use dataflows::{Diff, Epoch, Order, Windows};
 
 use super::late::Late;
 use order_tables::{RejectRow, order_of};
@@ -12,9 +12,9 @@ use store::value::PrimaryKey;
 /// The changes of orders of one epoch.
 #[derive(Debug)]
 pub(super) struct OrderChanges {
-    /// The time at which the changes are taken in (epoch ms), and the width of the windows. They
-    /// decide which changes are late.
-    taken: (i64, WindowWidth),
+    /// The time at which the changes are taken in (epoch ms), and the windows. They decide which
+    /// changes are late.
+    taken: (i64, Windows),
     /// The orders that are added (`1`) and removed (`-1`).
     orders: Vec<(Order, Epoch, Diff)>,
     /// By the key of the order: the reject to set, or `None` if the order is no reject any more.
@@ -26,11 +26,11 @@ pub(super) struct OrderChanges {
 }
 
 impl OrderChanges {
-    /// Creates an empty set of changes. `now_ms` (epoch ms) and `width` decide which changes count
-    /// as late.
-    pub(super) fn new(now_ms: i64, width: WindowWidth) -> OrderChanges {
+    /// Creates an empty set of changes. `now_ms` (epoch ms) and `windows` decide which changes
+    /// count as late.
+    pub(super) fn new(now_ms: i64, windows: Windows) -> OrderChanges {
         OrderChanges {
-            taken: (now_ms, width),
+            taken: (now_ms, windows),
             orders: Vec::new(),
             rejects: BTreeMap::new(),
             rejects_diff: 0,
@@ -53,7 +53,8 @@ impl OrderChanges {
         let is_reject = |order: &Option<Result<Order, String>>| matches!(order, Some(Err(_)));
         self.rejects_diff += i64::from(is_reject(&after)) - i64::from(is_reject(&before));
         if before != after {
-            self.late.push(self.taken, commit, change.key, order_in(&before), order_in(&after));
+            let (now_ms, windows) = &self.taken;
+            self.late.push((*now_ms, windows), commit, change.key, order_in(&before), order_in(&after));
         }
         let key = || -> PrimaryKey { change.key.iter().map(|value| value.to_value()).collect() };
         match (&before, &after) {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use dataflows::{Amount, Order, WindowWidth};
+use dataflows::{Amount, Order, Windows};
 
 use store::value::KeyRef;
 
@@ -46,15 +46,15 @@ impl Late {
     /// of the order before it, has ended.
     pub(super) fn push(
         &mut self,
-        (now_ms, width): (i64, WindowWidth),
+        (now_ms, windows): (i64, &Windows),
         commit: u64,
         key: &[KeyRef<'_>],
         before: Option<&Order>,
         after: Option<&Order>,
     ) {
         let ended = |order: Option<&Order>| {
-            let window = width.containing(order?.at_ms);
-            (window.start_ms.saturating_add(width.ms()) <= now_ms).then_some(window.start_ms)
+            let window = windows.containing(order?.at_ms);
+            (windows.end_ms(window) <= now_ms).then_some(window.start_ms)
         };
         let Some(window_ms) = ended(after).or_else(|| ended(before)) else { return };
         self.count += 1;
@@ -89,7 +89,7 @@ mod tests {
         let mut late = Late::default();
         let key = [KeyRef::String("u"), KeyRef::String("o")];
         let (before, after) = (before.map(order), after.map(order));
-        late.push((now_ms, WindowWidth::default()), 7, &key, before.as_ref(), after.as_ref());
+        late.push((now_ms, &Windows::default()), 7, &key, before.as_ref(), after.as_ref());
         late
     }
 
@@ -121,7 +121,7 @@ mod tests {
         for commit in 0..2 * LATE_ROWS_MAX as u64 {
             let order_id = commit.to_string();
             let key = [KeyRef::String("u"), KeyRef::String(&order_id)];
-            late.push((i64::MAX, WindowWidth::default()), commit, &key, None, Some(&order(0)));
+            late.push((i64::MAX, &Windows::default()), commit, &key, None, Some(&order(0)));
         }
         assert_eq!((late.count, late.windows[&0]), (1_000, 1_000));
         let commits: Vec<u64> = late.rows.iter().map(|row| row.commit).collect();

@@ -3,7 +3,6 @@
 
 use std::fmt;
 
-use dataflows::WindowWidth;
 use serde::{Deserialize, Serialize};
 
 use super::tables::{Look, Wanted};
@@ -12,9 +11,10 @@ use store::error::Damage;
 use store::format::TableId;
 use store::view::View;
 
-/// The version of the checkpoint's form. A checkpoint of any other version is made anew from the
-/// order table.
+/// The versions of the checkpoint's form: the first, and that of windows that begin by the clock of
+/// their zone. A checkpoint of any other version is made anew from the order table.
 const VERSION: u32 = 1;
+const VERSION_BY_CLOCK: u32 = 2;
 
 /// The key of the note that holds the head.
 pub(crate) const HEAD_KEY: &[u8] = b"job";
@@ -29,6 +29,10 @@ pub(crate) struct Head {
     zone: String,
     /// The width of the windows in milliseconds.
     window_ms: i64,
+    /// The digest of the clock by which windows begin; `None` if they begin at multiples of their
+    /// width. The first version knew no other windows, whatever the zone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    clock: Option<u64>,
     /// The ids of the table of orders and of the tables that the job writes, in the order of
     /// [`schemas`](order_tables::schemas).
     pub(super) tables: Vec<u32>,
@@ -43,7 +47,7 @@ pub(crate) struct Head {
 pub struct Recorded {
     /// The results are those of the orders as of all commits below this one.
     pub upper: u64,
-    /// The zone and the width of the windows.
+    /// The windows, and the zone that they are printed in.
     pub layout: Layout,
 }
 
@@ -71,8 +75,10 @@ impl fmt::Display for Unusable {
 impl Head {
     /// Creates a head of this version.
     pub(crate) fn new(upper: u64, layout: &Layout, tables: Vec<u32>, rejects: u64, digest: u64) -> Head {
-        let (zone, window_ms) = (layout.zone.name().to_owned(), layout.width.ms());
-        Head { version: VERSION, upper, zone, window_ms, tables, rejects, digest }
+        let (zone, window_ms) = (layout.zone.name().to_owned(), layout.windows.width_ms());
+        let clock = layout.windows.clock_digest();
+        let version = if clock.is_some() { VERSION_BY_CLOCK } else { VERSION };
+        Head { version, upper, zone, window_ms, clock, tables, rejects, digest }
     }
 
     /// Returns the head as bytes.
@@ -87,11 +93,14 @@ impl Head {
             version: u32,
         }
         let Version { version } = serde_json::from_slice(bytes).map_err(|_| Unusable::Damaged)?;
-        if version != VERSION {
+        if ![VERSION, VERSION_BY_CLOCK].contains(&version) {
             return Err(Unusable::Version(version));
         }
         let head: Head = serde_json::from_slice(bytes).map_err(|_| Unusable::Damaged)?;
-        head.layout().map(|_| head).ok_or(Unusable::Damaged)
+        match head.windows_printed() {
+            Some(_) if head.clock.is_some() == (version == VERSION_BY_CLOCK) => Ok(head),
+            _ => Err(Unusable::Damaged),
+        }
     }
 
     /// Returns the head in a view; `None` if there is none.
@@ -105,17 +114,37 @@ impl Head {
 
     /// Returns whether the results have windows of this width, printed in this zone.
     pub(super) fn has_windows(&self, layout: &Layout) -> bool {
-        self.zone == layout.zone.name() && self.window_ms == layout.width.ms()
+        self.zone == layout.zone.name() && self.window_ms == layout.windows.width_ms()
     }
 
-    /// Returns how the results are printed; `None` if the zone or the width does not exist.
-    pub(super) fn layout(&self) -> Option<Layout> {
-        let width = u32::try_from(self.window_ms).ok().and_then(WindowWidth::from_ms)?;
-        Some(Layout { zone: Zone::parse(&self.zone).ok()?, width })
+    /// Returns whether windows of the same width in the same zone begin as those of the results do.
+    /// They do not if the results are of a program that knew other rules of the zone's clock, or
+    /// that let no windows begin by a clock.
+    pub(super) fn has_clock(&self, layout: &Layout) -> bool {
+        self.clock == layout.windows.clock_digest()
+    }
+
+    /// Returns the zone and the width of the windows in milliseconds; `None` if they do not exist.
+    pub(super) fn windows_printed(&self) -> Option<(Zone, u32)> {
+        let width_ms = u32::try_from(self.window_ms).ok().filter(|width_ms| *width_ms > 0)?;
+        Some((Zone::parse(&self.zone).ok()?, width_ms))
+    }
+
+    /// Returns where the windows of the results begin, and how they are printed. `None` if the zone
+    /// or the width does not exist, or if the clock of the zone has other rules by now.
+    fn layout(&self) -> Option<Layout> {
+        let (zone, width_ms) = self.windows_printed()?;
+        Layout::recorded(zone, width_ms, self.clock)
     }
 }
 
 impl Recorded {
+    /// Returns the upper bound of the commits that the results in a view hold; `None` if no job has
+    /// written any, or if its checkpoint cannot be read.
+    pub(crate) fn upper_of(view: &View) -> Result<Option<u64>, Damage> {
+        Ok(Head::read(view)?.and_then(Result::ok).map(|head| head.upper))
+    }
+
     /// Returns as of which commit the results in a view are; `None` if no job has written any, or
     /// if its checkpoint cannot be used.
     pub fn of(view: &View) -> Result<Option<Recorded>, Damage> {

@@ -170,7 +170,7 @@ impl Life {
         let is_kept = kept.is_some();
         let upper = kept.as_ref().map_or(view.last_commit() + 1, |kept| kept.head.upper.max(1));
         let workers = Workers::threads(self.config.workers);
-        let shape = GraphShape { upserts: false, kept: true, width: self.config.layout.width };
+        let shape = GraphShape { upserts: false, kept: true, windows: self.config.layout.windows.clone() };
         let mut host = Host::start(workers, shape, upper - 1)
             .map_err(|error| JobFailure::Graph(format!("cannot start the workers of the graph: {error}")))?;
         let loaded = match kept {
@@ -198,6 +198,8 @@ impl Life {
                     "it is of another table of orders".to_owned()
                 } else if !kept.head.has_windows(&self.config.layout) {
                     "it is of other windows".to_owned()
+                } else if !kept.head.has_clock(&self.config.layout) {
+                    "its windows begin at other times".to_owned()
                 } else {
                     match view.check_changes(ORDER_SOURCE, kept.head.upper.max(1)) {
                         Ok(()) => return Ok(Some(kept)),
@@ -273,7 +275,7 @@ impl Life {
                 return Ok(End::Again);
             }
             let last = self.store.last_commit();
-            let none_yet = || OrderChanges::new(self.now_ms(), self.config.layout.width);
+            let none_yet = || OrderChanges::new(self.now_ms(), self.config.layout.windows.clone());
             let mut order_changes = None;
             // The clock is read when the first change is seen: that time decides which changes are
             // late.

@@ -37,8 +37,7 @@ pub struct Fixture {
 /// Returns the configuration of a job with this many workers, which takes at most `changes_max`
 /// changes at a time.
 pub fn config(workers: usize, changes_max: usize) -> JobConfig {
-    let layout = Layout { zone: Zone::default(), width: Default::default() };
-    JobConfig { workers, layout, changes_max }
+    JobConfig { workers, layout: Layout::default(), changes_max }
 }
 
 impl Fixture {
@@ -220,7 +219,7 @@ pub fn dump(view: &View) -> String {
 
 /// Returns what [`dump`] must return, by a plain fold of the orders.
 pub fn wanted(view: &View) -> String {
-    let (mut reference, mut rejects) = (Reference::new(Default::default()), Vec::new());
+    let (mut reference, mut rejects) = (Reference::new(&Default::default()), Vec::new());
     view.each_row(ORDER_SOURCE, None, &mut |key, cells| {
         match order_of(key, cells) {
             Ok(order) => reference.update(&order, 1),

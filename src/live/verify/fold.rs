@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use dataflows::{Diff, PlainRows, RowKey, Totals, ViewId, WindowWidth};
+use dataflows::{Diff, PlainRows, RowKey, Totals, ViewId, Windows};
 
 use order_tables::{Reject, ResultRow, order_of};
 use orders::Layout;
@@ -29,8 +29,8 @@ pub(super) enum Expected {
 
 impl Fold {
     /// Creates a fold without rows.
-    pub(super) fn new(width: WindowWidth) -> Fold {
-        Fold { rows: PlainRows::new(width), rejects: BTreeMap::new() }
+    pub(super) fn new(windows: &Windows) -> Fold {
+        Fold { rows: PlainRows::new(windows), rejects: BTreeMap::new() }
     }
 
     /// Folds in a row of the table of orders, `times` times. A negative number takes the row out.

@@ -128,7 +128,7 @@ enum Stage {
 impl<S: RecountSource> Recount<S> {
     /// Begins at the first order. `recorded` says as of when the results in the source are.
     pub fn new(source: S, recorded: Recorded) -> Recount<S> {
-        let fold = Fold::new(recorded.layout.width);
+        let fold = Fold::new(&recorded.layout.windows);
         Recount::begin(source, recorded, Stage::Orders(None), fold)
     }
 

@@ -1,6 +1,5 @@
 //! Reads one state of all tables of a store that another process serves.
 
-use dataflows::WindowWidth;
 use tokio::runtime::Handle;
 
 use super::source::{borrowed, range};
@@ -37,7 +36,8 @@ impl Remote {
                 operation: "orderflow/snapshot/open",
                 endpoint: client.endpoint().to_owned(),
                 reason: format!(
-                    "there are no windows of {} ms in zone {:?}",
+                    "there are no windows of {} ms in zone {:?} that begin as those of the results do: \
+                     use the program that wrote them",
                     snapshot.window_ms, snapshot.zone
                 ),
             })
@@ -67,11 +67,11 @@ fn not_opened(endpoint: &str, error: ClientError) -> VerifyError {
 }
 
 /// Returns as of when the results in a snapshot are, and how they are printed; `None` if the zone
-/// or the width does not exist.
+/// or the width does not exist, or if the server knows other rules of the zone's clock.
 fn recorded(snapshot: &Snapshot) -> Option<Recorded> {
-    let width = u32::try_from(snapshot.window_ms).ok().and_then(WindowWidth::from_ms)?;
-    let zone = Zone::parse(&snapshot.zone).ok()?;
-    Some(Recorded { upper: snapshot.upper, layout: Layout { zone, width } })
+    let width_ms = u32::try_from(snapshot.window_ms).ok()?;
+    let layout = Layout::recorded(Zone::parse(&snapshot.zone).ok()?, width_ms, snapshot.clock)?;
+    Some(Recorded { upper: snapshot.upper, layout })
 }
 
 impl RecountSource for Remote {
@@ -152,14 +152,21 @@ mod tests {
             upper: 7,
             zone: zone.to_owned(),
             window_ms,
+            clock: None,
         };
         let good = recorded(&snapshot("Europe/Berlin", 30_000)).unwrap();
         assert_eq!(
-            (good.upper, good.layout.zone.name(), good.layout.width.ms()),
+            (good.upper, good.layout.zone.name(), good.layout.windows.width_ms()),
             (7, "Europe/Berlin", 30_000)
         );
         for (zone, window_ms) in [("Nowhere", 30_000), ("UTC", 0), ("UTC", -1), ("UTC", i64::MAX)] {
             assert_eq!(recorded(&snapshot(zone, window_ms)), None);
         }
+        let of_days = Layout::new(Zone::parse("Europe/Berlin").unwrap(), 86_400_000).unwrap();
+        let clock = of_days.windows.clock_digest();
+        let by_clock = |clock| recorded(&Snapshot { clock, ..snapshot("Europe/Berlin", 86_400_000) });
+        assert_eq!(by_clock(clock).unwrap().layout, of_days);
+        assert_eq!(by_clock(clock.map(|digest| !digest)), None, "the server knows other rules");
+        assert_ne!(by_clock(None).unwrap().layout, of_days, "the windows are those of older results");
     }
 }

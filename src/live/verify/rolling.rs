@@ -148,7 +148,7 @@ impl OrderPass {
     fn none(view: &View, table: Option<TableId>, layout: Layout) -> OrderPass {
         let read = if table.is_some() { RowsRead::Nothing } else { RowsRead::All };
         let from = after(view);
-        OrderPass { begun: Instant::now(), table, fold: Fold::new(layout.width), layout, read, from }
+        OrderPass { begun: Instant::now(), table, fold: Fold::new(&layout.windows), layout, read, from }
     }
 
     /// Folds in the changes of the rows that were read, then more rows, at most `rows_max` of each.

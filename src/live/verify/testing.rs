@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use dataflows::{PlainRows, WindowWidth};
+use dataflows::{PlainRows, WINDOW_MS_DEFAULT};
 
 use super::source::borrowed;
 use crate::job::{HEAD_KEY, Head};
@@ -51,7 +51,7 @@ pub(crate) fn log_anew(store: &Store, is_on: bool) {
 
 pub(crate) fn layout() -> Layout {
     let zone = Zone::parse("Europe/Berlin").unwrap();
-    Layout { zone, width: WindowWidth::default() }
+    Layout::new(zone, WINDOW_MS_DEFAULT).unwrap()
 }
 
 /// Returns a key with the names of its columns.
@@ -108,7 +108,7 @@ impl Results {
     /// Returns the results of the orders that are there now.
     pub(crate) fn of(store: &Store) -> Results {
         let (upper, layout) = (store.last_commit() + 1, layout());
-        let mut reference = PlainRows::new(layout.width);
+        let mut reference = PlainRows::new(&layout.windows);
         let mut writes = Vec::new();
         for row in rows(store, ORDER_SOURCE) {
             let (key, cells) = borrowed(&row);

@@ -8,6 +8,10 @@ const WAITS_MS = [500, 1000, 2000, 4000, 5000];
 export const SILENT_MS = 3000;
 /** How long a lost connection may come back before anything is said. */
 export const LOST_GRACE_MS = 1000;
+/** How long the first numbers may take before they are asked for beside the stream. */
+export const FIRST_MS = 1000;
+/** How often what has come is asked for where no event comes through. */
+export const ASK_MS = 1000;
 /** Silence after which the connection itself is given up and made anew. */
 export const GIVE_UP_MS = 8000;
 /** How far the results may be behind the orders before it is said. */
@@ -31,12 +35,13 @@ const PHASES = {
 /**
  * What keeps the values from being those of now, the gravest first; null if nothing does.
  * `heardMs`: time since the last event (or since the page was opened), `lostMs`: since the connection broke or null.
- * Kinds: lost, silent (both mean stale values), differs, phase, behind.
+ * `asking`: why and how often the page asks, or null while events come by themselves.
+ * Kinds: lost, silent (both mean stale values), differs, phase, behind, asking.
  */
-export function trouble({ state, heardMs, lostMs }) {
+export function trouble({ state, heardMs, lostMs, asking = null }) {
   if (lostMs !== null && lostMs >= LOST_GRACE_MS)
     return { kind: "lost", stale: true, text: "The connection is lost." };
-  if (heardMs > SILENT_MS) return { kind: "silent", stale: true, text: "The server has gone silent." };
+  if (heardMs > SILENT_MS + (asking?.everyMs ?? 0)) return { kind: "silent", stale: true, text: "The server has gone silent." };
   if (!state) return null;
   if (state.verifiedEqual === false) {
     const text = `The results do not add up: users, windows and total differ at epoch ${grouped(state.verifiedEpoch)}.`;
@@ -50,7 +55,16 @@ export function trouble({ state, heardMs, lostMs }) {
     const text = `The results are ${Math.round(state.behindMs / 1000)} s behind the orders.`;
     return { kind: "behind", stale: false, text };
   }
-  return null;
+  return asking === null ? null : { kind: "asking", stale: false, text: askingText(asking) };
+}
+
+/** Why the page asks, and how often. */
+function askingText({ reason, everyMs }) {
+  const seconds = Math.round(everyMs / 1000);
+  const often = seconds <= 1 ? "once a second" : `every ${seconds} seconds`;
+  return reason === "full"
+    ? `As many readers as there are places follow this page already: it asks ${often}.`
+    : `No event comes through to this page; something on the way holds them back: it asks ${often}.`;
 }
 
 function sentence(reason) {

@@ -11,7 +11,7 @@ export function showBanner({ trouble, heardAtMs, retryMs, zone }) {
   setText(byId("banner-text"), trouble === null ? "" : words(trouble, heardAtMs, zone));
   setText(byId("banner-next"), trouble?.stale ? next(retryMs) : "");
   setAttribute(byId("banner"), "data-kind", trouble?.kind ?? null);
-  const title = trouble ? "\u26a0 orderflow" : "orderflow";
+  const title = trouble && trouble.kind !== "asking" ? "\u26a0 orderflow" : "orderflow";
   if (document.title !== title) document.title = title;
 }
 

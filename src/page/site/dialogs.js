@@ -2,26 +2,25 @@
 
 import { grouped } from "./decimal.js";
 import { byId, element, fetchRows, idText, setText } from "./dom.js";
-import { beginOf } from "./model.js";
 import { fullText, secondText } from "./zone.js";
 
 const AGAIN_MS = 2000;
 
 const KINDS = {
   rejects: {
-    url: "/api/rejects?limit=1000",
-    none: "No order is set aside.",
+    url: "api/rejects?limit=1000",
+    none: () => "No order is set aside.",
     limit: 1000,
     some: "The first 1,000",
     cells: (row) => [idText(row.UserId), idText(row.OrderId), row.reason, number(row.commit)],
   },
   late: {
-    url: "/api/late?limit=500",
-    none: "No late change since this start.",
+    url: "api/late?limit=500",
+    none: ({ sinceMs, zone }) => `No late change since ${fullText(sinceMs, zone)}, when this program started.`,
     limit: 500,
     some: "The last 500",
-    cells: (row, { zone, widthMs }) => [
-      fullText(beginOf(row.timestamp, widthMs), zone),
+    cells: (row, { zone }) => [
+      fullText(row.beginMs, zone),
       secondText(row.timestamp, zone),
       idText(row.UserId),
       idText(row.OrderId),
@@ -43,7 +42,7 @@ function tableCell(content) {
 }
 
 class Rows {
-  #asked = { count: null, at: 0 };
+  #asked = { count: null, at: -Infinity };
 
   constructor(name, context) {
     this.kind = KINDS[name];
@@ -62,12 +61,12 @@ class Rows {
   }
 
   refresh(count) {
-    const due = Date.now() - this.#asked.at > AGAIN_MS;
+    const due = performance.now() - this.#asked.at > AGAIN_MS;
     if (this.dialog.open && due && count !== this.#asked.count) this.#ask(count);
   }
 
   async #ask(count) {
-    this.#asked = { count, at: Date.now() };
+    this.#asked = { count, at: performance.now() };
     const words = this.dialog.querySelector(".words");
     try {
       const rows = await fetchRows(this.kind.url);
@@ -78,7 +77,7 @@ class Rows {
       this.dialog.querySelector("tbody").replaceChildren(...made);
       this.dialog.querySelector(".scroll").hidden = rows.length === 0;
       const first = rows.length >= this.kind.limit ? `${this.kind.some}, as of epoch ` : "As of epoch ";
-      setText(words, rows.length ? `${first}${grouped(rows[0].epoch)}.` : this.kind.none);
+      setText(words, rows.length ? `${first}${grouped(rows[0].epoch)}.` : this.kind.none(this.context()));
     } catch (error) {
       setText(words, `The rows did not come: ${error.message}.`);
     }
@@ -88,7 +87,7 @@ class Rows {
 export class Dialogs {
   #all;
 
-  /** `context()` is the zone to show times in and the width of the windows. */
+  /** `context()` is the zone to show times in, and since when late changes are counted. */
   constructor(context) {
     this.#all = Object.keys(KINDS).map((name) => new Rows(name, context));
   }

@@ -3,7 +3,7 @@
 import { grouped, signed, toText } from "./decimal.js";
 import { byId, element, mayMove, setAttribute, setText } from "./dom.js";
 import { agoText } from "./series.js";
-import { dayText, secondText } from "./zone.js";
+import { dayText, secondText, sinceText } from "./zone.js";
 
 const ROLL = { duration: 340, easing: "cubic-bezier(.2, .7, .2, 1)" };
 
@@ -75,7 +75,7 @@ export class Kpi {
   #amount = new Roll(byId("kpi-amount"));
   #count = new Roll(byId("kpi-count"));
   #last = { count: 0 };
-  #said = { text: "", at: 0 };
+  #said = { text: "", at: -Infinity };
 
   /** Shows the totals of `state`, those of `day` (null: not known yet) and the change between two windows. */
   show({ state, day, dayStart, change, zone, localNow }) {
@@ -122,7 +122,7 @@ export class Kpi {
 }
 
 /** The strip that says why the numbers can be believed. */
-export function showTrust({ state, heardMs, changedMs, nowMs }) {
+export function showTrust({ state, heardMs, changedMs, nowMs, zone }) {
   setText(byId("epoch"), grouped(state.epoch));
   setAttribute(byId("epoch"), "data-value", state.epoch);
   const changed = changedMs === null ? "changed before this start" : `changed ${agoText(changedMs)}`;
@@ -149,7 +149,8 @@ export function showTrust({ state, heardMs, changedMs, nowMs }) {
     setText(byId("verified-words"), `verified at epoch ${grouped(verifiedEpoch)} (${epochs}, ${ago})`);
   }
   showCount("rejects", state.rejects, state.rejects === 1 ? "order set aside" : "orders set aside");
-  showCount("late", state.late, state.late === 1 ? "late change" : "late changes");
+  const since = sinceText(state.lateSinceMs, nowMs, zone);
+  showCount("late", state.late, `${state.late === 1 ? "late change" : "late changes"} since ${since}`);
 }
 
 function showCount(id, value, words) {

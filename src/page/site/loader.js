@@ -1,6 +1,6 @@
-// Fetches the windows that the trend and today need: the last 25 hours, or the newest ones where all are older.
+// Fetches the windows that the trend and today need: those of the last 26 hours, or the newest ones where all are older.
 
-import { DAY_MS } from "./model.js";
+import { KEPT_MS } from "./model.js";
 
 const HOUR_MS = 3_600_000;
 const PAGE_ROWS = 20_000;
@@ -37,13 +37,16 @@ export class Loader {
     this.#askedAt = now();
     this.#wanted = false;
     try {
-      const recent = await this.#pages(now() - DAY_MS - HOUR_MS - windows.widthMs, epoch, running.signal);
+      // Windows that lie further ahead come when the next hour's are loaded.
+      const to = Math.ceil(now() + KEPT_MS);
+      const from = Math.min(now() - KEPT_MS - windows.widthMs, windows.oldest(now()));
+      const recent = await this.#pages({ from, to, epoch }, running.signal);
       windows.takeAnswer(recent.rows, recent, now());
       const none = windows.newest(now()) === null || windows.end(now()).historic;
       if (none) {
-        const old = await this.#page(`limit=${PAGE_ROWS}`, running.signal);
-        const from = old.length < PAGE_ROWS ? -MAX_MS : old[0].beginMs;
-        windows.takeAnswer(old, { from, to: MAX_MS, epoch: old[0]?.epoch ?? epoch }, now());
+        const old = await this.#page(`to=${to}&limit=${PAGE_ROWS}`, running.signal);
+        const known = old.length < PAGE_ROWS ? -MAX_MS : old[0].beginMs;
+        windows.takeAnswer(old, { from: known, to, epoch: old[0]?.epoch ?? epoch }, now());
       }
       this.#historic = windows.end(now()).historic;
       this.#loadedAt = now();
@@ -63,26 +66,25 @@ export class Loader {
     if (this.#wanted) return this.load(windows, state.epoch, now, done);
     const whole = now() - this.#loadedAt < WHOLE_MS && windows.knownFrom < Infinity;
     const turned = windows.end(now()).historic && !this.#historic;
-    const lost = state.count > 0 && windows.newest(now()) === null && windows.ahead(now()) === 0;
+    const lost = state.count > 0 && windows.newest(now()) === null && state.ahead === 0;
     if (!whole || turned || lost) this.load(windows, state.epoch, now, done);
   }
 
-  /** All windows from `from` on, in as many pages as it takes. */
-  async #pages(from, epoch, signal) {
+  /** All windows that begin in `[from, to)`, in as many pages as it takes. */
+  async #pages({ from, to, epoch }, signal) {
     let rows = [];
-    let to = MAX_MS;
+    let end = to;
     for (let page = 0; page < PAGES_MAX; page++) {
-      const limits = to === MAX_MS ? "" : `&to=${to}`;
-      const more = await this.#page(`from=${Math.floor(from)}${limits}&limit=${PAGE_ROWS}`, signal);
+      const more = await this.#page(`from=${Math.floor(from)}&to=${end}&limit=${PAGE_ROWS}`, signal);
       rows = more.concat(rows);
-      if (more.length < PAGE_ROWS) return { rows, from, to: MAX_MS, epoch: earliest(rows, epoch) };
-      to = more[0].beginMs;
+      if (more.length < PAGE_ROWS) return { rows, from, to, epoch: earliest(rows, epoch) };
+      end = more[0].beginMs;
     }
-    return { rows, from: to, to: MAX_MS, epoch: earliest(rows, epoch) };
+    return { rows, from: end, to, epoch: earliest(rows, epoch) };
   }
 
   async #page(parameters, signal) {
-    return this.fetchRows(`/api/windows?${parameters}`, signal);
+    return this.fetchRows(`api/windows?${parameters}`, signal);
   }
 }
 

@@ -33,19 +33,19 @@ class Page {
   #aheadMs = 0;
   #day = { zone: "", start: 0, end: 0 };
   #frame = null;
-  #drawnAt = 0;
+  #drawnAt = -Infinity;
   #shownAt = 0;
   #chartAsked = false;
-  #trendAt = 0;
+  #trendAt = -Infinity;
   #trendKey = "";
   #heardAtMs = null;
   #settings = new Settings((name) => this.#chosen(name));
-  #stream = new Stream("/api/stream", (kind, data) => this.#take(kind, data));
+  #stream = new Stream("api/stream", (kind, data) => this.#take(kind, data));
   #loader = new Loader((url, signal) => fetchRows(url, signal));
   #kpi = new Kpi();
   #leaders = new Leaders();
   #search = new Search();
-  #dialogs = new Dialogs(() => ({ zone: this.#settings.zoneName, widthMs: this.#windows.widthMs }));
+  #dialogs = new Dialogs(() => ({ zone: this.#settings.zoneName, sinceMs: this.#state?.lateSinceMs ?? this.#now() }));
   #table = new TrendTable();
   #trend = new Trend();
 
@@ -55,7 +55,7 @@ class Page {
     this.#trend.onResize = () => this.#redraw();
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#chosen("theme"));
     document.addEventListener("visibilitychange", () => {
-      this.#shownAt = Date.now();
+      this.#shownAt = performance.now();
       this.#redraw();
     });
     setInterval(() => this.#tick(), TICK_MS);
@@ -67,24 +67,25 @@ class Page {
     if (this.#chartAsked) return;
     this.#chartAsked = true;
     this.#settings.offerZones();
-    if (await this.#trend.load("/echarts.js")) return;
+    if (await this.#trend.load("echarts.js")) return;
     byId("trend").hidden = true;
     byId("table-toggle").click();
   }
 
-  /** Now, by the server's clock. */
+  /** Now, by the server's clock as it was heard last. The viewer's own may be set at any time: it has no part in this page. */
   #now() {
-    return Date.now() + this.#aheadMs;
+    return performance.now() + this.#aheadMs;
   }
 
   #take(kind, data) {
-    const { byAmount, byCount, changed, reloadWindows, ...state } = data;
-    this.#aheadMs = state.nowMs - Date.now();
+    const { byAmount, byCount, changed, reloadWindows, clock, ...state } = data;
+    this.#aheadMs = state.nowMs - performance.now();
     this.#heardAtMs = state.nowMs;
     const another = this.#windows === null || this.#windows.widthMs !== state.widthMs;
     const older = this.#state !== null && state.epoch < this.#state.epoch;
     if (kind === "beat" && older) return;
     if (kind === "snapshot" && (another || older)) this.#windows = new Windows(state.widthMs);
+    if (kind === "snapshot") this.#windows.takeClock(clock);
     this.#state = state;
     this.#settings.resultsZone = state.zone;
     if (byAmount) this.#board.byAmount = byAmount;
@@ -116,7 +117,7 @@ class Page {
 
   #chosen(name) {
     if (name === "theme") this.#trend.restyle();
-    this.#drawnAt = 0;
+    this.#drawnAt = -Infinity;
     this.#redraw();
   }
 
@@ -127,18 +128,18 @@ class Page {
 
   #schedule() {
     if (this.#frame !== null) return;
-    const wait = this.#drawnAt + DRAW_MS - Date.now();
+    const wait = this.#drawnAt + DRAW_MS - performance.now();
     const draw = () =>
       requestAnimationFrame(() => {
         this.#frame = null;
-        this.#drawnAt = Date.now();
+        this.#drawnAt = performance.now();
         this.#render();
       });
-    this.#frame = wait > 0 && wait <= DRAW_MS ? setTimeout(draw, wait) : draw();
+    this.#frame = wait > 0 ? setTimeout(draw, wait) : draw();
   }
 
   #render() {
-    const localNow = Date.now();
+    const localNow = performance.now();
     const now = this.#now();
     const zone = this.#settings.zoneName;
     setText(byId("clock"), secondText(now, zone));
@@ -148,7 +149,7 @@ class Page {
     const lostMs = this.#stream.lostAt === null ? null : localNow - this.#stream.lostAt;
     const retryMs = this.#stream.retryAt === null ? null : this.#stream.retryAt - localNow;
     showBanner({
-      trouble: trouble({ state: this.#state, heardMs: silentMs, lostMs }),
+      trouble: trouble({ state: this.#state, heardMs: silentMs, lostMs, asking: this.#stream.asking }),
       heardAtMs: this.#heardAtMs,
       retryMs,
       zone,
@@ -172,6 +173,7 @@ class Page {
       heardMs,
       changedMs: state.changedMs === null ? null : now - state.changedMs,
       nowMs: now,
+      zone,
     });
     const { by, top, wall } = this.#settings;
     this.#leaders.show(by === "amount" ? this.#board.byAmount : this.#board.byCount, {
@@ -191,7 +193,8 @@ class Page {
     const { range } = this.#settings;
     const windows = this.#windows;
     const { lastBeginMs, historic } = windows.end(now);
-    const key = `${windows.version} ${lastBeginMs} ${zone} ${range}`;
+    const { ahead, aheadMs } = this.#state;
+    const key = `${windows.version} ${lastBeginMs} ${zone} ${range} ${ahead} ${aheadMs}`;
     if (key === this.#trendKey) return;
     const rows = rangeOf(windows, { lastBeginMs, rangeMs: RANGES[range].ms, nowMs: now });
     if (this.#trendKey !== "" && rows.length > MANY && localNow - this.#trendAt < MANY_MS) return;
@@ -204,7 +207,8 @@ class Page {
     const newestMs = lastBeginMs;
     const said = trendWords({
       historic,
-      ahead: windows.ahead(now),
+      state: this.#state,
+      nowMs: now,
       factor,
       widthMs: windows.widthMs,
       newestMs,
@@ -214,7 +218,7 @@ class Page {
     byId("trend-words").hidden = said === "";
     setText(byId("width-words"), spanWords(windows.widthMs));
     setText(byId("range-words"), `last ${RANGES[range].words}`);
-    byId("windows-csv").href = `/api/windows.csv?from=${rows[0].beginMs}&to=${rows.at(-1).endMs}`;
+    byId("windows-csv").href = `api/windows.csv?from=${rows[0].beginMs}&to=${rows.at(-1).endMs}&bom`;
   }
 }
 

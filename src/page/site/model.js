@@ -1,6 +1,7 @@
 // The windows that the page knows, by their begin. Memory is bounded: what is older than 26 hours is forgotten.
 
 import { toText, toUnits } from "./decimal.js";
+import { Grid } from "./grid.js";
 
 const HOUR_MS = 3_600_000;
 export const DAY_MS = 24 * HOUR_MS;
@@ -12,9 +13,6 @@ const SLACK = 5000;
 /** A window without orders. */
 export const EMPTY = Object.freeze({ count: 0, units: 0n, late: 0, epoch: -1 });
 
-/** The window of `widthMs` that holds `ms`: its begin. Right before 1970 too. */
-export const beginOf = (ms, widthMs) => Math.floor(ms / widthMs) * widthMs;
-
 export class Windows {
   #rows = new Map();
   #pruneAbove = SLACK;
@@ -25,6 +23,13 @@ export class Windows {
 
   constructor(widthMs) {
     this.widthMs = widthMs;
+    this.grid = new Grid(widthMs);
+  }
+
+  /** Takes what the server tells of the clock that windows begin by, if they do. */
+  takeClock(clock) {
+    this.grid = new Grid(this.widthMs, clock);
+    this.version++;
   }
 
   get size() {
@@ -95,16 +100,22 @@ export class Windows {
    */
   end(nowMs) {
     const newest = this.newest(nowMs);
-    const historic = newest !== null && newest + this.widthMs <= nowMs - DAY_MS;
-    return { lastBeginMs: historic ? newest : beginOf(nowMs, this.widthMs), historic };
+    const historic = newest !== null && this.grid.end(newest) <= nowMs - DAY_MS;
+    return { lastBeginMs: historic ? newest : this.grid.begin(nowMs), historic };
+  }
+
+  /** From when on windows are shown that are narrow enough for many, and of any width the last three. */
+  oldest(nowMs) {
+    const { lastBeginMs, historic } = this.end(nowMs);
+    const third = this.grid.before(this.grid.before(lastBeginMs));
+    return Math.min(third, (historic ? this.grid.end(lastBeginMs) : nowMs) - KEPT_MS - this.widthMs);
   }
 
   /** Forgets windows more than 26 hours before the end of the trend, or after now. */
   prune(nowMs) {
-    const { lastBeginMs, historic } = this.end(nowMs);
-    const oldest = (historic ? lastBeginMs + this.widthMs : nowMs) - KEPT_MS;
+    const oldest = this.oldest(nowMs);
     for (const beginMs of this.#rows.keys()) {
-      if (beginMs + this.widthMs <= oldest || beginMs > nowMs + KEPT_MS) this.#rows.delete(beginMs);
+      if (beginMs < oldest || beginMs > nowMs + KEPT_MS) this.#rows.delete(beginMs);
     }
     this.#pruneAbove = this.#rows.size + SLACK;
   }
@@ -120,12 +131,5 @@ export class Windows {
       units += row.units;
     }
     return { count, amount: toText(units) };
-  }
-
-  /** How many windows with orders begin after `nowMs`. */
-  ahead(nowMs) {
-    let ahead = 0;
-    for (const [beginMs, row] of this.#rows) if (beginMs > nowMs && row.count > 0) ahead++;
-    return ahead;
   }
 }

@@ -22,7 +22,7 @@ function makeRow({ UserId, count, totalPriceExact }) {
 export class Search {
   #query = "";
   #epoch = -1;
-  #askedAt = 0;
+  #askedAt = -Infinity;
   #timer = null;
   #running = null;
 
@@ -41,14 +41,14 @@ export class Search {
 
   /** To be called as epochs pass: what was found is kept up to date. */
   refresh(epoch) {
-    if (this.#query !== "" && epoch !== this.#epoch && Date.now() - this.#askedAt > AGAIN_MS)
+    if (this.#query !== "" && epoch !== this.#epoch && performance.now() - this.#askedAt > AGAIN_MS)
       this.#ask(epoch);
   }
 
   async #ask(epoch = -1) {
     this.#query = byId("search").value;
     this.#epoch = epoch;
-    this.#askedAt = Date.now();
+    this.#askedAt = performance.now();
     this.#running?.abort();
     byId("found").hidden = this.#query === "";
     byId("ranking").hidden = this.#query !== "";
@@ -59,7 +59,7 @@ export class Search {
     this.#running = new AbortController();
     const { signal } = this.#running;
     try {
-      const url = `/api/users?q=${encodeURIComponent(this.#query)}&limit=${LIMIT}`;
+      const url = `api/users?q=${encodeURIComponent(this.#query)}&limit=${LIMIT}`;
       const rows = await fetchRows(url, signal);
       if (!signal.aborted) this.#show(rows);
     } catch (error) {

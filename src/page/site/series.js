@@ -1,6 +1,6 @@
 // What the trend shows of the windows: one point a window, zeros where nothing was ordered, neighbours added up where there are too many.
 
-import { beginOf } from "./model.js";
+import { Grid } from "./grid.js";
 
 const MINUTE_MS = 60_000;
 export const RANGES = {
@@ -13,27 +13,19 @@ export const RANGES = {
 export const POINTS_MAX = 1500;
 const FACTORS = [1, 2, 4, 5, 6, 10, 12, 20, 30, 40, 60, 120, 240, 360, 720, 1440, 2880];
 
-/** How many windows of `widthMs` a range of `rangeMs` shows: two at least. */
-export const windowsIn = (rangeMs, widthMs) => Math.max(2, Math.ceil(rangeMs / widthMs));
-
-/** The windows of the range that ends with `lastBeginMs`, oldest first; those without orders as zeros. */
+/** The windows of the range that ends with `lastBeginMs`, oldest first; those without orders as zeros. They are two at least. */
 export function rangeOf(windows, { lastBeginMs, rangeMs, nowMs }) {
-  const { widthMs } = windows;
-  const count = windowsIn(rangeMs, widthMs);
-  const rows = new Array(count);
-  for (let at = 0; at < count; at++) {
-    const beginMs = lastBeginMs - (count - 1 - at) * widthMs;
-    const row = windows.at(beginMs);
-    rows[at] = {
-      beginMs,
-      endMs: beginMs + widthMs,
-      count: row.count,
-      units: row.units,
-      late: row.late,
-      open: beginMs + widthMs > nowMs,
-    };
+  const { grid } = windows;
+  const fromMs = grid.end(lastBeginMs) - rangeMs;
+  const rows = [];
+  let beginMs = lastBeginMs;
+  let endMs = grid.end(lastBeginMs);
+  while (rows.length < 2 || endMs > fromMs) {
+    const { count, units, late } = windows.at(beginMs);
+    rows.push({ beginMs, endMs, count, units, late, open: endMs > nowMs });
+    [beginMs, endMs] = [grid.before(beginMs), beginMs];
   }
-  return rows;
+  return rows.reverse();
 }
 
 /** How many neighbours to add up so that `count` windows are at most `pointsMax` points. */
@@ -47,8 +39,9 @@ export function addUp(rows, factor, widthMs, nowMs) {
   if (factor === 1) return rows;
   const points = [];
   const spanMs = widthMs * factor;
+  const spans = new Grid(spanMs);
   for (const row of rows) {
-    const beginMs = beginOf(row.beginMs, spanMs);
+    const beginMs = spans.begin(row.beginMs);
     let point = points.at(-1);
     if (point?.beginMs !== beginMs) {
       point = {
@@ -71,13 +64,13 @@ export function addUp(rows, factor, widthMs, nowMs) {
 
 /** The last window that is over against the one before it. */
 export function change(windows, { lastBeginMs, nowMs }) {
-  const { widthMs } = windows;
-  const closedMs = lastBeginMs + widthMs > nowMs ? lastBeginMs - widthMs : lastBeginMs;
+  const { grid } = windows;
+  const closedMs = grid.end(lastBeginMs) > nowMs ? grid.before(lastBeginMs) : lastBeginMs;
   const last = windows.at(closedMs);
-  const before = windows.at(closedMs - widthMs);
+  const before = windows.at(grid.before(closedMs));
   return {
     beginMs: closedMs,
-    endMs: closedMs + widthMs,
+    endMs: grid.end(closedMs),
     count: last.count,
     countBefore: before.count,
     difference: last.count - before.count,
@@ -93,16 +86,17 @@ export function labelStepMs(spanMs, labelsMax) {
   return (STEPS_MIN.find((step) => step * MINUTE_MS >= least) ?? STEPS_MIN.at(-1)) * MINUTE_MS;
 }
 
-/** A span of time in words: "30 seconds", "2 minutes", "1 hour". */
+/** A span of time in words: "30 seconds", "2 minutes", "1 hour", "1 day". */
 export function spanWords(ms) {
-  const [size, word] =
-    ms % 3_600_000 === 0
-      ? [ms / 3_600_000, "hour"]
-      : ms % MINUTE_MS === 0
-        ? [ms / MINUTE_MS, "minute"]
-        : ms % 1000 === 0
-          ? [ms / 1000, "second"]
-          : [ms, "millisecond"];
+  const units = [
+    [86_400_000, "day"],
+    [3_600_000, "hour"],
+    [MINUTE_MS, "minute"],
+    [1000, "second"],
+    [1, "millisecond"],
+  ];
+  const [unitMs, word] = units.find(([unitMs]) => ms % unitMs === 0);
+  const size = ms / unitMs;
   return `${size} ${word}${size === 1 ? "" : "s"}`;
 }
 

@@ -233,8 +233,21 @@ function timeLabels(points, zone, stepMs) {
   });
 }
 
+/** How many windows lie after now, and how far. */
+function aheadWords({ ahead, aheadIsMore, aheadMs }, nowMs, zone) {
+  const sameDay = dateText(aheadMs, zone) === dateText(nowMs, zone);
+  const sameYear = dateText(aheadMs, zone).slice(-4) === dateText(nowMs, zone).slice(-4);
+  const at = sameDay
+    ? `at ${minuteText(aheadMs, zone)}`
+    : `on ${sameYear ? dayText(aheadMs, zone) : dateText(aheadMs, zone)}`;
+  const more = aheadIsMore ? "More than " : "";
+  return ahead === 1 && !aheadIsMore
+    ? `1 window lies after now, ${at}.`
+    : `${more}${grouped(ahead)} windows lie after now, the farthest ${at}.`;
+}
+
 /** What the chart shows, in words for above it. */
-export function trendWords({ historic, ahead, factor, widthMs, newestMs, zone }) {
+export function trendWords({ historic, state, factor, widthMs, newestMs, nowMs, zone }) {
   const said = [];
   if (historic)
     said.push(
@@ -242,9 +255,6 @@ export function trendWords({ historic, ahead, factor, widthMs, newestMs, zone })
     );
   if (factor > 1)
     said.push(`Each point of the chart adds up ${factor} windows (${spanWords(factor * widthMs)}).`);
-  if (ahead > 0)
-    said.push(
-      `${grouped(ahead)} ${ahead === 1 ? "window lies" : "windows lie"} after now and will show then.`,
-    );
+  if (state.ahead > 0) said.push(aheadWords(state, nowMs, zone));
   return said.join(" ");
 }

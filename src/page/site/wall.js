@@ -15,9 +15,9 @@ export function startWall() {
   for (const kind of ["mousemove", "keydown", "touchstart"]) addEventListener(kind, awake, { passive: true });
   awake();
   byId("wall").textContent = "Leave the wall";
-  byId("wall").href = "/";
+  byId("wall").href = "?";
   addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && !document.querySelector("dialog[open]")) location.assign("/");
+    if (event.key === "Escape" && !document.querySelector("dialog[open]")) location.assign("?");
   });
   keepScreenOn();
   document.addEventListener("visibilitychange", () => {

@@ -43,6 +43,12 @@ export const momentText = (ms, zone) =>
 /** "22 Nov 2026, 23:59:30" */
 export const fullText = (ms, zone) => `${dateText(ms, zone)}, ${secondText(ms, zone)}`;
 
+/** When something began: the time alone if it was today, "21:05", else "22 Nov, 21:05". */
+export const sinceText = (ms, nowMs, zone) =>
+  dayKey(ms, zone) === dayKey(nowMs, zone)
+    ? minuteText(ms, zone)
+    : `${dayText(ms, zone)}, ${minuteText(ms, zone)}`;
+
 const dayKey = (ms, zone) => format(zone, "key", DATE).format(ms);
 
 /** Milliseconds that the wall clock in `zone` is ahead of UTC at `ms`. */

@@ -2,10 +2,10 @@ use std::path::Path;
 
 use super::*;
 use live::job::CHANGES_MAX;
-use orders::{Layout, Zone};
+use orders::Layout;
 
 fn config(data: &Path) -> InstanceConfig {
-    let layout = Layout { zone: Zone::default(), width: Default::default() };
+    let layout = Layout::default();
     InstanceConfig {
         data: data.to_owned(),
         addresses: vec!["127.0.0.1:0".parse().unwrap()],
@@ -17,6 +17,8 @@ fn config(data: &Path) -> InstanceConfig {
             addresses: vec!["127.0.0.1:0".parse().unwrap()],
             hosts: Vec::new(),
             token: None,
+            embed: Vec::new(),
+            readers_max: 10,
         }),
         tls: None,
         metrics_readers: MetricsReaders::All,

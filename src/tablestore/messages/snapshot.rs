@@ -37,6 +37,9 @@ pub struct Snapshot {
     /// The width of a window in milliseconds.
     #[prost(int64, required, tag = "5")]
     pub window_ms: i64,
+    /// A digest of the clock by which windows begin; absent if they begin at multiples of their width.
+    #[prost(fixed64, optional, tag = "6")]
+    pub clock: Option<u64>,
 }
 
 /// Reads a page of a range of any table. The answer is a `table::GetRangeResponse`.

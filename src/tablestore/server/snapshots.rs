@@ -52,6 +52,8 @@ pub struct ResultsAsOf {
     pub zone: String,
     /// The width of the windows, in milliseconds.
     pub window_ms: i64,
+    /// A digest of the clock by which windows begin; `None` if they begin at multiples of their width.
+    pub clock: Option<u64>,
 }
 
 /// The open snapshots. They are closed when this is dropped.
@@ -182,6 +184,7 @@ async fn open(service: &Service, body: Bytes) -> Result<Vec<u8>, Refusal> {
             upper: as_of.upper,
             zone: as_of.zone,
             window_ms: as_of.window_ms,
+            clock: as_of.clock,
         })
     };
     let snapshot = taken.await?.map(hold).transpose()?;

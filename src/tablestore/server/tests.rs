@@ -129,7 +129,7 @@ impl ShownResults for Results {
     fn in_view(&self, view: &View) -> Result<Option<ResultsAsOf>, Damage> {
         let Some((_, upper)) = view.notes(RESULTS_NOTE).next().transpose()? else { return Ok(None) };
         let upper = u64::from_le_bytes(upper.as_slice().try_into().unwrap());
-        Ok(Some(ResultsAsOf { upper, zone: "Europe/Berlin".to_owned(), window_ms: 30_000 }))
+        Ok(Some(ResultsAsOf { upper, zone: "Europe/Berlin".to_owned(), window_ms: 30_000, clock: None }))
     }
 
     fn source(&self) -> &str {

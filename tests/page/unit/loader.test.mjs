@@ -80,7 +80,7 @@ test("windows are loaded anew each hour, and when a day went by without orders",
     loader.load = (...parameters) => (ended = load(...parameters));
     loader.check(
       windows,
-      { count: 2, epoch: 7 },
+      { count: 2, epoch: 7, ahead: 0 },
       () => now,
       () => {},
     );
@@ -129,7 +129,7 @@ test("a failed answer is asked for again, not at once", async () => {
   let done = false;
   loader.check(
     windows,
-    { count: 1, epoch: 7 },
+    { count: 1, epoch: 7, ahead: 0 },
     () => NOW + 5000,
     () => (done = true),
   );
@@ -137,7 +137,7 @@ test("a failed answer is asked for again, not at once", async () => {
   await new Promise((resolve) =>
     loader.check(
       windows,
-      { count: 1, epoch: 7 },
+      { count: 1, epoch: 7, ahead: 0 },
       () => NOW + 11_000,
       () => resolve((done = true)),
     ),
@@ -162,7 +162,7 @@ test("however many frames want all windows, they are loaded once a second", asyn
     loader.want();
     loader.check(
       windows,
-      { count: 1, epoch: 7 },
+      { count: 1, epoch: 7, ahead: 0 },
       () => now,
       () => {},
     );

@@ -2,10 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { module, randomFrom } from "./support.mjs";
 
-const { Windows, beginOf } = await module("model.js");
-const { POINTS_MAX, RANGES, addUp, agoText, change, factorFor, labelStepMs, rangeOf, spanWords, windowsIn } =
+const { Windows } = await module("model.js");
+const { Grid } = await module("grid.js");
+const { POINTS_MAX, RANGES, addUp, agoText, change, factorFor, labelStepMs, rangeOf, spanWords } =
   await module("series.js");
 const NOW = Date.parse("2026-11-22T21:00:10Z");
+const beginOf = (ms, widthMs) => new Grid(widthMs).begin(ms);
 
 /** Windows of `widthMs` with `counts` orders, the last of them the one that holds `NOW`. */
 function windowsOf(widthMs, counts) {
@@ -30,7 +32,7 @@ test("each range has its windows, for any width, and the last is open", () => {
     for (const { ms } of Object.values(RANGES)) {
       const { windows, last } = windowsOf(widthMs, [1]);
       const rows = rangeOf(windows, { lastBeginMs: last, rangeMs: ms, nowMs: NOW });
-      assert.equal(rows.length, windowsIn(ms, widthMs));
+      assert.equal(rows.length, Math.max(2, Math.ceil(ms / widthMs)));
       assert.ok(rows.length * widthMs >= ms);
       rows.forEach((row, at) => assert.equal(row.beginMs, last - (rows.length - 1 - at) * widthMs));
       assert.deepEqual(rows.map((row) => row.open).indexOf(true), rows.length - 1);
@@ -114,6 +116,8 @@ test("spans and ages in words", () => {
     [60_000, "1 minute"],
     [5_400_000, "90 minutes"],
     [7_200_000, "2 hours"],
+    [86_400_000, "1 day"],
+    [172_800_000, "2 days"],
     [1500, "1500 milliseconds"],
   ]) {
     assert.equal(spanWords(ms), words);

@@ -36,7 +36,7 @@ pub(super) struct DemoRecount {
 /// Returns [`VerifyError`] if the tables cannot be read.
 pub(super) fn recount(view: View, layout: &Layout) -> Result<DemoRecount, VerifyError> {
     let started = Instant::now();
-    let mut rows = PlainRows::new(layout.width);
+    let mut rows = PlainRows::new(&layout.windows);
     view.each_row(ORDER_SOURCE, None, &mut |key, cells| {
         // A row that is not a valid order is in no result.
         if let Ok(order) = order_of(key, cells) {
@@ -57,11 +57,10 @@ pub(super) fn recount(view: View, layout: &Layout) -> Result<DemoRecount, Verify
 mod tests {
     use super::*;
     use crate::commands::generate::write_of;
-    use dataflows::{Amount, Parts, RowKey, Totals, WindowWidth};
+    use dataflows::{Amount, Parts, RowKey, Totals};
     use files::generate::{Orders, Spec};
     use live::job::{CHANGES_MAX, Job, JobConfig};
     use order_tables::{ResultRow, schemas};
-    use orders::Zone;
     use store::change::Write;
     use store::{Store, StoreOptions};
 
@@ -69,7 +68,7 @@ mod tests {
     fn results_are_told_from_wrong_ones() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path(), StoreOptions::default()).unwrap();
-        let layout = Layout { zone: Zone::default(), width: WindowWidth::default() };
+        let layout = Layout::default();
         let [orders, ..] = schemas();
         store.create_table(orders).unwrap();
         let write = |writes: Vec<Write>| assert!(store.write_and_wait(writes).iter().all(Result::is_ok));

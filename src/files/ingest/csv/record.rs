@@ -66,11 +66,10 @@ pub(super) enum Broken {
     QuoteInPlainField,
     /// A closing quote is followed by something other than a comma or a line break.
     TextAfterQuote,
-    /// The input ends in a quoted field.
-    UnclosedAtEnd,
-    /// A quoted field does not end within the limit.
-    UnclosedInLimit,
-    /// The record does not end within the limit, though its quotes are closed.
+    /// A quoted field begins in the first line, and what follows that line breaks the rules, is
+    /// longer than the limit, or is missing.
+    Unended,
+    /// There is no line break within the limit.
     TooLong,
 }
 
@@ -80,8 +79,9 @@ impl Broken {
         match self {
             Broken::QuoteInPlainField => "quote inside a field that does not begin with a quote".to_owned(),
             Broken::TextAfterQuote => "text after a closing quote".to_owned(),
-            Broken::UnclosedAtEnd => "no closing quote before the end of the input".to_owned(),
-            Broken::UnclosedInLimit => format!("no closing quote within {RECORD_BYTES_MAX} bytes"),
+            Broken::Unended => format!(
+                "a quoted field begins in this line and does not end as it should within {RECORD_BYTES_MAX} bytes"
+            ),
             Broken::TooLong => format!("record is longer than {RECORD_BYTES_MAX} bytes"),
         }
     }
@@ -105,11 +105,13 @@ enum Walk {
     Record {
         end: usize,
     },
-    Broken(Broken),
-    /// The window ended, either in a quoted field or not.
-    UsedUp {
-        quoted: bool,
+    /// The byte at `at` breaks a rule.
+    Broken {
+        at: usize,
+        reason: Broken,
     },
+    /// The window ended.
+    UsedUp,
 }
 
 /// Finds the record that starts at `bytes[0]`. Calls `on_field` for each of its fields in turn,
@@ -121,16 +123,17 @@ pub(super) fn scan(bytes: &[u8], at_end: bool, on_field: impl FnMut(Field)) -> S
     let window = &bytes[..bytes.len().min(RECORD_BYTES_MAX)];
     let at_limit = window.len() == RECORD_BYTES_MAX;
     let ends_here = at_end && !at_limit;
-    let reason = match walk(window, ends_here, on_field) {
+    let (broken_at, reason) = match walk(window, ends_here, on_field) {
         Walk::Record { end } => return Scan::Record { end },
-        Walk::Broken(reason) => reason,
-        Walk::UsedUp { quoted: true } if at_limit => Broken::UnclosedInLimit,
-        Walk::UsedUp { quoted: true } if ends_here => Broken::UnclosedAtEnd,
-        Walk::UsedUp { .. } if at_limit => Broken::TooLong,
-        Walk::UsedUp { .. } => return Scan::Incomplete,
+        Walk::Broken { at, reason } => (at, reason),
+        Walk::UsedUp if at_limit || ends_here => (window.len(), Broken::Unended),
+        Walk::UsedUp => return Scan::Incomplete,
     };
+    // What follows the first line may be in a part that another worker reads. So the reason rests
+    // on that line alone.
     match memchr(b'\n', window) {
-        Some(at) => Scan::Broken { end: at + 1, reason },
+        Some(at) if broken_at < at => Scan::Broken { end: at + 1, reason },
+        Some(at) => Scan::Broken { end: at + 1, reason: Broken::Unended },
         None if at_limit => Scan::TooLong,
         None if ends_here => Scan::Broken { end: window.len(), reason },
         None => Scan::Incomplete,
@@ -142,7 +145,7 @@ fn walk(window: &[u8], ends_here: bool, mut on_field: impl FnMut(Field)) -> Walk
     loop {
         if window.get(at) == Some(&b'"') {
             let Some((close, escaped)) = closing_quote(window, at + 1, ends_here) else {
-                return Walk::UsedUp { quoted: true };
+                return Walk::UsedUp;
             };
             on_field(Field { span: at + 1..close, escaped });
             at = match &window[close + 1..] {
@@ -151,8 +154,8 @@ fn walk(window: &[u8], ends_here: bool, mut on_field: impl FnMut(Field)) -> Walk
                 [b'\r', b'\n', ..] => return Walk::Record { end: close + 3 },
                 [] | [b'\r'] if ends_here => return Walk::Record { end: window.len() },
                 // A quote is known to be the closing one only if something follows it.
-                [b'\r'] => return Walk::UsedUp { quoted: false },
-                _ => return Walk::Broken(Broken::TextAfterQuote),
+                [b'\r'] => return Walk::UsedUp,
+                _ => return Walk::Broken { at: close + 1, reason: Broken::TextAfterQuote },
             };
         } else {
             let end = memchr3(b',', b'\n', b'"', &window[at..]).map(|length| at + length);
@@ -165,13 +168,13 @@ fn walk(window: &[u8], ends_here: bool, mut on_field: impl FnMut(Field)) -> Walk
                     on_field(Field { span: at..without_return(window, at, end), escaped: false });
                     return Walk::Record { end: end + 1 };
                 }
-                Some(_) => return Walk::Broken(Broken::QuoteInPlainField),
+                Some((at, _)) => return Walk::Broken { at, reason: Broken::QuoteInPlainField },
                 None if ends_here => {
                     let end = window.len();
                     on_field(Field { span: at..without_return(window, at, end), escaped: false });
                     return Walk::Record { end };
                 }
-                None => return Walk::UsedUp { quoted: false },
+                None => return Walk::UsedUp,
             }
         }
     }

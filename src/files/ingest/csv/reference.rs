@@ -65,15 +65,20 @@ fn reference_record(input: &[u8]) -> Result<(usize, Vec<Vec<u8>>), String> {
         QuoteInQuoted,
         Return,
     }
-    let beyond_limit = |quoted: bool| {
-        let what = if quoted { "no closing quote within" } else { "record is longer than" };
-        Err(format!("{what} {RECORD_BYTES_MAX} bytes"))
+    let unended = || {
+        Err(format!(
+            "a quoted field begins in this line and does not end as it should within {RECORD_BYTES_MAX} bytes"
+        ))
+    };
+    // The reason rests on the first line alone.
+    let broken = |at: usize, reason: &str| {
+        if input[..at].contains(&b'\n') { unended() } else { Err(reason.to_owned()) }
     };
     let mut fields = vec![Vec::new()];
     let mut state = State::FieldStart;
     for (at, byte) in input.iter().enumerate() {
         if at == RECORD_BYTES_MAX {
-            return beyond_limit(matches!(state, State::Quoted | State::QuoteInQuoted));
+            return unended();
         }
         let field = fields.last_mut().unwrap();
         state = match (state, byte) {
@@ -90,7 +95,7 @@ fn reference_record(input: &[u8]) -> Result<(usize, Vec<Vec<u8>>), String> {
             }
             (State::QuoteInQuoted | State::Return, b'\n') => return Ok((at + 1, fields)),
             (State::Plain, b'"') => {
-                return Err("quote inside a field that does not begin with a quote".to_owned());
+                return broken(at, "quote inside a field that does not begin with a quote");
             }
             (State::FieldStart | State::Plain, byte) => {
                 field.push(*byte);
@@ -106,14 +111,14 @@ fn reference_record(input: &[u8]) -> Result<(usize, Vec<Vec<u8>>), String> {
                 State::Quoted
             }
             (State::QuoteInQuoted, b'\r') => State::Return,
-            (State::QuoteInQuoted | State::Return, _) => return Err("text after a closing quote".to_owned()),
+            (State::QuoteInQuoted | State::Return, _) => return broken(at, "text after a closing quote"),
         };
     }
     if input.len() >= RECORD_BYTES_MAX {
-        return beyond_limit(matches!(state, State::Quoted | State::QuoteInQuoted));
+        return unended();
     }
     if state == State::Quoted {
-        return Err("no closing quote before the end of the input".to_owned());
+        return unended();
     }
     let field = fields.last_mut().unwrap();
     if matches!(state, State::Plain) && field.last() == Some(&b'\r') {

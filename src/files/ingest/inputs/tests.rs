@@ -170,8 +170,9 @@ fn bad_inputs_are_one_sentence_each() {
     let cut_gzip = &gzip(format!("{HEADER}u,o,1,1\n").as_bytes())[..30];
     let cut_zstd = &zstandard(b"{}\n{}\n")[..12];
     let files = Files::new(&[
-        ("empty.csv", b""),
-        ("empty.jsonl.gz", b""),
+        ("good.csv.gz", &gzip(HEADER.as_bytes())),
+        ("twins/a.jsonl.gz", &gzip(b"")),
+        ("twins/a.jsonl.zst", &zstandard(b"")),
         ("header-only.csv", HEADER.as_bytes()),
         ("no-newline.csv", &b"x".repeat(RECORD_BYTES_MAX + 1)),
         ("price-missing.csv", b"user_id,order_id,timestamp\n"),
@@ -209,7 +210,15 @@ fn bad_inputs_are_one_sentence_each() {
         ),
         (&["good.csv", "good.csv"], "good.csv is given twice: name each file once"),
         (&["good.csv", "same.csv"], "same.csv is the same file as good.csv: name each file once"),
-        (&["empty.csv"], "empty.csv is empty: expected a header line user_id,order_id,price,timestamp"),
+        (
+            &["good.csv", "good.csv.gz"],
+            "good.csv.gz and good.csv seem to be the same orders, one of them compressed: name only one of them",
+        ),
+        (
+            &["twins"],
+            "twins/a.jsonl.zst and twins/a.jsonl.gz seem to be the same orders, one of them compressed: name only \
+             one of them",
+        ),
         (
             &["no-newline.csv"],
             "no-newline.csv: no header: the first 1048576 bytes hold no line break, so it is \
@@ -221,10 +230,6 @@ fn bad_inputs_are_one_sentence_each() {
                                   user_id,order_id,timestamp: say what it is called with --column-price NAME",
         ),
         (&["cut.csv.gz"], "cut.csv.gz ends in the middle of its gzip stream at byte 30: it was cut short"),
-        (
-            &["empty.jsonl.gz"],
-            "empty.jsonl.gz ends in the middle of its gzip stream at byte 0: it was cut short",
-        ),
         (
             &["cut.jsonl.zst"],
             "cut.jsonl.zst ends in the middle of its zstd stream at byte 12: it was cut short",
@@ -271,13 +276,64 @@ fn files_without_orders_are_fine() {
         ("b.csv", HEADER.trim_end().as_bytes()),
         ("c.jsonl", b""),
         ("d.csv.gz", &gzip(HEADER.as_bytes())),
+        ("e.csv", b""),
+        ("f.csv.gz", b""),
+        ("g.csv.gz", &gzip(b"")),
+        ("h.csv.zst", &zstandard(b"")),
+        ("i.jsonl.zst", b""),
+        ("j.jsonl.gz", &gzip(b"")),
+        ("k.parquet", b""),
     ]);
     for peers in [1, 3] {
-        let all =
-            read_all(&Plan::new(&files.options(&["a.csv", "b.csv", "c.jsonl", "d.csv.gz"])).unwrap(), peers);
-        let all = all.unwrap();
+        let all = read_all(&Plan::new(&files.options(&["."])).unwrap(), peers).unwrap();
         assert_eq!((all.orders.len(), all.rejects.len(), all.lines), (0, 0, 3));
     }
+}
+
+#[test]
+fn what_is_no_data_by_custom_is_left_out() {
+    let csv = format!("{HEADER}u,o,1,1\n");
+    let csv = csv.as_bytes();
+    let files = Files::new(&[
+        ("out/part-0.csv", csv),
+        ("out/_SUCCESS", b""),
+        ("out/_part-1.csv", csv),
+        ("out/.part-0.csv.crc", b"x"),
+        ("out/_temporary/0/part-0.csv", csv),
+        ("out/day=1/part-0.csv", csv),
+        ("out/day=1/_committed.json", b"{}"),
+    ]);
+    for (typed, expected) in [
+        (&["out"][..], &["part-0.csv", "part-0.csv"][..]),
+        (&["out/*"], &["part-0.csv", "part-0.csv"]),
+        (&["out/**/*.csv"], &["part-0.csv", "part-0.csv"]),
+        (&["out/_p*"], &["_part-1.csv"]),
+        (&["out/_part-1.csv"], &["_part-1.csv"]),
+        (&["out/_temporary/*/*.csv"], &["part-0.csv"]),
+    ] {
+        let plan = Plan::new(&files.options(typed)).unwrap();
+        assert_eq!(names(&plan), expected, "{typed:?}");
+    }
+}
+
+#[test]
+fn hosts_compare_what_their_files_hold() {
+    let files = Files::new(&[
+        ("a/orders.csv", format!("{HEADER}u,o,1,1\n").as_bytes()),
+        ("b/orders.csv", format!("{HEADER}u,o,1,1\n").as_bytes()),
+        ("c/orders.csv", format!("{HEADER}u,o,2,1\n").as_bytes()),
+    ]);
+    let facts = |typed: &str| Plan::new(&files.options(&[typed])).unwrap().manifest().unwrap();
+    let (a, b, c) = (facts("a"), facts("b"), facts("c"));
+    assert_eq!(a, b);
+    assert_eq!((&*c[0].file_name, c[0].size_bytes), ("orders.csv", a[0].size_bytes));
+    assert_ne!(c[0].hash, a[0].hash);
+    let stream = Plan::new(&options(&["-"])).unwrap().manifest().unwrap_err();
+    assert_eq!(
+        stream.to_string(),
+        "standard input: each process would read one of its own, so several processes cannot share it; give a \
+         file, or --local-input if each is to read its own"
+    );
 }
 
 #[test]

@@ -18,7 +18,7 @@ use super::values::{
 };
 use crate::ingest::Envelope;
 use crate::ingest::row::{Op, parse_op};
-use orders::rules::{Role, check_at_ms, parse_at_ms, parse_price};
+use orders::rules::{Role, check_at_ms, check_id, parse_at_ms, parse_price};
 
 /// How the values of a column are stored, if an order can be made of them.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -139,6 +139,18 @@ impl Opened {
             }
             _ => self.bytes(blank, null, move |tail, length| id_of(role, tail, length)),
         }
+    }
+
+    /// Returns a reader that only checks ids. It gives a blank one for each that is good.
+    pub(super) fn checked_ids(self, role: Role) -> Box<dyn Column<Id>> {
+        if matches!(self.kind, Kind::Integer { .. }) {
+            return self.ids(role);
+        }
+        let (blank, null) = (Id::new(""), Err(missing(role)));
+        self.bytes(blank.clone(), null, move |tail, length| {
+            let text = &tail[..length];
+            check_id(role, text).map(|_| blank.clone()).map_err(|reason| bad_text(reason, text))
+        })
     }
 
     /// Returns a reader of prices.

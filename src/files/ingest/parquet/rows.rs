@@ -9,8 +9,8 @@ use super::places::{Place, Places};
 use super::values::json_string;
 use crate::ingest::row::Op;
 
-/// The columns of a row group. `order_ids` is `None` if ids need not be read, `ops` if there is no
-/// such column.
+/// The columns of a row group. `order_ids` is `None` if ids need not be read, and gives blank ids if
+/// they are only checked. `ops` is `None` if there is no such column.
 pub(super) struct Columns {
     pub(super) user_ids: Box<dyn Column<Id>>,
     pub(super) order_ids: Option<Box<dyn Column<Id>>>,
@@ -72,8 +72,8 @@ impl Rows {
         bad.map(|bad| bad.reason.clone())
     }
 
-    /// Returns the row as JSON text. It has the columns that were read, under their names in the
-    /// file.
+    /// Returns the row as JSON text. It has the columns whose values are known, under their names in
+    /// the file.
     pub(super) fn json_at(&self, at: usize, metadata: &ParquetMetaData, places: &Places) -> String {
         let schema = metadata.file_metadata().schema_descr();
         let mut members = Vec::new();
@@ -83,7 +83,11 @@ impl Rows {
             }
         };
         member(places.user_id, self.user_ids.json_at(at, |id| json_string(&id.to_string())));
-        member(places.order_id, self.order_ids.json_at(at, |id| json_string(&id.to_string())));
+        // A good id is never blank: a blank one was only checked.
+        let blank =
+            self.order_ids.bad_at(at).is_none() && self.order_ids.values.get(at).is_some_and(Id::is_empty);
+        let order_id = self.order_ids.json_at(at, |id| json_string(&id.to_string()));
+        member(places.order_id, order_id.filter(|_| !blank));
         member(places.price, self.prices.json_at(at, Amount::to_string));
         member(places.timestamp, self.times_ms.json_at(at, i64::to_string));
         if let Some(place) = places.op {

@@ -20,12 +20,16 @@ use parquet::schema::parser::parse_message_type;
 use dataflows::Id;
 
 use super::*;
+use crate::ingest::testing::parse_whole;
+use crate::ingest::{Reject, csv};
 
 mod checksums;
 
 /// The values of a column. With `Nulls`, only the rows with level 1 have one.
 enum Values {
     Text(Vec<&'static str>),
+    /// Byte strings of any length, which need not be text.
+    Bytes(Vec<&'static [u8]>),
     Fixed(Vec<Vec<u8>>),
     Int32(Vec<i32>),
     Int64(Vec<i64>),
@@ -40,6 +44,10 @@ fn write_values(writer: &mut SerializedColumnWriter<'_>, values: &Values, levels
         Values::Text(texts) => {
             let texts: Vec<_> = texts.iter().map(|text| ByteArray::from(*text)).collect();
             writer.typed::<ByteArrayType>().write_batch(&texts, levels, None)
+        }
+        Values::Bytes(values) => {
+            let values: Vec<_> = values.iter().map(|bytes| ByteArray::from(bytes.to_vec())).collect();
+            writer.typed::<ByteArrayType>().write_batch(&values, levels, None)
         }
         Values::Fixed(texts) => {
             let texts: Vec<_> = texts.iter().map(|text| ByteArray::from(text.clone()).into()).collect();
@@ -82,6 +90,7 @@ impl Values {
     fn len(&self) -> usize {
         match self {
             Values::Text(values) => values.len(),
+            Values::Bytes(values) => values.len(),
             Values::Fixed(values) => values.len(),
             Values::Int32(values) => values.len(),
             Values::Int64(values) => values.len(),
@@ -323,11 +332,12 @@ fn nulls_and_empty_ids_set_their_row_aside_and_a_delete_needs_its_key_only() {
 }
 
 #[test]
-fn order_ids_are_not_read_where_the_footer_vouches_for_them() {
-    let read = |statistics, order_ids: Vec<&'static str>| {
+fn order_ids_are_checked_and_numbers_not_even_read_where_the_footer_vouches_for_them() {
+    let read = |order_id, statistics, order_ids: Values| {
         let mut group = plain_group([1.0, 2.0, 3.0]);
-        group[1] = Values::Text(order_ids);
-        let bytes = file(PLAIN_SCHEMA, default_properties().set_statistics_enabled(statistics), &[group]);
+        group[1] = order_ids;
+        let schema = PLAIN_SCHEMA.replace("required binary order_id (UTF8)", order_id);
+        let bytes = file(&schema, default_properties().set_statistics_enabled(statistics), &[group]);
         let (_directory, path) = on_disk(&bytes);
         let names = ColumnNames::default();
         let mut reader = ParquetReader::open(&path, &names, context(Envelope::Append), 0..1).unwrap();
@@ -335,9 +345,51 @@ fn order_ids_are_not_read_where_the_footer_vouches_for_them() {
         assert!(reader.read_block(0, &mut block).unwrap());
         (reader.group.unwrap().columns.order_ids.is_some(), block.rejects.len())
     };
-    assert_eq!(read(EnabledStatistics::Chunk, vec!["a", "b", "c"]), (false, 0));
-    assert_eq!(read(EnabledStatistics::Chunk, vec!["a", "", "c"]), (true, 1));
-    assert_eq!(read(EnabledStatistics::None, vec!["a", "b", "c"]), (true, 0));
+    let (with, without) = (EnabledStatistics::Chunk, EnabledStatistics::None);
+    let text = "required binary order_id (UTF8)";
+    assert_eq!(read(text, with, Values::Text(vec!["a", "b", "c"])), (true, 0));
+    assert_eq!(read(text, with, Values::Text(vec!["a", "", "c"])), (true, 1));
+    let number = "required int64 order_id";
+    assert_eq!(read(number, without, Values::Int64(vec![1, 2, 3])), (false, 0));
+    let number = "optional int64 order_id";
+    let some = || Values::Nulls(vec![1, 0, 1], Box::new(Values::Int64(vec![1, 2])));
+    let all = || Values::Nulls(vec![1, 1, 1], Box::new(Values::Int64(vec![1, 2, 3])));
+    assert_eq!(read(number, with, all()), (false, 0));
+    assert_eq!(read(number, with, some()), (true, 1));
+    assert_eq!(read(number, without, all()), (true, 0));
+}
+
+/// Ids that are not what they should be are set aside as from CSV, wherever their column is read.
+#[test]
+fn ids_that_are_not_utf8_are_set_aside_as_from_csv() {
+    let ids: [&[u8]; 4] = [b"1", b"caf\xe9", b"gr\xc3\xb6\xc3\x9fe", &[b'x'; 1025]];
+    let header = csv::Header::parse(b"user_id,order_id,price,timestamp", &ColumnNames::default()).unwrap();
+    let mut rows = Vec::new();
+    for id in ids {
+        rows.extend([b"u,", id, b",1,7\n"].concat());
+        rows.extend([id, b",o,1,7\n"].concat());
+    }
+    let text = |odd: &'static [u8]| Values::Bytes(ids.into_iter().flat_map(|id| [odd, id]).collect());
+    let order_ids = Values::Bytes(ids.into_iter().flat_map(|id| [id, b"o"]).collect());
+    let values = vec![text(b"u"), order_ids, Values::Double(vec![1.0; 8]), Values::Int64(vec![7; 8])];
+    for annotated in ["(UTF8)", ""] {
+        let schema = PLAIN_SCHEMA.replace("(UTF8)", annotated);
+        let bytes = file(&schema, default_properties(), std::slice::from_ref(&values));
+        for envelope in [Envelope::Append, Envelope::Upsert] {
+            let parquet = read_bytes(&bytes, envelope).unwrap();
+            let csv = parse_whole(&mut csv::CsvParser::new(&header, context(envelope)), &rows);
+            assert_eq!((parquet.orders.len() + parquet.upserts.len(), parquet.rejects.len()), (4, 4));
+            assert_eq!(parquet.orders, csv.orders);
+            let keys = |upserts: &[Upsert]| -> Vec<_> {
+                upserts.iter().map(|upsert| (upsert.key.clone(), upsert.after)).collect()
+            };
+            assert_eq!(keys(&parquet.upserts), keys(&csv.upserts));
+            let reasons = |rejects: &[Reject]| -> Vec<_> {
+                rejects.iter().map(|reject| (reject.line, reject.reason.clone())).collect()
+            };
+            assert_eq!(reasons(&parquet.rejects), reasons(&csv.rejects));
+        }
+    }
 }
 
 #[test]

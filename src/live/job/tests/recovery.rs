@@ -1,8 +1,9 @@
 //! Checks what the job does at a start, for each state that it may find.
 
 use crate::job::testing::*;
-use crate::job::{Job, JobError, Phase, Recorded};
-use orders::Zone;
+use crate::job::{Job, JobConfig, JobError, Phase, Recorded};
+use dataflows::Windows;
+use orders::{Layout, Zone};
 use store::append::Append;
 use store::change::{ColumnChange, RowWrite};
 use store::schema::TableUpdate;
@@ -48,7 +49,7 @@ fn an_unusable_checkpoint_is_made_anew() {
     for (what, key, value) in [
         ("no head", &b"job"[..], None),
         ("no JSON", b"job", Some(&b"{"[..])),
-        ("another version", b"job", Some(b"{\"version\":2,\"more\":[]}")),
+        ("another version", b"job", Some(b"{\"version\":3,\"more\":[]}")),
         ("a missing total", b"job/t", None),
         ("a user too many", b"job/uX", Some(&[1; 24])),
         ("half a window", b"job/w123", Some(&[1; 24])),
@@ -147,6 +148,43 @@ fn other_windows_are_refused_unless_their_table_is_gone() {
     fixture.settle();
     let dump = dump(&fixture.store.view().unwrap());
     assert!(dump.contains("1970-01-01 08:00:00"), "{dump}");
+}
+
+/// Days of Shanghai began at 08:00 in the first version, and its results said no more of it than the
+/// zone and the width.
+#[test]
+fn results_whose_windows_began_at_other_times_are_made_anew() {
+    let zone = || Zone::parse("Asia/Shanghai").unwrap();
+    let days = Layout::new(zone(), 86_400_000).unwrap();
+    let as_before = Layout { zone: zone(), windows: Windows::of_width(86_400_000).unwrap() };
+    let on = |layout: &Layout| JobConfig { layout: layout.clone(), ..config(1, 50) };
+    let begins = |fixture: &Fixture| {
+        let dump = dump(&fixture.store.view().unwrap());
+        let windows = dump.lines().filter(|line| line.starts_with("OrderStreamSink")).map(str::to_owned);
+        windows.collect::<Vec<_>>().join("\n")
+    };
+    let mut fixture = Fixture::with_orders(on(&as_before));
+    fixture.write(vec![
+        put("u", "1", 1.0, 1_700_000_000_000),
+        put("u", "2", 2.0, 1_700_000_000_000 + 7_200_000),
+    ]);
+    fixture.settle();
+    assert!(begins(&fixture).contains("2023-11-14 08:00:00"), "{}", begins(&fixture));
+    let recorded = || Recorded::of(&fixture.store.view().unwrap()).unwrap().unwrap().layout;
+    assert_eq!(recorded(), as_before);
+
+    fixture.restart(on(&days));
+    fixture.settle();
+    let found = begins(&fixture);
+    assert!(found.contains("2023-11-15 00:00:00") && !found.contains("08:00:00"), "{found}");
+    assert_eq!(Recorded::of(&fixture.store.view().unwrap()).unwrap().unwrap().layout, days);
+    let commit = fixture.store.last_commit();
+    fixture.restart(on(&days));
+    fixture.settle();
+    assert_eq!((fixture.store.last_commit(), begins(&fixture)), (commit, found), "nothing was written");
+    fixture.write(vec![delete("u", "2")]);
+    fixture.settle();
+    assert!(begins(&fixture).contains("Integer(1)"), "{}", begins(&fixture));
 }
 
 #[test]

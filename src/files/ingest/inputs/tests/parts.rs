@@ -12,13 +12,15 @@ fn rows(count: usize, seed: u64) -> String {
     let mut content = String::new();
     for row in 0..count {
         random = random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        content += &match (random >> 33) % 11 {
+        content += &match (random >> 33) % 13 {
             0 => format!("\"us\ner{row}\",o{row},1.5,{row}\r\n"),
             1 => format!("\"u,\"\"{row}\",o,\"2\",{row}\n"),
             2 => format!("u{row},o\",3,{row}\n"),
             3 => format!("u{row},o,x,{row}\n"),
             4 => "\n".to_owned(),
             5 => format!("u{row},\"o\"x,3,{row}\n"),
+            // Whether, and where, such a quote seems to be closed is seen only in later lines.
+            6 => format!("u{row},\"o,3,{row}\n"),
             _ => format!("user-{row},order-{row},{row}.25,{row}000\n"),
         };
     }
@@ -42,7 +44,7 @@ fn parts_of_any_number_of_workers_are_the_whole() {
         ("lines.jsonl", [&json, "nonsense"].concat().as_bytes()),
         ("small.csv", [HEADER, "u,o,1,1\nu,o,?,1\n"].concat().as_bytes()),
         ("packed.csv.gz", &[gzip(HEADER.as_bytes()), gzip(rows(3_000, seed).as_bytes())].concat()),
-        ("packed.csv.zst", &[zstandard(HEADER.as_bytes()), zstandard(plain.as_bytes())].concat()),
+        ("pressed.csv.zst", &[zstandard(HEADER.as_bytes()), zstandard(plain.as_bytes())].concat()),
     ]);
     for envelope in [Envelope::Append, Envelope::Upsert] {
         let plan = Plan::new(&InputOptions { envelope, ..files.options(&["."]) }).unwrap();
@@ -92,6 +94,8 @@ fn a_compressed_file_cut_anywhere_is_never_taken_for_whole() {
             let cut = length as u64;
             match lines {
                 Ok(read) if length == content.len() => assert_eq!(read, (40, cut)),
+                // An empty file is no orders, in any form.
+                Ok(read) if length == 0 => assert_eq!(read, (0, 0)),
                 Ok(read) => assert_eq!((length, read.1), (members[0].len(), cut), "{read:?}"),
                 Err(InputError::CutShort { at, .. }) => assert_eq!(at, cut),
                 Err(error) => panic!("{error} at {length}"),
