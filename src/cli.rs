@@ -7,12 +7,14 @@ use clap::builder::{Resettable, ValueParser};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, CommandFactory, Error, FromArgMatches, Parser, Subcommand};
 
+use crate::commands::backup::BackupArgs;
 use crate::commands::clean::CleanArgs;
 use crate::commands::completions::CompletionsArgs;
 use crate::commands::demo::DemoArgs;
 use crate::commands::generate::GenerateArgs;
 use crate::commands::init::InitArgs;
 use crate::commands::man::ManArgs;
+use crate::commands::restore::RestoreArgs;
 use crate::commands::rows::RowsArgs;
 use crate::commands::run::RunArgs;
 use crate::commands::tables::TablesArgs;
@@ -56,6 +58,10 @@ pub enum Command {
     Tunnel(TunnelArgs),
     /// Recount the results from the orders, and say whether they are right.
     Verify(VerifyArgs),
+    /// Write a backup of a store, running or not, to a file.
+    Backup(BackupArgs),
+    /// Make a store of a backup.
+    Restore(RestoreArgs),
     /// Delete what init made.
     Clean(CleanArgs),
     /// Print completions for a shell.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io::Write;
 
+pub mod backup;
 pub mod clean;
 pub mod completions;
 pub mod connection;
@@ -11,6 +12,7 @@ pub mod generate;
 pub mod init;
 pub mod man;
 pub mod page;
+pub mod restore;
 pub mod rows;
 pub mod run;
 pub mod tables;
@@ -21,6 +23,7 @@ pub mod verify;
 
 mod address;
 mod columns;
+mod interrupt;
 
 /// Why a command failed: one sentence, and the exit code.
 #[derive(Debug)]

@@ -4,11 +4,15 @@ use std::process::ExitCode;
 
 use orderflow::cli::{self, Command};
 use orderflow::commands::{
-    clean, completions, demo, generate, init, man, rows, run, tables, tunnel, up, verify,
+    backup, clean, completions, demo, generate, init, man, restore, rows, run, tables, tunnel, up, verify,
 };
-use orderflow::program::log;
+use orderflow::program::{log, signals};
 
 fn main() -> ExitCode {
+    if let Err(error) = signals::take_up() {
+        log::last_words(&format!("cannot handle signals: {error}"));
+        return ExitCode::from(3);
+    }
     connections::descriptors::raise_limit();
     let cli = cli::parse();
     let done = match &cli.command {
@@ -21,6 +25,8 @@ fn main() -> ExitCode {
         Command::Rows(args) => rows::rows(args),
         Command::Tunnel(args) => tunnel::tunnel(args),
         Command::Verify(args) => verify::verify(args),
+        Command::Backup(args) => backup::backup(args),
+        Command::Restore(args) => restore::restore(args),
         Command::Clean(args) => clean::clean(args),
         Command::Completions(args) => completions::completions(args, cli::command()),
         Command::Man(args) => man::man(args, cli::command()),

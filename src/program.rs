@@ -4,4 +4,5 @@
 pub mod instance;
 pub mod log;
 pub mod metrics;
+pub mod signals;
 pub mod version;

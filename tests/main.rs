@@ -2,12 +2,14 @@
 
 #[path = "fixtures/archive.rs"]
 mod archive;
+mod backup;
 mod bad_input;
 mod browser;
 mod clock;
 mod cluster;
 mod crash;
 mod demo;
+mod faces;
 mod follow;
 mod house;
 mod live;
@@ -21,6 +23,7 @@ mod readme;
 mod rejects;
 mod run_store;
 mod sdk;
+mod signals;
 mod store_commands;
 mod store_crash;
 mod store_server;

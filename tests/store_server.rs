@@ -70,6 +70,13 @@ impl Up {
         }
     }
 
+    /// Waits until it has said this on standard error so many times.
+    pub(crate) fn await_told_times(&mut self, wanted: &str, times: usize) {
+        while self.told.matches(wanted).count() < times {
+            assert!(self.listen(), "the server ended: {}", self.told);
+        }
+    }
+
     /// Waits for a line of standard error; false at its end.
     fn listen(&mut self) -> bool {
         match self.stderr.recv_timeout(PATIENCE) {

@@ -11,6 +11,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use super::error::ClusterError;
 
 /// The most processes of one run. Each process holds two connections to every other.
@@ -34,6 +36,9 @@ const PORT_DEFAULT: usize = 2101;
 /// The action when the run has lost a peer. It gets one sentence that says why.
 pub type OnLoss = Arc<dyn Fn(&str) + Send + Sync>;
 
+/// Begins to listen to signals. The value of the receiver is the number of signals so far.
+pub type HearSignals = Arc<dyn Fn() -> watch::Receiver<u64> + Send + Sync>;
+
 /// The processes of a run, and which of them this process is.
 #[derive(Clone)]
 pub struct ClusterConfig {
@@ -56,8 +61,12 @@ pub struct ClusterConfig {
     pub deadline: Duration,
     /// A peer from which nothing came for this long counts as lost.
     pub silence_max: Duration,
-    /// Whether the first SIGINT or SIGTERM stops the run and the second one ends the process.
-    pub handle_signals: bool,
+    /// Begins to listen to the signals that ask the program to stop. The first one stops the run,
+    /// and the second one ends the process. `None` leaves them to the caller.
+    pub signals: Option<HearSignals>,
+    /// The longest time from the first signal to the end of the process, which then ends as after a
+    /// second one; `None` for no limit.
+    pub stop_time_max: Option<Duration>,
     /// The action when a peer is lost. It is called after the cleanups. By default it prints
     /// `orderflow: …` and exits with code 3.
     pub on_loss: OnLoss,
@@ -76,7 +85,8 @@ impl ClusterConfig {
             build: env!("CARGO_PKG_VERSION").to_owned(),
             deadline: CONNECT_DEADLINE,
             silence_max: SILENCE_MAX,
-            handle_signals: true,
+            signals: None,
+            stop_time_max: None,
             on_loss: Arc::new(|sentence| {
                 eprintln!("orderflow: {sentence}");
                 std::process::exit(3)

@@ -51,8 +51,8 @@ use timely::worker::Worker;
 use tokio::sync::mpsc::unbounded_channel;
 
 pub use config::{
-    CONNECT_DEADLINE, ClusterConfig, KEY_BYTES_MAX, KEY_BYTES_MIN, OnLoss, PROCESSES_MAX, SILENCE_MAX,
-    WORKERS_MAX, resolve,
+    CONNECT_DEADLINE, ClusterConfig, HearSignals, KEY_BYTES_MAX, KEY_BYTES_MIN, OnLoss, PROCESSES_MAX,
+    SILENCE_MAX, WORKERS_MAX, resolve,
 };
 pub use control::{Control, Progress};
 pub use error::ClusterError;
@@ -127,11 +127,15 @@ fn connect_as(config: &ClusterConfig, identity: Identity) -> Result<Cluster, Clu
         .map_err(|source| ClusterError::System { doing: "cannot start the control runtime", source })?;
     let mut coordinator = Coordinator::new(identity, Arc::clone(&shared), incoming);
     let (met, meeting) = mpsc::channel();
-    let (deadline, with_signals) = (config.deadline, config.handle_signals);
+    let (deadline, stop_time_max) = (config.deadline, config.stop_time_max);
+    let signals = config.signals.as_ref().map(|hear| hear());
     let thread = move || {
         let over = Over(Arc::clone(&coordinator.shared));
         runtime.block_on(async move {
-            let outcome = start(&mut coordinator, deadline, with_signals).await;
+            if let Some(heard) = signals {
+                watch::handle_signals(&coordinator.shared, heard, stop_time_max);
+            }
+            let outcome = start(&mut coordinator, deadline).await;
             let go_on = outcome.is_ok();
             let _ = met.send(outcome);
             if go_on {
@@ -204,12 +208,7 @@ fn identify(
 async fn start(
     coordinator: &mut Coordinator,
     deadline: std::time::Duration,
-    with_signals: bool,
 ) -> Result<Vec<Option<TcpStream>>, ClusterError> {
-    if with_signals {
-        watch::handle_signals(&coordinator.shared)
-            .map_err(|source| ClusterError::System { doing: "cannot handle signals", source })?;
-    }
     coordinator.meet(deadline).await?;
     Ok(coordinator.peers.iter_mut().map(|peer| peer.data.take()).collect())
 }

@@ -53,7 +53,6 @@ fn configs(processes: usize, workers: usize) -> (Vec<ClusterConfig>, Losses) {
             process,
             addresses: addresses.clone(),
             key: Some(b"a key of some length".to_vec()),
-            handle_signals: false,
             deadline: PATIENCE,
             silence_max: PATIENCE,
             on_loss: Arc::new(move |sentence| losses.lock().unwrap().push(sentence.to_owned())),

@@ -1,11 +1,10 @@
 //! Runs the control thread during the run. It knows which processes are alive, which want to stop
 //! and which are done, and it ends the run.
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -159,16 +158,27 @@ impl Coordinator {
     }
 }
 
-/// Turns SIGINT and SIGTERM into events from now on; they no longer end the process by themselves.
-pub(super) fn handle_signals(shared: &Arc<Shared>) -> io::Result<()> {
-    for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
-        let mut signals = signal(kind)?;
-        let shared = Arc::clone(shared);
-        tokio::spawn(async move {
-            while signals.recv().await.is_some() {
-                shared.tell(Event::Signal);
+/// Turns signals into events from now on. The value of `heard` is the number of signals so far. The
+/// end of `stop_time_max` after the first signal counts as one more.
+pub(super) fn handle_signals(
+    shared: &Arc<Shared>,
+    mut heard: watch::Receiver<u64>,
+    stop_time_max: Option<Duration>,
+) {
+    let shared = Arc::clone(shared);
+    tokio::spawn(async move {
+        let mut told = *heard.borrow_and_update();
+        while heard.changed().await.is_ok() {
+            let count = *heard.borrow_and_update();
+            (told..count).for_each(|_| shared.tell(Event::Signal));
+            told = count;
+            if let Some(time) = stop_time_max {
+                let shared = Arc::clone(&shared);
+                tokio::spawn(async move {
+                    sleep(time).await;
+                    shared.tell(Event::Signal);
+                });
             }
-        });
-    }
-    Ok(())
+        }
+    });
 }

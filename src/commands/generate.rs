@@ -4,6 +4,7 @@
 use std::time::Instant;
 
 use super::Failure;
+use super::interrupt::interruptible;
 use terminal::Thousands;
 
 mod args;
@@ -27,8 +28,10 @@ pub fn generate(args: &GenerateArgs) -> Result<(), Failure> {
     let Some(to) = &args.to else { return live::generate(args) };
     let started = Instant::now();
     let spec = args.spec();
-    let bytes = write_file(to, args.format, args.force, &spec, |_| {})
-        .map_err(|error| Failure::new(error.exit_code(), error))?;
+    let (to, format, force, made) = (to.clone(), args.format, args.force, spec.clone());
+    let bytes = interruptible(move |stop| {
+        write_file(&to, format, force, &made, stop).map_err(|error| Failure::new(error.exit_code(), error))
+    })?;
     if !args.quiet {
         let (orders, megabytes) = (Thousands(spec.orders), Thousands(bytes / 1_000_000));
         terminal::tell(&format!(

@@ -21,10 +21,6 @@ pub struct PageArgs {
     /// the page; may be given several times
     #[arg(long, env = "ORDERFLOW_PAGE_HOST", value_name = "NAME", value_delimiter = ',')]
     pub page_host: Vec<String>,
-    /// File with a token, a line of 16 or more characters, that the page, its API and /metrics then
-    /// ask for: programs give it in a header, Authorization: Bearer; people in a form, once
-    #[arg(long, env = "ORDERFLOW_PAGE_TOKEN_FILE", value_name = "FILE")]
-    pub page_token_file: Option<PathBuf>,
     /// An origin, such as https://grafana.example, whose pages may show the page in a frame and read
     /// its answers; may be given several times
     #[arg(long, env = "ORDERFLOW_PAGE_EMBED", value_name = "ORIGIN", value_delimiter = ',')]
@@ -32,6 +28,10 @@ pub struct PageArgs {
     /// Readers of the page that get each change as it comes; further ones ask every 5 seconds
     #[arg(long, env = "ORDERFLOW_PAGE_READERS", default_value_t = READERS_MAX_DEFAULT, value_name = "N")]
     pub page_readers: usize,
+    /// File with a token, a line of 16 or more characters, that the page, its API and /metrics then
+    /// ask for: programs give it in a header, Authorization: Bearer; people in a form, once
+    #[arg(long, env = "ORDERFLOW_PAGE_TOKEN_FILE", value_name = "FILE")]
+    pub page_token_file: Option<PathBuf>,
     /// Serve no page
     #[arg(long, env = "ORDERFLOW_NO_PAGE")]
     pub no_page: bool,
@@ -80,9 +80,9 @@ impl PageArgs {
         Ok(Some(PageAddress {
             addresses: addresses("--page", &self.page)?,
             hosts: self.page_host.iter().map(|name| name.to_ascii_lowercase()).collect(),
-            token: self.token()?,
             embed: self.page_embed.iter().map(origin).collect::<Result<_, _>>()?,
             readers_max: self.page_readers,
+            token: self.token()?,
         }))
     }
 }

@@ -1,12 +1,10 @@
 //! `orderflow up`: runs the store of a data directory, and the live job on it, until it is stopped.
 
-use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::spawn_blocking;
 
 use super::address::addresses;
@@ -17,6 +15,7 @@ use super::{Failure, say, time};
 use crate::program::instance::keys::{KEY_ID, KeyPair, SECRET};
 use crate::program::instance::{Instance, InstanceConfig, InstanceError};
 use crate::program::log::{self, LogArgs};
+use crate::program::signals::{INTERRUPTED, Signals};
 use connections::Tls;
 use live::job::{CHANGES_MAX, JobConfig};
 use store::{Durability, READING_THREADS_MAX};
@@ -31,9 +30,6 @@ const INSTANCE_CHARS_MAX: usize = 64;
 
 /// The fewest characters of the secret when the store can be reached from other machines.
 const REMOTE_SECRET_CHARS_MIN: usize = 16;
-
-/// The exit code of a program that was interrupted before its end.
-pub(super) const INTERRUPTED: u8 = 130;
 
 /// The flags of `up`.
 #[derive(Args, Clone, Debug)]
@@ -107,6 +103,7 @@ pub enum DurabilityArg {
 /// Returns [`Failure`] with exit code 2 for flags that are not valid; 3 if disk or port fail, or if
 /// a write or the job failed while serving; 130 if it was interrupted a second time.
 pub fn up(args: &UpArgs) -> Result<(), Failure> {
+    let signals = Signals::new();
     log::start(&args.log);
     let config = instance_config(args, |name| std::env::var(name).ok())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -114,19 +111,23 @@ pub fn up(args: &UpArgs) -> Result<(), Failure> {
         .max_blocking_threads(READING_THREADS_MAX)
         .build()
         .map_err(|error| Failure::new(3, format!("cannot start: {error}")))?;
-    let ended = runtime.block_on(serve(args, config));
-    // Callers that are still connected are not waited for.
+    let ended = runtime.block_on(serve(args, config, signals));
+    // Neither callers that are still connected nor a start that was broken off are waited for.
     runtime.shutdown_background();
     ended?;
     tracing::info!("stopped");
     Ok(())
 }
 
-async fn serve(args: &UpArgs, config: InstanceConfig) -> Result<(), Failure> {
+async fn serve(args: &UpArgs, config: InstanceConfig, mut signals: Signals) -> Result<(), Failure> {
     let failed = |error: InstanceError| Failure::new(error.exit_code(), error);
     let shows_secret = config.own_key.is_none();
-    let mut instance = Instance::start(config).await.map_err(failed)?;
-    let mut signals = Signals::new().map_err(|error| Failure::new(3, error))?;
+    let started = tokio::select! {
+        started = Instance::start(config) => started,
+        // Opening the store is cut off where it is, which harms it no more than a power failure.
+        () = signals.next() => return Ok(()),
+    };
+    let mut instance = started.map_err(failed)?;
     let store = instance.store().clone();
     let served = match say(&exports(&instance.endpoint(), &args.instance, instance.key(), shows_secret)) {
         Ok(()) => {
@@ -147,27 +148,6 @@ async fn serve(args: &UpArgs, config: InstanceConfig) -> Result<(), Failure> {
         }
     };
     served.and(stopped)
-}
-
-/// The signals that ask the program to stop: SIGINT and SIGTERM.
-pub(super) struct Signals {
-    interrupts: Signal,
-    terminations: Signal,
-}
-
-impl Signals {
-    pub(super) fn new() -> io::Result<Signals> {
-        let interrupts = signal(SignalKind::interrupt())?;
-        Ok(Signals { interrupts, terminations: signal(SignalKind::terminate())? })
-    }
-
-    /// Waits for the next of these signals.
-    pub(super) async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupts.recv() => {}
-            _ = self.terminations.recv() => {}
-        }
-    }
 }
 
 /// Returns the configuration that the flags mean. A key of the user's own comes from a file or from

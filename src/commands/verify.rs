@@ -6,12 +6,12 @@ use std::time::Duration;
 use clap::Args;
 use dataflows::ViewId;
 use tokio::runtime::Runtime;
-use tokio::signal::ctrl_c;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::connection::ConnectionArgs;
 use super::{Failure, say};
+use crate::program::signals::{INTERRUPTED, STOP_TIME_MAX, Signals};
 use driver::summary::grouped_views;
 use live::verify::{DIFFERENCES_MAX, Difference, Recount, Remote, Verified, VerifyError, recount};
 use order_tables::row_text::row_json;
@@ -27,8 +27,6 @@ const WATCH_ROWS: usize = 1_000;
 const WATCH_ROWS_PAUSE: Duration = Duration::from_millis(10);
 /// The pause between two passes with `--watch`.
 const WATCH_PASS_PAUSE: Duration = Duration::from_secs(1);
-/// The exit code of a program that was interrupted before its end.
-const INTERRUPTED: u8 = 130;
 
 /// The help text after the flags.
 const AFTER_HELP: &str = "\
@@ -144,21 +142,17 @@ fn pass(
 }
 
 /// Returns a value that becomes true at the first interrupt. The second interrupt ends the program
-/// at once.
+/// at once, and so does the end of [`STOP_TIME_MAX`].
 fn interrupts(runtime: &Runtime) -> watch::Receiver<bool> {
     let (interrupt, interrupted) = watch::channel(false);
+    let mut signals = Signals::new();
     runtime.spawn(async move {
-        // If the operating system gives no handler, an interrupt ends the program.
-        if ctrl_c().await.is_ok() {
-            interrupt.send_replace(true);
-            if ctrl_c().await.is_ok() {
-                terminal::tell("orderflow: interrupted");
-                std::process::exit(INTERRUPTED.into());
-            }
-        }
-        // The task keeps the sender alive, so that a receiver that waits is not told that it is
-        // gone.
-        std::future::pending::<()>().await;
+        signals.next().await;
+        interrupt.send_replace(true);
+        // What is read now may be waited for in vain.
+        let _ = timeout(STOP_TIME_MAX, signals.next()).await;
+        terminal::tell("orderflow: interrupted");
+        std::process::exit(INTERRUPTED.into());
     });
     interrupted
 }

@@ -195,8 +195,12 @@ impl Shared {
     }
 
     fn state(&self) -> State {
-        let now_ms = self.now_ms();
-        State::of(&mut self.seen(), &self.layout, now_ms)
+        let (now_ms, refusing) = (self.now_ms(), self.refusing());
+        State::of(&mut self.seen(), &self.layout, now_ms, refusing)
+    }
+
+    fn refusing(&self) -> Option<String> {
+        self.store.refusal().map(|refusal| refusal.reason)
     }
 }
 

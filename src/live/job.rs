@@ -36,6 +36,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
 
 use dataflows::ViewId;
 use tokio::sync::{broadcast, watch};
@@ -58,6 +59,9 @@ pub const CHANGES_MAX: usize = 10_000;
 
 /// The number of epochs that a follower may be behind before it misses some.
 const EPOCHS_UNREAD_MAX: usize = 1_024;
+
+/// The time between two looks whether a job that is to stop has ended.
+const STOP_POLL: Duration = Duration::from_millis(5);
 
 /// The configuration of the job.
 #[derive(Clone, Debug)]
@@ -155,6 +159,22 @@ impl Job {
     /// Ends the job after the epoch that is being processed, and frees the result tables. Returns
     /// once the job has ended.
     pub fn stop(self) {}
+
+    /// Ends the job as [`Job::stop`] does. If it has not begun to follow the orders yet, waits for
+    /// that at most `start_time_max`; then it is left to itself, and whatever it still writes is
+    /// whole or refused.
+    pub fn stop_within(mut self, start_time_max: Duration) {
+        let _ = self.stop.send(true);
+        let began = Instant::now();
+        let starts = || matches!(self.watch.status().phase, Phase::Starting | Phase::Rebuilding(_));
+        while self.thread.as_ref().is_some_and(|thread| !thread.is_finished()) && starts() {
+            if began.elapsed() >= start_time_max {
+                self.thread = None;
+                return;
+            }
+            std::thread::sleep(STOP_POLL);
+        }
+    }
 }
 
 impl Drop for Job {

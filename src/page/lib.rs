@@ -123,10 +123,10 @@ pub struct PageConfig {
     /// The names of this machine, in lower case, that a request may give as `Host`, besides
     /// `localhost` and IP addresses.
     pub hosts: Vec<String>,
-    /// The token that readers must show; `None` lets all in.
-    pub token: Option<Token>,
     /// The origins whose pages may show this page in a frame and read its answers.
     pub embed: Vec<Origin>,
+    /// The token that readers must show; `None` lets all in.
+    pub token: Option<Token>,
     /// The limits on readers.
     pub limits: PageLimits,
 }

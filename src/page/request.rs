@@ -25,7 +25,8 @@ impl Page {
         response
     }
 
-    /// Answers a request, without the headers that only some answers have.
+    /// Answers a request, without the headers that depend on the answer or on who may embed the
+    /// page.
     async fn respond(
         &self,
         request: &mut Request<Incoming>,

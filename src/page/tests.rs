@@ -31,10 +31,6 @@ struct Shop {
 impl Shop {
     async fn open(zone: &str, limits: PageLimits) -> Shop {
         let layout = Layout { zone: Zone::parse(zone).unwrap(), ..Layout::default() };
-        Shop::open_with(layout, limits).await
-    }
-
-    async fn open_with(layout: Layout, limits: PageLimits) -> Shop {
         Shop::behind(None, layout, limits).await
     }
 
@@ -46,9 +42,9 @@ impl Shop {
         let feed = Feed::start(fixture.store.clone(), layout, &fixture.job().watch(), watch::channel(None).1);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let hosts = vec!["shop.example".to_owned()];
         let embed = vec![Origin::parse("https://grafana.example").unwrap()];
-        let config = PageConfig { feed: feed.watch(), hosts, token, embed, limits };
+        let config =
+            PageConfig { feed: feed.watch(), hosts: vec!["shop.example".to_owned()], embed, token, limits };
         let (stop, mut stopped) = watch::channel(());
         tokio::spawn(async move {
             serve(listener, config, async move { drop(stopped.changed().await) }).await.unwrap();

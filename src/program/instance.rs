@@ -6,10 +6,12 @@
 //!  stop:  page ─► server (what is in flight is answered) ─► feed ─► recount ─► job ─► store
 //! ```
 
+pub mod backups;
 mod error;
 pub mod keys;
 mod phases;
 mod places;
+mod refusals;
 
 use std::future::{Future, pending};
 use std::io;
@@ -23,9 +25,11 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::{JoinSet, spawn_blocking};
 
+use self::backups::Backups;
 pub use self::error::InstanceError;
 use self::keys::KeyPair;
 use self::phases::Phases;
+use self::refusals::Refusals;
 use crate::program::metrics::Metrics;
 use connections::{Entrance, Places, Tls, Token};
 use live::feed::Feed;
@@ -35,8 +39,11 @@ use page::{Origin, PageConfig, PageLimits};
 use store::{Durability, Store, StoreOptions};
 use tablestore::server::{Limits, MetricsReaders, Server, ServiceConfig};
 
-/// How often the instance asks the store whether it still takes writes.
-const WATCH_INTERVAL: Duration = Duration::from_secs(1);
+/// How often the instance looks whether the certificate of TLS was renewed.
+const CERTIFICATE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long the end of an instance waits for a job that still reads back what it needs.
+const JOB_START_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// The configuration of an instance.
 #[derive(Clone, Debug)]
@@ -69,12 +76,12 @@ pub struct PageAddress {
     pub addresses: Vec<SocketAddr>,
     /// The names of this machine that browsers may ask for, besides `localhost` and IP addresses.
     pub hosts: Vec<String>,
-    /// The token that readers must show; `None` lets all in.
-    pub token: Option<Token>,
     /// The origins whose pages may show the page in a frame and read its answers.
     pub embed: Vec<Origin>,
     /// How many readers may follow the page's stream at a time.
     pub readers_max: usize,
+    /// The token that readers must show; `None` lets all in.
+    pub token: Option<Token>,
 }
 
 /// A server that runs in a task. The task is aborted when this is dropped.
@@ -125,10 +132,12 @@ pub struct Instance {
     recount: Option<AlwaysOn>,
     job: Option<Job>,
     store: Store,
+    /// Whoever gives backups of the store; `None` if the folder cannot hold a socket.
+    backups: Option<Backups>,
     phases: Phases,
     places: Places,
     tls: Option<Arc<Tls>>,
-    is_refusing: bool,
+    refusals: Refusals,
 }
 
 impl Instance {
@@ -149,6 +158,7 @@ impl Instance {
             tls,
             metrics_readers,
         } = config;
+        let folder = data.clone();
         let (store, key) = off_the_runtime(move || {
             let options = StoreOptions { durability, ..StoreOptions::default() };
             let store = Store::open(&data, options).map_err(InstanceError::Open)?;
@@ -199,13 +209,19 @@ impl Instance {
         let server =
             Serving::start(address, |stopped| Server::serve(store_entrance, service, either_way(stopped)));
         let page = feed.as_ref().zip(page).map(|(feed, ((listener, address), page))| {
-            let PageAddress { hosts, token, embed, .. } = page;
-            let config = PageConfig { feed: feed.watch(), hosts, token, embed, limits: page_limits };
+            let PageAddress { hosts, embed, token, .. } = page;
+            let config = PageConfig { feed: feed.watch(), hosts, embed, token, limits: page_limits };
             let entrance = entrance("page", listener);
             Serving::start(address, |stopped| ::page::serve(entrance, config, either_way(stopped)))
         });
         let phases = Phases::of(watch.as_ref().map(JobWatch::follow));
-        Ok(Instance { key, server, page, feed, recount, job, store, phases, places, tls, is_refusing: false })
+        let refusals = Refusals::of(store.refusals());
+        let backups = Backups::start(&folder, store.clone())
+            .inspect_err(|error| {
+                tracing::warn!("no backup can be taken while this runs: {}: {error}", folder.display());
+            })
+            .ok();
+        Ok(Instance { key, server, page, feed, recount, job, store, backups, phases, places, tls, refusals })
     }
 
     /// Returns the address that the server listens on.
@@ -259,20 +275,15 @@ impl Instance {
     /// Returns [`InstanceError`] if the server or the page ended by itself.
     pub async fn run_until(&mut self, stop: impl Future<Output = ()>) -> Result<(), InstanceError> {
         let mut stop = pin!(stop);
-        let mut watch = tokio::time::interval(WATCH_INTERVAL);
+        let mut certificate = tokio::time::interval(CERTIFICATE_INTERVAL);
         loop {
             tokio::select! {
                 () = &mut stop => return Ok(()),
                 ended = self.server.ended() => return ended,
                 ended = ended(&mut self.page), if self.page.is_some() => return ended,
                 () = self.phases.next() => {}
-                _ = watch.tick() => {
-                    if let Some(reason) = self.store.failure().filter(|_| !self.is_refusing) {
-                        self.is_refusing = true;
-                        tracing::error!("writes are refused from now on, reads go on: {reason}");
-                    }
-                    self.reread_certificate().await;
-                }
+                () = self.refusals.next() => {}
+                _ = certificate.tick() => self.reread_certificate().await,
             }
         }
     }
@@ -294,7 +305,8 @@ impl Instance {
     /// # Errors
     /// Returns [`InstanceError`] if the store takes no more writes, or if the job had failed.
     pub async fn stop(self) -> Result<(), InstanceError> {
-        let Instance { server, page, feed, recount, job, store, .. } = self;
+        let Instance { server, page, feed, recount, job, store, backups, .. } = self;
+        drop(backups);
         let shown = match page {
             Some(page) => page.stop().await,
             None => Ok(()),
@@ -305,7 +317,7 @@ impl Instance {
             drop(recount);
             let phase = job.as_ref().map(|job| job.watch().status().phase);
             if let Some(job) = job {
-                job.stop();
+                job.stop_within(JOB_START_TIME_MAX);
             }
             store.close().map_err(InstanceError::Store)?;
             match phase {

@@ -15,9 +15,6 @@ use live::verify::Verification;
 use store::{Stats, Store};
 use tablestore::server::{ServerLoad, Vitals};
 
-/// The names of all phases of the job, as the metric gives them.
-const PHASES: [&str; 7] = ["starting", "waiting", "blocked", "rebuilding", "running", "failed", "stopped"];
-
 /// A collector of metrics from the store, the live job and the recount.
 pub struct Metrics {
     store: Store,
@@ -68,7 +65,7 @@ impl Vitals for Metrics {
             verified(&mut text, &verification);
         }
         text.number("orderflow_epoch", Kind::Gauge, "Number of the store's last commit.", epoch);
-        store(&mut text, &stats);
+        store(&mut text, &stats, self.store.refusal().is_some());
         requests(&mut text, load);
         connections(&mut text, &self.places);
         open_files(&mut text);
@@ -132,9 +129,9 @@ fn progress(text: &mut Text, status: &Status, epoch: u64) {
         "How long there have been commits that the results do not hold; 0 when they hold all orders.",
         behind.map_or(0.0, |since| since.elapsed().as_secs_f64()),
     );
-    let phase = phase_name(&status.phase);
+    let phase = status.phase.name();
     let mut family = text.family("orderflow_job_phase", Kind::Gauge, "1 for what the live job is doing.");
-    for name in PHASES {
+    for name in Phase::NAMES {
         family.labelled(&[("phase", name)], u8::from(name == phase));
     }
     text.number("orderflow_result_commits_total", Kind::Counter, "Commits of results.", status.commits);
@@ -162,19 +159,19 @@ fn verified(text: &mut Text, verification: &Verification) {
     );
 }
 
-fn phase_name(phase: &Phase) -> &'static str {
-    match phase {
-        Phase::Starting => "starting",
-        Phase::Waiting => "waiting",
-        Phase::Blocked(_) => "blocked",
-        Phase::Rebuilding(_) => "rebuilding",
-        Phase::Running => "running",
-        Phase::Failed(_) => "failed",
-        Phase::Stopped => "stopped",
-    }
-}
-
-fn store(text: &mut Text, stats: &Stats) {
+fn store(text: &mut Text, stats: &Stats, refuses: bool) {
+    text.number(
+        "orderflow_writes_refused",
+        Kind::Gauge,
+        "1 while the store refuses writes because one has failed, else 0.",
+        u8::from(refuses),
+    );
+    text.number(
+        "orderflow_refused_writes_total",
+        Kind::Counter,
+        "Requests to write that were refused because a write had failed.",
+        stats.refused,
+    );
     text.number("orderflow_store_commits_total", Kind::Counter, "Commits of the store.", stats.commits);
     text.family(
         "orderflow_store_sync_seconds",

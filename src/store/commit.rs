@@ -8,29 +8,38 @@
 //! ```
 //!
 //! No request is answered, and nothing is visible to reads, before it is durable. After a failed
-//! commit nothing more is ever written: it is then unknown what the disk holds, and a retried sync
-//! may report success for data that is lost.
+//! commit writes are refused. If a sync has failed, nothing more is ever written: it is then unknown
+//! what the disk holds, and a retried sync may report success for data that is lost. If something
+//! was wanting instead, such as room on the disk, the thread looks again and again whether it is
+//! there, lets the engine recover, and goes on.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
 use super::Clock;
 use super::engine::fjall::panic_message;
 use super::engine::{Batch, Engine};
-use super::error::{EngineError, Halt};
+use super::error::{CommitError, Halt, Refusal};
 use super::stats::Counters;
 use super::table::Tables;
-use super::transaction::{Group, Last, Transaction};
+use super::transaction::{Group, Last, Transaction, last_of};
 
 /// The most requests that share a commit.
 const GROUP_REQUESTS_MAX: usize = 256;
 /// The bytes of requests after which a group is full.
 const GROUP_BYTES_MAX: usize = 32 << 20;
+/// The time between two looks at the engine: whether its own threads have failed, and whether it can
+/// recover.
+const LOOK_INTERVAL: Duration = if cfg!(test) { Duration::from_millis(10) } else { Duration::from_secs(1) };
+/// The longest time until the next attempt to recover, when the ones before did not last.
+const LOOK_INTERVAL_MAX: Duration = Duration::from_secs(30);
+/// The time without a failure after which a recovery has lasted.
+const RECOVERY_LASTS: Duration = Duration::from_secs(60);
 
 /// The function that answers a request once its group is durable or has failed.
 pub(crate) type Finish = Box<dyn FnOnce(Result<(), Halt>) + Send>;
@@ -56,7 +65,7 @@ pub(crate) struct Published {
     /// The commit thread locks this for writing while the engine may show other tables than the
     /// published ones.
     tables_change: RwLock<()>,
-    failure: OnceLock<String>,
+    refusal: watch::Sender<Option<Refusal>>,
     last: watch::Sender<u64>,
     pub(super) counters: Counters,
 }
@@ -74,9 +83,9 @@ impl Published {
         (look(), self.tables())
     }
 
-    /// Returns why nothing more can be written and what to do, if a commit has failed.
-    pub(crate) fn failure(&self) -> Option<&String> {
-        self.failure.get()
+    /// Returns a receiver that follows why writes are refused; `None` while they are taken.
+    pub(crate) fn refusal(&self) -> watch::Receiver<Option<Refusal>> {
+        self.refusal.subscribe()
     }
 
     /// Returns a receiver that follows the number of the last commit.
@@ -84,30 +93,34 @@ impl Published {
         self.last.subscribe()
     }
 
-    fn fail(&self, reason: &str) {
-        // Only the first reason is kept.
-        let _ = self.failure.set(format!(
-            "a write to the store failed, so it takes no more of them while reads go on: {reason}; \
-             see that the disk is sound and has room, then start again"
-        ));
+    fn fail(&self, error: &CommitError) {
+        self.refusal.send_if_modified(|refusal| {
+            // The first reason is kept, unless a worse one comes.
+            let is_news = refusal.as_ref().is_none_or(|known| known.passes && !error.passes);
+            if is_news {
+                *refusal = Some(Refusal::of(error));
+            }
+            is_news
+        });
     }
 
     /// Runs a part of a request. If it panics, the failure is published before any caller notices
     /// that it will get no answer.
     pub(crate) fn guard<T>(&self, act: impl FnOnce() -> T) -> T {
         catch_unwind(AssertUnwindSafe(act)).unwrap_or_else(|panic| {
-            self.fail(&format!("internal error: {}", panic_message(panic.as_ref())));
+            let cause = format!("internal error: {}", panic_message(panic.as_ref()));
+            self.fail(&CommitError { cause, passes: false });
             resume_unwind(panic)
         })
     }
 
     /// Returns why a request got no answer: its group panicked, or the store closed.
     pub(crate) fn lost(&self) -> Halt {
-        self.refusal().unwrap_or(Halt::Closing)
+        self.halt().unwrap_or(Halt::Closing)
     }
 
-    fn refusal(&self) -> Option<Halt> {
-        self.failure().map(|reason| Halt::Failed(reason.clone()))
+    fn halt(&self) -> Option<Halt> {
+        self.refusal.borrow().as_ref().map(|refusal| Halt::Failed(refusal.reason.clone()))
     }
 }
 
@@ -169,12 +182,13 @@ impl Committer {
         let published = Arc::new(Published {
             tables: RwLock::new(Arc::new(tables)),
             tables_change: RwLock::default(),
-            failure: OnceLock::new(),
+            refusal: watch::Sender::new(None),
             last: watch::Sender::new(last.commit),
             counters: Counters::default(),
         });
         let (requests, queue) = channel();
-        let worker = Worker { engine, queue, last, sync, clock, published: published.clone() };
+        let looks = Looks::new(Instant::now());
+        let worker = Worker { engine, queue, last, sync, clock, looks, published: published.clone() };
         let thread = thread::Builder::new().name("store-commit".to_owned()).spawn(move || worker.run())?;
         let submitter =
             Submitter { requests: Arc::new(Mutex::new(Some(requests))), published: published.clone() };
@@ -215,14 +229,48 @@ struct Worker {
     last: Last,
     sync: bool,
     clock: Clock,
+    looks: Looks,
     published: Arc<Published>,
+}
+
+/// The times at which the commit thread looks at the engine.
+struct Looks {
+    next: Instant,
+    interval: Duration,
+    /// The last recovery; `None` if there was none.
+    recovered: Option<Instant>,
+}
+
+impl Looks {
+    fn new(now: Instant) -> Looks {
+        Looks { next: now + LOOK_INTERVAL, interval: LOOK_INTERVAL, recovered: None }
+    }
+
+    /// Returns how long to wait for the next look.
+    fn left(&self) -> Duration {
+        self.next.saturating_duration_since(Instant::now())
+    }
+
+    /// Notes that a commit has failed. The next look waits longer if the last recovery did not last.
+    fn failed(&mut self, now: Instant) {
+        let lasted = self.recovered.is_none_or(|recovered| now - recovered > RECOVERY_LASTS);
+        self.interval = if lasted { LOOK_INTERVAL } else { (self.interval * 2).min(LOOK_INTERVAL_MAX) };
+        self.next = now + self.interval;
+    }
 }
 
 impl Worker {
     fn run(mut self) {
         let mut stopping = false;
         while !stopping {
-            let Ok(request) = self.queue.recv() else { break };
+            let request = match self.queue.recv_timeout(self.looks.left()) {
+                Ok(request) => request,
+                Err(RecvTimeoutError::Timeout) => {
+                    self.look();
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
             let mut acts = Vec::new();
             let (mut next, mut bytes_total) = (Some(request), 0);
             while let Some(request) = next {
@@ -239,12 +287,52 @@ impl Worker {
             // What a panicking request leaves behind is never committed, because the store has
             // failed then.
             let _ = catch_unwind(AssertUnwindSafe(|| self.published.clone().guard(|| self.commit(acts))));
+            if self.looks.left().is_zero() {
+                self.look();
+            }
         }
+    }
+
+    /// Looks whether the engine's own threads have failed, or whether it can recover from that.
+    fn look(&mut self) {
+        self.looks.next = Instant::now() + self.looks.interval;
+        let passes = self.published.refusal.borrow().as_ref().map(|refusal| refusal.passes);
+        match passes {
+            None => {
+                if let Err(error) = self.engine.check() {
+                    self.fail(&error);
+                }
+            }
+            Some(true) => match self.engine.recover().and_then(|()| self.check_recovered()) {
+                Ok(()) => {
+                    self.looks.recovered = Some(Instant::now());
+                    self.published.refusal.send_replace(None);
+                }
+                Err(error) => self.published.fail(&error),
+            },
+            Some(false) => {}
+        }
+    }
+
+    /// Checks that the engine has what was acknowledged, and no more.
+    fn check_recovered(&self) -> Result<(), CommitError> {
+        let found = last_of(self.engine.snapshot().as_ref());
+        if found.as_ref().is_ok_and(|found| *found == self.last) {
+            return Ok(());
+        }
+        let found = found.map_or_else(|damage| damage.0, |found| format!("commit {}", found.commit));
+        let cause = format!("{found} is there where commit {} was acknowledged last", self.last.commit);
+        Err(CommitError { cause, passes: false })
+    }
+
+    fn fail(&mut self, error: &CommitError) {
+        self.published.fail(error);
+        self.looks.failed(Instant::now());
     }
 
     /// Runs the requests of a group, commits them together and answers them.
     fn commit(&mut self, acts: Vec<Act>) {
-        if let Some(refusal) = self.published.refusal() {
+        if let Some(refusal) = self.published.halt() {
             return self.refuse(acts, &refusal);
         }
         let tables = self.published.tables();
@@ -265,8 +353,9 @@ impl Worker {
         let committed = match group.into_batch() {
             None => Ok(()),
             Some(batch) => self.commit_batch(batch).map_err(|error| {
-                self.published.fail(&error.to_string());
-                self.published.refusal().unwrap_or(Halt::Closing)
+                self.fail(&error);
+                self.published.counters.refused(finishes.len());
+                self.published.lost()
             }),
         };
         if committed.is_ok() {
@@ -281,7 +370,7 @@ impl Worker {
         finishes.into_iter().for_each(|finish| finish(committed.clone()));
     }
 
-    fn commit_batch(&self, batch: Batch) -> Result<(), EngineError> {
+    fn commit_batch(&self, batch: Batch) -> Result<(), CommitError> {
         let began = Instant::now();
         self.engine.commit(batch, self.sync)?;
         if self.sync {
@@ -293,6 +382,7 @@ impl Worker {
     /// Refuses requests. Each runs on a group that is then dropped, only to get the function that
     /// answers it.
     fn refuse(&self, acts: Vec<Act>, refusal: &Halt) {
+        self.published.counters.refused(acts.len());
         for act in acts {
             let mut group = Group::new(self.engine.snapshot(), self.published.tables(), self.last);
             let finish = act(&mut Transaction::new(&mut group, self.clock.now_us()));

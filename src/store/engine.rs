@@ -14,7 +14,7 @@ pub(crate) mod faulty;
 pub(crate) use fjall::Bytes;
 
 use super::direction::Direction;
-use super::error::EngineError;
+use super::error::{CommitError, EngineError};
 
 /// A sorted space of keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,12 +94,26 @@ pub(crate) trait Engine: Send + Sync {
 
     /// Commits a batch: all of it or nothing, even if the power fails. If `sync` is true, the batch
     /// is durable when this returns. Batches become durable in the order of their commits. After an
-    /// error nothing more can be committed.
-    fn commit(&self, batch: Batch, sync: bool) -> Result<(), EngineError>;
+    /// error nothing more can be committed, until [`Engine::recover`] succeeds.
+    fn commit(&self, batch: Batch, sync: bool) -> Result<(), CommitError>;
+
+    /// Returns the error that the next commit would get, which may be that of the engine's own
+    /// threads. This is cheap.
+    fn check(&self) -> Result<(), CommitError>;
+
+    /// Tries to make commits possible again after an error that may pass. Then everything is as of
+    /// the last commit that succeeded; what a failed commit left is gone. Snapshots that were taken
+    /// before may fail from now on. Waits up to a few seconds, and so do reads.
+    ///
+    /// Returns the error that still stands.
+    fn recover(&self) -> Result<(), CommitError>;
+
+    /// Returns about how many entries there are. This is cheap.
+    fn entries_about(&self) -> u64;
 
     /// Returns how much memory the engine takes.
     fn memory(&self) -> Memory;
 
     /// Makes everything that is committed durable.
-    fn sync(&self) -> Result<(), EngineError>;
+    fn sync(&self) -> Result<(), CommitError>;
 }

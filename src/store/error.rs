@@ -21,8 +21,8 @@ mod tunnel;
 mod write;
 
 pub use catalog::{AutoIncrementError, CatalogError};
-pub(crate) use causes::EngineError;
-pub use causes::{Damage, FilterTooLarge, Halt, KeyInput, KeyMismatch, NoTable, NotKept};
+pub(crate) use causes::{CommitError, EngineError};
+pub use causes::{Damage, FilterTooLarge, Halt, KeyInput, KeyMismatch, NoTable, NotKept, Refusal};
 pub use open::{CloseError, OpenError};
 pub use read::ReadError;
 pub use tunnel::TunnelError;

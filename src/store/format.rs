@@ -3,8 +3,10 @@
 //! ```text
 //! FOLDER/LOCK            process id of the holder; the lock itself is the operating system's
 //! FOLDER/RELAXED         there while the store is, or was when it died, open without sync on commit
+//! FOLDER/RESTORING       there while the folder is being made of a backup; it is no store yet
 //! FOLDER/engine/FORMAT   "orderflow store, format 1\n"; written before the folder gets its name
 //! FOLDER/engine/…        a fjall 3 database with the keyspaces "meta", "rows" and "log"
+//! FOLDER/engine/ROOM     written and removed to see whether a full disk has room again
 //! FOLDER/engine.new/…    an engine folder that was never finished; removed at the next start
 //! ```
 //!

@@ -15,6 +15,7 @@
 pub mod append;
 mod apply;
 mod background;
+pub mod backup;
 mod catalog;
 pub mod change;
 pub mod changes;
@@ -62,11 +63,14 @@ use tokio::sync::watch;
 
 use self::append::Reserved;
 use self::background::Background;
+use self::backup::Restoring;
 use self::change::{Write, Written};
 use self::commit::{Committer, Finish};
 use self::engine::fjall::FjallEngine;
 use self::engine::{Engine, Snapshot};
-use self::error::{CatalogError, CloseError, Damage, Halt, NoTable, OpenError, ReadError, WriteError};
+use self::error::{
+    CatalogError, CloseError, Damage, Halt, NoTable, OpenError, ReadError, Refusal, WriteError,
+};
 use self::lock::{Lock, Marker};
 use self::prepare::{Prepared, prepare};
 use self::read::{RangeRead, Selection};
@@ -114,8 +118,8 @@ impl Inner {
             background.stop(!self.committer.is_current());
         }
         self.committer.stop();
-        if let Some(reason) = self.committer.published.failure() {
-            return Err(CloseError::Failed(reason.clone()));
+        if let Some(refusal) = self.committer.published.refusal().borrow().as_ref() {
+            return Err(CloseError::Failed(refusal.reason.clone()));
         }
         self.engine.sync()?;
         match self.held.as_ref().and_then(|held| held.marker.as_ref()) {
@@ -152,6 +156,7 @@ impl Store {
     pub fn open(folder: &Path, options: StoreOptions) -> Result<Store, OpenError> {
         fs::create_dir_all(folder).map_err(|error| OpenError::io(folder, &error))?;
         let lock = Lock::acquire(folder)?;
+        Restoring::check(folder)?;
         let relaxed = options.durability == Durability::Relaxed;
         let marker = Marker::new(folder);
         let engine = Arc::new(FjallEngine::open(folder, marker.is_set()?)?);
@@ -201,9 +206,15 @@ impl Store {
         self.inner.close()
     }
 
-    /// Returns why writes are refused and what to do, if a write has failed.
-    pub fn failure(&self) -> Option<String> {
-        self.inner.committer.published.failure().cloned()
+    /// Returns why writes are refused and what to do; `None` while they are taken.
+    pub fn refusal(&self) -> Option<Refusal> {
+        self.refusals().borrow().clone()
+    }
+
+    /// Returns a receiver that follows why writes are refused; its value is `None` while they are
+    /// taken. A failure of the engine's own threads is told within 2 s, also while nobody writes.
+    pub fn refusals(&self) -> watch::Receiver<Option<Refusal>> {
+        self.inner.committer.published.refusal()
     }
 
     /// Creates a table. The table is durable when this returns.

@@ -17,6 +17,8 @@ pub const DURATION_BOUNDS: [u64; 16] = [
 pub struct Stats {
     /// The number of commits.
     pub commits: u64,
+    /// The number of requests that were refused because a write had failed.
+    pub refused: u64,
     /// How long it took to commit and sync each group of commits. It stays empty if commits are not
     /// synced one by one.
     pub syncs: Durations,
@@ -41,6 +43,7 @@ pub struct Durations {
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     commits: AtomicU64,
+    refused: AtomicU64,
     syncs: [AtomicU64; DURATION_BOUNDS.len() + 1],
     syncs_ns: AtomicU64,
 }
@@ -49,6 +52,11 @@ impl Counters {
     /// Counts `commits` more commits.
     pub(super) fn committed(&self, commits: u64) {
         self.commits.fetch_add(commits, Ordering::Relaxed);
+    }
+
+    /// Counts `requests` more requests that were refused because a write had failed.
+    pub(super) fn refused(&self, requests: usize) {
+        self.refused.fetch_add(requests as u64, Ordering::Relaxed);
     }
 
     /// Counts a group of commits that took this long to commit and sync.
@@ -77,6 +85,7 @@ impl Store {
         let memory = self.inner.engine.memory();
         Stats {
             commits: counters.commits.load(Ordering::Relaxed),
+            refused: counters.refused.load(Ordering::Relaxed),
             syncs: counters.durations(),
             cache_bytes: memory.cache_bytes,
             memtable_bytes: memory.memtable_bytes,

@@ -8,6 +8,7 @@ mod logs;
 mod model;
 mod open_files;
 mod reads;
+mod room;
 mod script;
 mod sorted_files;
 mod writes;

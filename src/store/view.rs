@@ -63,6 +63,11 @@ impl View {
         self.tables.get(name).cloned()
     }
 
+    /// Returns all tables.
+    pub(super) fn all_tables(&self) -> impl Iterator<Item = &Arc<Table>> {
+        self.tables.values()
+    }
+
     /// Returns the engine's snapshot under the view.
     pub(super) fn snapshot(&self) -> &dyn Snapshot {
         self.snapshot.as_ref()

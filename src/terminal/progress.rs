@@ -44,6 +44,44 @@ impl ProgressCounters {
     }
 }
 
+/// Counters of the entries of a store that are through, rows and others. One thread sets them.
+#[derive(Debug, Default)]
+pub struct RowCounters {
+    rows: AtomicU64,
+    entries: AtomicU64,
+    entries_about: AtomicU64,
+}
+
+/// What [`RowCounters`] have counted.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RowsDone {
+    /// The rows that are through.
+    pub rows: u64,
+    /// The entries that are through.
+    pub entries: u64,
+    /// About the number of all entries.
+    pub entries_about: u64,
+}
+
+impl RowCounters {
+    /// Sets what was counted so far.
+    pub fn set(&self, rows: u64, entries: u64, entries_about: u64) {
+        self.rows.store(rows, Ordering::Relaxed);
+        self.entries.store(entries, Ordering::Relaxed);
+        self.entries_about.store(entries_about, Ordering::Relaxed);
+    }
+
+    /// Returns what was counted so far.
+    pub fn load(&self) -> RowsDone {
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        RowsDone {
+            rows: load(&self.rows),
+            entries: load(&self.entries),
+            entries_about: load(&self.entries_about),
+        }
+    }
+}
+
 /// What the length of the bar stands for, with the whole of it if that is known.
 #[derive(Clone, Copy, Debug)]
 enum Measure {
@@ -76,6 +114,26 @@ impl Progress {
         Progress::of(Measure::Orders(orders_total), read, quiet)
     }
 
+    /// Shows a bar as [`Progress::start`] does, for the entries of a store that go through. The bar
+    /// starts again when `read` returns fewer than before.
+    pub fn of_rows(read: impl Fn() -> RowsDone + Send + 'static, quiet: bool) -> Progress {
+        if quiet || !std::io::stderr().is_terminal() {
+            return Progress { bar: ProgressBar::hidden(), ticker: None };
+        }
+        Progress::rows_on(ProgressDrawTarget::stderr(), read)
+    }
+
+    fn rows_on(target: ProgressDrawTarget, read: impl Fn() -> RowsDone + Send + 'static) -> Progress {
+        Progress::draw_on(target, Some(0), "{bar:30} {percent}%, {msg}, {eta} left", move |bar, elapsed| {
+            let RowsDone { rows, entries, entries_about } = read();
+            bar.set_length(entries_about);
+            bar.set_position(entries);
+            let rate = (rows as f64 / elapsed.as_secs_f64().max(0.001)) as u64;
+            bar.set_message(format!("{} rows, {} rows/s", Thousands(rows), Thousands(rate)));
+            bar.tick();
+        })
+    }
+
     fn of(measure: Measure, read: impl Fn() -> Read + Send + 'static, quiet: bool) -> Progress {
         if quiet || !std::io::stderr().is_terminal() {
             return Progress { bar: ProgressBar::hidden(), ticker: None };
@@ -93,6 +151,16 @@ impl Progress {
             Measure::Bytes(None) => (None, "{spinner} {bytes}, {msg}, {elapsed}"),
             Measure::Orders(total) => (Some(total), "{bar:30} {percent}%, {msg}, {eta} left"),
         };
+        let draw = move |bar: &ProgressBar, elapsed| show(bar, measure, read(), elapsed);
+        Progress::draw_on(target, total, template, draw)
+    }
+
+    fn draw_on(
+        target: ProgressDrawTarget,
+        total: Option<u64>,
+        template: &str,
+        draw: impl Fn(&ProgressBar, Duration) + Send + 'static,
+    ) -> Progress {
         let bar = ProgressBar::with_draw_target(total, target);
         bar.set_style(ProgressStyle::with_template(template).expect("the template is well-formed"));
         let (stop, stopped) = mpsc::channel();
@@ -100,7 +168,7 @@ impl Progress {
         let ticker = std::thread::Builder::new().name("progress".to_owned()).spawn(move || {
             let started = Instant::now();
             loop {
-                show(&ticking, measure, read(), started.elapsed());
+                draw(&ticking, started.elapsed());
                 match stopped.recv_timeout(Duration::from_millis(TICK_MS)) {
                     Err(RecvTimeoutError::Timeout) => {}
                     Ok(()) | Err(RecvTimeoutError::Disconnected) => break,
@@ -228,6 +296,21 @@ mod tests {
     fn orders_that_are_written_show_their_share() {
         let line = shown(Measure::Orders(4_968), "25%, 1,235 orders, 7 set aside, ");
         assert!(line.contains(" left"), "{line}");
+    }
+
+    #[test]
+    fn rows_that_go_through_show_their_share() {
+        let (sender, screen) = mpsc::channel();
+        let counters = Arc::new(RowCounters::default());
+        let target = ProgressDrawTarget::term_like(Box::new(Screen(sender)));
+        let reading = Arc::clone(&counters);
+        let progress = Progress::rows_on(target, move || reading.load());
+        counters.set(1_234, 2_000, 8_000);
+        let wanted = "25%, 1,234 rows, ";
+        let line = screen.iter().find(|line| line.contains(wanted)).expect("the bar shows the counters");
+        assert!(line.contains(" left"), "{line}");
+        progress.finish();
+        screen.iter().for_each(drop);
     }
 
     #[test]

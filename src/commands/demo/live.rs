@@ -21,9 +21,10 @@ use crate::commands::address::addresses;
 use crate::commands::columns::columns;
 use crate::commands::generate::{Load, Rate};
 use crate::commands::page::PageArgs;
-use crate::commands::up::{INTERRUPTED, REGION, exports};
+use crate::commands::up::{REGION, exports};
 use crate::commands::{Failure, say};
 use crate::program::instance::{Instance, InstanceConfig, InstanceError};
+use crate::program::signals::INTERRUPTED;
 use files::generate::{Day, Spec};
 use live::job::{CHANGES_MAX, JobConfig};
 use orders::Layout;
@@ -157,7 +158,11 @@ async fn run(
         }
     };
     let rate = args.rate.unwrap_or_else(|| Rate::a_minute(day.orders_a_minute_at_end()));
-    let mut instance = Instance::start(config).await.map_err(failed)?;
+    let started = tokio::select! {
+        started = Instance::start(config) => started,
+        () = interrupts.next() => return Err(Failure::new(INTERRUPTED, "stopped before it was ready")),
+    };
+    let mut instance = started.map_err(failed)?;
     let store = instance.store().clone();
     let shown = match instance.job() {
         Some(watch) => {

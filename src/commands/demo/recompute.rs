@@ -15,8 +15,8 @@ use super::folder::Folder;
 use super::load::load;
 use super::runtime::{Interrupts, caught_up, environment, off_the_runtime, runtime};
 
-use crate::commands::up::INTERRUPTED;
 use crate::commands::{Failure, say};
+use crate::program::signals::INTERRUPTED;
 use files::generate::{Orders, Spec};
 use live::job::{CHANGES_MAX, Job, JobConfig, JobWatch};
 use order_tables::schemas;
@@ -72,9 +72,7 @@ pub(super) fn recompute(args: &RecomputeArgs) -> Result<(), Failure> {
     let (runtime, interrupts) = runtime()?;
     let folder = Folder::of(args.data.as_deref())?;
     folder.check_empty()?;
-    let options = StoreOptions { durability: Durability::Relaxed, ..StoreOptions::default() };
-    let store = Store::open(&folder.path, options).map_err(environment)?;
-    let ended = runtime.block_on(run(args, interrupts, store, config));
+    let ended = runtime.block_on(run(args, interrupts, folder.path.clone(), config));
     runtime.shutdown_background();
     let removed = folder.remove();
     let report = ended?;
@@ -88,13 +86,18 @@ pub(super) fn recompute(args: &RecomputeArgs) -> Result<(), Failure> {
     }
 }
 
-/// Starts the job, runs the demo on it, and closes both job and store.
+/// Opens the store, starts the job, runs the demo on it, and closes both job and store.
 async fn run(
     args: &RecomputeArgs,
     mut interrupts: Interrupts,
-    store: Store,
+    folder: PathBuf,
     config: JobConfig,
 ) -> Result<Report, Failure> {
+    let options = StoreOptions { durability: Durability::Relaxed, ..StoreOptions::default() };
+    let store = tokio::select! {
+        opened = off_the_runtime(move || Store::open(&folder, options)) => opened?,
+        () = interrupts.next() => return Err(Failure::new(INTERRUPTED, "stopped before its end")),
+    };
     let (starting, layout) = (store.clone(), config.layout.clone());
     let job = spawn_blocking(move || Job::start(starting, config))
         .await

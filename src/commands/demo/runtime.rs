@@ -7,7 +7,7 @@ use tokio::runtime::Runtime;
 use tokio::task::spawn_blocking;
 
 use crate::commands::Failure;
-use crate::commands::up::Signals;
+use crate::program::signals::Signals;
 use live::job::{JobWatch, Phase};
 use store::READING_THREADS_MAX;
 
@@ -41,11 +41,7 @@ pub(super) fn runtime() -> Result<(Runtime, Interrupts), Failure> {
         .max_blocking_threads(READING_THREADS_MAX)
         .build()
         .map_err(|error| Failure::new(3, format!("cannot start: {error}")))?;
-    let signals = {
-        let _inside = runtime.enter();
-        Signals::new().map_err(environment)?
-    };
-    Ok((runtime, Interrupts { signals, last: None }))
+    Ok((runtime, Interrupts { signals: Signals::new(), last: None }))
 }
 
 /// Returns a failure of the environment, with exit code 3.

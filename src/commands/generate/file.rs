@@ -4,6 +4,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use files::format::{Compression, Format};
 use files::generate::{Spec, WriteError, write};
@@ -65,7 +66,7 @@ impl std::error::Error for FileError {}
 /// Writes the orders to a temporary file beside `path`, which is renamed at the end. Returns the
 /// number of bytes written.
 ///
-/// `on_progress` is called from time to time with the number of lines written so far.
+/// Breaks off with an error once `stop` is true.
 ///
 /// # Errors
 /// Returns [`FileError`]. Then a file that was there is untouched.
@@ -74,16 +75,14 @@ pub fn write_file(
     format: Option<Format>,
     force: bool,
     spec: &Spec,
-    on_progress: impl FnMut(u64),
+    stop: &AtomicBool,
 ) -> Result<u64, FileError> {
     spec.check().map_err(FileError::Spec)?;
     let (format, compression) = target(path, format)?;
     let failed = |cause: WriteError| FileError::Write { path: path.to_owned(), cause };
     if path.as_os_str() == "-" {
-        let out = Counted { out: io::stdout(), bytes: 0 };
-        return write_compressed(spec, format, compression, out, on_progress)
-            .map(|out| out.bytes)
-            .map_err(failed);
+        let out = Counted { out: io::stdout(), bytes: 0, stop };
+        return write_compressed(spec, format, compression, out).map(|out| out.bytes).map_err(failed);
     }
     if !force && path.symlink_metadata().is_ok() {
         return Err(FileError::Exists(path.to_owned()));
@@ -91,8 +90,8 @@ pub fn write_file(
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let beside = named_beside(directory).map_err(|cause| failed(cause.into()))?;
     let (file, beside) = beside.into_parts();
-    let out = Counted { out: file, bytes: 0 };
-    let out = write_compressed(spec, format, compression, out, on_progress).map_err(failed)?;
+    let out = Counted { out: file, bytes: 0, stop };
+    let out = write_compressed(spec, format, compression, out).map_err(failed)?;
     let renamed = if force { beside.persist(path) } else { beside.persist_noclobber(path) };
     match renamed {
         Ok(()) => Ok(out.bytes),
@@ -133,35 +132,38 @@ fn write_compressed<W: Write + Send>(
     format: Format,
     compression: Compression,
     mut out: W,
-    on_progress: impl FnMut(u64),
 ) -> Result<W, WriteError> {
     match compression {
         Compression::None => {
-            write(spec, format, &mut out, on_progress)?;
+            write(spec, format, &mut out, |_| {})?;
             Ok(out)
         }
         Compression::Gzip => {
             let level = flate2::Compression::new(COMPRESSION_LEVEL as u32);
             let mut encoder = flate2::write::GzEncoder::new(out, level);
-            write(spec, format, &mut encoder, on_progress)?;
+            write(spec, format, &mut encoder, |_| {})?;
             Ok(encoder.finish()?)
         }
         Compression::Zstd => {
             let mut encoder = zstd::Encoder::new(out, COMPRESSION_LEVEL)?;
-            write(spec, format, &mut encoder, on_progress)?;
+            write(spec, format, &mut encoder, |_| {})?;
             Ok(encoder.finish()?)
         }
     }
 }
 
-/// A writer that counts the bytes that pass through it.
-struct Counted<W> {
+/// A writer that counts the bytes that pass through it, until it is to stop.
+struct Counted<'s, W> {
     out: W,
     bytes: u64,
+    stop: &'s AtomicBool,
 }
 
-impl<W: Write> Write for Counted<W> {
+impl<W: Write> Write for Counted<'_, W> {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        if self.stop.load(Ordering::Relaxed) {
+            return Err(io::Error::other("stopped before its end"));
+        }
         let written = self.out.write(buffer)?;
         self.bytes += written as u64;
         Ok(written)

@@ -1,6 +1,7 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 
 use super::*;
 use files::generate::Spec;
@@ -18,7 +19,7 @@ fn args(to: &Path, more: &[&str]) -> GenerateArgs {
 }
 
 fn write_args(args: &GenerateArgs) -> Result<u64, FileError> {
-    write_file(args.to.as_deref().unwrap(), args.format, args.force, &args.spec(), |_| {})
+    write_file(args.to.as_deref().unwrap(), args.format, args.force, &args.spec(), &AtomicBool::new(false))
 }
 
 fn to_store(more: &[&str]) -> Spec {

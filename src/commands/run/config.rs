@@ -1,6 +1,7 @@
 //! Turns the flags of `run` into the configuration of a run.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use cluster::ClusterConfig;
@@ -14,7 +15,7 @@ use super::agreement::agreed;
 use super::args::{ColumnArgs, OnReject, RunArgs};
 use crate::commands::connection::ConnectionArgs;
 use crate::commands::{Failure, time};
-use crate::program::version;
+use crate::program::{signals, version};
 
 /// Returns the configuration that the flags mean.
 ///
@@ -44,6 +45,9 @@ pub(super) fn config(args: &RunArgs) -> Result<RunConfig, Failure> {
     cluster.cluster_id.clone_from(&graph.cluster_id);
     cluster.build = version::VERSION.to_owned();
     cluster.deadline = Duration::from_millis(graph.wait);
+    cluster.signals = Some(Arc::new(signals::hear));
+    // A run that follows has updates to bring to their end.
+    cluster.stop_time_max = (!args.follow).then_some(signals::STOP_TIME_MAX);
     let (tables, inputs) = inputs(args)?;
     if !tables.is_empty() {
         check_tables(args, &cluster)?;

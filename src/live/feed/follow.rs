@@ -74,9 +74,9 @@ pub(super) async fn follow(
         match news {
             News::Frame => {
                 (due, last) = (None, Instant::now());
-                let now_ms = shared.now_ms();
+                let (now_ms, refusing) = (shared.now_ms(), shared.refusing());
                 let mut seen = shared.seen();
-                let state = super::State::of(&mut seen, &shared.layout, now_ms);
+                let state = super::State::of(&mut seen, &shared.layout, now_ms, refusing);
                 let number = seen.publish(state);
                 drop(seen);
                 shared.news.send_replace(number);

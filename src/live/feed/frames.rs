@@ -297,7 +297,7 @@ impl Follower {
 
     fn ready(&mut self) -> Option<Bytes> {
         self.news.mark_unchanged();
-        let now_ms = self.shared.now_ms();
+        let (now_ms, refusing) = (self.shared.now_ms(), self.shared.refusing());
         let mut seen = self.shared.seen();
         let first = seen.frames.first();
         match self.next {
@@ -310,7 +310,7 @@ impl Follower {
             _ => {
                 self.next = Some(seen.frames.next);
                 // A snapshot is made for each follower, because it says what time it is.
-                let state = State::of(&mut seen, &self.shared.layout, now_ms);
+                let state = State::of(&mut seen, &self.shared.layout, now_ms, refusing);
                 Some(seen.snapshot(state, &self.shared.layout))
             }
         }

@@ -4,7 +4,6 @@
 use serde::Serialize;
 
 use super::Seen;
-use crate::job::{Phase, Status};
 use orders::Layout;
 
 /// The state as followers get it. Times are epoch milliseconds.
@@ -41,6 +40,8 @@ pub struct State {
     pub phase: &'static str,
     /// Details of the phase: why the job does not go on, or how far it is with rebuilding.
     pub reason: Option<String>,
+    /// Why the store refuses writes, and what to do; `None` while it takes them.
+    pub refusing: Option<String>,
     /// The milliseconds since when there have been orders that the results do not hold; 0 if they
     /// hold all.
     pub behind_ms: u64,
@@ -59,11 +60,11 @@ pub struct State {
 }
 
 impl State {
-    /// Returns the state of what is known at `now_ms` (epoch ms).
-    pub(super) fn of(seen: &mut Seen, layout: &Layout, now_ms: i64) -> State {
+    /// Returns the state of what is known at `now_ms` (epoch ms). `refusing` says why the store
+    /// refuses writes.
+    pub(super) fn of(seen: &mut Seen, layout: &Layout, now_ms: i64, refusing: Option<String>) -> State {
         let ahead = seen.board.ahead(now_ms);
         let Seen { board, status, verified, changed_ms, late, since_ms, .. } = seen;
-        let (phase, reason) = phase(status);
         State {
             epoch: board.epoch(),
             changed_ms: *changed_ms,
@@ -78,8 +79,9 @@ impl State {
             ahead_ms: ahead.farthest_ms,
             late: late.count(),
             late_since_ms: *since_ms,
-            phase,
-            reason,
+            phase: status.phase.name(),
+            reason: status.phase.reason(),
+            refusing,
             behind_ms: status.behind_since.map_or(0, |since| since.elapsed().as_millis() as u64),
             verified_epoch: verified.as_ref().map(|verified| verified.epoch),
             verified_equal: verified.as_ref().map(|verified| verified.is_equal),
@@ -88,17 +90,5 @@ impl State {
             zone: layout.zone.name().to_owned(),
             version: env!("CARGO_PKG_VERSION"),
         }
-    }
-}
-
-fn phase(status: &Status) -> (&'static str, Option<String>) {
-    match &status.phase {
-        Phase::Starting => ("starting", None),
-        Phase::Waiting => ("waiting", None),
-        Phase::Blocked(reason) => ("blocked", Some(reason.clone())),
-        Phase::Rebuilding(rows) => ("rebuilding", Some(format!("{rows} orders so far"))),
-        Phase::Running => ("running", None),
-        Phase::Failed(reason) => ("failed", Some(reason.clone())),
-        Phase::Stopped => ("stopped", None),
     }
 }

@@ -23,7 +23,7 @@ use host::{BLOCK_RECORDS_MAX, Done, GraphShape, Host};
 use order_tables::{ORDER_SOURCE, RESULT_TABLES, RejectRow, order_of};
 use store::Store;
 use store::changes::ChangeRef;
-use store::error::{ReadError, WriteError};
+use store::error::{ReadError, Refusal, WriteError};
 use store::format::TableId;
 use store::tunnel::{ChangeBatch, ChangeReader};
 use store::value::{KeyRef, PrimaryKey};
@@ -69,21 +69,50 @@ impl Life {
     /// Runs until the job is asked to stop.
     pub(super) fn run(&mut self) -> Result<(), JobFailure> {
         loop {
-            let Some(tables) = self.await_tables()? else { return Ok(()) };
-            self.store.reserve(&RESULT_TABLES)?;
-            let end = match self.begin(tables) {
-                Ok(Some(mut sitting)) => self.follow(&mut sitting),
-                Ok(None) => Ok(End::Again),
-                Err(failure) => Err(failure),
-            };
-            match end {
+            let refusals = self.store.refusals();
+            match self.sit() {
                 Ok(End::Stop) => return Ok(()),
                 Ok(End::Again) => {}
                 // A table was deleted while the job wrote to it. The next look finds out which one.
                 Err(failure) if failure.is_of_changed_tables() => {}
+                // What was read or written was cut off, and can be again.
+                Err(_) if self.await_writes(refusals) => {}
                 Err(failure) => return Err(failure),
             }
         }
+    }
+
+    /// Waits for the tables, and follows the orders until the job is to stop or to begin again.
+    fn sit(&mut self) -> Result<End, JobFailure> {
+        let Some(tables) = self.await_tables()? else { return Ok(End::Stop) };
+        self.store.reserve(&RESULT_TABLES)?;
+        match self.begin(tables)? {
+            Some(mut sitting) => self.follow(&mut sitting),
+            None => Ok(End::Again),
+        }
+    }
+
+    /// Waits while the store refuses writes for a cause that may pass. Returns whether it has
+    /// refused them at all since `refusals` was made, and refuses them no longer; true also if the
+    /// job is to stop.
+    fn await_writes(&mut self, mut refusals: watch::Receiver<Option<Refusal>>) -> bool {
+        let has_changed = refusals.has_changed().unwrap_or(false);
+        let refusal = refusals.borrow_and_update().clone();
+        let Some(Refusal { reason, passes }) = refusal else { return has_changed };
+        if !passes {
+            return false;
+        }
+        self.tell(Phase::Blocked(reason));
+        let stop = &mut self.stop;
+        self.runtime.block_on(async {
+            tokio::select! {
+                // Either wait fails only if its sender is gone. Then there is nothing to wait for.
+                _ = stop.wait_for(|stop| *stop) => true,
+                refusal = refusals.wait_for(|refusal| refusal.as_ref().is_none_or(|refusal| !refusal.passes)) => {
+                    refusal.is_ok_and(|refusal| refusal.is_none())
+                }
+            }
+        })
     }
 
     /// Returns the time of the store's clock (epoch ms).

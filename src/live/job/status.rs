@@ -28,6 +28,34 @@ pub enum Phase {
     Stopped,
 }
 
+impl Phase {
+    /// The names of all phases.
+    pub const NAMES: [&str; 7] =
+        ["starting", "waiting", "blocked", "rebuilding", "running", "failed", "stopped"];
+
+    /// Returns the name of the phase, in a word.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Phase::Starting => "starting",
+            Phase::Waiting => "waiting",
+            Phase::Blocked(_) => "blocked",
+            Phase::Rebuilding(_) => "rebuilding",
+            Phase::Running => "running",
+            Phase::Failed(_) => "failed",
+            Phase::Stopped => "stopped",
+        }
+    }
+
+    /// Returns why the job does not go on, or how far it is with rebuilding.
+    pub fn reason(&self) -> Option<String> {
+        match self {
+            Phase::Blocked(reason) | Phase::Failed(reason) => Some(reason.clone()),
+            Phase::Rebuilding(rows) => Some(format!("{rows} orders so far")),
+            Phase::Starting | Phase::Waiting | Phase::Running | Phase::Stopped => None,
+        }
+    }
+}
+
 /// The status of the job. It is cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Status {

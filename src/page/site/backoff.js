@@ -36,7 +36,7 @@ const PHASES = {
  * What keeps the values from being those of now, the gravest first; null if nothing does.
  * `heardMs`: time since the last event (or since the page was opened), `lostMs`: since the connection broke or null.
  * `asking`: why and how often the page asks, or null while events come by themselves.
- * Kinds: lost, silent (both mean stale values), differs, phase, behind, asking.
+ * Kinds: lost, silent (both mean stale values), differs, refusing (no write is taken), phase, behind, asking.
  */
 export function trouble({ state, heardMs, lostMs, asking = null }) {
   if (lostMs !== null && lostMs >= LOST_GRACE_MS)
@@ -47,6 +47,7 @@ export function trouble({ state, heardMs, lostMs, asking = null }) {
     const text = `The results do not add up: users, windows and total differ at epoch ${grouped(state.verifiedEpoch)}.`;
     return { kind: "differs", stale: false, text };
   }
+  if (state.refusing) return { kind: "refusing", stale: false, text: sentence(state.refusing) };
   if (state.phase in PHASES) {
     const words = PHASES[state.phase];
     return { kind: "phase", stale: false, text: state.reason ? `${words} ${sentence(state.reason)}` : words };

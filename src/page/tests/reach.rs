@@ -118,7 +118,7 @@ async fn who_finds_no_place_on_the_stream_is_told_how_to_ask() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn windows_by_a_clock_are_told_with_the_stretches_of_the_clock() {
     let layout = Layout::new(Zone::parse("Asia/Shanghai").unwrap(), 86_400_000).unwrap();
-    let shop = Shop::open_with(layout, PageLimits::default()).await;
+    let shop = Shop::behind(None, layout, PageLimits::default()).await;
     let (at_ms, begin_ms) = (1_600_000_000_000, 1_599_926_400_000_i64);
     shop.fixture.write(vec![put("u", "1", 1.0, at_ms), put("u", "2", 1.0, at_ms + 7_200_000)]);
     shop.settle(2).await;

@@ -16,9 +16,9 @@ fn config(data: &Path) -> InstanceConfig {
         page: Some(PageAddress {
             addresses: vec!["127.0.0.1:0".parse().unwrap()],
             hosts: Vec::new(),
-            token: None,
             embed: Vec::new(),
             readers_max: 10,
+            token: None,
         }),
         tls: None,
         metrics_readers: MetricsReaders::All,

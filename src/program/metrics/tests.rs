@@ -223,7 +223,7 @@ fn each_phase_is_told_by_name_and_makes_ready_or_not() {
     ] {
         let (metrics, _folder) = metrics(Some(Status { phase, caught_up, ..running() }));
         let samples = parse(&metrics.metrics(&load()));
-        for known in PHASES {
+        for known in Phase::NAMES {
             let sample = samples[&format!("orderflow_job_phase{{phase=\"{known}\"}}")];
             assert_eq!(sample, f64::from(u8::from(known == name)), "{known} of {name}");
         }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use super::{Batch, Bytes, Engine, Entry, Memory, Scan, Snapshot, Space};
 use crate::direction::Direction;
-use crate::error::EngineError;
+use crate::error::{CommitError, EngineError};
 
 /// A fault of the disk at one commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,12 +24,18 @@ pub enum Fault {
     SyncFailsLate,
     /// The commit is written and reported as synced, and the machine stops right after it.
     StopsAfter,
+    /// The commit is not written, because the disk is full.
+    Full,
+    /// The commit is written and not synced, and then the disk is full.
+    FullLate,
 }
 
 impl Fault {
-    /// All faults.
+    /// All faults that do not pass.
     pub const ALL: [Fault; 5] =
         [Fault::WriteFails, Fault::WriteFailsLate, Fault::SyncFails, Fault::SyncFailsLate, Fault::StopsAfter];
+    /// All faults that pass once there is room again.
+    pub const PASSING: [Fault; 2] = [Fault::Full, Fault::FullLate];
 }
 
 type Spaces = [BTreeMap<Bytes, Bytes>; Space::ALL.len()];
@@ -55,6 +61,17 @@ struct State {
     dead: bool,
     /// Whether the store went on writing after it was told of a failure.
     ignored: bool,
+    /// Whether there is room again.
+    has_room: bool,
+}
+
+impl State {
+    /// Returns the error of everything that is written after a fault.
+    fn error(&self) -> CommitError {
+        let passes = self.fault.is_some_and(|(_, fault)| Fault::PASSING.contains(&fault));
+        let cause = if passes { "the disk is full" } else { "the disk has failed" };
+        CommitError { cause: cause.to_owned(), passes }
+    }
 }
 
 impl Disk {
@@ -62,6 +79,11 @@ impl Disk {
     pub fn fail(&self, commit: usize, fault: Fault) {
         let mut state = self.0.lock().unwrap();
         state.fault = Some((state.commits + commit, fault));
+    }
+
+    /// Makes room on a full disk.
+    pub fn make_room(&self) {
+        self.0.lock().unwrap().has_room = true;
     }
 
     /// Returns whether something has gone wrong.
@@ -79,7 +101,7 @@ impl Disk {
     pub fn restart(&self) {
         let mut state = self.0.lock().unwrap();
         (state.written, state.visible) = (state.synced.clone(), state.synced.clone());
-        (state.fault, state.dead) = (None, false);
+        (state.fault, state.dead, state.has_room) = (None, false, false);
     }
 
     /// Returns the number of entries of a space.
@@ -94,16 +116,16 @@ impl Engine for Disk {
         Box::new(MemorySnapshot(self.0.lock().unwrap().visible.clone()))
     }
 
-    fn commit(&self, batch: Batch, sync: bool) -> Result<(), EngineError> {
+    fn commit(&self, batch: Batch, sync: bool) -> Result<(), CommitError> {
         let mut state = self.0.lock().unwrap();
         if state.dead {
             state.ignored |= !matches!(state.fault, Some((_, Fault::StopsAfter)));
-            return Err(EngineError("the disk has failed".to_owned()));
+            return Err(state.error());
         }
         let fault = state.fault.filter(|(commit, _)| *commit == state.commits).map(|(_, fault)| fault);
         state.commits += 1;
         state.dead = fault.is_some();
-        if fault != Some(Fault::WriteFails) {
+        if !matches!(fault, Some(Fault::WriteFails | Fault::Full)) {
             let spaces = Arc::make_mut(&mut state.written);
             for write in batch.writes {
                 match write.value {
@@ -112,7 +134,9 @@ impl Engine for Disk {
                 };
             }
         }
-        if sync && !matches!(fault, Some(Fault::WriteFails | Fault::WriteFailsLate | Fault::SyncFails)) {
+        let unsynced =
+            [Fault::WriteFails, Fault::WriteFailsLate, Fault::SyncFails, Fault::Full, Fault::FullLate];
+        if sync && !fault.is_some_and(|fault| unsynced.contains(&fault)) {
             state.synced = state.written.clone();
         }
         match fault {
@@ -120,18 +144,41 @@ impl Engine for Disk {
                 state.visible = state.written.clone();
                 Ok(())
             }
-            Some(fault) => Err(EngineError(format!("{fault:?}"))),
+            Some(fault) => {
+                let CommitError { cause, passes } = state.error();
+                Err(CommitError { cause: format!("{cause}: {fault:?}"), passes })
+            }
         }
+    }
+
+    fn check(&self) -> Result<(), CommitError> {
+        let state = self.0.lock().unwrap();
+        if state.dead { Err(state.error()) } else { Ok(()) }
+    }
+
+    fn recover(&self) -> Result<(), CommitError> {
+        let mut state = self.0.lock().unwrap();
+        let error = state.error();
+        if !error.passes || !state.has_room {
+            return Err(error);
+        }
+        state.written = state.visible.clone();
+        (state.fault, state.dead, state.has_room) = (None, false, false);
+        Ok(())
+    }
+
+    fn entries_about(&self) -> u64 {
+        self.0.lock().unwrap().visible.iter().map(|space| space.len() as u64).sum()
     }
 
     fn memory(&self) -> Memory {
         Memory::default()
     }
 
-    fn sync(&self) -> Result<(), EngineError> {
+    fn sync(&self) -> Result<(), CommitError> {
         let mut state = self.0.lock().unwrap();
         if state.dead {
-            return Err(EngineError("the disk has failed".to_owned()));
+            return Err(state.error());
         }
         state.synced = state.written.clone();
         Ok(())

@@ -1,25 +1,29 @@
 //! Implements the engine with a fjall database. It guards against damage on which fjall would
 //! panic, which it would repair by removing data, or which it would read past.
 
+mod cause;
+mod layout;
+mod readers;
+mod reopen;
+
 use std::any::Any;
 use std::fs;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use ::fjall::config::{BlockSizePolicy, FilterPolicy, FilterPolicyEntry};
-use ::fjall::{
-    AbstractTree, CompressionType, Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable,
-};
+use ::fjall::{AbstractTree, CompressionType, Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 
 pub(crate) use ::fjall::Slice as Bytes;
 
+use self::layout::{FORMAT, check_format, check_layout, format_text};
+use self::readers::{FjallSnapshot, Parts, Readers};
 use super::journal;
-use super::{Batch, Engine, Entry, Memory, Scan, Snapshot, Space};
-use crate::direction::Direction;
-use crate::error::{EngineError, OpenError};
-use crate::format::FORMAT_VERSION;
+use super::{Batch, Engine, Memory, Snapshot, Space};
+use crate::error::{CommitError, OpenError};
 
 /// The bytes of blocks kept in memory.
 const CACHE_BYTES: u64 = 64 << 20;
@@ -60,14 +64,21 @@ const ROOM_POLL: Duration = Duration::from_millis(2);
 const ENGINE: &str = "engine";
 /// The name of the engine's folder while it is being created.
 const ENGINE_NEW: &str = "engine.new";
-/// The name of the file in the engine's folder that names the format.
-const FORMAT: &str = "FORMAT";
 
 /// An engine on a fjall database.
 pub(crate) struct FjallEngine {
+    /// The database; `None` while it cannot be opened anew.
+    opened: RwLock<Option<Opened>>,
+    readers: Arc<Readers>,
+    folder: Arc<Path>,
+    /// The sequence number from which on no commit was acknowledged; `None` if nothing has failed.
+    unacknowledged: Mutex<Option<u64>>,
+}
+
+/// A database that is open.
+struct Opened {
     database: Database,
     spaces: [Keyspace; 3],
-    folder: PathBuf,
 }
 
 impl FjallEngine {
@@ -84,45 +95,87 @@ impl FjallEngine {
     pub(crate) fn open(store: &Path, relaxed: bool) -> Result<FjallEngine, OpenError> {
         let folder = store.join(ENGINE);
         if !folder.try_exists().map_err(|error| OpenError::io(&folder, &error))? {
-            create(store, &folder)?;
+            create(store, |_| Ok::<_, OpenError>(()))?;
         }
         check_format(&folder)?;
         check_layout(&folder)?;
         journal::repair(&folder, relaxed)?;
-        open_database(&folder)
+        cause::listen();
+        Ok(FjallEngine {
+            opened: RwLock::new(Some(open_database(&folder)?)),
+            readers: Arc::default(),
+            folder: folder.into(),
+            unacknowledged: Mutex::default(),
+        })
     }
 
+    /// Creates the engine of a store's folder that has none. `next` gives its entries: those of each
+    /// space in the order of their keys, and the spaces in that of [`Space::ALL`].
+    pub(crate) fn create_of<E: From<OpenError>>(
+        store: &Path,
+        next: &mut dyn FnMut(Space) -> Result<Option<(Bytes, Bytes)>, E>,
+    ) -> Result<(), E> {
+        create(store, |opened| {
+            let failed = |failure| E::from(unusable(&store.join(ENGINE_NEW), failure));
+            for space in Space::ALL {
+                let keyspace = &opened.spaces[space.index()];
+                let mut ingestion = guarded(|| keyspace.start_ingestion()).map_err(failed)?;
+                while let Some((key, value)) = next(space)? {
+                    guarded(|| ingestion.write(key, value)).map_err(failed)?;
+                }
+                guarded(|| ingestion.finish()).map_err(failed)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Removes the engine of a store's folder, and what is left of one that was never finished.
+    pub(crate) fn remove_from(store: &Path) -> Result<(), OpenError> {
+        for name in [ENGINE, ENGINE_NEW] {
+            let folder = store.join(name);
+            match fs::remove_dir_all(&folder) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(OpenError::io(&folder, &error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs `act` on the database. An error may have left a commit behind that nobody was told of.
+    fn on_database(&self, act: impl FnOnce(&Opened) -> Result<(), EngineFailure>) -> Result<(), CommitError> {
+        let opened = self.opened.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(opened) = opened.as_ref() else {
+            let cause = format!("{} is not open", self.folder.display());
+            return Err(CommitError { cause, passes: true });
+        };
+        let next = opened.database.seqno();
+        act(opened).map_err(|error| self.failed(&error, next))
+    }
+}
+
+impl Opened {
     /// Waits until fjall has written out enough of what is in memory. Without this, a commit would
     /// wait inside fjall, and would wait for ever if writing out has failed.
-    fn wait_for_room(&self) -> Result<(), EngineError> {
+    fn wait_for_room(&self) -> Result<(), EngineFailure> {
         let full = |space: &Keyspace| {
             space.tree.sealed_memtable_count() >= SEALED_MEMTABLES_MAX
                 || space.tree.l0_run_count() >= RUNS_MAX
         };
         while self.spaces.iter().any(full) {
-            guarded(|| self.database.persist(PersistMode::Buffer))
-                .map_err(|error| self.error("cannot write to", &error))?;
+            self.check()?;
             std::thread::sleep(ROOM_POLL);
         }
         Ok(())
     }
 
-    /// Turns an error of the library into ours.
-    fn error(&self, doing: &str, error: &dyn std::fmt::Debug) -> EngineError {
-        EngineError(format!("{doing} {}: {error:?}", self.folder.display()))
-    }
-}
-
-impl Engine for FjallEngine {
-    fn snapshot(&self) -> Box<dyn Snapshot> {
-        Box::new(FjallSnapshot {
-            snapshot: self.database.snapshot(),
-            spaces: self.spaces.clone(),
-            folder: self.folder.clone(),
-        })
+    /// Fails if fjall takes no more writes. Costs no more than a lock.
+    fn check(&self) -> Result<(), EngineFailure> {
+        guarded(|| self.database.persist(PersistMode::Buffer))
     }
 
-    fn commit(&self, batch: Batch, sync: bool) -> Result<(), EngineError> {
+    fn commit(&self, batch: Batch, sync: bool) -> Result<(), EngineFailure> {
         self.wait_for_room()?;
         let mode = if sync { PersistMode::SyncData } else { PersistMode::Buffer };
         guarded(|| {
@@ -136,81 +189,48 @@ impl Engine for FjallEngine {
             }
             batched.commit()
         })
-        .map_err(|error| self.error("cannot write to", &error))
+    }
+}
+
+impl Engine for FjallEngine {
+    fn snapshot(&self) -> Box<dyn Snapshot> {
+        let opened = self.opened.read().unwrap_or_else(PoisonError::into_inner);
+        let parts = opened
+            .as_ref()
+            .map(|opened| Parts { snapshot: opened.database.snapshot(), spaces: opened.spaces.clone() });
+        Box::new(FjallSnapshot::new(parts, self.readers.clone(), self.folder.clone()))
+    }
+
+    fn commit(&self, batch: Batch, sync: bool) -> Result<(), CommitError> {
+        self.on_database(|opened| opened.commit(batch, sync))
+    }
+
+    fn check(&self) -> Result<(), CommitError> {
+        self.on_database(Opened::check)
+    }
+
+    fn recover(&self) -> Result<(), CommitError> {
+        self.reopen()
+    }
+
+    fn entries_about(&self) -> u64 {
+        let opened = self.opened.read().unwrap_or_else(PoisonError::into_inner);
+        let spaces = opened.iter().flat_map(|opened| &opened.spaces);
+        spaces.map(|space| space.approximate_len() as u64).sum()
     }
 
     fn memory(&self) -> Memory {
-        Memory { cache_bytes: self.database.cache_size(), memtable_bytes: self.database.write_buffer_size() }
+        // While the database is opened anew, nobody waits for this.
+        let opened = self.opened.try_read().ok();
+        opened.as_ref().and_then(|opened| opened.as_ref()).map_or_else(Memory::default, |opened| Memory {
+            cache_bytes: opened.database.cache_size(),
+            memtable_bytes: opened.database.write_buffer_size(),
+        })
     }
 
-    fn sync(&self) -> Result<(), EngineError> {
-        guarded(|| self.database.persist(PersistMode::SyncAll))
-            .map_err(|error| self.error("cannot sync", &error))
+    fn sync(&self) -> Result<(), CommitError> {
+        self.on_database(|opened| guarded(|| opened.database.persist(PersistMode::SyncAll)))
     }
-}
-
-/// A snapshot of what a fjall database held at one moment.
-struct FjallSnapshot {
-    snapshot: ::fjall::Snapshot,
-    spaces: [Keyspace; 3],
-    folder: PathBuf,
-}
-
-impl Snapshot for FjallSnapshot {
-    fn get(&self, space: Space, key: &[u8]) -> Result<Option<Bytes>, EngineError> {
-        guarded(|| self.snapshot.get(&self.spaces[space.index()], key))
-            .map_err(|error| unreadable(space, &self.folder, &error))
-    }
-
-    fn scan(&self, space: Space, lower: &[u8], upper: &[u8], direction: Direction) -> Scan {
-        if lower >= upper {
-            return Box::new(std::iter::empty());
-        }
-        let folder = self.folder.clone();
-        match guarded(|| Ok(self.snapshot.range(&self.spaces[space.index()], lower..upper))) {
-            Ok(entries) => Box::new(FjallScan { entries, direction, space, folder, ended: false }),
-            Err(error) => Box::new(std::iter::once(Err(unreadable(space, &folder, &error)))),
-        }
-    }
-}
-
-/// An iterator over the entries of one keyspace. It ends after the first error.
-struct FjallScan {
-    entries: ::fjall::Iter,
-    direction: Direction,
-    space: Space,
-    folder: PathBuf,
-    ended: bool,
-}
-
-impl Iterator for FjallScan {
-    type Item = Result<Entry, EngineError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.ended {
-            return None;
-        }
-        let (entries, direction) = (&mut self.entries, self.direction);
-        let next = guarded(|| {
-            let guard = match direction {
-                Direction::Forward => entries.next(),
-                Direction::Backward => entries.next_back(),
-            };
-            guard.map(::fjall::Guard::into_inner).transpose()
-        });
-        match next {
-            Ok(Some((key, value))) => Some(Ok(Entry { key, value })),
-            Ok(None) => None,
-            Err(error) => {
-                self.ended = true;
-                Some(Err(unreadable(self.space, &self.folder, &error)))
-            }
-        }
-    }
-}
-
-fn unreadable(space: Space, folder: &Path, error: &EngineFailure) -> EngineError {
-    EngineError(format!("cannot read the {} in {}: {error:?}", space.name(), folder.display()))
 }
 
 /// An error of fjall, or the message of a panic, which some damaged files cause.
@@ -243,80 +263,24 @@ pub fn panic_message(panic: &(dyn Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "panic".to_owned())
 }
 
-/// Creates an empty engine. Its folder gets its name last, so that a folder with that name is
-/// complete.
-fn create(store: &Path, folder: &Path) -> Result<(), OpenError> {
+/// Creates an engine and fills it. Its folder gets its name last, so that a folder with that name
+/// is complete.
+fn create<E: From<OpenError>>(store: &Path, fill: impl FnOnce(&Opened) -> Result<(), E>) -> Result<(), E> {
     let new = store.join(ENGINE_NEW);
     let io = |error: io::Error| OpenError::io(&new, &error);
     if new.try_exists().map_err(io)? {
         fs::remove_dir_all(&new).map_err(io)?;
     }
-    drop(open_database(&new)?);
+    fill(&open_database(&new)?)?;
     fs::write(new.join(FORMAT), format_text()).map_err(io)?;
     fs::File::open(new.join(FORMAT)).and_then(|file| file.sync_all()).map_err(io)?;
     fs::File::open(&new).and_then(|file| file.sync_all()).map_err(io)?;
-    fs::rename(&new, folder).map_err(io)?;
-    fs::File::open(store).and_then(|file| file.sync_all()).map_err(io)
-}
-
-fn format_text() -> String {
-    format!("orderflow store, format {FORMAT_VERSION}\n")
-}
-
-fn check_format(folder: &Path) -> Result<(), OpenError> {
-    let path = folder.join(FORMAT);
-    let found = fs::read(&path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => OpenError::damaged(&path, "it is missing"),
-        _ => OpenError::io(&path, &error),
-    })?;
-    let found = String::from_utf8_lossy(&found);
-    if found == format_text() {
-        return Ok(());
-    }
-    let version =
-        found.trim_end().strip_prefix("orderflow store, format ").and_then(|text| text.parse().ok());
-    match version {
-        Some(version) => Err(OpenError::Version { folder: folder.to_owned(), found: version }),
-        None => Err(OpenError::damaged(&path, "it does not name a format")),
-    }
-}
-
-/// Refuses a folder of which parts are missing. fjall would take the parts that are left for
-/// remains of something unfinished and remove them.
-fn check_layout(folder: &Path) -> Result<(), OpenError> {
-    for part in ["version", "lock"] {
-        let path = folder.join(part);
-        if !path.try_exists().map_err(|error| OpenError::io(&path, &error))? {
-            return Err(OpenError::damaged(&path, "it is missing"));
-        }
-    }
-    // Keyspace 0 belongs to fjall and holds the names and options of the others.
-    (0..=Space::ALL.len()).try_for_each(|id| check_manifest(&folder.join(format!("keyspaces/{id}"))))
-}
-
-/// Checks the list of a keyspace's files against its hash, which fjall writes but does not check.
-/// fjall would remove the files that a damaged list leaves out.
-fn check_manifest(keyspace: &Path) -> Result<(), OpenError> {
-    let read = |path: &Path| {
-        fs::read(path).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => OpenError::damaged(path, "it is missing"),
-            _ => OpenError::io(path, &error),
-        })
-    };
-    let current = keyspace.join("current");
-    let bytes = read(&current)?;
-    let parts = bytes.split_first_chunk().and_then(|(id, hash)| Some((id, hash.split_first_chunk()?)));
-    let Some((id, (hash, [0]))) = parts else {
-        return Err(OpenError::damaged(&current, "it has not the form of a version"));
-    };
-    let manifest = keyspace.join(format!("v{}", u64::from_le_bytes(*id)));
-    if xxhash_rust::xxh3::xxh3_128(&read(&manifest)?) != u128::from_le_bytes(*hash) {
-        return Err(OpenError::damaged(&manifest, "its hash is not that in the file \"current\""));
-    }
+    fs::rename(&new, store.join(ENGINE)).map_err(io)?;
+    fs::File::open(store).and_then(|file| file.sync_all()).map_err(io)?;
     Ok(())
 }
 
-fn open_database(folder: &Path) -> Result<FjallEngine, OpenError> {
+fn open_database(folder: &Path) -> Result<Opened, OpenError> {
     let opened = guarded(|| {
         let database = Database::builder(folder)
             .cache_size(CACHE_BYTES)
@@ -327,9 +291,14 @@ fn open_database(folder: &Path) -> Result<FjallEngine, OpenError> {
             .worker_threads(2)
             .open()?;
         let [meta, rows, log] = Space::ALL.map(|space| database.keyspace(space.name(), || options(space)));
-        Ok(FjallEngine { spaces: [meta?, rows?, log?], database, folder: folder.to_owned() })
+        Ok(Opened { spaces: [meta?, rows?, log?], database })
     });
-    opened.map_err(|failure| match failure {
+    opened.map_err(|failure| unusable(folder, failure))
+}
+
+/// Returns why a folder cannot be used as a database.
+fn unusable(folder: &Path, failure: EngineFailure) -> OpenError {
+    match failure {
         EngineFailure::Error(::fjall::Error::Io(error)) if error.kind() != io::ErrorKind::NotFound => {
             OpenError::io(folder, &error)
         }
@@ -337,7 +306,7 @@ fn open_database(folder: &Path) -> Result<FjallEngine, OpenError> {
             OpenError::damaged(folder, "another program has it open")
         }
         failure => OpenError::damaged(folder, &format!("{failure:?}")),
-    })
+    }
 }
 
 fn options(space: Space) -> KeyspaceCreateOptions {

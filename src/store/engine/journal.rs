@@ -68,6 +68,60 @@ pub(super) fn repair(folder: &Path, relaxed: bool) -> Result<(), OpenError> {
     Ok(())
 }
 
+/// Cuts off what commits with sequence numbers from `unacknowledged` on have left, whole or torn.
+/// The caller knows that they failed, and that all others are whole.
+pub(super) fn cut(folder: &Path, unacknowledged: u64) -> Result<(), OpenError> {
+    for path in journals(folder)? {
+        let io = |error: io::Error| OpenError::io(&path, &error);
+        let mut file = BufReader::with_capacity(READ_BYTES, File::open(&path).map_err(io)?);
+        let Batches { bytes, ended } = read_batches(&mut file, unacknowledged).map_err(io)?;
+        if is_zero_from(&mut file, bytes).map_err(io)? {
+            continue;
+        }
+        if !ended && batch_follows(&path, bytes).map_err(io)? {
+            let reason = format!("acknowledged commits from byte {bytes} on cannot be read");
+            return Err(OpenError::damaged(&path, &reason));
+        }
+        let file = OpenOptions::new().write(true).open(&path).map_err(io)?;
+        file.set_len(bytes).and_then(|()| file.sync_all()).map_err(io)?;
+    }
+    Ok(())
+}
+
+/// Returns whether any journal has a whole batch with a sequence number from `sequence` on.
+pub(super) fn has_batch_from(folder: &Path, sequence: u64) -> Result<bool, OpenError> {
+    for path in journals(folder)? {
+        let io = |error: io::Error| OpenError::io(&path, &error);
+        let mut file = BufReader::with_capacity(READ_BYTES, File::open(&path).map_err(io)?);
+        if read_batches(&mut file, sequence).map_err(io)?.ended {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// What [`read_batches`] has found.
+struct Batches {
+    /// The bytes of the batches that were read.
+    bytes: u64,
+    /// Whether a sound batch with a sequence number that was not asked for follows.
+    ended: bool,
+}
+
+/// Reads the sound batches at the beginning of a journal whose sequence numbers are below `upper`.
+fn read_batches(file: &mut BufReader<File>, upper: u64) -> io::Result<Batches> {
+    let length = file.get_ref().metadata()?.len();
+    let (mut bytes, mut last) = (0, 0);
+    while let Some(batch) = read_batch(file, length - bytes, last)? {
+        if batch.sequence >= upper {
+            return Ok(Batches { bytes, ended: true });
+        }
+        bytes += batch.bytes;
+        last = batch.sequence;
+    }
+    Ok(Batches { bytes, ended: false })
+}
+
 /// Returns the paths of all journals, oldest first.
 fn journals(folder: &Path) -> Result<Vec<PathBuf>, OpenError> {
     let io = |error: io::Error| OpenError::io(folder, &error);

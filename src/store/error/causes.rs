@@ -43,10 +43,50 @@ impl From<EngineError> for Damage {
     }
 }
 
+/// The reason why the engine commits nothing more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CommitError {
+    /// What is wrong, as a part of a sentence.
+    pub(crate) cause: String,
+    /// Whether commits may be possible again within this process, with nothing lost.
+    pub(crate) passes: bool,
+}
+
+impl fmt::Display for CommitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.cause)
+    }
+}
+
+/// The store refuses writes, while reads go on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Why, and what to do, as a sentence.
+    pub reason: String,
+    /// Whether the store takes writes again by itself once the cause has passed. Otherwise it has
+    /// to be opened by a new process.
+    pub passes: bool,
+}
+
+impl Refusal {
+    /// Returns what to say after a commit has failed.
+    pub(crate) fn of(error: &CommitError) -> Refusal {
+        let CommitError { cause, passes } = error;
+        let what_to_do = match passes {
+            true => "it takes them again by itself once that has passed",
+            false => "see that the disk is sound, then restart",
+        };
+        let reason = format!(
+            "a write to the store failed, so it takes no more of them while reads go on: {cause}; {what_to_do}"
+        );
+        Refusal { reason, passes: *passes }
+    }
+}
+
 /// The store accepts no more writes, while reads go on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Halt {
-    /// A write failed. The sentence says why, and what to do.
+    /// A write failed. The sentence says why, and what to do: see [`Refusal`].
     Failed(String),
     /// The store is closing.
     Closing,

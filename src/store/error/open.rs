@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::{Damage, EngineError};
+use super::{CommitError, Damage};
 use crate::format::FORMAT_VERSION;
 
 /// The reason why a store's folder cannot be opened.
@@ -89,9 +89,9 @@ pub enum CloseError {
     NotSynced(Damage),
 }
 
-impl From<EngineError> for CloseError {
-    fn from(error: EngineError) -> CloseError {
-        CloseError::NotSynced(Damage::from(error))
+impl From<CommitError> for CloseError {
+    fn from(error: CommitError) -> CloseError {
+        CloseError::NotSynced(Damage(error.cause))
     }
 }
 

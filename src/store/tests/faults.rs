@@ -73,8 +73,8 @@ fn refuses_writes_and_reads_on(
     let refusal = store.create_table(schema("Late", false));
     assert!(matches!(refusal, Err(CatalogError::Halted(Halt::Failed(_)))), "{context}: {refusal:?}");
     assert!(error.is_none_or(|error| Err(error.clone()) == refusal), "{context}: {error:?}");
-    let failure = store.failure().unwrap();
-    assert!(failure.contains("start again"), "{failure}");
+    let refusal = store.refusal().unwrap();
+    assert!(refusal.reason.ends_with("restart") && !refusal.passes, "{refusal:?}");
     assert!(agrees(store, model, clock.now_ms()), "{context}");
     store.check().unwrap();
     assert!(matches!(store.close(), Err(CloseError::Failed(_))), "{context}");

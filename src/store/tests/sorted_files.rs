@@ -114,7 +114,7 @@ fn writes_are_refused_and_reads_go_on_where_memory_cannot_be_written_out() {
         (0..400).find_map(|id| store.write_and_wait(vec![row(id)]).remove(0).err().map(|error| (id, error)));
     let (count, error) = refused.unwrap();
     assert!(
-        matches!(&error, WriteError::Halted(Halt::Failed(message)) if message.contains("start again")),
+        matches!(&error, WriteError::Halted(Halt::Failed(message)) if message.ends_with("restart")),
         "{error}"
     );
     assert!(store.get("T", &key("u", count - 1), &Selection::default()).unwrap().is_some());

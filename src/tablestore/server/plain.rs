@@ -90,10 +90,17 @@ impl Service {
         if head.method != Method::GET && head.method != Method::HEAD {
             return None;
         }
+        let refusal = || self.store.refusal();
         match head.uri.path() {
             "/metrics" => Some(self.metrics(head, peer)),
-            "/healthz" => Some(state("ok", self.store.failure())),
-            "/readyz" => Some(state("ready", self.store.failure().or_else(|| self.vitals.unready()))),
+            // What passes by itself is no reason to start the program again.
+            "/healthz" => {
+                Some(state("ok", refusal().filter(|refusal| !refusal.passes).map(|refusal| refusal.reason)))
+            }
+            "/readyz" => {
+                let refused = refusal().map(|refusal| refusal.reason);
+                Some(state("ready", refused.or_else(|| self.vitals.unready())))
+            }
             _ => None,
         }
     }

@@ -191,8 +191,8 @@ async fn write_all(
     // If the caller is gone, nobody needs the results.
     service.store.write(writes, move |results| drop(done.send(results)));
     // An answer is lost only if the store's commit thread has failed.
-    answered.await.map_err(|_| match service.store.failure() {
-        Some(reason) => Halt::Failed(reason).into(),
+    answered.await.map_err(|_| match service.store.refusal() {
+        Some(refusal) => Halt::Failed(refusal.reason).into(),
         None => Halt::Closing.into(),
     })
 }

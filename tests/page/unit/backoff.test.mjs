@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { module } from "./support.mjs";
 
 const { trouble, waitMs } = await module("backoff.js");
-const WELL = { phase: "running", reason: null, behindMs: 0, verifiedEqual: true, verifiedEpoch: 5 };
+const WELL = { phase: "running", reason: null, refusing: null, behindMs: 0, verifiedEqual: true, verifiedEpoch: 5 };
 const kindOf = (state, heardMs = 500, lostMs = null) =>
   trouble({ state: state && { ...WELL, ...state }, heardMs, lostMs })?.kind ?? null;
 
@@ -28,6 +28,10 @@ test("what is wrong is said, the gravest first", () => {
     [{ phase: "blocked", reason: "x" }, 500, null, "phase"],
     [{ phase: "failed" }, 500, null, "phase"],
     [{ phase: "rebuilding" }, 500, null, "phase"],
+    [{ refusing: "x" }, 500, null, "refusing"],
+    [{ refusing: "x", phase: "blocked", reason: "x", behindMs: 9999 }, 500, null, "refusing"],
+    [{ refusing: "x", verifiedEqual: false }, 500, null, "differs"],
+    [{ refusing: "x" }, 3001, null, "silent"],
     [{ behindMs: 3000 }, 500, null, null],
     [{ behindMs: 3001 }, 500, null, "behind"],
     [{ verifiedEqual: false, phase: "blocked", behindMs: 9999 }, 500, null, "differs"],
@@ -53,4 +57,6 @@ test("a reason is a sentence", () => {
     lostMs: null,
   });
   assert.equal(text, "The job is blocked. Table T has another key.");
+  const refused = trouble({ state: { ...WELL, refusing: "a write failed" }, heardMs: 0, lostMs: null });
+  assert.deepEqual([refused.text, refused.stale], ["A write failed.", false]);
 });

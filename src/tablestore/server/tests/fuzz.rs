@@ -290,5 +290,5 @@ async fn no_request_panics_or_hangs() {
     for lane in lanes.collect::<Vec<_>>() {
         lane.await.unwrap();
     }
-    assert_eq!(store.failure(), None);
+    assert_eq!(store.refusal(), None);
 }
