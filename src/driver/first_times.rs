@@ -113,7 +113,7 @@ mod tests {
             (
                 TimeUnit::Milliseconds,
                 (17_000_000_000_000, 17_000_000_000_000),
-                Some("beyond the year 2200: --timestamp-unit says what numbers count"),
+                Some("beyond the year 2200: if they count microseconds, give --timestamp-unit us"),
             ),
             (
                 TimeUnit::Seconds,
@@ -127,7 +127,7 @@ mod tests {
             ),
             (
                 TimeUnit::Nanoseconds,
-                (1_700, 1_700),
+                (1_700_000, 1_700_000),
                 Some("in January 1970: if they count milliseconds, give --timestamp-unit ms"),
             ),
         ] {
