@@ -133,6 +133,11 @@ fn json_lines_without_a_member_are_refused_as_csv_without_the_column() {
     assert!(!folder.path("out").exists());
     let done = folder.run(&["wrong.jsonl", "--column-user-id", "uid", "--quiet"]);
     assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""));
+    // Rows without a user are a guest's, but not all rows of a file.
+    let done = folder.run(&["wrong.jsonl", "--guest-as", "guest", "--quiet"]);
+    assert_eq!((done.code, done.stderr.as_str()), (Some(2), sentence));
+    let done = folder.run(&["mixed.jsonl", "--guest-as", "guest", "--quiet"]);
+    assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""));
     let done = folder.run(&["mixed.jsonl", "empty.jsonl", "--quiet"]);
     assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""));
     // A log of deletes alone needs no price.
