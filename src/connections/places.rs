@@ -3,12 +3,13 @@
 //!
 //! ```text
 //!  a place is free                  the new connection takes it
-//!  none is                          the one that has shown least goes, of those the oldest: strangers, then readers
+//!  none is                          of those that have shown least, the oldest goes
 //!  all belong to callers we know    the new connection is refused
 //! ```
 //!
-//! A connection begins as a stranger, so strangers can only push out each other, and readers whom
-//! nothing had to let in. A caller who has shown a secret keeps its connection.
+//! Least is nothing, as strangers have, then a request that anybody may make. So strangers can only
+//! push out each other, and readers whom nothing had to let in. A caller who has shown a secret
+//! keeps its connection.
 
 use std::collections::BTreeMap;
 use std::pin::pin;

@@ -1,8 +1,8 @@
 //! Answers requests that need no signature: GET and HEAD of `/metrics`, `/healthz` and `/readyz`.
 //!
 //! Whatever watches a program from outside, such as a balancer or a supervisor, asks `/healthz` and
-//! `/readyz` without any secret, so they are answered to everybody. They tell a state in one line,
-//! and no number. `/metrics` tells how much a shop sells, so it may ask for a token.
+//! `/readyz` without any secret, so they are answered to everybody. Each tells a state in one line.
+//! `/metrics` tells how much a shop sells, so it may ask for a token.
 
 use std::net::SocketAddr;
 
