@@ -21,6 +21,7 @@ use crate::commands::tables::TablesArgs;
 use crate::commands::tunnel::TunnelArgs;
 use crate::commands::up::UpArgs;
 use crate::commands::verify::VerifyArgs;
+use crate::commands::why::WhyArgs;
 use crate::program::version::VERSION;
 
 /// Real-time and batch totals of e-commerce orders: per user, in all, and per window of event time.
@@ -58,6 +59,8 @@ pub enum Command {
     Tunnel(TunnelArgs),
     /// Recount the results from the orders, and say whether they are right.
     Verify(VerifyArgs),
+    /// Say why the store refused a request, by the id that an SDK's error gives.
+    Why(WhyArgs),
     /// Write a backup of a store, running or not, to a file.
     Backup(BackupArgs),
     /// Make a store of a backup.

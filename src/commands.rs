@@ -20,6 +20,7 @@ pub mod time;
 pub mod tunnel;
 pub mod up;
 pub mod verify;
+pub mod why;
 
 mod address;
 mod columns;
@@ -33,12 +34,14 @@ pub struct Failure {
     pub exit_code: u8,
     /// What is wrong, and what to do about it if that is not obvious.
     pub message: String,
+    /// The id of the request that the store refused, if that is why the command failed.
+    pub request_id: Option<String>,
 }
 
 impl Failure {
     /// Creates a failure from an error and an exit code.
     pub fn new(exit_code: u8, error: impl fmt::Display) -> Failure {
-        Failure { exit_code, message: error.to_string() }
+        Failure { exit_code, message: error.to_string(), request_id: None }
     }
 }
 

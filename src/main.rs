@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use orderflow::cli::{self, Command};
 use orderflow::commands::{
     backup, clean, completions, demo, generate, init, man, restore, rows, run, tables, tunnel, up, verify,
+    why,
 };
 use orderflow::program::{log, signals};
 
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
         Command::Verify(args) => verify::verify(args),
         Command::Backup(args) => backup::backup(args),
         Command::Restore(args) => restore::restore(args),
+        Command::Why(args) => why::why(args),
         Command::Clean(args) => clean::clean(args),
         Command::Completions(args) => completions::completions(args, cli::command()),
         Command::Man(args) => man::man(args, cli::command()),

@@ -47,8 +47,8 @@ fn bad_files_are_refused() {
             "delimiter.csv",
             b"user_id;order_id;price;timestamp\na;b;1;2\n",
             &[],
-            "delimiter.csv: no column \"user_id\" in the header \"user_id;order_id;price;timestamp\": the delimiter \
-             must be a comma",
+            "delimiter.csv: no column \"user_id\" in the header \"user_id;order_id;price;timestamp\": give \
+             --delimiter ';'",
         ),
         (
             "orders.txt",
@@ -94,7 +94,7 @@ fn missing_inputs_are_named() {
         ("*.csv", "no file matches \"*.csv\""),
         (
             "folder",
-            "no orders files in directory \"folder\": expected .csv, .jsonl, .ndjson, .json, .parquet, or these with \
+            "no orders files in directory \"folder\": expected .csv, .tsv, .jsonl, .ndjson, .json, .parquet, or these with \
              .gz or .zst",
         ),
     ] {
@@ -156,17 +156,27 @@ fn bad_rows_are_set_aside() {
         (b"a,b,NaN,2", "price \"NaN\" is not a decimal number".into()),
         (b"a,b,1e400,2", "price \"1e400\" is beyond ±1000000000000".into()),
         (b"a,b,1e-400,2", "price \"1e-400\" has more than 18 fraction digits".into()),
-        (b"a,b,\"12,34\",2", "price \"12,34\" is not a decimal number".into()),
+        (
+            b"a,b,\"12,34\",2",
+            "price \"12,34\" has a comma: if that is the decimal mark give --decimal-comma, if it marks thousands \
+             leave it out"
+                .into(),
+        ),
         (b"a,b,12,34,2", "5 fields instead of 4".into()),
         (b"a,b,1", "3 fields instead of 4".into()),
         (b"a,b,,2", "price is empty".into()),
         (b",b,1,2", "user_id is empty".into()),
-        (b"a,,1,2", "order_id is empty".into()),
-        (b"a,b,1,yesterday", "timestamp \"yesterday\" is not an integer of epoch milliseconds".into()),
-        (b"a,b,1,2.5", "timestamp \"2.5\" is not an integer of epoch milliseconds".into()),
+        (
+            b"a,b,1,yesterday",
+            "timestamp \"yesterday\" is neither a number of milliseconds nor an ISO 8601 time (--timestamp-format reads \
+             others)"
+                .into(),
+        ),
+        (b"a,b,1,2.5", "timestamp \"2.5\" is not a whole number of milliseconds".into()),
         (
             b"a,b,1,99999999999999999",
-            "timestamp 99999999999999999 is out of range: epoch milliseconds from -62000000000000 to 253000000000000"
+            "timestamp 99999999999999999 is out of range: epoch milliseconds from -62000000000000 to 253000000000000; \
+             if it counts nanoseconds, give --timestamp-unit ns"
                 .into(),
         ),
         (b"\xff\xfe,b,1,2", "user_id \"\\xff\\xfe\" is not valid UTF-8".into()),
@@ -269,7 +279,7 @@ fn seconds_are_warned_of() {
     assert_eq!(done.code, Some(0));
     assert_eq!(
         done.stderr.trim_end(),
-        "warning: timestamps look like seconds, not milliseconds: the latest orders would be of 1970-01-20"
+        "warning: the first time lies in January 1970: if they count seconds, give --timestamp-unit s"
     );
 }
 

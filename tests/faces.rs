@@ -300,9 +300,10 @@ fn other_orders(client: &Client) {
         name: "OrderSource".to_owned(),
         key: vec![key],
         options: TableOptions::default(),
-        stream: Some(StreamOptions { hours: 24 }),
+        stream: Some(StreamOptions::of_hours(24)),
         defined_columns: Vec::new(),
         throughput: (0, 0),
+        splits: Vec::new(),
     };
     block_on(client.create_table(&schema)).expect("the table is made");
 }

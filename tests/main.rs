@@ -23,6 +23,7 @@ mod readme;
 mod rejects;
 mod run_store;
 mod sdk;
+mod shapes;
 mod signals;
 mod store_commands;
 mod store_crash;

@@ -83,6 +83,11 @@ fn what_cannot_be_is_refused() {
             2,
             "--page-host \"shop.example:80\" must be a host's name, without a port",
         ),
+        (
+            ["--page-embed", "https://grafana.example/d/1"],
+            2,
+            "--page-embed \"https://grafana.example/d/1\" must be an origin, without a path: ",
+        ),
         (["--page", &taken], 3, &busy),
     ] {
         let up = ["up", "--data", &data, "--listen", "127.0.0.1:0", flags[0], flags[1]];

@@ -1,8 +1,13 @@
 //! Rows that are set aside: what is said of them, and when they are too many.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::support::{Ended, Process, ended, hosts_file, orderflow};
+use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int64Type};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::parser::parse_message_type;
+
+use crate::support::{Ended, Files, Process, ended, hosts_file, orderflow};
 
 const HEADER: &str = "user_id,order_id,price,timestamp\n";
 
@@ -51,8 +56,8 @@ fn a_run_that_can_use_no_row_fails_and_leaves_earlier_results() {
     assert_eq!(folder.run(&["good.csv", "--quiet"]).code, Some(0));
     for workers in ["1", "3"] {
         let done = folder.run(&["bad.csv", "-w", workers]);
-        let sentence = "orderflow: none of the 4 rows can be used: 3 as bad.csv line 2: price \"x\" is not a decimal \
-                        number; 1 as bad.csv line 3: price is empty; nothing was written\n";
+        let sentence = "orderflow: none of the 4 rows can be used: 3 like bad.csv line 2: price \"x\" is not a decimal \
+                        number; 1 like bad.csv line 3: price is empty; nothing was written\n";
         assert_eq!((done.code, done.stderr.as_str(), done.stdout.as_str()), (Some(2), sentence, ""));
     }
     let done = folder.run(&["one.jsonl"]);
@@ -76,8 +81,8 @@ fn more_rejects_than_allowed_end_the_run() {
             continue;
         }
         let sentence = format!(
-            "orderflow: 2 of 5 rows cannot be used, and --max-rejects is {limit}: 1 as orders.csv line 3: price \"x\" \
-             is not a decimal number; 1 as orders.csv line 5: price is empty; nothing was written\n"
+            "orderflow: 2 of 5 rows cannot be used, and --max-rejects is {limit}: 1 like orders.csv line 3: price \"x\" \
+             is not a decimal number; 1 like orders.csv line 5: price is empty; nothing was written\n"
         );
         assert_eq!((done.code, done.stderr), (Some(2), sentence));
         assert!(!folder.path("out").exists());
@@ -90,13 +95,13 @@ fn more_rejects_than_allowed_end_the_run() {
 /// The summary names the commonest reasons, each with its first row.
 #[test]
 fn the_summary_names_the_commonest_reasons() {
-    let rows = "u,1,a,1\n,2,1,1\n,3,1,1\nu,4,b,1\nu,5,c,1\nu,6\nu,,1,1\nu,7,1,1\n";
+    let rows = "u,1,a,1\n,2,1,1\n,3,1,1\nu,4,b,1\nu,5,c,1\nu,6\nu,7,1e-30,1\nu,8,1,1\n";
     let folder = Folder::new(&[("orders.csv", &format!("{HEADER}{rows}"))]);
     let done = folder.run(&["orders.csv"]);
     let expected = "set aside  7, see rejects.jsonl\n           \
-                    3 as orders.csv line 2: price \"a\" is not a decimal number\n           \
-                    2 as orders.csv line 3: user_id is empty\n           \
-                    1 as orders.csv line 7: 2 fields instead of 4\n";
+                    3 like orders.csv line 2: price \"a\" is not a decimal number\n           \
+                    2 like orders.csv line 3: user_id is empty\n           \
+                    1 like orders.csv line 7: 2 fields instead of 4\n";
     assert!(done.stdout.contains(expected), "{}", done.stdout);
     let done = folder.run(&["orders.csv", "--json", "-w", "2"]);
     let summary: serde_json::Value = serde_json::from_str(&done.stdout).expect("one JSON object");
@@ -128,6 +133,11 @@ fn json_lines_without_a_member_are_refused_as_csv_without_the_column() {
     assert!(!folder.path("out").exists());
     let done = folder.run(&["wrong.jsonl", "--column-user-id", "uid", "--quiet"]);
     assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""));
+    // Rows without a user are a guest's, but not all rows of a file.
+    let done = folder.run(&["wrong.jsonl", "--guest-as", "guest", "--quiet"]);
+    assert_eq!((done.code, done.stderr.as_str()), (Some(2), sentence));
+    let done = folder.run(&["mixed.jsonl", "--guest-as", "guest", "--quiet"]);
+    assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""));
     let done = folder.run(&["mixed.jsonl", "empty.jsonl", "--quiet"]);
     assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""));
     // A log of deletes alone needs no price.
@@ -158,6 +168,73 @@ fn reasons_are_the_same_for_any_number_of_workers() {
     }
 }
 
+/// Writes orders as Parquet, whose ids are any bytes.
+fn parquet(rows: &[[&[u8]; 2]]) -> Vec<u8> {
+    let schema = "message orders { required binary user_id (UTF8); required binary order_id (UTF8);
+                  required double price; required int64 timestamp; }";
+    let schema = Arc::new(parse_message_type(schema).expect("a schema"));
+    let mut bytes = Vec::new();
+    let mut writer = SerializedFileWriter::new(&mut bytes, schema, Arc::default()).expect("a writer");
+    let mut group = writer.next_row_group().expect("a row group");
+    for at in 0..2 {
+        let ids: Vec<ByteArray> = rows.iter().map(|row| ByteArray::from(row[at].to_vec())).collect();
+        let mut column = group.next_column().expect("a column").expect("there is one");
+        column.typed::<ByteArrayType>().write_batch(&ids, None, None).expect("it is written");
+        column.close().expect("it is closed");
+    }
+    let mut column = group.next_column().expect("a column").expect("there is one");
+    let prices = vec![1.25; rows.len()];
+    column.typed::<DoubleType>().write_batch(&prices, None, None).expect("it is written");
+    column.close().expect("it is closed");
+    let mut column = group.next_column().expect("a column").expect("there is one");
+    let times = vec![60_000; rows.len()];
+    column.typed::<Int64Type>().write_batch(&times, None, None).expect("it is written");
+    column.close().expect("it is closed");
+    group.close().expect("it is closed");
+    writer.close().expect("it is closed");
+    bytes
+}
+
+/// The same orders give the same results from every form of files, whatever their ids are.
+#[test]
+fn every_form_sets_the_same_orders_aside() {
+    let long = [b'x'; 1025];
+    let rows: [[&[u8]; 2]; 7] = [
+        [b"u", b"1"],
+        [b"u", b"caf\xe9"],
+        [b"\xff\xfe", b"3"],
+        [b"gr\xc3\xb6\xc3\x9fe", b"\xc3\xa9"],
+        [&long, b"5"],
+        [b"u", &long],
+        [b"", b"7"],
+    ];
+    let mut csv = HEADER.as_bytes().to_vec();
+    let mut json = Vec::new();
+    for [user, order] in rows {
+        csv.extend([user, b",", order, b",1.25,60000\n"].concat());
+        let parts: [&[u8]; 5] = [
+            b"{\"user_id\":\"",
+            user,
+            b"\",\"order_id\":\"",
+            order,
+            b"\",\"price\":1.25,\"timestamp\":60000}\n",
+        ];
+        json.extend(parts.concat());
+    }
+    let folder = Folder::new(&[]);
+    let mut results = Vec::new();
+    for (name, content) in [("a.csv", csv), ("b.jsonl", json), ("c.parquet", parquet(&rows))] {
+        std::fs::write(folder.path(name), content).expect("the input is written");
+        let done = folder.run(&[name]);
+        assert_eq!(done.code, Some(0), "{name}: {}", done.stderr);
+        assert!(done.stdout.contains("set aside  5, see rejects.jsonl\n"), "{name}: {}", done.stdout);
+        results.push(Files::read(&folder.path("out")));
+    }
+    assert_eq!(results[0].users, "UserId,count,totalPrice\ngröße,1,1.25\nu,1,1.25\n");
+    assert_eq!(results[0], results[1]);
+    assert_eq!(results[0], results[2]);
+}
+
 /// In several processes the first one counts, and all of them end.
 #[test]
 fn processes_agree_that_a_run_has_failed() {
@@ -170,7 +247,7 @@ fn processes_agree_that_a_run_has_failed() {
         Process::spawn(command)
     };
     let [first, second] = [start("0"), start("1")].map(Process::wait);
-    let reason = "none of the 2 rows can be used: 2 as orders.csv line 2: price \"x\" is not a decimal number; nothing \
+    let reason = "none of the 2 rows can be used: 2 like orders.csv line 2: price \"x\" is not a decimal number; nothing \
                   was written";
     assert_eq!((first.code, first.stderr), (Some(2), format!("orderflow: {reason}\n")));
     assert_eq!((second.code, second.stderr), (Some(3), format!("orderflow: process 0 failed: {reason}\n")));

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use store::schema::{KeyColumn, TableOptions, TableSchema};
 use store::value::KeyType;
+use store::{Store, StoreOptions};
 use tablestore::client::{Client, ClientConfig};
 
-use crate::store_server::{Up, orders, refused};
+use crate::store_server::{Up, orders, refused, request_id};
 use crate::support::{ended, orderflow, run};
 
 const TABLES: &str = "\
@@ -85,7 +86,33 @@ fn init_makes_what_is_missing_and_clean_takes_it_away() {
     );
     assert_eq!(up.ok(&["clean", "--yes"]), "nothing to delete\n");
     assert_eq!(up.ok(&["tables"]), "");
-    refused(&up.run(&["rows", "OrderSource"]), 2, "DescribeTable failed: Requested table does not exist");
+    let rows = up.run(&["rows", "OrderSource"]);
+    refused(&rows, 2, "DescribeTable failed: Requested table does not exist");
+    // The answer names no table. The store's log does, for this command and for whoever asks it.
+    assert!(rows.stderr.trim_end().ends_with(": there is no table OrderSource"), "{}", rows.stderr);
+    let told = up.ok(&["why", request_id(&rows.stderr)]);
+    let (head, refusal) = told.split_once('\n').expect("two lines");
+    assert!(head.starts_with("DescribeTable at 20") && head.ends_with(" UTC"), "{told}");
+    let expected =
+        "404 OTSObjectNotExist: Requested table does not exist.\n  there is no table OrderSource\n";
+    assert_eq!(refusal, expected);
+    refused(
+        &up.run(&["why", "no-such-id"]),
+        2,
+        "orderflow/why failed: No request with this id is among the last 1024",
+    );
+}
+
+/// Programs that read the changes get the price and time of the order before each change.
+#[test]
+fn the_stream_of_orders_keeps_price_and_time() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let up = Up::start(dir.path(), &["--no-job"]);
+    up.ok(&["init"]);
+    assert_eq!(up.stop("TERM").code, Some(0));
+    let store = Store::open(dir.path(), StoreOptions::default()).expect("the folder opens");
+    let stream = store.table("OrderSource").expect("the table").schema.stream.clone().expect("a stream");
+    assert_eq!((stream.hours, stream.columns), (168, vec!["price".to_owned(), "timestamp".to_owned()]));
 }
 
 #[test]
@@ -106,6 +133,7 @@ fn init_refuses_a_table_with_another_key_before_it_makes_any() {
         stream: None,
         defined_columns: Vec::new(),
         throughput: (0, 0),
+        splits: Vec::new(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {

@@ -86,9 +86,10 @@ fn schema() -> TableSchema {
         name: TABLE.to_owned(),
         key: KEY.map(column).to_vec(),
         options: TableOptions::default(),
-        stream: Some(StreamOptions { hours: 24 }),
+        stream: Some(StreamOptions::of_hours(24)),
         defined_columns: Vec::new(),
         throughput: (0, 0),
+        splits: Vec::new(),
     }
 }
 

@@ -147,6 +147,12 @@ impl Up {
     }
 }
 
+/// The id of the request that an error of a command or of the client names.
+pub(crate) fn request_id(told: &str) -> &str {
+    let (_, id) = told.split_once(", request ").unwrap_or_else(|| panic!("no request in {told}"));
+    id.split_once(')').expect("the end of the id").0
+}
+
 /// It ended with this code and one sentence that starts so.
 pub(crate) fn refused(ended: &Ended, code: i32, message: &str) {
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(code), ""), "{}", ended.stderr);

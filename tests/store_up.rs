@@ -14,7 +14,7 @@ use store::value::{KeyPart, KeyValue};
 use tablestore::client::{Client, ClientConfig};
 
 use crate::page;
-use crate::store_server::{Up, orders, refused};
+use crate::store_server::{Up, orders, refused, request_id};
 use crate::support::{Ended, Process, orderflow, run};
 
 /// Status and body of what is there without a signature.
@@ -305,7 +305,9 @@ fn results_are_for_callers_to_write_only_without_the_job() {
     up.ok(&["init"]);
     up.await_told("orderflow: job: running, ");
     let refused = write(&up).expect_err("it is the job's");
-    assert!(refused.contains("OTSNoPermissionAccess") && refused.contains("OrderBatchSink"), "{refused}");
+    assert!(refused.contains("OTSNoPermissionAccess"), "{refused}");
+    let why = up.ok(&["why", request_id(&refused)]);
+    assert!(why.contains("table OrderBatchSink is written by the program itself"), "{why}");
     assert_eq!(up.stop("INT").code, Some(0));
     let up = Up::start(dir.path(), &["--no-job"]);
     write(&up).expect("no table is special");

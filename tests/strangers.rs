@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit, setrlimit};
 use tokio::runtime::Runtime;
 
 use store::change::{ColumnChange, Condition, Returning, RowWrite, Write as StoreWrite};
@@ -94,11 +94,16 @@ impl LargeRows {
             stream: None,
             defined_columns: Vec::new(),
             throughput: (0, 0),
+            splits: Vec::new(),
         };
         self.runtime.block_on(self.client.create_table(&schema)).expect("the table is made");
     }
 
     fn put(&self, id: i64) {
+        self.try_put(id).unwrap_or_else(|error| panic!("row {id}: {error}"));
+    }
+
+    fn try_put(&self, id: i64) -> Result<(), String> {
         let change = ColumnChange::Put { value: large_value(id), version: None };
         let write = StoreWrite {
             table: "Large".to_owned(),
@@ -107,10 +112,19 @@ impl LargeRows {
             condition: Condition::default(),
             returning: Returning::default(),
         };
-        self.runtime
-            .block_on(self.client.write_row(&write))
-            .unwrap_or_else(|error| panic!("row {id}: {error}"));
+        self.runtime.block_on(self.client.write_row(&write)).map(drop).map_err(|error| error.to_string())
     }
+}
+
+/// Checks that a folder that nobody serves has the first large rows, as many as these.
+fn has_large_rows(folder: &Path, rows: i64) {
+    let store = Store::open(folder, StoreOptions::default()).expect("the folder opens");
+    for id in 0..rows {
+        let row = store.get("Large", &large_key(id), &Selection::default()).expect("it is read");
+        let cells = row.expect("no row is lost").cells;
+        assert!(cells.len() == 1 && cells[0].value == large_value(id), "row {id}");
+    }
+    store.close().expect("it closes");
 }
 
 #[test]
@@ -165,15 +179,37 @@ fn idle_strangers_under_the_usual_limit_stop_no_write() {
     up.ok(&["verify"]);
     let stopped = up.stop("TERM");
     assert_eq!(stopped.code, Some(0), "{}", stopped.stderr);
-    let store = Store::open(dir.path(), StoreOptions::default()).expect("the folder opens");
-    for id in 0..LARGE_ROWS {
-        let row = store.get("Large", &large_key(id), &Selection::default()).expect("it is read");
-        let cells = row.expect("no row is lost").cells;
-        assert!(cells.len() == 1 && cells[0].value == large_value(id), "row {id}");
-    }
-    store.close().expect("it closes");
-    drop(store);
+    has_large_rows(dir.path(), LARGE_ROWS);
     assert_eq!(orders(&Up::start(dir.path(), &[])), placed);
+}
+
+/// Lets a running server open no further file, or as many as before.
+fn limit_files(up: &Up, limit: Option<u64>) {
+    let pid = Pid::from_raw(up.id().cast_signed());
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let current = limit.or(maximum);
+    prlimit(pid, Resource::Nofile, Rlimit { current, maximum }).expect("the limit is set");
+}
+
+#[test]
+fn a_lack_of_files_that_passes_refuses_writes_no_longer_than_it_lasts() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let mut up = Up::start(dir.path(), &[]);
+    let large = LargeRows::of(&up);
+    large.create();
+    (0..4).for_each(|id| large.put(id));
+    // No file that is open has a number below: the store cannot write out what is in memory.
+    limit_files(&up, Some(3));
+    let refused = (4..200).find_map(|id| large.try_put(id).err().map(|error| (id, error)));
+    let (next, error) = refused.expect("memory is full at some time");
+    assert!(error.contains("no file descriptor is free"), "row {next}: {error}");
+    up.await_told("orderflow: writes are refused from now on, reads go on: ");
+    limit_files(&up, None);
+    up.await_told("orderflow: writes are taken again");
+    (next..next + 40).for_each(|id| large.put(id));
+    let stopped = up.stop("TERM");
+    assert_eq!(stopped.code, Some(0), "{}", stopped.stderr);
+    has_large_rows(dir.path(), next + 40);
 }
 
 #[test]

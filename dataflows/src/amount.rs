@@ -165,6 +165,47 @@ impl Amount {
         self.to_string().parse().unwrap_or(f64::NAN)
     }
 
+    /// Returns the exact product, such as a quantity times the price of one.
+    ///
+    /// # Errors
+    /// Returns [`AmountError::TooLarge`] beyond [`PRICE_MAX`], and [`AmountError::TooFine`] if more
+    /// than [`FRACTION_DIGITS_MAX`] digits would follow the point.
+    pub fn times(self, other: Amount) -> Result<Amount, AmountError> {
+        // A whole quantity is the usual case, and needs one division.
+        for (quantity, price) in [(self, other), (other, self)] {
+            let (whole, rest) = (quantity.units() / UNITS_PER_ONE, quantity.units() % UNITS_PER_ONE);
+            if let (0, Some(units)) = (rest, price.units().checked_mul(whole)) {
+                let fits = units.unsigned_abs() <= PRICE_UNITS_MAX as u128;
+                return if fits { Ok(Amount::from_units(units)) } else { Err(AmountError::TooLarge) };
+            }
+        }
+        let negative = (self.high < 0) != (other.high < 0);
+        let (one, other) = (self.units().unsigned_abs(), other.units().unsigned_abs());
+        // A five of one factor and a two of the other make a ten, which goes to the exponent. The
+        // digits that are left do not end in zero, so a product of more than 39 of them is refused
+        // whatever its exponent.
+        let (mut factors, mut tens) = ([one, other], 0);
+        for (five, two) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+            let needed = if five == two { 10 } else { 5 };
+            while factors[five].is_multiple_of(needed) && (five == two || factors[two].is_multiple_of(2)) {
+                factors[five] /= needed;
+                if five != two {
+                    factors[two] /= 2;
+                }
+                tens += 1;
+            }
+        }
+        let exponent = tens - 2 * i64::from(FRACTION_DIGITS_MAX);
+        match factors[0].checked_mul(factors[1]) {
+            Some(digits) => from_digits(negative, digits, exponent),
+            None => {
+                let digits = i64::from(factors[0].ilog10()) + i64::from(factors[1].ilog10()) + 1;
+                let too_large = digits + exponent > 13;
+                Err(if too_large { AmountError::TooLarge } else { AmountError::TooFine })
+            }
+        }
+    }
+
     /// Returns the sum, or `None` on overflow.
     #[inline]
     pub fn checked_add(self, other: Amount) -> Option<Amount> {

@@ -81,7 +81,7 @@ impl Windows {
     /// Returns the window that contains `at_ms` (epoch ms).
     ///
     /// Times before 1970 work, too. The first window of all time is cut off where `i64` ends. Cost:
-    /// one division; by a clock, a binary search of its turns besides.
+    /// one division; by a clock, a look at its turns in about half a year besides.
     #[inline]
     pub fn containing(&self, at_ms: i64) -> Window {
         let start_ms = match &self.local {

@@ -215,3 +215,54 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn products_are_exact_or_refused() {
+    use AmountError::{TooFine, TooLarge};
+    for (one, other, product) in [
+        ("6", "2.55", Ok("15.30")),
+        ("-2", "4.95", Ok("-9.90")),
+        ("-2", "-4.95", Ok("9.90")),
+        ("0", "1000000000000", Ok("0.00")),
+        ("0.000000001", "0.000000001", Ok("0.000000000000000001")),
+        ("0.0000000001", "0.000000001", Err(TooFine)),
+        ("0.000000000000000005", "0.2", Ok("0.000000000000000001")),
+        ("1000000", "1000000", Ok("1000000000000.00")),
+        ("1000000", "1000000.01", Err(TooLarge)),
+        ("1000000000000", "1000000000000", Err(TooLarge)),
+        ("1000000000000", "0.000000000000000001", Ok("0.000001")),
+        ("999999999999.999999999999999999", "1", Ok("999999999999.999999999999999999")),
+        ("999999999999.999999999999999999", "999999999999.999999999999999999", Err(TooLarge)),
+        ("0.999999999999999999", "0.999999999999999999", Err(TooFine)),
+    ] {
+        let product = product.map(str::to_owned);
+        assert_eq!(
+            amount(one).times(amount(other)).map(|amount| amount.to_string()),
+            product,
+            "{one} × {other}"
+        );
+        assert_eq!(
+            amount(other).times(amount(one)).map(|amount| amount.to_string()),
+            product,
+            "{other} × {one}"
+        );
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_whole_quantity_times_a_price_is_their_sum(quantity in -1_000_i64..1_000, cents in -10_000_000_i64..10_000_000) {
+        let price = Amount::from_decimal(cents, 2).unwrap();
+        let product = Amount::from_decimal(quantity, 0).unwrap().times(price);
+        prop_assert_eq!(product, Amount::from_decimal(quantity * cents, 2));
+    }
+
+    #[test]
+    fn products_agree_with_fractions(one in -(1_i64 << 50)..1 << 50, other in -(1_i64 << 50)..1 << 50, digits in (0_u32..18, 0_u32..18)) {
+        let (Ok(a), Ok(b)) = (Amount::from_decimal(one, digits.0), Amount::from_decimal(other, digits.1)) else {
+            return Ok(());
+        };
+        let text = format!("{}e-{}", i128::from(one) * i128::from(other), digits.0 + digits.1);
+        prop_assert_eq!(a.times(b), text.parse());
+    }
+}

@@ -73,9 +73,10 @@ fn schema() -> TableSchema {
         name: TABLE.to_owned(),
         key: vec![column("UserId"), column("OrderId")],
         options: TableOptions::default(),
-        stream: Some(StreamOptions { hours: 24 }),
+        stream: Some(StreamOptions::of_hours(24)),
         defined_columns: Vec::new(),
         throughput: (0, 0),
+        splits: Vec::new(),
     }
 }
 

@@ -21,6 +21,7 @@
 //!
 //! - [`resolve`] turns flags, hosts file and key file into a [`ClusterConfig`].
 //! - `frame` and `handshake` hold the bytes and the handshake on a new connection.
+//! - `dial` reaches a process by whichever of its addresses leads to it.
 //! - `meet` connects every process to every other before the deadline, or says why it cannot.
 //! - `watch` and `link` deal with heartbeats, stop, goodbye and loss during the run.
 //! - `wire` holds the data sockets that timely gets.
@@ -32,6 +33,7 @@
 
 mod config;
 mod control;
+mod dial;
 mod error;
 mod frame;
 mod handshake;

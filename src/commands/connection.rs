@@ -78,13 +78,35 @@ impl ConnectionArgs {
             .enable_all()
             .build()
             .map_err(|error| Failure::new(3, format!("cannot start: {error}")))?;
-        runtime.block_on(async { act(Client::new(settings)?).await })
+        runtime.block_on(async {
+            let client = Client::new(settings)?;
+            match act(client.clone()).await {
+                Err(failure) => Err(explained(failure, &client).await),
+                done => done,
+            }
+        })
     }
+}
+
+/// Adds to a failure what the store's log says of the refused request, which names the table, row or
+/// limit. A store that does not answer that, such as the vendor's, adds nothing.
+async fn explained(mut failure: Failure, client: &Client) -> Failure {
+    let Some(request_id) = &failure.request_id else { return failure };
+    let Ok(refused) = client.why(request_id).await else { return failure };
+    if let Some(detail) = refused.refusals.iter().find_map(|refusal| refusal.detail.as_ref()) {
+        failure.message = format!("{}: {detail}", failure.message);
+    }
+    failure
 }
 
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Failure {
-        Failure::new(error.exit_code(), format!("{error}{}", error.what_to_do()))
+        let request_id = match &error {
+            ClientError::Refused { error, .. } => Some(error.request_id.clone()),
+            _ => None,
+        };
+        let failure = Failure::new(error.exit_code(), format!("{error}{}", error.what_to_do()));
+        Failure { request_id: request_id.filter(|id| !id.is_empty()), ..failure }
     }
 }
 

@@ -14,7 +14,7 @@ mod load;
 mod pace;
 
 pub use args::GenerateArgs;
-pub use file::{FileError, write_file};
+pub use file::{FileError, FileForm, write_file};
 pub(super) use load::{Hear, Kind, Line, Load, write, write_of};
 pub(super) use pace::Rate;
 
@@ -28,9 +28,9 @@ pub fn generate(args: &GenerateArgs) -> Result<(), Failure> {
     let Some(to) = &args.to else { return live::generate(args) };
     let started = Instant::now();
     let spec = args.spec();
-    let (to, format, force, made) = (to.clone(), args.format, args.force, spec.clone());
+    let (to, form, force, made) = (to.clone(), args.form(), args.force, spec.clone());
     let bytes = interruptible(move |stop| {
-        write_file(&to, format, force, &made, stop).map_err(|error| Failure::new(error.exit_code(), error))
+        write_file(&to, form, force, &made, stop).map_err(|error| Failure::new(error.exit_code(), error))
     })?;
     if !args.quiet {
         let (orders, megabytes) = (Thousands(spec.orders), Thousands(bytes / 1_000_000));

@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::connection::ConnectionArgs;
 use super::{Failure, say};
-use order_tables::{ORDER_SOURCE, ORDER_TUNNEL, key_text, schemas};
+use order_tables::{ORDER_SOURCE, ORDER_TUNNEL, key_text, order_stream, schemas};
 use store::schema::TableSchema;
 use tablestore::client::{Client, tunnel_type_text};
 use tablestore::tunnel::TunnelType;
@@ -37,7 +37,10 @@ pub(super) async fn make(
     client: &Client,
     told: &mut impl FnMut(&str) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let wanted = schemas();
+    let mut wanted = schemas();
+    for orders in wanted.iter_mut().filter(|schema| schema.name == ORDER_SOURCE) {
+        orders.stream = Some(order_stream());
+    }
     let listed = client.list_tables().await?;
     for schema in wanted.iter().filter(|schema| listed.contains(&schema.name)) {
         check(client, schema).await?;

@@ -31,7 +31,7 @@ pub fn man(args: &ManArgs, program: Command) -> Result<(), Failure> {
     say_bytes(&text)
 }
 
-/// Returns the command of this name. Its page is called `orderflow-NAME`, as building it makes sure.
+/// Returns the command of this name. Its page is called `orderflow-NAME`, because it is built first.
 fn page_of(wanted: &str, mut program: Command) -> Result<Command, Failure> {
     program.build();
     let Some(command) = program.find_subcommand(wanted) else {

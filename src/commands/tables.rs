@@ -43,7 +43,7 @@ pub fn tables(args: &TablesArgs) -> Result<(), Failure> {
 fn listing(tables: &[TableInfo]) -> Vec<Vec<String>> {
     let mut rows = vec![["table", "key", "stream"].map(str::to_owned).to_vec()];
     for TableInfo { schema, .. } in tables {
-        let stream = schema.stream.map_or("off".to_owned(), |stream| format!("{} h", stream.hours));
+        let stream = schema.stream.as_ref().map_or("off".to_owned(), |stream| format!("{} h", stream.hours));
         rows.push(vec![schema.name.clone(), key_text(&schema.key), stream]);
     }
     rows

@@ -73,7 +73,8 @@ pub struct UpArgs {
     /// the first start
     #[arg(long, env = "ORDERFLOW_WINDOW", default_value = "30s", value_name = "WIDTH", value_parser = parse_duration_ms)]
     pub window: u64,
-    /// Time zone that windows are printed in; it stays what it was at the first start
+    /// Time zone that windows are printed in, and at whose midnight windows of hours and days begin;
+    /// it stays what it was at the first start
     #[arg(long, env = "ORDERFLOW_TIMEZONE", default_value = "UTC", value_name = "ZONE")]
     pub timezone: String,
     /// Run the store alone, without live job and page; no table is special then

@@ -83,7 +83,7 @@ impl fmt::Display for RunError {
                     let separator = if at == 0 { "" } else { "; " };
                     match (told.rows, *rows) {
                         (_, 1) => write!(f, "{told}")?,
-                        (count, _) => write!(f, "{separator}{count} as {told}")?,
+                        (count, _) => write!(f, "{separator}{count} like {told}")?,
                     }
                 }
                 f.write_str(if *followed { "; the run ends" } else { "; nothing was written" })

@@ -9,9 +9,10 @@ use dataflows::Epoch;
 use timely::worker::Worker;
 
 use super::error::RunError;
+use super::first_times::FirstTimes;
 use super::run_state::RunState;
 use super::sink::ResultSink;
-use files::ingest::{Block, Envelope, Reader, Reject, Tail};
+use files::ingest::{Block, Reader, Reject, Tail};
 use host::{GraphShape, OnChanges, OnReport, Report, WorkerGraph};
 
 /// One worker's copy of the graph, and what it reads.
@@ -20,6 +21,8 @@ struct Feed<'a> {
     graph: WorkerGraph,
     epoch_orders: u64,
     block: Block,
+    /// The first times that this worker read; `None` once they were reported.
+    first_times: Option<FirstTimes>,
 }
 
 /// What a part of an input held.
@@ -42,11 +45,13 @@ pub(super) fn work(worker: &mut Worker, run: &RunState) -> Option<ResultSink> {
     if let Err(error) = feed.bounded(worker) {
         run.abort().fail(&error);
     }
+    feed.report_first_times();
     if let Some(tick) = run.config.follow_tick
         && let Err(error) = feed.follow(worker, tick, &sink)
     {
         run.abort().fail(&error);
     }
+    feed.report_first_times();
     feed.graph.finish(worker);
     sink.take()
 }
@@ -55,7 +60,7 @@ impl<'a> Feed<'a> {
     /// Builds the graph, which is the same on each worker.
     fn new(worker: &mut Worker, run: &'a RunState, sink: &Rc<RefCell<Option<ResultSink>>>) -> Feed<'a> {
         let shape = GraphShape {
-            upserts: run.config.inputs.envelope == Envelope::Upsert,
+            upserts: run.config.inputs.rows.envelope.is_keyed(),
             kept: false,
             windows: run.config.layout.windows.clone(),
         };
@@ -71,7 +76,13 @@ impl<'a> Feed<'a> {
             }
         });
         let graph = WorkerGraph::build(worker, shape, on_changes, Some(on_report));
-        Feed { run, graph, epoch_orders: 0, block: Block::default() }
+        Feed {
+            run,
+            graph,
+            epoch_orders: 0,
+            block: Block::default(),
+            first_times: Some(FirstTimes::default()),
+        }
     }
 
     /// Reports the names of the inputs. With local inputs the first worker of each process does so,
@@ -137,6 +148,12 @@ impl<'a> Feed<'a> {
     /// Sends the block into the graph and empties it.
     fn send(&mut self) {
         let run = self.run;
+        if let Some(first_times) = &mut self.first_times {
+            first_times.look_at(&self.block);
+            if first_times.is_full() {
+                self.report_first_times();
+            }
+        }
         let Block { orders, upserts, rejects, bytes, .. } = &mut self.block;
         let read = (orders.len() + upserts.len()) as u64;
         run.count(*bytes, read, rejects.len() as u64);
@@ -157,6 +174,15 @@ impl<'a> Feed<'a> {
         self.block.bytes = 0;
         self.block.lines = 0;
         self.epoch_orders += read;
+    }
+
+    /// Reports the first times that this worker read, unless there are none or that was done.
+    fn report_first_times(&mut self) {
+        let bounds = self.first_times.as_ref().and_then(FirstTimes::bounds);
+        if let Some((count, earliest_ms, latest_ms)) = bounds {
+            self.first_times = None;
+            self.graph.report(Report::FirstTimes { count, earliest_ms, latest_ms });
+        }
     }
 
     /// Closes the epoch if it holds `epoch_orders` orders. Then waits until the results are at most
@@ -212,6 +238,7 @@ impl<'a> Feed<'a> {
             }
             if let Some(sink) = sink.borrow_mut().as_mut() {
                 sink.write_if_due();
+                sink.warn_of_times(&run.config);
             }
         }
         Ok(())

@@ -16,6 +16,7 @@ pub mod config;
 mod error;
 mod facts;
 mod feed;
+mod first_times;
 mod parts;
 mod reasons;
 mod run_state;
@@ -26,15 +27,12 @@ pub mod table;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use dataflows::views::WINDOWS;
-use dataflows::{Part, Parts};
-
 pub use error::{Abort, RunError};
 pub use sink::ResultSink;
 
 use crate::config::RunConfig;
 use crate::run_state::RunState;
-use crate::summary::{Summary, SummaryForm, seconds_warning};
+use crate::summary::{Summary, SummaryForm};
 use crate::table::Table;
 use files::ingest::Plan;
 use files::sinks::{FileLayout, Output, Results};
@@ -136,13 +134,9 @@ fn settle(mut sink: ResultSink, run: &RunState, progress: Progress, started: Ins
     progress.finish();
     let seconds = started.elapsed().as_secs_f64();
     let mut summary = Summary::new(&sink.results, sink.orders, sink.rejected, seconds);
+    summary.guests = sink.guests;
     summary.reasons = sink.reasons_told();
     summary.output = run.config.output.as_ref().map(|output| output.dir.display().to_string());
-    let latest = sink.results.rows(WINDOWS).last_key_value();
-    if let Some((Parts::One(Part::Integer(start_ms)), _)) = latest
-        && let Some(warning) = seconds_warning(*start_ms)
-    {
-        eprintln!("{warning}");
-    }
+    sink.warn_of_times(&run.config);
     Outcome { results: std::mem::take(&mut sink.results), summary }
 }

@@ -1,9 +1,10 @@
 //! What the parts of the inputs held, as their workers have reported it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::reasons::Place;
 use files::ingest::TAIL_PART;
+use orders::rules::Role;
 
 /// One part that was read to its end.
 struct PartDone {
@@ -54,18 +55,28 @@ impl Parts {
         before.map(|before| before + line + 1)
     }
 
-    /// Returns the first input whose rows all were set aside because they lack a member, and of
-    /// which no row has members of some roles, with these roles.
+    /// Returns the first input that cannot be what was meant, because none of its rows has members
+    /// of some roles, with these roles.
+    ///
+    /// If some of its rows are good, only ids count: all of its orders are a guest's, or without an
+    /// id, though one was named. If none is, all must have been set aside because they lack a member.
     pub(crate) fn lacking(&self) -> Option<(u32, u8)> {
-        let all_lack_one = self.rejected.iter().filter(|(_, rejected)| rejected.lacking == rejected.rows);
-        all_lack_one.map(|(input, _)| *input).find_map(|input| {
+        let inputs: BTreeSet<u32> = self.done.keys().map(|(input, _)| *input).collect();
+        inputs.into_iter().find_map(|input| {
             let parts = || self.done.range((input, 0)..=(input, u32::MAX)).map(|(_, part)| part);
             let lacking = parts().fold(u8::MAX, |lacking, part| lacking & part.lacking);
-            let is_used = parts().next().is_none() || parts().any(|part| part.good > 0);
-            (!is_used && lacking != 0).then_some((input, lacking))
+            let lacking = match self.rejected.get(&input) {
+                _ if parts().any(|part| part.good > 0) => lacking & IDS,
+                Some(rejected) if rejected.lacking == rejected.rows => lacking,
+                _ => 0,
+            };
+            (lacking != 0).then_some((input, lacking))
         })
     }
 }
+
+/// The roles of ids, a bit each.
+const IDS: u8 = 1 << Role::UserId as u8 | 1 << Role::OrderId as u8;
 
 #[cfg(test)]
 mod tests {
@@ -86,20 +97,31 @@ mod tests {
     #[test]
     fn an_input_lacks_what_none_of_its_parts_has() {
         let mut parts = Parts::default();
-        parts.done(0, 0, 0, 0, 0b111);
+        parts.done(0, 0, 0, 0, 0b11100);
         assert_eq!(parts.lacking(), None, "it has no rows at all");
-        parts.done(1, 0, 5, 0, 0b110);
-        parts.done(1, 1, 5, 0, 0b011);
+        parts.done(1, 0, 5, 0, 0b11000);
+        parts.done(1, 1, 5, 0, 0b01100);
         // A part without rows lacks everything, and says nothing about the others.
-        parts.done(1, 2, 0, 0, 0b111);
+        parts.done(1, 2, 0, 0, 0b11100);
         parts.rejected(1, true);
-        assert_eq!(parts.lacking(), Some((1, 0b010)));
-        parts.done(1, 3, 1, 1, 0b010);
+        assert_eq!(parts.lacking(), Some((1, 0b01000)));
+        parts.done(1, 3, 1, 1, 0b01000);
         assert_eq!(parts.lacking(), None, "one of its rows is good");
-        parts.done(2, 0, 5, 0, 0b010);
+        parts.done(2, 0, 5, 0, 0b01000);
         parts.rejected(2, true);
-        assert_eq!(parts.lacking(), Some((2, 0b010)));
+        assert_eq!(parts.lacking(), Some((2, 0b01000)));
         parts.rejected(2, false);
         assert_eq!(parts.lacking(), None, "one of its rows is bad for another reason");
+    }
+
+    #[test]
+    fn an_input_without_any_id_is_not_what_was_meant_even_if_its_rows_are_good() {
+        for role in [Role::UserId, Role::OrderId] {
+            let mut parts = Parts::default();
+            parts.done(0, 0, 5, 5, role.bit());
+            assert_eq!(parts.lacking(), Some((0, role.bit())));
+            parts.done(0, 1, 5, 5, 0);
+            assert_eq!(parts.lacking(), None, "some of its rows have one");
+        }
     }
 }

@@ -79,7 +79,7 @@ impl Serialize for MaxRejects {
     }
 }
 
-/// The place of a row: input, part and line. In this order the rows of all inputs follow each other.
+/// The place of a row: input, part and line. In this order the rows follow each other.
 pub(crate) type Place = (u32, u32, u64);
 
 /// One kind of reason.

@@ -6,13 +6,16 @@ use std::time::{Duration, Instant};
 
 use dataflows::{Change, Epoch};
 
+use super::config::RunConfig;
 use super::error::{Abort, RunError};
+use super::first_times::FirstTimes;
 use super::parts::Parts;
 use super::reasons::{MaxRejects, Place, ReasonTold, Reasons};
+use super::summary::SummaryForm;
 use files::ingest::Reject;
 use files::sinks::{Output, Readers, Rejects, Results, UpdateWriter};
 use host::Report;
-use orders::rules::NO_MEMBER;
+use orders::rules::{NO_MEMBER, NO_USER};
 
 /// The shortest time between two replacements of the result files while a run follows.
 const WRITE_INTERVAL: Duration = Duration::from_secs(1);
@@ -34,6 +37,8 @@ pub struct ResultSink {
     pub orders: u64,
     /// Rows that all workers have set aside.
     pub rejected: u64,
+    /// Those of them that were set aside because they have no user.
+    pub guests: u64,
     /// The names of the inputs, by their number among all inputs.
     pub inputs: BTreeMap<u32, String>,
     rejects: Option<Rejects>,
@@ -41,6 +46,8 @@ pub struct ResultSink {
     first_reject: Option<(Place, String)>,
     reasons: Reasons,
     parts: Parts,
+    /// The first times that all workers have read.
+    first_times: FirstTimes,
     output: Option<Output>,
     updates: Option<UpdateWriter<Stdout>>,
     limits: Limits,
@@ -65,6 +72,8 @@ impl ResultSink {
             results: Results::default(),
             orders: 0,
             rejected: 0,
+            guests: 0,
+            first_times: FirstTimes::default(),
             inputs: BTreeMap::new(),
             rejects,
             first_reject: None,
@@ -112,6 +121,9 @@ impl ResultSink {
                     rejects.part_done(input, part, lines);
                 }
             }
+            Report::FirstTimes { count, earliest_ms, latest_ms } => {
+                self.first_times.add(&FirstTimes::between(count, earliest_ms, latest_ms));
+            }
             Report::Reject { input, part, line, reason, raw } => {
                 self.reject(Reject { input, part, line, reason, raw });
             }
@@ -120,6 +132,7 @@ impl ResultSink {
 
     fn reject(&mut self, reject: Reject) {
         self.rejected += 1;
+        self.guests += u64::from(reject.reason == NO_USER);
         self.changed = true;
         if let Some(rejects) = &mut self.rejects
             && let Err(error) = rejects.push(&reject)
@@ -131,7 +144,8 @@ impl ResultSink {
             eprintln!("orderflow: set aside: {}: {}", self.name_of(reject.input), reject.reason);
         }
         self.reasons.add(&reject);
-        self.parts.rejected(reject.input, reject.reason.starts_with(NO_MEMBER));
+        let lacks_member = reject.reason.starts_with(NO_MEMBER) || reject.reason == NO_USER;
+        self.parts.rejected(reject.input, lacks_member);
         let place = (reject.input, reject.part, reject.line);
         if self.first_reject.as_ref().is_none_or(|(first, _)| place < *first) {
             self.first_reject = Some((place, reject.reason));
@@ -197,6 +211,15 @@ impl ResultSink {
             reason: reason.to_owned(),
         };
         self.reasons.commonest().into_iter().map(told).collect()
+    }
+
+    /// Prints a warning, once, if the first times look as if they counted another unit.
+    pub(super) fn warn_of_times(&mut self, config: &RunConfig) {
+        let quiet = config.summary == SummaryForm::Quiet;
+        if let Some(warning) = self.first_times.warning(config.inputs.rows.time.unit(), quiet) {
+            eprintln!("{warning}");
+            self.first_times = FirstTimes::default();
+        }
     }
 
     /// Replaces the result files if something changed and they were last written `WRITE_INTERVAL`

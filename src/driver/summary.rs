@@ -1,20 +1,14 @@
-//! The summary that a run prints at its end, for people and for machines, and its warning about
-//! timestamps in seconds.
+//! The summary that a run prints at its end, for people and for machines.
 
 use std::fmt;
 use std::io::{self, Write};
 
 use dataflows::{Amount, ViewId};
-use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use crate::reasons::ReasonTold;
 use files::sinks::Results;
 use terminal::{Thousands, amount_for_people};
-
-/// The range of epoch milliseconds that are probably seconds by mistake. As milliseconds they fall
-/// between 1970-01-02 and March 1973; as seconds, between 1973 and the year 5138.
-const LOOKS_LIKE_SECONDS_MS: std::ops::Range<i64> = 100_000_000..100_000_000_000;
 
 /// What a run did. The names of its fields are the names in JSON.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -23,7 +17,11 @@ pub struct Summary {
     pub orders: u64,
     /// The lines that were set aside.
     pub rejected: u64,
-    /// The commonest reasons for setting lines aside, at most [`REASONS_TOLD_MAX`](crate::config::REASONS_TOLD_MAX).
+    /// Those of them that were set aside because they have no user. Left out of JSON if there are
+    /// none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub guests: u64,
+    /// The commonest reasons for setting lines aside, at most three.
     pub reasons: Vec<ReasonTold>,
     /// The number of rows of each view that has groups, such as users with orders. In JSON each is
     /// a field of its own.
@@ -40,6 +38,10 @@ pub struct Summary {
     pub orders_per_second: f64,
     /// The folder of the result files; `None` if none were written.
     pub output: Option<String>,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 fn as_fields<S: Serializer>(rows: &[(ViewId, u64)], serializer: S) -> Result<S::Ok, S::Error> {
@@ -69,6 +71,7 @@ impl Summary {
         Summary {
             orders,
             rejected,
+            guests: 0,
             reasons: Vec::new(),
             rows: grouped_views().map(|view| (view, results.rows(view).len() as u64)).collect(),
             count: results.total().orders,
@@ -105,8 +108,11 @@ impl fmt::Display for Summary {
             let kept = if self.output.is_some() { ", see rejects.jsonl" } else { "" };
             writeln!(f, "set aside  {}{kept}", Thousands(self.rejected))?;
             for told in &self.reasons {
-                writeln!(f, "           {} as {told}", Thousands(told.rows))?;
+                writeln!(f, "           {} like {told}", Thousands(told.rows))?;
             }
+        }
+        if self.guests > 0 {
+            writeln!(f, "no user    {} of them: --guest-as NAME counts such orders", Thousands(self.guests))?;
         }
         for (view, count) in &self.rows {
             writeln!(f, "{:<9}  {}", view.name, Thousands(*count))?;
@@ -125,18 +131,6 @@ pub fn grouped_views() -> impl Iterator<Item = ViewId> {
     ViewId::all().filter(|view| view.counted.is_some())
 }
 
-/// Returns a warning if the latest timestamp (the start of its window in epoch ms) looks like
-/// seconds instead of milliseconds.
-pub fn seconds_warning(latest_ms: i64) -> Option<String> {
-    if !LOOKS_LIKE_SECONDS_MS.contains(&latest_ms) {
-        return None;
-    }
-    let date = Timestamp::from_millisecond(latest_ms).ok()?.strftime("%Y-%m-%d");
-    Some(format!(
-        "warning: timestamps look like seconds, not milliseconds: the latest orders would be of {date}"
-    ))
-}
-
 #[cfg(test)]
 mod tests {
     use dataflows::views::{USERS, WINDOWS};
@@ -147,6 +141,7 @@ mod tests {
         Summary {
             orders: 10_000_000,
             rejected: 0,
+            guests: 0,
             reasons: Vec::new(),
             rows: vec![(USERS, 100_000), (WINDOWS, 2_880)],
             count: 9_999_999,
@@ -177,10 +172,11 @@ mod tests {
             ReasonTold { rows, file, line, reason }
         };
         let reasons = vec![told(1_000, Some(7), "price is empty"), told(1, None, "user_id is empty")];
-        let more = Summary { rejected: 1_001, reasons, output: Some("out".into()), ..summary() };
+        let more = Summary { rejected: 1_001, guests: 1, reasons, output: Some("out".into()), ..summary() };
         let text = written(&more, SummaryForm::Text);
         let set_aside = "set aside  1,001, see rejects.jsonl\n           \
-                         1,000 as a.csv line 7: price is empty\n           1 as a.csv: user_id is empty\n";
+                         1,000 like a.csv line 7: price is empty\n           1 like a.csv: user_id is empty\n\
+                         no user    1 of them: --guest-as NAME counts such orders\n";
         assert!(text.contains(set_aside), "{text}");
         assert!(text.ends_with("results    out\n"), "{text}");
     }
@@ -199,25 +195,5 @@ mod tests {
     #[test]
     fn a_run_of_no_time_has_no_rate() {
         assert_eq!(Summary::new(&Results::default(), 5, 0, 0.0).orders_per_second, 0.0);
-    }
-
-    #[test]
-    fn seconds_taken_for_milliseconds_are_warned_of() {
-        assert_eq!(
-            seconds_warning(1_700_000_000).as_deref(),
-            Some(
-                "warning: timestamps look like seconds, not milliseconds: the latest orders would be of 1970-01-20"
-            )
-        );
-        for (latest_ms, warned) in [
-            (99_999_999, false),
-            (100_000_000, true),
-            (99_999_999_999, true),
-            (100_000_000_000, false),
-            (-1_700_000_000, false),
-            (1_700_000_000_000, false),
-        ] {
-            assert_eq!(seconds_warning(latest_ms).is_some(), warned, "{latest_ms}");
-        }
     }
 }

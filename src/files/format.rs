@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
-    /// CSV as in RFC 4180: a header line, then one record a line.
+    /// CSV as in RFC 4180: a header line, then one record a line. With tabs, it is also named TSV.
     #[default]
     Csv,
-    /// One JSON object a line.
+    /// JSON: one object a line, or a top-level array of objects.
     Jsonl,
     /// Apache Parquet.
     Parquet,
@@ -50,6 +50,14 @@ impl Format {
         }
     }
 
+    /// Returns what stands between two fields of a CSV file with this name: a tab in a `.tsv` file,
+    /// else a comma.
+    pub fn delimiter_of_name(name: &str) -> u8 {
+        let name = name.to_ascii_lowercase();
+        let stem = name.strip_suffix(".gz").or(name.strip_suffix(".zst")).unwrap_or(&name);
+        if stem.ends_with(".tsv") { b'\t' } else { b',' }
+    }
+
     /// Returns the format and the compression that a file's name tells by its extensions. The
     /// format is `None` if they tell none.
     ///
@@ -65,7 +73,7 @@ impl Format {
             (name.as_str(), Compression::None)
         };
         let format = match (stem.rsplit_once('.').map(|(_, extension)| extension), compression) {
-            (Some("csv"), _) => Some(Format::Csv),
+            (Some("csv" | "tsv"), _) => Some(Format::Csv),
             (Some("jsonl" | "ndjson" | "json"), _) => Some(Format::Jsonl),
             (Some("parquet" | "pq"), Compression::None) => Some(Format::Parquet),
             _ => None,

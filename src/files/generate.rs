@@ -9,9 +9,11 @@
 
 mod day;
 mod format;
+mod shape;
 
 pub use day::Day;
 pub use format::{WriteError, write};
+pub use shape::{Shape, write_shape};
 
 /// The fewest digits of a user id, without its letter. Ids are longer if there are more users.
 const USER_DIGITS: usize = 7;

@@ -1,10 +1,12 @@
 //! Reads orders from files and streams. Every worker reads its own parts, a block at a time.
 
 mod boundary;
+mod content;
 pub mod csv;
 mod discover;
 mod error;
 mod fingerprint;
+mod gzip;
 mod inputs;
 pub mod jsonl;
 pub mod parquet;
@@ -14,12 +16,17 @@ mod tail;
 #[cfg(test)]
 pub(crate) mod testing;
 
+use std::sync::Arc;
+
 use dataflows::{Diff, Epoch, Order, Upsert};
+use orders::{DecimalMark, TimeForm};
+use serde::Serialize;
 
 pub use crate::format::{Compression, Format};
+pub use content::Content;
 pub use error::InputError;
 pub use inputs::{FileFacts, Input, InputOptions, Part, Plan, SPLIT_BYTES_MIN};
-pub use reader::BLOCK_BYTES;
+pub use reader::{BLOCK_BYTES, ZSTD_WINDOW_BYTES_MAX};
 pub use tail::{TAIL_PART, Tail, TailState};
 
 /// The number of bytes that must be readable after the valid bytes of a buffer that a [`Parser`]
@@ -78,10 +85,10 @@ pub trait Reader {
 }
 
 /// What a [`Parser`] must know about the part of an input that it reads.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParserContext {
-    /// Whether lines are orders, or the latest states of orders.
-    pub envelope: Envelope,
+    /// How orders are spelled.
+    pub form: Arc<RowForm>,
     /// The number of the input among all inputs.
     pub input: u32,
     /// The number of the part within its input.
@@ -90,32 +97,66 @@ pub struct ParserContext {
     pub round: u32,
 }
 
-/// The names of the columns (CSV, Parquet) or members (JSON lines) that make an order.
+/// How the inputs of a run spell orders: one description for CSV, JSON and Parquet.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct RowForm {
+    /// Whether lines are orders, or the latest states of orders.
+    pub envelope: Envelope,
+    /// The names of the columns.
+    pub names: ColumnNames,
+    /// How event times are spelled.
+    pub time: TimeForm,
+    /// What stands before the fraction of a number in text.
+    pub decimal_mark: DecimalMark,
+    /// What stands between two fields of CSV; `None` if a file's name tells it.
+    pub delimiter: Option<u8>,
+    /// The user of orders that have none; `None` sets such orders aside.
+    pub guest: Option<String>,
+}
+
+/// The names of the columns (CSV, Parquet) or members (JSON) that make an order.
 ///
-/// `Some` means exactly that name; `None` means any of the default names.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// `Some` means exactly that name; `None` means any of the default names. In JSON, a name may be a
+/// path: see [`jsonl`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ColumnNames {
     /// The user's id; by default `user_id` or `UserId`.
     pub user_id: Option<String>,
-    /// The order's id; by default `order_id` or `OrderId`.
+    /// The order's id; by default `order_id` or `OrderId`. Where each line is an order of its own,
+    /// an input may lack it, unless its name is given.
     pub order_id: Option<String>,
     /// The price; by default `price`.
     pub price: Option<String>,
-    /// The event time, in epoch milliseconds; by default `timestamp`.
+    /// The event time; by default `timestamp`.
     pub timestamp: Option<String>,
     /// The operation, `put` or `delete`; by default `op`. An input may lack it, unless its name is
     /// given.
     pub op: Option<String>,
+    /// The quantity by which the price is multiplied. There is none by default.
+    pub quantity: Option<String>,
 }
 
 /// Whether the lines of the inputs are orders, or the latest states of orders.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq, clap::ValueEnum, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Envelope {
     /// Each line is one order.
+    #[default]
     Append,
     /// The last line of a key wins; a line may delete its key.
     Upsert,
+    /// Each line is a change as Debezium writes it, in JSON: `op` `c`, `r`, `u` or `d` with the row
+    /// before and after.
+    Debezium,
+}
+
+impl Envelope {
+    /// Returns whether a line replaces earlier ones with the same key, instead of being an order of
+    /// its own.
+    #[inline]
+    pub fn is_keyed(self) -> bool {
+        self != Envelope::Append
+    }
 }
 
 /// A bad row that was set aside.

@@ -10,8 +10,10 @@ use std::sync::Arc;
 
 use dataflows::{Amount, FRACTION_DIGITS_MAX};
 use parquet::basic::{Compression, Encoding, LogicalType, Repetition, Type as PhysicalType};
+use parquet::column::writer::ColumnWriter;
 use parquet::data_type::{
-    ByteArray, ByteArrayType, DoubleType, FixedLenByteArray, FixedLenByteArrayType, Int64Type,
+    ByteArray, ByteArrayType, DoubleType, FixedLenByteArray, FixedLenByteArrayType, Int64Type, Int96,
+    Int96Type,
 };
 use parquet::errors::ParquetError;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
@@ -45,6 +47,8 @@ pub enum ColumnType {
     Int64,
     /// A point in time in UTC, in epoch milliseconds.
     TimestampMs,
+    /// A point in time in the retired type INT96, as old programs write it.
+    Int96,
     /// An IEEE double.
     Double,
     /// An exact amount: `DECIMAL(38, 18)`.
@@ -56,7 +60,8 @@ pub enum ColumnType {
 pub enum Column {
     /// Values of a [`ColumnType::Text`] column.
     Text(TextColumn),
-    /// Values of a [`ColumnType::Int64`] or [`ColumnType::TimestampMs`] column.
+    /// Values of a [`ColumnType::Int64`], [`ColumnType::TimestampMs`] or [`ColumnType::Int96`] column.
+    /// The two latter are epoch milliseconds.
     Int64(Vec<i64>),
     /// Values of a [`ColumnType::Double`] column.
     Double(Vec<f64>),
@@ -205,6 +210,7 @@ fn field(name: &str, kind: ColumnType) -> Result<Type, ParquetError> {
             let unit = parquet::basic::TimeUnit::MILLIS;
             (PhysicalType::INT64, Some(LogicalType::timestamp(true, unit)))
         }
+        ColumnType::Int96 => (PhysicalType::INT96, None),
         ColumnType::Double => (PhysicalType::DOUBLE, None),
         ColumnType::Decimal => {
             let logical = LogicalType::decimal(FRACTION_DIGITS_MAX as i32, DECIMAL_DIGITS);
@@ -224,6 +230,17 @@ fn field(name: &str, kind: ColumnType) -> Result<Type, ParquetError> {
     }
 }
 
+/// Returns a time as the nanosecond of its day and the number of its day.
+fn int96(at_ms: i64) -> Int96 {
+    const DAY_MS: i64 = 86_400_000;
+    const JULIAN_DAY_OF_1970: i64 = 2_440_588;
+    let nanoseconds = at_ms.rem_euclid(DAY_MS) as u64 * 1_000_000;
+    let day = (at_ms.div_euclid(DAY_MS) + JULIAN_DAY_OF_1970) as u32;
+    let mut value = Int96::new();
+    value.set_data(nanoseconds as u32, (nanoseconds >> 32) as u32, day);
+    value
+}
+
 fn write_column(writer: &mut SerializedColumnWriter<'_>, column: Column) -> Result<(), ParquetWriteError> {
     match column {
         Column::Text(texts) => {
@@ -237,6 +254,10 @@ fn write_column(writer: &mut SerializedColumnWriter<'_>, column: Column) -> Resu
                 text
             });
             writer.typed::<ByteArrayType>().write_batch(&values.collect::<Vec<_>>(), None, None)?;
+        }
+        Column::Int64(times_ms) if matches!(writer.untyped(), ColumnWriter::Int96ColumnWriter(_)) => {
+            let values: Vec<Int96> = times_ms.into_iter().map(int96).collect();
+            writer.typed::<Int96Type>().write_batch(&values, None, None)?;
         }
         Column::Int64(values) => {
             writer.typed::<Int64Type>().write_batch(&values, None, None)?;

@@ -41,4 +41,13 @@ pub enum Report {
     },
     /// This many more good orders (or upsert lines) were read.
     Read(u64),
+    /// The first event times that the worker read.
+    FirstTimes {
+        /// How many there are.
+        count: u64,
+        /// The earliest, in epoch milliseconds.
+        earliest_ms: i64,
+        /// The latest, in epoch milliseconds.
+        latest_ms: i64,
+    },
 }

@@ -19,7 +19,7 @@ pub use results::{RejectRow, ResultRow};
 use dataflows::views::VIEWS;
 use dataflows::{Print, View};
 
-use store::schema::{KeyColumn, TableOptions, TableSchema};
+use store::schema::{KeyColumn, STREAM_HOURS, StreamOptions, TableOptions, TableSchema};
 use store::value::KeyType;
 
 /// The name of the table of orders.
@@ -61,6 +61,13 @@ pub fn schemas() -> [TableSchema; RESULT_TABLES.len() + 1] {
     })
 }
 
+/// Returns how the changes of the table of orders are logged: each is kept for as long as any may
+/// be, and its readers are given the price and time of the order before it, so that they need not
+/// keep the orders.
+pub fn order_stream() -> StreamOptions {
+    StreamOptions { hours: STREAM_HOURS, columns: ORDER_COLUMNS.map(str::to_owned).into() }
+}
+
 /// Returns the key columns of a view's table. A table needs at least one, so a view without groups
 /// uses its count.
 fn key_of(view: &View) -> Vec<(&'static str, KeyType)> {
@@ -78,10 +85,11 @@ fn table(name: &str, key: &[(&str, KeyType)]) -> TableSchema {
         name: name.to_owned(),
         key: key.iter().map(column).collect(),
         options: TableOptions::default(),
-        // Creating the tunnel switches on the stream that the tunnel reads.
+        // What needs the log of orders switches it on, as `order_stream` says.
         stream: None,
         defined_columns: Vec::new(),
         throughput: (0, 0),
+        splits: Vec::new(),
     }
 }
 

@@ -5,9 +5,13 @@
 //! into files, tables and pages.
 
 pub mod layout;
+pub mod number;
 pub mod rules;
 pub mod text;
+pub mod time;
 pub mod zone;
 
 pub use layout::Layout;
+pub use number::DecimalMark;
+pub use time::{TimeForm, TimeUnit};
 pub use zone::{Zone, ZoneError};

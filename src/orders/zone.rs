@@ -110,6 +110,26 @@ impl Zone {
         turns
     }
 
+    /// Returns the time, in epoch milliseconds, at which clocks of this zone show what those of UTC
+    /// show at `local_ms`.
+    ///
+    /// When the clock is turned back, the first of two such times is returned. When it is turned
+    /// forward over `local_ms`, the time is as if it had not been turned yet.
+    #[inline]
+    pub fn instant_of_local_ms(&self, local_ms: i64) -> i64 {
+        match self.fixed {
+            Some(offset) => local_ms - i64::from(offset.seconds()) * 1_000,
+            None => self.instant_by_rules(local_ms),
+        }
+    }
+
+    fn instant_by_rules(&self, local_ms: i64) -> i64 {
+        let local = Timestamp::from_millisecond(local_ms).map(|at| Offset::UTC.to_datetime(at));
+        let at = local.and_then(|local| self.zone.to_ambiguous_timestamp(local).compatible());
+        // A time beyond those that jiff knows is out of range for an order too.
+        at.map_or(local_ms, |at| at.as_millisecond())
+    }
+
     /// Returns `at_ms` (epoch ms) as `YYYY-MM-DD HH:MM:SS` in this zone. Milliseconds are cut off.
     ///
     /// The second of two equal local times has its offset appended. A time before the year 1 or

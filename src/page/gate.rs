@@ -87,10 +87,9 @@ impl Page {
         if !given.is_some_and(|(_, given)| token.is(given.trim().as_bytes())) {
             return form(StatusCode::UNAUTHORIZED, "That is not the token.");
         }
-        // A browser that came to the page encrypted must not send the cookie in the clear later.
-        let secure = if is_encrypted || is_forwarded_encrypted(request.headers()) { "; Secure" } else { "" };
-        // Nothing can be changed here, so links from elsewhere may lead to the page.
-        let cookie = format!("{}; Max-Age={COOKIE_AGE_S}; HttpOnly; SameSite=Lax{secure}", token.cookie());
+        let is_encrypted = is_encrypted || is_forwarded_encrypted(request.headers());
+        let cookie =
+            format!("{}; Max-Age={COOKIE_AGE_S}; HttpOnly; {}", token.cookie(), self.scope(is_encrypted));
         let to = match request.uri().query() {
             Some(query) => format!("./?{query}"),
             None => "./".to_owned(),
@@ -103,6 +102,20 @@ impl Page {
             }
         }
         response
+    }
+}
+
+impl Page {
+    /// Returns where browsers send the cookie. Nothing can be changed here, so links from elsewhere
+    /// may lead to the page.
+    fn scope(&self, is_encrypted: bool) -> &'static str {
+        match (is_encrypted, self.config.embed.is_empty()) {
+            (false, _) => "SameSite=Lax",
+            // A browser that came to the page encrypted must not send the cookie in the clear later.
+            (true, true) => "SameSite=Lax; Secure",
+            // In frames of other sites too. Browsers keep such a cookie for that site's frames alone.
+            (true, false) => "SameSite=None; Secure; Partitioned",
+        }
     }
 }
 

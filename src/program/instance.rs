@@ -190,8 +190,9 @@ impl Instance {
         let feed =
             shown.map(|((watch, layout), verified)| Feed::start(store.clone(), layout, watch, verified));
         let limits = Limits::default();
-        let wanted =
-            limits.connections_max + page.as_ref().map_or(0, |_| PageLimits::default().connections_max);
+        let readers_max = page.as_ref().map_or(0, |(_, page)| page.readers_max);
+        let page_limits = PageLimits::for_readers(readers_max);
+        let wanted = limits.connections_max + page.as_ref().map_or(0, |_| page_limits.connections_max);
         let places = places::left(wanted)?;
         let service = ServiceConfig {
             store: store.clone(),
@@ -208,9 +209,8 @@ impl Instance {
         let server =
             Serving::start(address, |stopped| Server::serve(store_entrance, service, either_way(stopped)));
         let page = feed.as_ref().zip(page).map(|(feed, ((listener, address), page))| {
-            let PageAddress { hosts, embed, readers_max, token, .. } = page;
-            let limits = PageLimits::for_readers(readers_max);
-            let config = PageConfig { feed: feed.watch(), hosts, embed, token, limits };
+            let PageAddress { hosts, embed, token, .. } = page;
+            let config = PageConfig { feed: feed.watch(), hosts, embed, token, limits: page_limits };
             let entrance = entrance("page", listener);
             Serving::start(address, |stopped| ::page::serve(entrance, config, either_way(stopped)))
         });

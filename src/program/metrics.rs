@@ -206,18 +206,16 @@ fn connections(text: &mut Text, places: &Places) {
         "The most connections that may be open, over all listeners together.",
         places.places_max(),
     );
-    let counters: [(&str, &str, fn(&ListenerLoad) -> u64); 3] = [
-        ("taken", "Connections that got a place.", |load| load.taken),
-        ("refused", "Connections that got no place.", |load| load.refused),
-        ("dropped", "Connections that had to make room for others.", |load| load.dropped),
-    ];
-    for (name, help, count) in counters {
+    let mut counter = |name: &str, help: &str, count: fn(&ListenerLoad) -> u64| {
         let name = format!("orderflow_connections_{name}_total");
         let mut family = text.family(&name, Kind::Counter, help);
         for load in &loads {
             family.labelled(&[("listener", load.listener)], count(load));
         }
-    }
+    };
+    counter("taken", "Connections that got a place.", |load| load.taken);
+    counter("refused", "Connections that got no place.", |load| load.refused);
+    counter("dropped", "Connections that had to make room for others.", |load| load.dropped);
 }
 
 /// Writes how many files are open, connections among them, and how many may be.

@@ -3,17 +3,17 @@
 use std::sync::Arc;
 
 use super::engine::{Snapshot, Space};
-use super::error::{AutoIncrementError, CatalogError, Damage};
+use super::error::{AutoIncrementError, CatalogError, Damage, SplitError};
 use super::format::{META_NEXT_ID, META_PURGE, META_TABLE, META_TUNNEL, TableId, meta_key, table_key};
 use super::read::Direction;
 use super::schema::{
     KEY_COLUMNS_MAX, NAME_BYTES_MAX, STREAM_HOURS, STREAM_HOURS_MAX, TABLES_MAX, TIME_TO_LIVE_S_MIN,
     TableInfo, TableOptions, TableSchema, TableUpdate,
 };
-use super::schema::{KeyColumn, StreamOptions};
+use super::schema::{KeyColumn, PARTITIONS_MAX, SPLIT_BYTES_MAX, StreamOptions, is_name};
 use super::table::{Table, Tables};
 use super::transaction::Transaction;
-use super::value::KeyType;
+use super::value::{KeyType, KeyValue};
 
 /// Loads all tables from the space `meta`.
 pub(crate) fn load(snapshot: &dyn Snapshot) -> Result<Tables, Damage> {
@@ -80,7 +80,7 @@ pub(crate) fn switch_stream_on(
         return Ok(table);
     }
     let mut info = TableInfo::clone(&table.info);
-    let switched = set_stream(transaction, &mut info, Some(StreamOptions { hours: STREAM_HOURS }));
+    let switched = set_stream(transaction, &mut info, Some(StreamOptions::of_hours(STREAM_HOURS)));
     let logged_since = switched.unwrap_or(table.logged_since);
     store(transaction, Table { id: table.id, info: Arc::new(info), logged_since })
 }
@@ -146,15 +146,6 @@ fn next_id(transaction: &mut Transaction<'_>) -> Result<TableId, CatalogError> {
     Ok(TableId(id))
 }
 
-/// Returns whether a name has 1 to 255 letters, digits and underscores and does not start with a
-/// digit.
-fn is_name(name: &str) -> bool {
-    let bytes = name.as_bytes();
-    (1..=NAME_BYTES_MAX).contains(&bytes.len())
-        && !bytes.first().is_some_and(u8::is_ascii_digit)
-        && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
-}
-
 fn check_schema(schema: &TableSchema) -> Result<(), CatalogError> {
     if !is_name(&schema.name) {
         return Err(CatalogError::TableName(schema.name.clone()));
@@ -176,7 +167,31 @@ fn check_schema(schema: &TableSchema) -> Result<(), CatalogError> {
         }
     }
     check_options(&schema.options)?;
+    check_splits(schema)?;
     schema.stream.as_ref().map_or(Ok(()), check_stream)
+}
+
+/// Checks the values at which the table is to be split. There is one partition more than values.
+fn check_splits(schema: &TableSchema) -> Result<(), CatalogError> {
+    let kind = schema.key.first().map(|column| column.kind);
+    if schema.splits.len() + 1 > PARTITIONS_MAX && !schema.splits.is_empty() {
+        return Err(CatalogError::Split(SplitError::TooMany));
+    }
+    for split in &schema.splits {
+        let bytes = match split {
+            _ if Some(split.kind()) != kind => return Err(CatalogError::Split(SplitError::Type)),
+            KeyValue::Integer(i64::MIN | i64::MAX) => return Err(CatalogError::Split(SplitError::Extreme)),
+            KeyValue::Integer(_) => continue,
+            KeyValue::String(text) => text.len(),
+            KeyValue::Binary(bytes) => bytes.len(),
+        };
+        match bytes {
+            0 => return Err(CatalogError::Split(SplitError::Empty)),
+            1..=SPLIT_BYTES_MAX => {}
+            _ => return Err(CatalogError::Split(SplitError::TooLong(bytes))),
+        }
+    }
+    Ok(())
 }
 
 /// Checks a key column; `before` are the key columns before it.
@@ -217,9 +232,12 @@ fn check_options(options: &TableOptions) -> Result<(), CatalogError> {
 }
 
 fn check_stream(stream: &StreamOptions) -> Result<(), CatalogError> {
-    if (1..=STREAM_HOURS_MAX).contains(&stream.hours) {
-        Ok(())
-    } else {
-        Err(CatalogError::StreamHours(stream.hours))
+    if !(1..=STREAM_HOURS_MAX).contains(&stream.hours) {
+        return Err(CatalogError::StreamHours(stream.hours));
+    }
+    let wrong = |name: &&String| name.is_empty() || name.len() > NAME_BYTES_MAX;
+    match stream.columns.iter().find(wrong) {
+        Some(name) => Err(CatalogError::ColumnName(name.clone())),
+        None => Ok(()),
     }
 }

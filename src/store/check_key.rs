@@ -3,7 +3,7 @@
 use super::error::{KeyInput, KeyMismatch};
 use super::schema::{KEY_BYTES_MAX, KeyColumn};
 use super::table::Table;
-use super::value::{KeyPart, KeyRef, KeyType, KeyValue, NamedKey};
+use super::value::{KeyPart, KeyRef, KeyValue, NamedKey};
 
 /// The parts that a key may contain besides values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,9 +16,33 @@ pub(crate) enum Allow {
     Bounds,
 }
 
-/// Returns an error if the columns of the key are not those of the table, in the same order, or if
-/// a value does not fit its column.
+/// Returns an error if no table could have this key: a value is too long, or a bound is given where
+/// only values are allowed.
+pub(crate) fn check_alone(key: &NamedKey, allow: Allow) -> Result<(), KeyMismatch> {
+    key.iter().try_for_each(|(name, part)| {
+        let bytes = match part {
+            KeyPart::Value(KeyValue::String(value)) => value.len(),
+            KeyPart::Value(KeyValue::Binary(value)) => value.len(),
+            KeyPart::Min if allow != Allow::Bounds => return Err(KeyMismatch::Bound(KeyInput::Min)),
+            KeyPart::Max if allow != Allow::Bounds => return Err(KeyMismatch::Bound(KeyInput::Max)),
+            KeyPart::Value(KeyValue::Integer(_)) | KeyPart::Min | KeyPart::Max | KeyPart::AutoIncrement => 0,
+        };
+        if bytes > KEY_BYTES_MAX {
+            return Err(KeyMismatch::TooLong { column: name.clone(), bytes });
+        }
+        Ok(())
+    })
+}
+
+/// Returns an error if no table could have this key, if its columns are not those of the table, in
+/// the same order, or if a value does not fit its column.
 pub(crate) fn check(table: &Table, key: &NamedKey, allow: Allow) -> Result<(), KeyMismatch> {
+    check_alone(key, allow)?;
+    check_fits(table, key, allow)
+}
+
+/// Does the same as [`check`] for a key that was found right by [`check_alone`].
+pub(crate) fn check_fits(table: &Table, key: &NamedKey, allow: Allow) -> Result<(), KeyMismatch> {
     let columns = table.key();
     if key.len() != columns.len() {
         let (table, expected, actual) = (table.name().to_owned(), columns.len(), key.len());
@@ -46,25 +70,9 @@ fn check_part(table: &Table, column: &KeyColumn, part: &KeyPart, allow: Allow) -
         })
     };
     match part {
-        KeyPart::Value(value) => {
-            let (kind, bytes) = match value.borrow() {
-                KeyRef::Integer(_) => (KeyType::Integer, 0),
-                KeyRef::String(value) => (KeyType::String, value.len()),
-                KeyRef::Binary(value) => (KeyType::Binary, value.len()),
-            };
-            if kind != column.kind {
-                return invalid(KeyInput::Value(kind));
-            }
-            if bytes > KEY_BYTES_MAX {
-                return Err(KeyMismatch::TooLong { column: column.name.clone(), bytes });
-            }
-            Ok(())
-        }
-        KeyPart::Min if allow == Allow::Bounds => Ok(()),
-        KeyPart::Max if allow == Allow::Bounds => Ok(()),
+        KeyPart::Value(value) if value.kind() != column.kind => invalid(KeyInput::Value(value.kind())),
+        KeyPart::Value(_) | KeyPart::Min | KeyPart::Max => Ok(()),
         KeyPart::AutoIncrement if allow == Allow::AutoIncrement && column.auto_increment => Ok(()),
-        KeyPart::Min => invalid(KeyInput::Min),
-        KeyPart::Max => invalid(KeyInput::Max),
         KeyPart::AutoIncrement => invalid(KeyInput::AutoIncrement),
     }
 }

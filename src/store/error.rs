@@ -20,7 +20,7 @@ mod read;
 mod tunnel;
 mod write;
 
-pub use catalog::{AutoIncrementError, CatalogError};
+pub use catalog::{AutoIncrementError, CatalogError, SplitError};
 pub(crate) use causes::{CommitError, EngineError};
 pub use causes::{Damage, FilterTooLarge, Halt, KeyInput, KeyMismatch, NoTable, NotKept, Refusal};
 pub use open::{CloseError, OpenError};

@@ -40,6 +40,7 @@ mod row;
 mod rows;
 pub mod schema;
 mod select;
+mod splits;
 mod stats;
 pub mod table;
 mod time_to_live;
@@ -83,6 +84,7 @@ pub use self::check::Checked;
 pub use self::engine::fjall::{OPEN_FILES_MAX, READING_THREADS_MAX, panic_message};
 pub use self::format::CHANNELS;
 pub use self::options::{Clock, Durability, StoreOptions};
+pub use self::splits::SPLIT_POINTS_MAX;
 pub use self::stats::{DURATION_BOUNDS, Durations, Stats};
 
 /// An open store. It is cheap to clone, and dropping the last clone closes it.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::change::{ColumnChange, RowWrite, Write};
-use super::check_key::{Allow, check, values};
+use super::check_key::{Allow, check_alone, check_fits, values};
 use super::edit::cell_order;
 use super::error::WriteError;
 use super::filter::Filter;
@@ -37,30 +37,53 @@ pub(crate) struct EncodedRow {
     pub(crate) versions_at: Vec<u32>,
 }
 
+impl Write {
+    /// Checks everything that can be told without the table, such as the limits of names and values.
+    ///
+    /// # Errors
+    /// Returns the [`WriteError`] with which every table would refuse the write.
+    pub fn check(&self) -> Result<(), WriteError> {
+        match &self.change {
+            RowWrite::Put(columns) => {
+                check_columns(columns)?;
+                check_puts(columns)?;
+            }
+            RowWrite::Update(columns) => {
+                check_columns(columns)?;
+                if columns.is_empty() {
+                    return Err(WriteError::NoColumns(self.table.clone()));
+                }
+            }
+            RowWrite::Delete => {}
+        }
+        Ok(check_alone(&self.key, self.allow())?)
+    }
+
+    /// Returns what the key may contain besides values. Only a row that the write creates can have
+    /// a value that the store chooses.
+    fn allow(&self) -> Allow {
+        if matches!(self.change, RowWrite::Delete) { Allow::Values } else { Allow::AutoIncrement }
+    }
+}
+
 /// Checks a write against its table, and encodes what does not depend on the time of its turn.
 pub(crate) fn prepare(table: Arc<Table>, write: Write) -> Result<Prepared, WriteError> {
-    let allow = if matches!(write.change, RowWrite::Put(_)) { Allow::AutoIncrement } else { Allow::Values };
-    check(&table, &write.key, allow)?;
+    write.check()?;
+    check_fits(&table, &write.key, write.allow())?;
+    if let RowWrite::Put(columns) | RowWrite::Update(columns) = &write.change {
+        check_no_key_columns(&table, columns)?;
+    }
     if let Some(filter) = &write.condition.columns {
         check_condition(filter)?;
     }
     let row = match &write.change {
         RowWrite::Put(columns) => {
-            check_columns(&table, columns)?;
-            check_puts(columns)?;
             // If a column has its version from the time of the write and is named twice, that time
             // decides the order of the cells, so the row is encoded later.
             let settled = is_settled(columns);
             if settled { Some(encode_put(columns, table.options(), 0)?) } else { None }
         }
-        RowWrite::Update(columns) => {
-            check_columns(&table, columns)?;
-            if columns.is_empty() {
-                return Err(WriteError::NoColumns(table.name().to_owned()));
-            }
-            None
-        }
-        RowWrite::Delete => None,
+        RowWrite::Update(_) | RowWrite::Delete => None,
     };
     let auto_increment = write.key.iter().any(|(_, part)| *part == KeyPart::AutoIncrement);
     let key = (!auto_increment).then(|| row_key(table.id, values(&write.key, 0)));
@@ -140,20 +163,23 @@ fn check_condition(filter: &Filter) -> Result<(), WriteError> {
     Ok(filter.check()?)
 }
 
-fn check_columns(table: &Table, columns: &[(String, ColumnChange)]) -> Result<(), WriteError> {
+fn check_no_key_columns(table: &Table, columns: &[(String, ColumnChange)]) -> Result<(), WriteError> {
+    let is_key = |name: &str| table.key().iter().any(|column| column.name == name);
+    let found = columns.iter().find(|(name, _)| is_key(name));
+    found.map_or(Ok(()), |(name, _)| Err(WriteError::IsKeyColumn(name.clone())))
+}
+
+fn check_columns(columns: &[(String, ColumnChange)]) -> Result<(), WriteError> {
     if columns.len() > WRITE_COLUMNS_MAX {
         return Err(WriteError::TooManyColumns(columns.len()));
     }
-    columns.iter().try_for_each(|(name, change)| check_column(table, name, change))
+    columns.iter().try_for_each(|(name, change)| check_column(name, change))
 }
 
-fn check_column(table: &Table, name: &str, change: &ColumnChange) -> Result<(), WriteError> {
+fn check_column(name: &str, change: &ColumnChange) -> Result<(), WriteError> {
     let column = || name.to_owned();
     if name.is_empty() || name.len() > NAME_BYTES_MAX {
         return Err(WriteError::ColumnName(column()));
-    }
-    if table.key().iter().any(|column| column.name == name) {
-        return Err(WriteError::IsKeyColumn(column()));
     }
     if let ColumnChange::Put { value, .. } = change {
         let bytes = match value.borrow() {

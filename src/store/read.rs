@@ -1,6 +1,8 @@
 //! Describes what callers ask the store to read.
 
+use super::check_key::{Allow, check_alone};
 pub use super::direction::Direction;
+use super::error::KeyMismatch;
 use super::filter::Filter;
 use super::value::NamedKey;
 
@@ -8,6 +10,15 @@ use super::value::NamedKey;
 pub const PAGE_ROWS_MAX: usize = 5_000;
 /// The bytes of rows after which a page of a range ends.
 pub const PAGE_BYTES_MAX: usize = 4 << 20;
+
+/// Checks everything about the key of a row that can be told without its table, such as the length
+/// of its values.
+///
+/// # Errors
+/// Returns the [`KeyMismatch`] with which every table would refuse the key.
+pub fn check_row_key(key: &NamedKey) -> Result<(), KeyMismatch> {
+    check_alone(key, Allow::Values)
+}
 
 /// A selection of the cells of a row that a read returns.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::value::KeyType;
+use super::value::{KeyType, KeyValue};
 
 /// The most tables that a store holds.
 pub const TABLES_MAX: usize = 64;
@@ -26,6 +26,19 @@ pub const STREAM_HOURS: i32 = 168;
 pub const STREAM_HOURS_MAX: i32 = 168;
 /// The shortest time to live of cells, in seconds.
 pub const TIME_TO_LIVE_S_MIN: i32 = 1;
+/// The most partitions into which a table's creator may wish it to be split.
+pub const PARTITIONS_MAX: usize = 10;
+/// The most bytes of a value at which a table's creator wishes it to be split.
+pub const SPLIT_BYTES_MAX: usize = 64;
+
+/// Returns whether a text is allowed as the name of a table or of a key column: it has 1 to 255
+/// letters, digits and underscores and does not start with a digit.
+pub fn is_name(name: &str) -> bool {
+    let bytes = name.as_bytes();
+    (1..=NAME_BYTES_MAX).contains(&bytes.len())
+        && !bytes.first().is_some_and(u8::is_ascii_digit)
+        && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+}
 
 /// A key column of a table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,11 +71,23 @@ impl Default for TableOptions {
     }
 }
 
-/// The options of a table's stream: how long its changes are kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The options of a table's stream: how long its changes are kept, and what readers of a change are
+/// given of the row before it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StreamOptions {
     /// How many hours a change is kept at least.
     pub hours: i32,
+    /// The names of the columns whose former values readers of a change are given.
+    #[serde(default)]
+    pub columns: Vec<String>,
+}
+
+impl StreamOptions {
+    /// Returns the options of a stream that keeps changes for this many hours and gives no former
+    /// values.
+    pub fn of_hours(hours: i32) -> StreamOptions {
+        StreamOptions { hours, columns: Vec::new() }
+    }
 }
 
 /// A table as its creator describes it.
@@ -82,6 +107,10 @@ pub struct TableSchema {
     pub defined_columns: Vec<(String, i32)>,
     /// The read and write capacity. The store reports it but does not enforce it.
     pub throughput: (i32, i32),
+    /// The values of the first key column at which the creator wishes the table to be split, in
+    /// ascending order. The store reports them but does not split by them.
+    #[serde(default)]
+    pub splits: Vec<KeyValue>,
 }
 
 /// A table as the store describes it.

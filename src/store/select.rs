@@ -89,9 +89,9 @@ impl<'s> Selector<'s> {
             }
         }
         // A row without any cells can be found, but a row whose cells have all expired counts as
-        // deleted.
+        // deleted. A row that is there is found by its key alone if no other columns are named.
         let there = live || !stored;
-        let wanted = self.names_key || self.columns.is_empty() && (self.versions.is_none() || !stored);
+        let wanted = self.names_key || self.columns.is_empty();
         let found = !selected.is_empty() || there && wanted;
         if !found || !self.filter.is_none_or(|filter| filter.matches(selected)) {
             return Ok(false);

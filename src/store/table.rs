@@ -41,6 +41,11 @@ impl Table {
         &self.info.schema.key
     }
 
+    /// Returns the names of the columns whose former values readers of a change are given.
+    pub(crate) fn kept_columns(&self) -> &[String] {
+        self.info.schema.stream.as_ref().map_or(&[], |stream| &stream.columns)
+    }
+
     /// Returns the options of the table.
     pub fn options(&self) -> &TableOptions {
         &self.info.schema.options

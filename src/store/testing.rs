@@ -69,9 +69,10 @@ pub fn schema(name: &str, logged: bool) -> TableSchema {
         name: name.to_owned(),
         key: vec![column("User", KeyType::String), column("Id", KeyType::Integer)],
         options: TableOptions::default(),
-        stream: logged.then_some(StreamOptions { hours: 24 }),
+        stream: logged.then_some(StreamOptions::of_hours(24)),
         defined_columns: vec![],
         throughput: (0, 0),
+        splits: Vec::new(),
     }
 }
 

@@ -12,4 +12,5 @@ mod reads;
 mod room;
 mod script;
 mod sorted_files;
+mod splits;
 mod writes;

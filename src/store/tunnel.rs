@@ -13,8 +13,8 @@
 //! channel.
 //!
 //! What must not be lost ([`records`]) is durable before it is answered: tunnels, checkpoints, and
-//! who reads what. So clients outlive a restart of the store, and their time-outs start anew. What
-//! is only in memory can be made anew: the views of base rows ([`base`]), and who was told that
+//! who reads what. So clients outlive a restart of the store, and their time-outs go on. What is
+//! only in memory can be made anew: the views of base rows ([`base`]), and who was told that
 //! a channel ended.
 //!
 //! A tunnel keeps the log from its checkpoints on. If no client is heard of for as long as its
@@ -31,6 +31,7 @@ mod page;
 mod records;
 pub(crate) mod retention;
 mod session;
+mod shards;
 mod stream;
 #[cfg(test)]
 mod testing;
@@ -41,13 +42,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use self::assignment::{ChannelReport, ChannelStatus};
 pub use self::changes::{ChangeBatch, ChangeReader};
-pub use self::clients::Claim;
+pub use self::clients::{Claim, UNCONNECTED};
 pub use self::model::{
     ChannelInfo, Stage, StartFlag, StreamRange, TunnelDescription, TunnelInfo, TunnelKind, TunnelSpec,
 };
 pub use self::model::{Checkpoint, Cursor, PageEnd, Place, RecordRef, Sequence};
 pub use self::page::{Emit, PageMax};
 pub(crate) use self::session::Sessions;
+pub use self::shards::Shard;
 
 use self::records::{Definition, RecordSource, TunnelId, checkpoint, definitions, find};
 use self::session::Session;
@@ -149,8 +151,11 @@ impl Tunnels<'_> {
         let snapshot = self.store.snapshot();
         let open = self.open(find(snapshot.as_ref(), &table, name, id)?.id)?;
         let now_us = self.store.clock().now_us();
-        let mut assignment = open.lock().assignment.clone();
-        assignment.drop_silent(now_us);
+        let assignment = {
+            let mut session = open.lock();
+            session.settle(now_us);
+            session.assignment.clone()
+        };
         let mut channels = Vec::new();
         for (index, (share, source)) in assignment.shares().iter().zip(open.definition.sources()).enumerate()
         {
@@ -158,7 +163,7 @@ impl Tunnels<'_> {
             channels.push(ChannelInfo {
                 channel: share.channel.clone(),
                 base: source == RecordSource::Base,
-                status: share.status,
+                status: assignment.described(share),
                 client: share.client.clone(),
                 consumed_to_us: self.consumed_to_us(
                     snapshot.as_ref(),
@@ -174,7 +179,8 @@ impl Tunnels<'_> {
     }
 
     fn info(&self, open: &Open, table: &Table) -> TunnelInfo {
-        let session = open.lock();
+        let mut session = open.lock();
+        session.settle(self.store.clock().now_us());
         let Definition { id, table: name_of_table, name, kind, range, created_us, .. } =
             open.definition.clone();
         TunnelInfo {

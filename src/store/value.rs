@@ -26,7 +26,7 @@ impl KeyType {
 
 /// The value of a key column. Values are ordered as rows are: integers as signed numbers, text and
 /// bytes byte by byte.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum KeyValue {
     /// A 64-bit signed integer.
     Integer(i64),
@@ -48,8 +48,8 @@ pub enum KeyPart {
     Min,
     /// The bound above every value. It may only be used in the bounds of a range.
     Max,
-    /// A placeholder for a value that the store is to choose. It may only be used in a put to a
-    /// table with an auto-increment column.
+    /// A placeholder for a value that the store is to choose. It may only be used in a put to, or an
+    /// update of, a table with an auto-increment column.
     AutoIncrement,
 }
 
@@ -120,6 +120,15 @@ impl ValueRef<'_> {
 }
 
 impl KeyValue {
+    /// Returns the type of the value.
+    pub fn kind(&self) -> KeyType {
+        match self {
+            KeyValue::Integer(_) => KeyType::Integer,
+            KeyValue::String(_) => KeyType::String,
+            KeyValue::Binary(_) => KeyType::Binary,
+        }
+    }
+
     /// Borrows the value.
     pub fn borrow(&self) -> KeyRef<'_> {
         match self {

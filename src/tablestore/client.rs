@@ -1,7 +1,7 @@
 //! Calls servers of Tablestore's wire protocol: this program's and the vendor's.
 //!
 //! ```text
-//!  tables, rows, batch, tunnels, channels, snapshots    one method an operation, in the store's own types
+//!  tables, rows, batch, tunnels, channels, snapshots, why    one method an operation, in the store's own types
 //!              │
 //!            call                  encode, sign, send, verify, decode; and again, where retry says so
 //!         ┌────┼─────┐
@@ -27,6 +27,7 @@ mod tables;
 mod transport;
 mod tunnels;
 mod verify;
+mod why;
 
 pub use batch::RowResult;
 pub use call::{Called, Operation};

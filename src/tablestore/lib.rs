@@ -9,4 +9,4 @@ pub mod server;
 mod shape;
 pub mod signature;
 
-pub use self::messages::{snapshot, table, tunnel};
+pub use self::messages::{refusals, snapshot, table, tunnel};

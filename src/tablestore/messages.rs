@@ -13,6 +13,7 @@
 // Only those fields have a comment whose name does not say everything.
 #![allow(missing_docs)]
 
+pub mod refusals;
 pub mod snapshot;
 pub mod table;
 pub mod tunnel;

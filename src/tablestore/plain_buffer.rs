@@ -23,10 +23,15 @@ use std::fmt;
 
 use store::value::{KeyRef, ValueRef};
 
-pub use bare::{parse_bare, write_bare};
+pub use bare::{parse_bare, parse_bare_bound, write_bare, write_bare_bound};
 pub use convert::{ChangedRow, WriteForm, encode_change, encode_key, encode_row, parse_change, parse_key};
 pub use parser::Rows;
 pub use writer::{RowWriter, Writer};
+
+/// Returns the checksum of bytes that are in no cell: CRC-8, as cells have it.
+pub(crate) fn crc8(bytes: &[u8]) -> u8 {
+    crc::bytes(0, bytes)
+}
 
 /// The first four bytes of every buffer, as a number.
 const HEADER: u32 = 0x75;

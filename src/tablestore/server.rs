@@ -17,13 +17,17 @@ mod connection;
 mod date;
 mod decode;
 mod error;
+mod matrix;
 mod memory;
 mod operation;
 mod plain;
 mod reads;
+mod refusal_log;
 mod requests;
 mod sentences;
 mod snapshots;
+mod splits;
+mod streams;
 mod tables;
 mod token;
 mod tunnels;
@@ -43,12 +47,13 @@ use hyper::body::Incoming;
 use hyper::http::request::Parts;
 use tokio::time::Instant;
 
-use self::answer::{Reply, RequestIds, close_after, md5_base64};
+use self::answer::{Built, Reply, RequestIds, close_after, md5_base64};
 use self::body::{Held, drain, inflate};
 use self::check::{Caller, signed_path};
 use self::error::Refusal;
 use self::memory::Memory;
 use self::operation::Operation;
+use self::refusal_log::RefusalLog;
 use self::requests::Requests;
 use self::snapshots::Snapshots;
 use super::signature::DerivedKeys;
@@ -152,6 +157,7 @@ struct Service {
     answer_memory: Memory,
     request_ids: RequestIds,
     requests: Requests,
+    refusal_log: RefusalLog,
     vitals: Arc<dyn Vitals>,
     metrics_readers: MetricsReaders,
     results: Arc<dyn ShownResults>,
@@ -173,6 +179,7 @@ impl Service {
             limits,
             request_ids: RequestIds::new(),
             requests: Requests::default(),
+            refusal_log: RefusalLog::default(),
             vitals: config.vitals,
             metrics_readers: config.metrics_readers,
             results: config.results,
@@ -242,12 +249,12 @@ impl Service {
         }
         let share = self.answer_memory.share(ANSWER_BYTES).await?;
         let answer = self.dispatch(operation, body).await?;
-        let share = share.keep(answer.len());
+        let share = share.keep(answer.body.len());
         Ok(Reply::new(answer, Some(share)))
     }
 
-    async fn dispatch(&self, operation: Operation, body: Bytes) -> Result<Vec<u8>, Refusal> {
-        match operation {
+    async fn dispatch(&self, operation: Operation, body: Bytes) -> Result<Built, Refusal> {
+        let answer = match operation {
             Operation::CreateTable => tables::create(self, body).await,
             Operation::ListTable => tables::list(self, body),
             Operation::DescribeTable => tables::describe(self, body),
@@ -256,13 +263,20 @@ impl Service {
             Operation::PutRow => writes::put(self, body).await,
             Operation::UpdateRow => writes::update(self, body).await,
             Operation::DeleteRow => writes::delete(self, body).await,
-            Operation::BatchWriteRow => writes::batch(self, body).await,
+            Operation::BatchWriteRow => return writes::batch(self, body).await,
+            Operation::BulkImport => return writes::import(self, body).await,
             Operation::GetRow => reads::get(self, body).await,
-            Operation::BatchGetRow => reads::batch_get(self, body).await,
+            Operation::BatchGetRow => return reads::batch_get(self, body).await,
             Operation::GetRange => reads::range(self, body).await,
+            Operation::ComputeSplitPointsBySize => splits::compute(self, body).await,
+            // There are none, so an answer without any fields is the whole list.
+            Operation::ListSearchIndex | Operation::ListTimeseriesTable => Ok(Vec::new()),
+            Operation::Stream(operation) => streams::run(self, operation, body).await,
             Operation::Tunnel(operation) => tunnels::run(self, operation, body).await,
             Operation::Snapshot(operation) => snapshots::run(self, operation, body).await,
-        }
+            Operation::Why => refusal_log::why(self, body),
+        };
+        answer.map(Built::from)
     }
 
     /// Runs a function that waits for the disk or takes long, on a thread that serves no

@@ -42,10 +42,10 @@ function call(operation, params, by = client) {
 }
 
 // This SDK gives the status as the code; the code of the protocol is inside the message.
-async function refused(code, status, operation, params, by = client, names = '') {
+async function refused(code, status, operation, params, by = client, says = '') {
   const error = await call(operation, params, by).then(() => null, (reason) => reason);
   assert.ok(error, `${operation} was not refused with ${code}`);
-  equal([error.code, error.message.includes(code), error.message.includes(names)], [status, true, true], error.message);
+  equal([error.code, error.message.includes(code), error.message.includes(says)], [status, true, true], error.message);
 }
 
 const condition = (existence, columns = null) => new TableStore.Condition(existence, columns);
@@ -72,7 +72,8 @@ async function tables() {
     equal([described.tableStatus, described.tableOptions.maxVersions, described.tableOptions.timeToLive], [1, 1, -1], name);
   }
   await refused('OTSObjectAlreadyExist', 409, 'createTable', createParams('OrderSource', TABLES.OrderSource));
-  await refused('OTSObjectNotExist', 404, 'describeTable', { tableName: 'NoSuchTable' }, client, 'NoSuchTable');
+  await refused('OTSObjectNotExist', 404, 'describeTable', { tableName: 'NoSuchTable' }, client,
+    'Requested table does not exist.');
 }
 
 function madeOrders() {
@@ -198,7 +199,7 @@ async function refusals() {
   await refused('OTSAuthFailed', 403, 'listTable', {}, thief);
   const one = { tableName: 'OrderSource', primaryKey: keyOf(['thief', '1']), condition: condition(IGNORE), attributeColumns: [{ price: 1.5 }] };
   await refused('OTSAuthFailed', 403, 'putRow', one, thief);
-  await refused('OTSObjectNotExist', 404, 'putRow', { ...one, tableName: 'NoSuchTable' }, client, 'NoSuchTable');
+  await refused('OTSObjectNotExist', 404, 'putRow', { ...one, tableName: 'NoSuchTable' }, client, 'Requested table does not exist.');
   const bounds = [[{ UserId: 'limit' }, { OrderId: INF_MIN }], [{ UserId: 'user_' }, { OrderId: INF_MAX }]];
   equal(await scan(...bounds, Direction.FORWARD), [], 'what was refused is not there');
 }

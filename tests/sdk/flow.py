@@ -38,12 +38,12 @@ def equal(got, want, what):
 
 
 def refused(code, status, act, names=""):
-    """The call fails with exactly this code and status, and says which thing is wrong."""
+    """The call fails with exactly this code and status, and says this."""
     try:
         act()
     except OTSServiceError as error:
         equal((error.get_error_code(), error.get_http_status()), (code, status), error.get_error_message())
-        check(names in error.get_error_message(), f"{error.get_error_message()!r} does not name {names!r}")
+        check(names in error.get_error_message(), f"{error.get_error_message()!r} does not say {names!r}")
         return
     raise AssertionError(f"was not refused with {code}")
 
@@ -71,11 +71,13 @@ def tables(client):
         equal([tuple(column) for column in described.table_meta.schema_of_primary_key], key, f"key of {name}")
         options = described.table_options
         equal((options.time_to_live, options.max_version), (-1, 1), f"options of {name}")
-    refused("OTSObjectAlreadyExist", 409, lambda: create(client, "OrderSource", TABLES["OrderSource"]))
-    refused("OTSObjectNotExist", 404, lambda: client.describe_table("NoSuchTable"))
+    refused("OTSObjectAlreadyExist", 409, lambda: create(client, "OrderSource", TABLES["OrderSource"]),
+            "Requested table already exists.")
+    refused("OTSObjectNotExist", 404, lambda: client.describe_table("NoSuchTable"), "Requested table does not exist.")
     refused("OTSObjectNotExist", 404, lambda: client.delete_table("NoSuchTable"))
     refused("OTSParameterInvalid", 400, lambda: create(client, "9digits", [("k", "STRING")]), "9digits")
     refused("OTSParameterInvalid", 400, lambda: create(client, "Wide", [(f"k{i}", "STRING") for i in range(5)]))
+    equal((list(client.list_search_index()), list(client.list_timeseries_table())), ([], []), "what there never is")
     updated = client.update_table("OrderTotalSink", TableOptions(max_version=3))
     equal(updated.table_options.max_version, 3, "updated versions")
     equal(client.describe_table("OrderTotalSink").table_options.max_version, 3, "described versions")
@@ -165,8 +167,9 @@ def read_orders(client, orders):
     equal([plain(row) for row in rows], one[9:3:-1], "the same backward")
     rows, _ = scan(client, low, high, columns_to_get=["price"])
     equal([plain(row)[1] for row in rows], [{"price": columns["price"]} for _, columns in upward], "one column")
-    refused("OTSParameterInvalid", 400, lambda: scan(client, high, low))
-    refused("OTSParameterInvalid", 400, lambda: scan(client, low, high, Direction.BACKWARD))
+    refused("OTSParameterInvalid", 400, lambda: scan(client, high, low), "Begin key must less than end key in FORWARD")
+    refused("OTSParameterInvalid", 400, lambda: scan(client, low, high, Direction.BACKWARD),
+            "Begin key must more than end key in BACKWARD")
 
     expensive = CompositeColumnCondition(LogicalOperator.AND)
     expensive.add_sub_condition(SingleColumnCondition("price", 100.0, ComparatorType.GREATER_THAN, pass_if_missing=False))
@@ -227,15 +230,15 @@ def batches(client):
         UpdateRowItem(Row([("UserId", "u3")], {"put": [("count", 3)]}), IGNORE),
         DeleteRowItem(Row([("UserId", "u4")]), IGNORE),
         PutRowItem(Row([("UserId", 7)], [("count", 1)]), IGNORE),
-        PutRowItem(Row([("UserId", "u5" * 600)], [("count", 1)]), IGNORE),
         PutRowItem(Row([("UserId", "u1")], [("count", 2)]), IGNORE),
     ]))
     request.add(TableInBatchWriteRowItem("OrderTotalSink", [PutRowItem(Row([("count", 12)], [("totalPrice", 0.5)]), IGNORE)]))
     request.add(TableInBatchWriteRowItem("NoSuchTable", [PutRowItem(Row([("k", 1)], [("v", 1)]), IGNORE)]))
     answer = client.batch_write_row(request)
     codes = [(item.is_ok, item.error_code) for item in answer.get_put_by_table("OrderBatchSink")]
-    equal(codes, [(True, None), (False, "OTSConditionCheckFail"), (False, "OTSInvalidPK"), (False, "OTSParameterInvalid"),
-                  (True, None)], "puts of a batch")
+    equal(codes, [(True, None), (False, "OTSConditionCheckFail"), (False, "OTSInvalidPK"), (True, None)], "puts of a batch")
+    equal(answer.get_put_by_table("OrderBatchSink")[2].error_message,
+          "Validate PK type fail. Input: VT_INTEGER, Meta: VT_STRING.", "a key of another type")
     check(answer.get_update_by_table("OrderBatchSink")[0].is_ok, "an update of a batch")
     check(answer.get_delete_by_table("OrderBatchSink")[0].is_ok, "a delete of a batch")
     equal(answer.get_put_by_table("NoSuchTable")[0].error_code, "OTSObjectNotExist", "a table that is not there")
@@ -247,16 +250,18 @@ def batches(client):
 
 
 def limits(client):
-    def batch(rows):
+    def batch(rows, user="limit"):
         request = BatchWriteRowRequest()
         request.add(TableInBatchWriteRowItem("OrderSource", [
-            PutRowItem(Row(named(("limit", f"{row:05}")), [("price", 1.0)]), IGNORE) for row in range(rows)]))
+            PutRowItem(Row(named(("limit", f"{row:05}")), [("price", 1.0)]), IGNORE) for row in range(rows)]
+            + [PutRowItem(Row(named((user, "last")), [("price", 1.0)]), IGNORE)]))
         return client.batch_write_row(request)
 
     def put(columns, key=("limit", "x")):
         client.put_row("OrderSource", Row(named(key), columns), IGNORE)
 
-    refused("OTSParameterInvalid", 400, lambda: batch(201), "200")
+    refused("OTSParameterInvalid", 400, lambda: batch(200), "200")
+    refused("OTSParameterInvalid", 400, lambda: batch(1, "k" * 1025), "'UserId'")
     request = BatchGetRowRequest()
     request.add(TableInBatchGetRowItem("OrderSource", [named(("limit", str(row))) for row in range(101)], max_version=1))
     refused("OTSParameterInvalid", 400, lambda: client.batch_get_row(request), "100")
@@ -311,6 +316,8 @@ def types(client):
         _, row = client.put_row("Numbered", Row([("shop", "s"), ("number", PK_AUTO_INCR)], [("v", 1)]), IGNORE, ReturnType.RT_PK)
         numbers.append(row.primary_key[1][1])
     equal(numbers, sorted(set(numbers)), "numbers that the store chose")
+    _, row = client.update_row("Numbered", Row([("shop", "s"), ("number", PK_AUTO_INCR)], {"put": [("v", 2)]}), IGNORE, ReturnType.RT_PK)
+    check(row.primary_key[1][1] > numbers[-1], "an update of a row whose number the store chooses")
     client.delete_table("Numbered")
     refused("OTSObjectNotExist", 404, lambda: client.get_row("Numbered", [("shop", "s"), ("number", 1)], max_version=1))
 
@@ -326,7 +333,10 @@ def versions(client):
     _, row, _ = client.get_row("OrderTotalSink", key, max_version=9, time_range=(now - 3, now))
     equal([cell[1] for cell in row.attribute_columns], ["age 1", "age 3"], "versions of a time range")
     refused("OTSParameterInvalid", 400,
-            lambda: client.update_row("OrderTotalSink", Row(key, {"put": [("v", 1, -1)]}), IGNORE), "'v'")
+            lambda: client.update_row("OrderTotalSink", Row(key, {"put": [("v", 1, -1)]}), IGNORE),
+            "Timestamp must be in range [0, INT64_MAX/1000).")
+    _, row, _ = client.get_row("OrderTotalSink", key, time_range=(1, 2), max_version=None)
+    equal((row.primary_key, row.attribute_columns), (key, []), "a time that no cell has")
 
 
 def many_at_once(client):

@@ -6,11 +6,15 @@
 //!             open at the turn ──► open_ms │   next_ms: from here on, one each width
 //! ```
 //!
-//! Where the windows of a stretch begin is computed once. Finding the window of a time is then a
-//! search for its stretch and one division.
+//! Where the windows of a stretch begin is computed once. Finding the window of a time is then to look
+//! up its stretch and one division.
 
 use super::{Stretch, Turn};
 use crate::key::{MIX, mix};
+
+/// A time belongs to the bucket of all times that differ in these lowest bits only: some 200 days,
+/// about as long as a clock goes without a turn.
+const BUCKET_BITS: u32 = 34;
 
 /// Where the windows of one width begin by the clock of a zone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,8 +22,10 @@ pub(super) struct LocalStarts {
     width_ms: i64,
     /// The stretches of the clock, in ascending order. The first begins at `i64::MIN`.
     stretches: Vec<Stretch>,
-    /// The first instant of each stretch, which lie close together for the search.
+    /// The first instant of each stretch, which lie close together for the look-up.
     from_ms: Vec<i64>,
+    /// The stretch that holds the first instant of each bucket, from that of the first turn on.
+    buckets: Vec<u32>,
     /// A number that stands for all turns of the clock.
     digest: u64,
 }
@@ -38,6 +44,7 @@ impl LocalStarts {
             width_ms,
             stretches: Vec::with_capacity(turns.len()),
             from_ms: Vec::new(),
+            buckets: Vec::new(),
             digest: 0,
         };
         all.push(Stretch {
@@ -65,16 +72,33 @@ impl LocalStarts {
     }
 
     fn push(&mut self, stretch: Stretch) {
+        if let Some(before) = self.stretches.len().checked_sub(1) {
+            let bucket = self.bucket(stretch.from_ms).unwrap_or(0);
+            // There are no 2^32 turns of a clock.
+            self.buckets.resize(self.buckets.len().max(bucket + 1), before as u32);
+        }
         let turn = self.digest ^ stretch.from_ms as u64 ^ MIX[0];
         self.digest = mix(turn, stretch.offset_ms as u64 ^ MIX[1]);
         self.stretches.push(stretch);
         self.from_ms.push(stretch.from_ms);
     }
 
-    /// Returns the place of the stretch that holds `at_ms`.
+    /// Returns the number of the bucket of `at_ms`; `None` if it lies before that of the first turn.
+    #[inline]
+    fn bucket(&self, at_ms: i64) -> Option<usize> {
+        let first = self.from_ms.get(1).map_or(at_ms, |from_ms| *from_ms);
+        usize::try_from((at_ms >> BUCKET_BITS) - (first >> BUCKET_BITS)).ok()
+    }
+
+    /// Returns the place of the stretch that holds `at_ms`. Cost: looks at the turns in one bucket.
     #[inline]
     fn place(&self, at_ms: i64) -> usize {
-        self.from_ms.partition_point(|from_ms| *from_ms <= at_ms) - 1
+        let found = self.bucket(at_ms).map(|bucket| self.buckets.get(bucket).or(self.buckets.last()));
+        let mut place = found.flatten().map_or(0, |place| *place as usize);
+        while self.from_ms.get(place + 1).is_some_and(|from_ms| *from_ms <= at_ms) {
+            place += 1;
+        }
+        place
     }
 
     /// Returns the begin of the window that holds `at_ms`.

@@ -2,9 +2,9 @@
 
 use super::fake::Fake;
 use super::*;
+use crate::dial::attempt_in_turn;
 use crate::frame::Purpose;
 use crate::handshake::Failed;
-use crate::meet::attempt_in_turn;
 
 /// Connects all processes, none of which may succeed. Returns what each says, with names in the
 /// place of addresses.

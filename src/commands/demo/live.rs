@@ -77,7 +77,8 @@ pub struct LiveArgs {
     /// was before
     #[arg(long, env = "ORDERFLOW_WINDOW", default_value = "30s", value_name = "WIDTH", value_parser = parse_duration_ms)]
     pub window: u64,
-    /// Time zone that windows are printed in; in a folder with results, what it was before
+    /// Time zone that windows are printed in, and at whose midnight windows of hours and days begin;
+    /// in a folder with results, what it was before
     #[arg(long, env = "ORDERFLOW_TIMEZONE", default_value = "UTC", value_name = "ZONE")]
     pub timezone: String,
     /// The flags of the live page.

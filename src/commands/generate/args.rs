@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::file::FileForm;
 use super::pace::Rate;
 use crate::commands::connection::ConnectionArgs;
 use crate::commands::time::parse_duration_ms;
 use files::format::Format;
-use files::generate::Spec;
+use files::generate::{Shape, Spec};
 
 /// The number of lines that are written to the store by default.
 const STORE_ORDERS: u64 = 500;
@@ -31,6 +32,16 @@ pub struct GenerateArgs {
     /// Format of the file, if its extension does not tell it
     #[arg(long, value_enum, requires = "to", env = "ORDERFLOW_FORMAT")]
     pub format: Option<Format>,
+    /// Shape of the file, as a usual source has it; the README says which flags of run read it
+    #[arg(
+        long,
+        value_enum,
+        requires = "to",
+        conflicts_with = "format",
+        env = "ORDERFLOW_SHAPE",
+        value_name = "SOURCE"
+    )]
+    pub shape: Option<Shape>,
     /// Number of lines to write, each of which places, corrects or cancels an order [default:
     /// 1000000; to the store 500]
     #[arg(long, env = "ORDERFLOW_ORDERS")]
@@ -83,6 +94,11 @@ pub struct GenerateArgs {
 }
 
 impl GenerateArgs {
+    /// Returns the form of the file that the flags ask for.
+    pub fn form(&self) -> FileForm {
+        FileForm { format: self.format, shape: self.shape }
+    }
+
     /// Returns the orders that the flags describe, for a file.
     pub fn spec(&self) -> Spec {
         let default = Spec::default();

@@ -7,10 +7,19 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use files::format::{Compression, Format};
-use files::generate::{Spec, WriteError, write};
+use files::generate::{Shape, Spec, WriteError, write, write_shape};
 
 /// The level of gzip and Zstandard. It is quick, because the orders are made to be read soon.
 const COMPRESSION_LEVEL: i32 = 1;
+
+/// The form of a file as it is asked for.
+#[derive(Copy, Clone, Debug, Default)]
+pub struct FileForm {
+    /// The format; `None` if the extension tells it.
+    pub format: Option<Format>,
+    /// The shape; `None` for our own, which needs no flags to be read.
+    pub shape: Option<Shape>,
+}
 
 /// Why no orders were written to a file.
 #[derive(Debug)]
@@ -21,6 +30,15 @@ pub enum FileError {
     UnknownFormat(PathBuf),
     /// The extension asks to compress Parquet, which is compressed inside.
     CompressedParquet(PathBuf),
+    /// The extension asks for tabs, which are read but not written.
+    Tabs(PathBuf),
+    /// The extension tells another format than the shape has.
+    OtherFormat {
+        /// The path of the file.
+        path: PathBuf,
+        /// The format of the shape.
+        wanted: Format,
+    },
     /// There is a file at the path already.
     Exists(PathBuf),
     /// The file could not be written.
@@ -51,6 +69,13 @@ impl fmt::Display for FileError {
             FileError::CompressedParquet(path) => {
                 write!(f, "{}: parquet is compressed inside; leave .gz and .zst away", path.display())
             }
+            FileError::Tabs(path) => {
+                write!(f, "{}: files with tabs are read but not written; name it .csv", path.display())
+            }
+            FileError::OtherFormat { path, wanted } => {
+                let ending = if *wanted == Format::Jsonl { "json" } else { wanted.name() };
+                write!(f, "{}: a file of this shape is named .{ending}", path.display())
+            }
             FileError::Exists(path) => {
                 write!(f, "{} exists already; replace it with --force", path.display())
             }
@@ -72,17 +97,21 @@ impl std::error::Error for FileError {}
 /// Returns [`FileError`]. Then a file that was there is untouched.
 pub fn write_file(
     path: &Path,
-    format: Option<Format>,
+    form: FileForm,
     force: bool,
     spec: &Spec,
     stop: &AtomicBool,
 ) -> Result<u64, FileError> {
     spec.check().map_err(FileError::Spec)?;
-    let (format, compression) = target(path, format)?;
+    if let Some(shape) = form.shape {
+        shape.check(spec).map_err(FileError::Spec)?;
+    }
+    let (format, compression) = target(path, form)?;
+    let content = form.shape.map_or(Content::Usual(format), Content::Shape);
     let failed = |cause: WriteError| FileError::Write { path: path.to_owned(), cause };
     if path.as_os_str() == "-" {
         let out = Counted { out: io::stdout(), bytes: 0, stop };
-        return write_compressed(spec, format, compression, out).map(|out| out.bytes).map_err(failed);
+        return write_compressed(spec, content, compression, out).map(|out| out.bytes).map_err(failed);
     }
     if !force && path.symlink_metadata().is_ok() {
         return Err(FileError::Exists(path.to_owned()));
@@ -91,7 +120,7 @@ pub fn write_file(
     let beside = named_beside(directory).map_err(|cause| failed(cause.into()))?;
     let (file, beside) = beside.into_parts();
     let out = Counted { out: file, bytes: 0, stop };
-    let out = write_compressed(spec, format, compression, out).map_err(failed)?;
+    let out = write_compressed(spec, content, compression, out).map_err(failed)?;
     let renamed = if force { beside.persist(path) } else { beside.persist_noclobber(path) };
     match renamed {
         Ok(()) => Ok(out.bytes),
@@ -114,9 +143,18 @@ fn named_beside(directory: &Path) -> io::Result<tempfile::NamedTempFile<File>> {
         .tempfile_in(directory)
 }
 
-/// Returns the format and compression that the file's name and the flag ask for.
-fn target(path: &Path, flag: Option<Format>) -> Result<(Format, Compression), FileError> {
+/// Returns the format and compression that the file's name and the flags ask for.
+fn target(path: &Path, form: FileForm) -> Result<(Format, Compression), FileError> {
+    let flag = form.format.or(form.shape.map(Shape::format));
     let (by_name, compression) = Format::of_name(&path.to_string_lossy());
+    if Format::delimiter_of_name(&path.to_string_lossy()) == b'\t' {
+        return Err(FileError::Tabs(path.to_owned()));
+    }
+    if let (Some(shape), Some(by_name)) = (form.shape, by_name)
+        && by_name != shape.format()
+    {
+        return Err(FileError::OtherFormat { path: path.to_owned(), wanted: shape.format() });
+    }
     if compression != Compression::None {
         let (inner, _) = Format::of_name(&path.with_extension("").to_string_lossy());
         if flag.or(inner) == Some(Format::Parquet) {
@@ -127,26 +165,42 @@ fn target(path: &Path, flag: Option<Format>) -> Result<(Format, Compression), Fi
     Ok((format, compression))
 }
 
+/// What a file holds.
+#[derive(Copy, Clone)]
+enum Content {
+    Usual(Format),
+    Shape(Shape),
+}
+
+impl Content {
+    fn write(self, spec: &Spec, out: &mut (impl Write + Send)) -> Result<(), WriteError> {
+        match self {
+            Content::Usual(format) => write(spec, format, out, |_| {}),
+            Content::Shape(shape) => write_shape(spec, shape, out, |_| {}),
+        }
+    }
+}
+
 fn write_compressed<W: Write + Send>(
     spec: &Spec,
-    format: Format,
+    content: Content,
     compression: Compression,
     mut out: W,
 ) -> Result<W, WriteError> {
     match compression {
         Compression::None => {
-            write(spec, format, &mut out, |_| {})?;
+            content.write(spec, &mut out)?;
             Ok(out)
         }
         Compression::Gzip => {
             let level = flate2::Compression::new(COMPRESSION_LEVEL as u32);
             let mut encoder = flate2::write::GzEncoder::new(out, level);
-            write(spec, format, &mut encoder, |_| {})?;
+            content.write(spec, &mut encoder)?;
             Ok(encoder.finish()?)
         }
         Compression::Zstd => {
             let mut encoder = zstd::Encoder::new(out, COMPRESSION_LEVEL)?;
-            write(spec, format, &mut encoder, |_| {})?;
+            content.write(spec, &mut encoder)?;
             Ok(encoder.finish()?)
         }
     }

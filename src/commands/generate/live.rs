@@ -113,6 +113,8 @@ fn missing_table(error: tablestore::client::ClientError) -> Failure {
     let is_missing = error.is_code("OTSObjectNotExist");
     let mut failure = Failure::from(error);
     if is_missing {
+        // This says more than the store's log would.
+        failure.request_id = None;
         failure.message += &format!("; `orderflow init` makes the table {ORDER_SOURCE}");
     }
     failure

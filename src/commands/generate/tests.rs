@@ -19,7 +19,7 @@ fn args(to: &Path, more: &[&str]) -> GenerateArgs {
 }
 
 fn write_args(args: &GenerateArgs) -> Result<u64, FileError> {
-    write_file(args.to.as_deref().unwrap(), args.format, args.force, &args.spec(), &AtomicBool::new(false))
+    write_file(args.to.as_deref().unwrap(), args.form(), args.force, &args.spec(), &AtomicBool::new(false))
 }
 
 fn to_store(more: &[&str]) -> Spec {
@@ -49,6 +49,8 @@ fn the_flags_of_files_and_of_the_store_are_told_apart() {
     for flags in [
         &["--force"][..],
         &["--format", "csv"],
+        &["--shape", "shopify"],
+        &["--to", "x.csv", "--shape", "shopify", "--format", "csv"],
         &["--to", "x.csv", "--rate", "1/s"],
         &["--to", "x.csv", "--json"],
         &["--json", "--quiet"],

@@ -4,15 +4,18 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::ValueEnum;
 use cluster::ClusterConfig;
 use dataflows::ViewId;
 use driver::config::{INPUTS_MAX, OutputConfig, RunConfig};
 use driver::summary::SummaryForm;
 use driver::table::{Place, TableInput, TableName};
-use files::ingest::{ColumnNames, Envelope, InputOptions};
+use files::ingest::{ColumnNames, Envelope, InputOptions, RowForm, ZSTD_WINDOW_BYTES_MAX};
+use orders::rules::{ID_BYTES_MAX, Role, check_id};
+use orders::{DecimalMark, TimeForm, TimeUnit, Zone};
 
 use super::agreement::agreed;
-use super::args::{ColumnArgs, OnReject, RunArgs};
+use super::args::{ColumnArgs, OnReject, RunArgs, UnitArg};
 use crate::commands::connection::ConnectionArgs;
 use crate::commands::{Failure, time};
 use crate::program::{signals, version};
@@ -58,8 +61,8 @@ pub(super) fn config(args: &RunArgs) -> Result<RunConfig, Failure> {
         inputs: InputOptions {
             inputs,
             format: args.format,
-            envelope: args.envelope,
-            names: names(&args.columns),
+            rows: rows(args)?,
+            zstd_window_bytes_max: args.spelling.zstd_window_max.unwrap_or(ZSTD_WINDOW_BYTES_MAX),
             first_input,
             follow: args.follow,
         },
@@ -91,13 +94,14 @@ pub(super) fn config(args: &RunArgs) -> Result<RunConfig, Failure> {
 /// Returns [`Failure`] if `--output -` and `--result` do not fit together.
 pub(super) fn printed_view(args: &RunArgs) -> Result<Option<ViewId>, Failure> {
     let refused = |reason: String| Err(Failure::new(2, reason));
-    let names = || ViewId::all().map(|view| view.name).collect::<Vec<_>>().join(", ");
     let to_stdout = args.output.as_deref() == Some(Path::new("-"));
     match &args.result {
-        None if to_stdout => refused(format!(
-            "--output - prints one result: say which with --result NAME, one of {}; or give a folder for all",
-            names()
-        )),
+        None if to_stdout => {
+            let names = ViewId::all().map(|view| view.name).collect::<Vec<_>>().join(", ");
+            refused(format!(
+                "--output - prints one result: say which with --result NAME, one of {names}; or give a folder for all"
+            ))
+        }
         None => Ok(None),
         Some(_) if !to_stdout => {
             refused("--result says what --output - prints: a folder gets all results".to_owned())
@@ -106,10 +110,7 @@ pub(super) fn printed_view(args: &RunArgs) -> Result<Option<ViewId>, Failure> {
             "--follow prints changed rows on standard output: give a folder, or leave --output out"
                 .to_owned(),
         ),
-        Some(name) => match ViewId::all().find(|view| view.name == *name) {
-            Some(view) => Ok(Some(view)),
-            None => refused(format!("--result {name:?} is no result: give one of {}", names())),
-        },
+        Some(name) => Ok(ViewId::all().find(|view| view.name == *name)),
     }
 }
 
@@ -143,14 +144,23 @@ fn check_tables(args: &RunArgs, cluster: &ClusterConfig) -> Result<(), Failure> 
             "--follow reads files as they grow: what follows the orders of a store is `orderflow up`",
         );
     }
-    if args.envelope == Envelope::Upsert {
-        return refused(
-            "--envelope upsert is for logs of lines: a store holds each order once, as it is now",
-        );
+    if args.envelope.is_keyed() {
+        let name = args.envelope.to_possible_value();
+        let name = name.as_ref().map_or("", |value| value.get_name());
+        return Err(Failure::new(
+            2,
+            format!("--envelope {name} is for logs of lines: a store holds each order once, as it is now"),
+        ));
     }
     if names(&args.columns) != ColumnNames::default() {
         return refused(
             "--column-… is for files: in a store, the columns of an order are price and timestamp",
+        );
+    }
+    if rows(args)? != RowForm::default() {
+        return refused(
+            "--delimiter, --decimal-comma, --timestamp-…, --input-timezone and --guest-as are for files: a store \
+             holds numbers, and each order has a user",
         );
     }
     if cluster.processes > 1 && !args.local_input {
@@ -162,6 +172,38 @@ fn check_tables(args: &RunArgs, cluster: &ClusterConfig) -> Result<(), Failure> 
     Ok(())
 }
 
+/// Returns how the flags say that orders are spelled.
+fn rows(args: &RunArgs) -> Result<RowForm, Failure> {
+    let spelling = &args.spelling;
+    if args.envelope == Envelope::Debezium && args.columns.column_op.is_some() {
+        return Err(Failure::new(
+            2,
+            "--column-op is not for --envelope debezium, which has an op of its own",
+        ));
+    }
+    if let Some(guest) = &spelling.guest_as {
+        check_id(Role::UserId, guest.as_bytes())
+            .map_err(|_| Failure::new(2, format!("--guest-as must have 1 to {ID_BYTES_MAX} bytes")))?;
+    }
+    let unit = match spelling.timestamp_unit {
+        UnitArg::S => TimeUnit::Seconds,
+        UnitArg::Ms => TimeUnit::Milliseconds,
+        UnitArg::Us => TimeUnit::Microseconds,
+        UnitArg::Ns => TimeUnit::Nanoseconds,
+    };
+    let zone = Zone::parse(&spelling.input_timezone).map_err(|error| Failure::new(2, error))?;
+    let time = TimeForm::new(unit, zone, spelling.timestamp_format.clone())
+        .map_err(|reason| Failure::new(2, format!("--timestamp-format: {reason}")))?;
+    Ok(RowForm {
+        envelope: args.envelope,
+        names: names(&args.columns),
+        time,
+        decimal_mark: if spelling.decimal_comma { DecimalMark::Comma } else { DecimalMark::Point },
+        delimiter: spelling.delimiter,
+        guest: spelling.guest_as.clone(),
+    })
+}
+
 fn names(columns: &ColumnArgs) -> ColumnNames {
     ColumnNames {
         user_id: columns.column_user_id.clone(),
@@ -169,5 +211,6 @@ fn names(columns: &ColumnArgs) -> ColumnNames {
         price: columns.column_price.clone(),
         timestamp: columns.column_timestamp.clone(),
         op: columns.column_op.clone(),
+        quantity: columns.column_quantity.clone(),
     }
 }

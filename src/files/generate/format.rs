@@ -8,7 +8,7 @@ use crate::format::Format;
 use crate::parquet_write::{Column, ColumnType, GROUP_ROWS, ParquetWriteError, ParquetWriter, TextColumn};
 
 /// The number of lines between two calls of `on_progress`.
-const PROGRESS_LINES: usize = 65_536;
+pub(super) const PROGRESS_LINES: usize = 65_536;
 
 /// The most bytes that a line takes. Buffers are reserved by it.
 const LINE_BYTES: usize = 128;
@@ -135,7 +135,7 @@ fn push_jsonl(order: &GeneratedOrder, _: bool, out: &mut Vec<u8>) {
     }
 }
 
-fn push_price(cents: i64, out: &mut Vec<u8>) {
+pub(super) fn push_price(cents: i64, out: &mut Vec<u8>) {
     push_digits(cents as u64 / 100, 1, out);
     out.push(b'.');
     push_digits(cents as u64 % 100, 2, out);

@@ -6,7 +6,7 @@ use dataflows::{Amount, Id, Order, OrderState};
 use super::*;
 use crate::format::Format;
 use crate::ingest::parquet::row_groups;
-use crate::ingest::{Block, ColumnNames, Envelope, InputOptions, Plan};
+use crate::ingest::{Block, Envelope, InputOptions, Plan, RowForm, ZSTD_WINDOW_BYTES_MAX};
 use crate::parquet_write::GROUP_ROWS;
 
 fn written(spec: &Spec, format: Format) -> Vec<u8> {
@@ -175,8 +175,8 @@ fn read_back(bytes: &[u8], name: &str, envelope: Envelope) -> Block {
     let options = InputOptions {
         inputs: vec![path.display().to_string()],
         format: None,
-        envelope,
-        names: ColumnNames::default(),
+        rows: RowForm { envelope, ..RowForm::default() },
+        zstd_window_bytes_max: ZSTD_WINDOW_BYTES_MAX,
         first_input: 0,
         follow: false,
     };

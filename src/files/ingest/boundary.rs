@@ -79,9 +79,12 @@ pub(super) enum Rule {
 pub(super) struct Quoted {
     /// The limit `L` of the argument in this module's documentation.
     pub(super) record_bytes_max: usize,
+    /// What stands between two fields.
+    pub(super) delimiter: u8,
     /// Returns the length of the record at the start of the given bytes, or `None` if more bytes
-    /// are needed to tell. The second argument says that no more bytes follow.
-    pub(super) record_end: fn(&[u8], bool) -> Option<usize>,
+    /// are needed to tell. The second argument is the delimiter, the third says that no more bytes
+    /// follow.
+    pub(super) record_end: fn(&[u8], u8, bool) -> Option<usize>,
 }
 
 /// The record starts of one file between `first` and `size`.
@@ -192,7 +195,7 @@ impl Boundaries {
                     at += line_break + 1;
                     continue;
                 }
-                match (quoted.record_end)(&window[at..], window_ends && self.ends) {
+                match (quoted.record_end)(&window[at..], quoted.delimiter, window_ends && self.ends) {
                     Some(length) => at += length,
                     None => break,
                 }

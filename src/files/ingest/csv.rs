@@ -8,9 +8,13 @@
 //!
 //! A block of `INDEX_BYTES` is marked at a time, while it is in the cache. The plain path is only
 //! a shortcut: if it takes a row, the general way would give exactly the same order, and every
-//! reject comes from the general way. Fields are delimited by commas, and lines end in LF or CRLF.
-//! A quoted field may contain commas, line breaks and doubled quotes. Empty lines are skipped.
-//! Other dialects (delimiters, comments, backslashes) are deliberately absent.
+//! reject comes from the general way. Fields are delimited by commas or another byte, and lines end
+//! in LF or CRLF. A quoted field may contain delimiters, line breaks and doubled quotes. Empty lines
+//! are skipped. Other dialects (comments, backslashes) are deliberately absent.
+//!
+//! The plain path is compiled once for times in epoch milliseconds, once for ISO 8601, and once for
+//! whatever the user's options make of values. If most rows of a block are not plain in the first
+//! of these forms, the next block is tried in the second, and the other way round.
 
 mod digits;
 mod header;
@@ -26,13 +30,14 @@ use std::borrow::Cow;
 
 use dataflows::Epoch;
 use memchr::{memchr, memchr_iter};
+use orders::DecimalMark;
 
 pub use self::header::{Header, HeaderError};
-use self::plain::{Canonical, Columns, PlainRows, UsualValues};
+use self::plain::{AnyValues, Canonical, Columns, IsoValues, PlainRows, UsualValues, Values};
 use self::record::{Broken, Field, Scan, scan, unescape, without_line_break};
 pub use self::record::{RecordEnd, record_end};
 use self::structure::Structure;
-use super::row::Cells;
+use super::row::{Cells, NumberText};
 use super::{BUFFER_PADDING, Block, Parser, ParserContext, RECORD_BYTES_MAX};
 
 /// The number of bytes that are marked at a time. They, their marks and their orders fit in the
@@ -50,6 +55,10 @@ pub struct CsvParser {
     structure: Structure,
     /// The first fields of the present record, at most as many as there are columns.
     fields: Vec<Field>,
+    /// Whether times are first tried as ISO 8601, if both that and epoch milliseconds are usual.
+    iso_first: bool,
+    /// The rows of the present block that were not plain in the form that was tried first.
+    other_rows: u64,
 }
 
 impl CsvParser {
@@ -62,6 +71,8 @@ impl CsvParser {
             skipping: false,
             structure: Structure::default(),
             fields: Vec::new(),
+            iso_first: false,
+            other_rows: 0,
         }
     }
 }
@@ -94,10 +105,10 @@ impl Parser for CsvParser {
             let consumed = if self.skipping {
                 self.skip_line(&buffer[at..valid])
             } else if self.header == Canonical::HEADER {
-                self.parse_block(&mut call, at, &Canonical)
+                self.parse_block_in_form(&mut call, at, &Canonical)
             } else {
                 let header = self.header.clone();
-                self.parse_block(&mut call, at, &header)
+                self.parse_block_in_form(&mut call, at, &header)
             };
             if consumed == 0 {
                 break;
@@ -118,14 +129,30 @@ impl Parser for CsvParser {
 }
 
 impl CsvParser {
+    /// Parses a block as [`parse_block`](Self::parse_block) does, in the form that is tried first.
+    fn parse_block_in_form(&mut self, call: &mut Call<'_>, start: usize, columns: &impl Columns) -> usize {
+        let form = &self.context.form;
+        if form.decimal_mark != DecimalMark::Point || !form.time.counts_ms() {
+            return self.parse_block::<AnyValues>(call, start, columns);
+        }
+        let first_line = self.line;
+        self.other_rows = 0;
+        let consumed = match self.iso_first {
+            false => self.parse_block::<UsualValues>(call, start, columns),
+            true => self.parse_block::<IsoValues>(call, start, columns),
+        };
+        self.iso_first ^= 2 * self.other_rows > self.line - first_line;
+        consumed
+    }
+
     /// Parses the records that start in the next [`INDEX_BYTES`], possibly without the last ones.
     /// Returns the number of bytes that these records have.
-    fn parse_block(&mut self, call: &mut Call<'_>, start: usize, columns: &impl Columns) -> usize {
+    fn parse_block<V: Values>(&mut self, call: &mut Call<'_>, start: usize, columns: &impl Columns) -> usize {
         let length = (call.valid - start).min(INDEX_BYTES);
-        self.structure.index(&call.buffer[start..start + length]);
+        self.structure.index(&call.buffer[start..start + length], columns.header().delimiter);
         let mut mark = 0;
         loop {
-            mark = self.plain_rows(call, start, mark, columns);
+            mark = self.plain_rows::<V>(call, start, mark, columns);
             let marks = self.structure.marks();
             let at = marks[mark].wrapping_add(1) as usize;
             let may_be_cut = mark + columns.header().columns >= marks.len() && start + length < call.valid;
@@ -145,7 +172,7 @@ impl CsvParser {
     /// Appends the plain rows after a mark, until a row is not plain or not complete. Returns the
     /// mark before that row.
     #[inline]
-    fn plain_rows(
+    fn plain_rows<V: Values>(
         &mut self,
         call: &mut Call<'_>,
         start: usize,
@@ -157,6 +184,7 @@ impl CsvParser {
             is_ascii: self.structure.is_ascii(),
             offset: call.offset + start as u64,
             context: &self.context,
+            is_keyed: self.context.form.envelope.is_keyed(),
             epoch: call.epoch,
             columns,
             block: call.block,
@@ -166,7 +194,7 @@ impl CsvParser {
         let count = columns.header().columns;
         let mut rest = marks;
         loop {
-            while rest.len() > count && rows.push::<UsualValues>(&rest[..=count]) {
+            while rest.len() > count && rows.push::<V>(&rest[..=count]) {
                 rest = &rest[count..];
                 self.line += 1;
             }
@@ -176,6 +204,7 @@ impl CsvParser {
             }
             rest = &rest[consumed..];
             self.line += 1;
+            self.other_rows += 1;
         }
     }
 
@@ -187,7 +216,7 @@ impl CsvParser {
         let (columns, mut count) = (self.header.columns, 0);
         self.fields.clear();
         let fields = &mut self.fields;
-        let found = scan(bytes, call.at_end, |field| {
+        let found = scan(bytes, self.header.delimiter, call.at_end, |field| {
             count += 1;
             if count <= columns {
                 fields.push(field);
@@ -238,12 +267,15 @@ impl CsvParser {
             return Err(format!("{count} field{plural} instead of {}", header.columns));
         }
         let text = |column: usize| unescape(record, &self.fields[column]);
+        let text_or_empty = |column: Option<usize>| column.map_or(Cow::Borrowed(&b""[..]), text);
+        let number = |column| NumberText { text: text(column), mark: self.context.form.decimal_mark };
         let cells = Cells {
-            user_id: &text(header.user_id),
-            order_id: &text(header.order_id),
-            price: &text(header.price),
-            timestamp: &text(header.timestamp),
-            op: &header.op.map_or(Cow::Borrowed(&b""[..]), text),
+            user_id: text(header.user_id),
+            order_id: text_or_empty(header.order_id),
+            price: number(header.price),
+            timestamp: text(header.timestamp),
+            op: text_or_empty(header.op),
+            quantity: header.quantity.map(number),
         };
         self.context.push_cells(block, epoch, offset, &cells)
     }

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::io;
 
-use super::Compression;
 use super::parquet::ParquetError;
+use super::{Compression, Content};
 
 /// Why an input cannot be read. Each is printed as one sentence that names the input, and ends the
 /// run.
@@ -55,6 +55,11 @@ pub enum InputError {
         /// The path as it is shown.
         name: String,
     },
+    /// The envelope is Debezium's, but the input is no JSON.
+    NotDebezium {
+        /// The path as it is shown.
+        name: String,
+    },
     /// The file cannot be opened, or its size cannot be read.
     Open {
         /// The path as it is shown.
@@ -101,6 +106,34 @@ pub enum InputError {
         /// The number of bytes that the file has.
         at: u64,
     },
+    /// The input is something else than its name says, or than text.
+    OtherContent {
+        /// The path as it is shown.
+        name: String,
+        /// What it is.
+        content: Content,
+    },
+    /// The name says that the file is compressed, but it is not.
+    NotCompressed {
+        /// The path as it is shown.
+        name: String,
+        /// The kind of compression that the name says.
+        compression: Compression,
+    },
+    /// The gzip stream is followed by bytes that are neither gzip nor zeros.
+    AfterGzip {
+        /// The path as it is shown.
+        name: String,
+        /// Where they begin, in bytes as they are stored.
+        at: u64,
+    },
+    /// The Zstandard stream needs more memory than is allowed.
+    ZstdWindow {
+        /// The path as it is shown.
+        name: String,
+        /// The window that it needs, in bytes; `None` if that is not known.
+        needed: Option<u64>,
+    },
     /// The compressed stream of the file is not valid.
     Damaged {
         /// The path as it is shown.
@@ -145,7 +178,7 @@ impl fmt::Display for InputError {
             InputError::NotFound { name } => write!(f, "{name}: no such file or directory"),
             InputError::NoOrdersFiles { directory } => write!(
                 f,
-                "no orders files in directory {directory:?}: expected .csv, .jsonl, .ndjson, .json, .parquet, \
+                "no orders files in directory {directory:?}: expected .csv, .tsv, .jsonl, .ndjson, .json, .parquet, \
                  or these with .gz or .zst"
             ),
             InputError::NoMatch { pattern } => write!(f, "no file matches {pattern:?}"),
@@ -170,6 +203,9 @@ impl fmt::Display for InputError {
             InputError::ParquetStream { name } => {
                 write!(f, "{name}: parquet cannot be read from a stream; save it to a file first")
             }
+            InputError::NotDebezium { name } => {
+                write!(f, "{name}: --envelope debezium is for JSON (.jsonl, .ndjson, .json)")
+            }
             InputError::Open { name, cause } => write!(f, "{name}: cannot be opened: {cause}"),
             InputError::Read { name, at, cause } => write!(f, "{name}: cannot be read at byte {at}: {cause}"),
             InputError::Twins { name, before } => write!(
@@ -192,6 +228,25 @@ impl fmt::Display for InputError {
                 f,
                 "{name} ends in the middle of its {compression} stream at byte {at}: it was cut short"
             ),
+            InputError::OtherContent { name, content } => {
+                write!(f, "{name} ")?;
+                content.describe(name, f)
+            }
+            InputError::NotCompressed { name, compression } => {
+                let ending = if *compression == Compression::Gzip { ".gz" } else { ".zst" };
+                write!(f, "{name} is not compressed with {compression}: take {ending} off its name")
+            }
+            InputError::AfterGzip { name, at } => write!(
+                f,
+                "{name} has other bytes after its gzip stream: cut them off, so that it has {at} bytes"
+            ),
+            InputError::ZstdWindow { name, needed: Some(needed) } => {
+                let mib = needed.div_ceil(1 << 20);
+                write!(f, "{name} needs a window of {mib} MiB to unpack: give --zstd-window-max {mib}MiB")
+            }
+            InputError::ZstdWindow { name, needed: None } => {
+                write!(f, "{name} needs a larger window to unpack: give a larger --zstd-window-max")
+            }
             InputError::Damaged { name, compression, at, cause } => {
                 write!(f, "{name} is damaged: its {compression} stream breaks near byte {at}: {cause}")
             }

@@ -10,15 +10,19 @@ use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
 use std::ops::Range;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::boundary::{Boundaries, Quoted, Rule};
 use super::discover::{Found, discover, nothing_found, open_error};
 use super::fingerprint::fingerprint;
-use super::reader::{Buffer, CsvHeader, NothingToRead, Source, TextReader, open_file, read_error};
+use super::reader::{
+    BLOCK_BYTES, Buffer, CsvHeader, NothingToRead, Source, TextReader, check_text, open_file, read_error,
+};
 use super::{
-    ColumnNames, Compression, Envelope, Format, InputError, Parser, ParserContext, RECORD_BYTES_MAX, Reader,
-    csv, jsonl, parquet,
+    Compression, Envelope, Format, InputError, Parser, ParserContext, RECORD_BYTES_MAX, Reader, RowForm, csv,
+    jsonl, parquet,
 };
 
 use orders::rules::Role;
@@ -33,16 +37,23 @@ pub struct InputOptions {
     pub inputs: Vec<String>,
     /// The format of inputs whose names tell none. Without it, standard input is CSV.
     pub format: Option<Format>,
-    /// Whether lines are orders, or the latest states of orders.
-    pub envelope: Envelope,
-    /// The names of the columns.
-    pub names: ColumnNames,
+    /// How orders are spelled.
+    pub rows: RowForm,
+    /// The most memory that the window of a Zstandard stream may take, in bytes.
+    pub zstd_window_bytes_max: u64,
     /// The number of the first input. Processes with inputs of their own have different ones.
     pub first_input: u32,
     /// Whether a [`Tail`](super::Tail) continues where the parts end. The parts then leave to it a
     /// last line without a line break, and everything from standard input and pipes. A directory or
     /// a glob may be empty at first, and a CSV file may not have its header yet.
     pub follow: bool,
+}
+
+impl InputOptions {
+    /// Returns what stands between two fields of the CSV file with this name.
+    pub(super) fn delimiter_of(&self, name: &str) -> u8 {
+        self.rows.delimiter.unwrap_or_else(|| Format::delimiter_of_name(name))
+    }
 }
 
 /// One input of a plan.
@@ -115,6 +126,7 @@ pub struct Plan {
     /// their place.
     pub inputs: Vec<Input>,
     pub(super) options: InputOptions,
+    form: Arc<RowForm>,
 }
 
 impl Plan {
@@ -146,7 +158,7 @@ impl Plan {
                 inputs.push(Input::new(found, ordinal, options)?);
             }
         }
-        Ok(Plan { inputs, options: options.clone() })
+        Ok(Plan { inputs, options: options.clone(), form: Arc::new(options.rows.clone()) })
     }
 
     /// Returns what tells each input from other files, in the order of the inputs. Processes compare
@@ -171,13 +183,13 @@ impl Plan {
     /// There are none unless the input is JSON lines: other forms name their columns once, and are
     /// refused when the plan is made.
     pub fn required_members(&self, input: &Input) -> u8 {
-        let required = |role: &Role| input.format == Format::Jsonl && self.options.names.requires(*role);
+        let required = |role: &Role| input.format == Format::Jsonl && self.form.requires(*role);
         Role::ALL.into_iter().filter(required).fold(0, |roles, role| roles | role.bit())
     }
 
     /// Returns the error for an input of JSON lines of which no object has members of these roles.
     pub fn lacking_members(&self, name: &str, lacking: u8) -> InputError {
-        let names = &self.options.names;
+        let names = &self.form.names;
         let missing = Role::ALL.into_iter().filter(|role| lacking & role.bit() != 0);
         let missing = missing.map(|role| (names.wanted(role).to_owned(), role.option())).collect();
         InputError::Members { name: name.to_owned(), missing }
@@ -238,34 +250,33 @@ impl Plan {
     /// bad.
     pub fn open(&self, part: &Part) -> Result<Box<dyn Reader<Error = InputError>>, InputError> {
         let input = &self.inputs[part.input];
-        let envelope = self.options.envelope;
-        let context = ParserContext { envelope, input: input.ordinal, part: part.ordinal, round: 0 };
+        let form = Arc::clone(&self.form);
+        let context = ParserContext { form, input: input.ordinal, part: part.ordinal, round: 0 };
         match (&input.inside, &part.span, &input.path) {
             (Inside::Text { header, boundaries }, Span::Bytes(range), Some(path)) => {
                 let file = open_file(path)?;
                 let find =
                     |at| boundaries.start_from(&file, at).map_err(|cause| input.read_error(&file, at, cause));
                 let (start, end) = (find(range.start)?, find(range.end)?);
-                let parser = parser(input.format, header.as_ref(), &self.options.names, context);
+                let parser = parser(input.format, header.as_ref(), context);
                 let source = Source::Range { file, position: start, end };
                 let header = header.as_ref().filter(|_| range.start == 0);
                 Ok(Box::new(TextReader::new(&input.name, source, Buffer::new(start), parser, header)))
             }
             (Inside::RowGroups(_), Span::RowGroups(groups), Some(path)) => {
-                let reader =
-                    parquet::ParquetReader::open(path, &self.options.names, context, groups.clone())?;
-                Ok(Box::new(reader))
+                Ok(Box::new(parquet::ParquetReader::open(path, context, groups.clone())?))
             }
             _ => {
-                let (mut source, mut buffer) = (input.whole()?, Buffer::new(0));
+                let (mut source, mut buffer) = (input.whole(&self.options)?, Buffer::new(0));
                 let mut header = None;
                 if input.format == Format::Csv {
-                    header = CsvHeader::read(&input.name, &mut source, &mut buffer, &self.options.names)?;
+                    let delimiter = self.options.delimiter_of(&input.name);
+                    header = CsvHeader::read(&input.name, &mut source, &mut buffer, &self.form, delimiter)?;
                     if header.is_none() {
                         return Ok(Box::new(NothingToRead));
                     }
                 }
-                let parser = parser(input.format, header.as_ref(), &self.options.names, context);
+                let parser = parser(input.format, header.as_ref(), context);
                 Ok(Box::new(TextReader::new(&input.name, source, buffer, parser, header.as_ref())))
             }
         }
@@ -280,6 +291,9 @@ impl Input {
             None => None,
         };
         let size_bytes = metadata.filter(fs::Metadata::is_file).map(|metadata| metadata.len());
+        if options.rows.envelope == Envelope::Debezium && format != Format::Jsonl {
+            return Err(InputError::NotDebezium { name });
+        }
         if format == Format::Parquet && (size_bytes.is_none() || compression != Compression::None) {
             return Err(InputError::ParquetStream { name });
         }
@@ -300,28 +314,37 @@ impl Input {
         if self.format == Format::Parquet {
             return Ok(Inside::RowGroups(parquet::row_groups(path)?));
         }
+        let (rows, delimiter) = (&options.rows, options.delimiter_of(&self.name));
         if self.compression != Compression::None {
-            let mut source = self.whole()?;
+            let mut source = self.whole(options)?;
             let is_empty = self.format == Format::Csv
-                && CsvHeader::read(&self.name, &mut source, &mut Buffer::new(0), &options.names)?.is_none();
+                && CsvHeader::read(&self.name, &mut source, &mut Buffer::new(0), rows, delimiter)?.is_none();
             return Ok(if is_empty { Inside::Empty } else { Inside::Whole });
         }
         let file = open_file(path)?;
         let mut header = None;
+        if self.format == Format::Jsonl {
+            let head = head(&file).map_err(|cause| self.read_error(&file, 0, cause))?;
+            check_text(&self.name, &head)?;
+            // Where an element of an array starts depends on all before it, so one worker reads it.
+            if jsonl::is_array(&head) {
+                return Ok(Inside::Whole);
+            }
+        }
         if self.format == Format::Csv {
             let mut source = Source::Range { file, position: 0, end: size };
             let mut buffer = Buffer::new(0);
             header = if options.follow {
-                CsvHeader::read_complete(&self.name, &mut source, &mut buffer, &options.names)?
+                CsvHeader::read_complete(&self.name, &mut source, &mut buffer, rows, delimiter)?
             } else {
-                CsvHeader::read(&self.name, &mut source, &mut buffer, &options.names)?
+                CsvHeader::read(&self.name, &mut source, &mut buffer, rows, delimiter)?
             };
             if header.is_none() {
                 return Ok(Inside::Unborn);
             }
         }
         let first = header.as_ref().map_or(0, |header| header.bytes);
-        let boundaries = Boundaries::new(rule(self.format), first, size, !options.follow);
+        let boundaries = Boundaries::new(rule(self.format, delimiter), first, size, !options.follow);
         Ok(Inside::Text { header, boundaries })
     }
 
@@ -331,8 +354,8 @@ impl Input {
     }
 
     /// Opens the input so that it is read from start to end.
-    fn whole(&self) -> Result<Source, InputError> {
-        Source::whole(&self.name, self.path.as_deref(), self.compression)
+    fn whole(&self, options: &InputOptions) -> Result<Source, InputError> {
+        Source::whole(&self.name, self.path.as_deref(), self.compression, options.zstd_window_bytes_max)
     }
 
     /// Returns the error for a failed read of this input's file.
@@ -344,24 +367,36 @@ impl Input {
 /// Creates a parser of the records after a header.
 ///
 /// Panics if the format is CSV and there is no header.
-pub(super) fn parser(
-    format: Format,
-    header: Option<&CsvHeader>,
-    names: &ColumnNames,
-    context: ParserContext,
-) -> Box<dyn Parser> {
+pub(super) fn parser(format: Format, header: Option<&CsvHeader>, context: ParserContext) -> Box<dyn Parser> {
     match (format, header) {
         (Format::Csv, Some(header)) => Box::new(csv::CsvParser::new(&header.header, context)),
-        (Format::Jsonl, _) => Box::new(jsonl::JsonlParser::new(names, context)),
+        (Format::Jsonl, _) => Box::new(jsonl::JsonParser::new(context)),
         (format, _) => unreachable!("{format:?} without a header is not parsed as text"),
     }
 }
 
-fn rule(format: Format) -> Rule {
+/// Returns the first bytes of a file, up to [`BLOCK_BYTES`].
+fn head(file: &File) -> io::Result<Vec<u8>> {
+    let mut head = vec![0; BLOCK_BYTES];
+    let mut filled = 0;
+    while filled < head.len() {
+        match file.read_at(&mut head[filled..], filled as u64) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    head.truncate(filled);
+    Ok(head)
+}
+
+fn rule(format: Format, delimiter: u8) -> Rule {
     match format {
         Format::Csv => Rule::Quoted(Quoted {
             record_bytes_max: RECORD_BYTES_MAX,
-            record_end: |bytes, at_end| match csv::record_end(bytes, bytes.len(), at_end) {
+            delimiter,
+            record_end: |bytes, delimiter, at_end| match csv::record_end(bytes, delimiter, at_end) {
                 csv::RecordEnd::Complete(end) => Some(end),
                 csv::RecordEnd::Incomplete => None,
             },

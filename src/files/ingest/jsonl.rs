@@ -1,63 +1,216 @@
-//! Reads JSON lines of orders: one object a line.
+//! Reads orders in JSON: one object a line, or a top-level array of objects.
 //!
-//! A record always ends at a line feed, because JSON has no raw line breaks. So a reader always
-//! knows where a record starts. Prices never become doubles: the text of the number is read, so
-//! `0.1` is exactly that. Members that are not needed are checked to be JSON and ignored.
+//! In JSON lines a record always ends at a line feed, because JSON has no raw line breaks. So a
+//! reader always knows where a record starts. An array is read from its start, an element at a time;
+//! a record of it is an element, whatever its lines. Whether an input is an array is told by its
+//! first byte that is not blank.
+//!
+//! Prices never become doubles: the text of the number is read, so `0.1` is exactly that. Members
+//! that are not needed are checked to be JSON and ignored. A name of a member may be a path: see
+//! `members`.
 
+mod array;
+mod debezium;
+mod members;
 #[cfg(test)]
 mod tests;
 
-use std::borrow::Cow;
-use std::fmt;
-
 use dataflows::Epoch;
-use memchr::memchr;
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
-use serde_json::value::RawValue;
+use memchr::{memchr, memchr_iter};
 
-use super::row::{Cells, Op, parse_op};
-use super::{BUFFER_PADDING, BYTE_ORDER_MARK, Block, ColumnNames, Parser, ParserContext, RECORD_BYTES_MAX};
-use orders::rules::{Cut, NO_MEMBER, Quoted, Role};
+use self::array::{Nesting, Next};
+use self::debezium::push_change;
+use self::members::{Members, Places};
+use super::row::{Op, parse_op};
+use super::{BUFFER_PADDING, BYTE_ORDER_MARK, Block, Envelope, Parser, ParserContext, RECORD_BYTES_MAX};
 
-/// A parser of the lines of a file of JSON lines.
-pub struct JsonlParser {
-    names: ColumnNames,
+/// A parser of a file of JSON.
+pub struct JsonParser {
+    places: Places,
     context: ParserContext,
+    shape: Shape,
     /// The number of the next line, counted from 0 at the start of the part.
     line: u64,
-    /// Whether the bytes up to the next line break are the rest of a line that is too long.
-    skipping: bool,
 }
 
-impl JsonlParser {
-    /// Creates a parser for the lines of a part of a file whose members have these names.
-    pub fn new(names: &ColumnNames, context: ParserContext) -> JsonlParser {
-        JsonlParser { names: names.clone(), context, line: 0, skipping: false }
+/// What an input is, and what is to be skipped of it.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+enum Shape {
+    /// Nothing was read yet.
+    Unread,
+    /// Nothing but blanks is known of the input's start.
+    Blank,
+    /// One object a line. With `skipping`, the bytes up to the next line break are the rest of a
+    /// line that is too long.
+    Lines { skipping: bool },
+    /// An array. With `skipping`, the bytes up to the end of that value are the rest of an element
+    /// that is too long.
+    Array { next: Next, skipping: Option<Nesting> },
+}
+
+/// What is the same for all records of one call of [`Parser::parse`].
+struct Call<'a> {
+    bytes: &'a [u8],
+    offset: u64,
+    at_end: bool,
+    epoch: Epoch,
+    block: &'a mut Block,
+}
+
+impl JsonParser {
+    /// Creates a parser of a part of a file.
+    pub fn new(context: ParserContext) -> JsonParser {
+        JsonParser { places: Places::new(&context.form.names), context, shape: Shape::Unread, line: 0 }
     }
 
-    /// Appends the order of one line, which is given without its line break.
-    fn push_line(&self, block: &mut Block, epoch: Epoch, offset: u64, line: &[u8]) -> Result<(), String> {
-        let line = if offset == 0 { line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line) } else { line };
-        if line.trim_ascii().is_empty() {
-            return Ok(());
+    /// Appends the order of one record, or sets it aside. The record starts at `start` and has
+    /// nothing of what separates it from others.
+    fn push(&self, call: &mut Call<'_>, start: usize, record: &[u8]) {
+        if let Err(reason) = self.push_record(call, start, record) {
+            self.context.push_reject(call.block, self.line, reason, record);
         }
-        let mut json = serde_json::Deserializer::from_slice(line);
-        let members = MembersOf(&self.names)
-            .deserialize(&mut json)
-            .and_then(|members| json.end().map(|()| members))
-            .map_err(|error| not_an_object(&error))?;
-        for role in Role::ALL {
-            block.members_seen |= if members.values[role as usize].is_some() { role.bit() } else { 0 };
+    }
+
+    fn push_record(&self, call: &mut Call<'_>, start: usize, record: &[u8]) -> Result<(), String> {
+        let (block, epoch, offset) = (&mut *call.block, call.epoch, call.offset + start as u64);
+        let form = &self.context.form;
+        if form.envelope == Envelope::Debezium {
+            return push_change(&self.context, &self.places, block, epoch, offset, record);
         }
-        if let Some(role) = members.twice {
-            return Err(format!("more than one member {}", role.name()));
+        let members = Members::of(record, &self.places)?;
+        block.members_seen |= members.roles();
+        let cells = members.cells(form)?;
+        members.check(form, parse_op(&cells.op, form.envelope)? == Op::Delete)?;
+        self.context.push_cells(block, epoch, offset, &cells)
+    }
+
+    /// Finds what an input is by its first bytes. Returns how many of them belong to no record, or
+    /// `None` if more bytes are needed to tell.
+    fn find_shape(&mut self, call: &Call<'_>) -> Option<usize> {
+        let mark = match call.bytes {
+            bytes if bytes.starts_with(BYTE_ORDER_MARK) => BYTE_ORDER_MARK.len(),
+            bytes if BYTE_ORDER_MARK.starts_with(bytes) && !call.at_end => return None,
+            _ => 0,
+        };
+        let lines = Shape::Lines { skipping: false };
+        self.shape = match call.bytes[mark..].iter().find(|byte| !byte.is_ascii_whitespace()) {
+            Some(b'[') => Shape::Array { next: Next::Array, skipping: None },
+            Some(_) => lines,
+            None if call.at_end || call.bytes.len() >= RECORD_BYTES_MAX => lines,
+            None => return None,
+        };
+        // A mark alone is a line.
+        self.line += u64::from(mark > 0 && mark == call.bytes.len());
+        Some(mark)
+    }
+
+    /// Parses the line at `at`. Returns the number of bytes consumed, which is 0 if the line is not
+    /// complete.
+    fn parse_line(&mut self, call: &mut Call<'_>, at: usize) -> usize {
+        let bytes = &call.bytes[at..];
+        let window = &bytes[..bytes.len().min(RECORD_BYTES_MAX)];
+        let line = match memchr(b'\n', window) {
+            Some(line_break) => &window[..line_break],
+            None if window.len() == RECORD_BYTES_MAX => {
+                self.context.push_reject(call.block, self.line, too_long(), window);
+                self.line += 1;
+                self.shape = Shape::Lines { skipping: true };
+                return window.len();
+            }
+            None if call.at_end => window,
+            None => return 0,
+        };
+        let text = line.strip_suffix(b"\r").unwrap_or(line);
+        if !text.trim_ascii().is_empty() {
+            self.push(call, at, text);
         }
-        let cells = CellTexts::of(&members, &self.names, &self.context)?;
-        self.context.push_cells(block, epoch, offset, &cells.as_cells())
+        self.line += 1;
+        bytes.len().min(line.len() + 1)
+    }
+
+    /// Parses what comes next at `at`, in an array. Returns the number of bytes consumed, which is
+    /// 0 if it is not complete.
+    fn parse_in_array(&mut self, call: &mut Call<'_>, at: usize, next: Next) -> usize {
+        let bytes = &call.bytes[at..];
+        let mut go_on = |next, count| {
+            self.shape = Shape::Array { next, skipping: None };
+            count
+        };
+        match (next, bytes[0]) {
+            (_, b' ' | b'\t' | b'\r' | b'\n') => {
+                self.line += u64::from(bytes[0] == b'\n');
+                1
+            }
+            (Next::Array, b'[') => go_on(Next::Element, 1),
+            (Next::Element | Next::Comma, b']') => go_on(Next::Array, 1),
+            (Next::Comma, b',') => go_on(Next::Element, 1),
+            (Next::Element, b',') => {
+                let reason = "nothing stands before a comma of the array".to_owned();
+                self.context.push_reject(call.block, self.line, reason, b",");
+                1
+            }
+            _ => self.parse_element(call, at, next),
+        }
+    }
+
+    fn parse_element(&mut self, call: &mut Call<'_>, at: usize, next: Next) -> usize {
+        let bytes = &call.bytes[at..];
+        let window = &bytes[..bytes.len().min(RECORD_BYTES_MAX)];
+        let window = &window[..Nesting::cut(window)];
+        let mut nesting = Nesting::default();
+        // A bracket that closes nothing is a value of its own.
+        let end = nesting.end(window).map(|end| end.max(1));
+        let record = match end {
+            Some(end) => &window[..end],
+            None if bytes.len() >= RECORD_BYTES_MAX => {
+                self.context.push_reject(call.block, self.line, too_long(), window);
+                self.line += memchr_iter(b'\n', window).count() as u64;
+                self.shape = Shape::Array { next: Next::Comma, skipping: Some(nesting) };
+                return window.len();
+            }
+            None if call.at_end => bytes,
+            None => return 0,
+        };
+        let reason = match next {
+            Next::Array => Some("text after the array"),
+            Next::Comma => Some("no comma before an element of the array"),
+            Next::Element => None,
+        };
+        match reason {
+            Some(reason) => self.context.push_reject(call.block, self.line, reason.to_owned(), record),
+            None => self.push(call, at, record),
+        }
+        self.line += memchr_iter(b'\n', record).count() as u64;
+        // An element that the input cuts short is set aside for that. So is the array otherwise.
+        let is_cut = end.is_none() || next == Next::Array;
+        let next = if is_cut { Next::Array } else { Next::Comma };
+        self.shape = Shape::Array { next, skipping: None };
+        record.len()
+    }
+
+    /// Skips the rest of an element that is too long. Returns the number of bytes skipped.
+    fn skip_element(&mut self, call: &Call<'_>, at: usize, mut nesting: Nesting) -> usize {
+        let bytes = &call.bytes[at..];
+        let bytes = if call.at_end { bytes } else { &bytes[..Nesting::cut(bytes)] };
+        let end = nesting.end(bytes);
+        let skipped = end.unwrap_or(bytes.len());
+        self.line += memchr_iter(b'\n', &bytes[..skipped]).count() as u64;
+        self.shape =
+            Shape::Array { next: Next::Comma, skipping: if end.is_none() { Some(nesting) } else { None } };
+        skipped
+    }
+
+    /// Takes the end of an input that is an array into account.
+    fn end_array(&mut self, call: &mut Call<'_>, next: Next) {
+        if next != Next::Array {
+            let reason = "the array has no end: the input was cut short".to_owned();
+            self.context.push_reject(call.block, self.line, reason, b"");
+        }
+        self.line += u64::from(call.bytes.last().is_some_and(|byte| *byte != b'\n'));
     }
 }
 
-impl Parser for JsonlParser {
+impl Parser for JsonParser {
     fn parse(
         &mut self,
         buffer: &[u8],
@@ -69,37 +222,39 @@ impl Parser for JsonlParser {
     ) -> usize {
         assert!(buffer.len() >= valid + BUFFER_PADDING, "the buffer is padded");
         let first_line = self.line;
+        let mut call = Call { bytes: &buffer[..valid], offset, at_end, epoch, block };
         let mut at = 0;
-        while at < valid {
-            let bytes = &buffer[at..valid];
-            if self.skipping {
-                let line_break = memchr(b'\n', bytes);
-                self.skipping = line_break.is_none();
-                at += line_break.map_or(bytes.len(), |at| at + 1);
-                continue;
-            }
-            let window = &bytes[..bytes.len().min(RECORD_BYTES_MAX)];
-            let line = match memchr(b'\n', window) {
-                Some(line_break) => &window[..line_break],
-                None if window.len() == RECORD_BYTES_MAX => {
-                    let reason = format!("record is longer than {RECORD_BYTES_MAX} bytes");
-                    self.context.push_reject(block, self.line, reason, window);
-                    self.line += 1;
-                    self.skipping = true;
-                    at += window.len();
-                    continue;
-                }
-                None if at_end => window,
-                None => break,
-            };
-            let text = line.strip_suffix(b"\r").unwrap_or(line);
-            if let Err(reason) = self.push_line(block, epoch, offset + at as u64, text) {
-                self.context.push_reject(block, self.line, reason, text);
-            }
-            self.line += 1;
-            at = valid.min(at + line.len() + 1);
+        if self.shape == Shape::Unread {
+            // A part that begins elsewhere is never one of an array.
+            self.shape = if offset == 0 { Shape::Blank } else { Shape::Lines { skipping: false } };
         }
-        block.lines += self.line - first_line;
+        if self.shape == Shape::Blank {
+            match self.find_shape(&call) {
+                Some(no_record) => at = no_record,
+                None => return 0,
+            }
+        }
+        while at < valid {
+            let consumed = match self.shape {
+                Shape::Unread | Shape::Blank => 0,
+                Shape::Lines { skipping: false } => self.parse_line(&mut call, at),
+                Shape::Lines { skipping: true } => {
+                    let line_break = memchr(b'\n', &call.bytes[at..]);
+                    self.shape = Shape::Lines { skipping: line_break.is_none() };
+                    line_break.map_or(valid - at, |line_break| line_break + 1)
+                }
+                Shape::Array { next, skipping: None } => self.parse_in_array(&mut call, at, next),
+                Shape::Array { skipping: Some(nesting), .. } => self.skip_element(&call, at, nesting),
+            };
+            if consumed == 0 {
+                break;
+            }
+            at += consumed;
+        }
+        if let (Shape::Array { next, .. }, true) = (self.shape, at_end) {
+            self.end_array(&mut call, next);
+        }
+        call.block.lines += self.line - first_line;
         at
     }
 
@@ -112,134 +267,12 @@ impl Parser for JsonlParser {
     }
 }
 
-/// Returns the reason for refusing a line that is not an object. It keeps the column of the error
-/// but not the line, which is known.
-fn not_an_object(error: &serde_json::Error) -> String {
-    format!("not a JSON object: {}", error.to_string().replacen(" at line 1 column ", " at column ", 1))
+/// Returns whether the bytes at the start of an input say that it is an array.
+pub fn is_array(bytes: &[u8]) -> bool {
+    let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
+    bytes.trim_ascii_start().first() == Some(&b'[')
 }
 
-/// The members of an object that make an order, as they are spelled, by role.
-#[derive(Default)]
-struct Members<'a> {
-    values: [Option<&'a RawValue>; Role::ALL.len()],
-    /// A role that two members have; `None` if there is none.
-    twice: Option<Role>,
-}
-
-/// Reads the members of an object.
-struct MembersOf<'a>(&'a ColumnNames);
-
-impl<'de> DeserializeSeed<'de> for MembersOf<'_> {
-    type Value = Members<'de>;
-
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Members<'de>, D::Error> {
-        json.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for MembersOf<'_> {
-    type Value = Members<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Members<'de>, A::Error> {
-        let mut members = Members::default();
-        while let Some(role) = object.next_key_seed(RoleOf(self.0))? {
-            let Some(role) = role else {
-                object.next_value::<IgnoredAny>()?;
-                continue;
-            };
-            if members.values[role as usize].replace(object.next_value()?).is_some() {
-                members.twice = Some(role);
-            }
-        }
-        Ok(members)
-    }
-}
-
-/// Finds the role of a member by its name.
-struct RoleOf<'a>(&'a ColumnNames);
-
-impl<'de> DeserializeSeed<'de> for RoleOf<'_> {
-    type Value = Option<Role>;
-
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Option<Role>, D::Error> {
-        json.deserialize_str(self)
-    }
-}
-
-impl Visitor<'_> for RoleOf<'_> {
-    type Value = Option<Role>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a member's name")
-    }
-
-    fn visit_str<E>(self, name: &str) -> Result<Option<Role>, E> {
-        Ok(self.0.role_of(name))
-    }
-}
-
-/// The texts that the members spell, by role.
-struct CellTexts<'a>([Cow<'a, str>; Role::ALL.len()]);
-
-impl<'a> CellTexts<'a> {
-    /// Returns the texts of the members, or the reason if one is missing or cannot be used.
-    fn of(
-        members: &Members<'a>,
-        names: &ColumnNames,
-        context: &ParserContext,
-    ) -> Result<CellTexts<'a>, String> {
-        let mut texts = CellTexts(Default::default());
-        for role in Role::ALL {
-            if let Some(value) = members.values[role as usize] {
-                texts.0[role as usize] = cell_text(role, value.get())?;
-            }
-        }
-        let deletes = parse_op(texts.0[Role::Op as usize].as_bytes(), context.envelope)? == Op::Delete;
-        for role in Role::ALL {
-            let may_miss = role == Role::Op || (deletes && matches!(role, Role::Price | Role::Timestamp));
-            if members.values[role as usize].is_none() && !may_miss {
-                return Err(format!("{NO_MEMBER}{}", Quoted(names.wanted(role).as_bytes())));
-            }
-        }
-        Ok(texts)
-    }
-
-    fn as_cells(&self) -> Cells<'_> {
-        let [user_id, order_id, price, timestamp, op] = &self.0;
-        Cells {
-            user_id: user_id.as_bytes(),
-            order_id: order_id.as_bytes(),
-            price: price.as_bytes(),
-            timestamp: timestamp.as_bytes(),
-            op: op.as_bytes(),
-        }
-    }
-}
-
-/// Returns the text that a value spells: the characters of a string, the digits of a number,
-/// nothing for `null`.
-///
-/// An id or an operation is a string. Integers are accepted as ids too, because other programs
-/// write them so.
-fn cell_text(role: Role, json: &str) -> Result<Cow<'_, str>, String> {
-    let is_id = matches!(role, Role::UserId | Role::OrderId);
-    match json.as_bytes() {
-        b"null" => Ok(Cow::Borrowed("")),
-        [b'"', inner @ .., b'"'] if memchr(b'\\', inner).is_none() => {
-            Ok(Cow::Borrowed(&json[1..json.len() - 1]))
-        }
-        [b'"', ..] => match serde_json::from_str(json) {
-            Ok(text) => Ok(Cow::Owned(text)),
-            Err(_) => Err(format!("{} {} is not a valid string", role.name(), Cut(json.as_bytes()))),
-        },
-        [b'-', digits @ ..] | digits if is_id && digits.iter().all(u8::is_ascii_digit) => {
-            Ok(Cow::Borrowed(json))
-        }
-        _ if matches!(role, Role::Price | Role::Timestamp) => Ok(Cow::Borrowed(json)),
-        _ => Err(format!("{} {} is not a string", role.name(), Cut(json.as_bytes()))),
-    }
+fn too_long() -> String {
+    format!("record is longer than {RECORD_BYTES_MAX} bytes")
 }

@@ -1,13 +1,14 @@
 //! Reads orders from row groups of a Parquet file, a batch of rows at a time.
 //!
-//! A column may be stored in any form that is clear: ids as text or integers; prices as doubles
-//! (their shortest decimal), floats, integers, decimals or text; times as integers of epoch
-//! milliseconds, as `TIMESTAMP` of any unit (rounded down to milliseconds) or as text. Columns must
-//! be flat. A row with a null is set aside.
+//! A column may be stored in any form that is clear: ids as text, bytes, integers or `UUID`; prices
+//! and quantities as doubles (their shortest decimal), floats, integers, decimals or text; times as
+//! numbers that count the unit of the run, as `TIMESTAMP` of any unit (rounded down to
+//! milliseconds), `INT96` (which is UTC), `DATE` (its midnight) or text. A time that is not adjusted
+//! to UTC is local in the inputs' zone. Columns must be flat. A row with a null is set aside, unless
+//! the null is an order's own id that is not needed, or a user where guests are counted.
 //!
-//! With [`Envelope::Append`] an order's own id takes part in no result. So ids that are text are
-//! only checked, and ids that are numbers are not even read in row groups whose footer says that
-//! none is null.
+//! With [`Envelope::Append`](super::Envelope::Append) an order's own id takes part in no result. So
+//! ids that are text are only checked, and others are not even read.
 //!
 //! The file is refused if a page differs from the checksum in its header. A page without a
 //! checksum, which most writers leave out, is believed. Only pages that are read are checked.
@@ -21,10 +22,12 @@ mod error;
 mod footer;
 mod hybrid;
 mod kind;
+mod lz4;
 mod nesting;
 mod places;
 mod rows;
 mod source;
+mod unpack;
 mod values;
 
 use std::ops::Range;
@@ -32,16 +35,15 @@ use std::path::Path;
 
 use dataflows::{Epoch, Order, OrderKey, OrderState, Upsert};
 use parquet::errors::ParquetError as DecodeError;
-use parquet::file::metadata::RowGroupMetaData;
 
 use self::column::{is_decoded_here, is_dictionary};
 pub use self::error::ParquetError;
 use self::footer::{Footer, guarded};
-use self::kind::Opened;
+use self::kind::{Kind, Opened};
 use self::places::{Place, Places};
 use self::rows::{Columns, Rows};
 use super::row::Op;
-use super::{Block, ColumnNames, Envelope, ParserContext};
+use super::{Block, ParserContext};
 use orders::rules::Role;
 
 /// The number of rows of one block. Their columns and orders fit into a core's own cache.
@@ -94,20 +96,18 @@ impl ParquetReader {
     /// Panics if the file has fewer row groups.
     pub fn open(
         path: &Path,
-        names: &ColumnNames,
         context: ParserContext,
         row_groups: Range<usize>,
     ) -> Result<ParquetReader, ParquetError> {
-        ParquetReader::of(Footer::read(path)?, names, context, row_groups)
+        ParquetReader::of(Footer::read(path)?, context, row_groups)
     }
 
     fn of(
         footer: Footer,
-        names: &ColumnNames,
         context: ParserContext,
         row_groups: Range<usize>,
     ) -> Result<ParquetReader, ParquetError> {
-        let places = Places::find(&footer, names)?;
+        let places = Places::find(&footer, &context.form)?;
         let first_row = footer.rows[..row_groups.start].iter().sum();
         assert!(row_groups.end <= footer.rows.len(), "the file has so many row groups");
         let rows = Rows::default();
@@ -170,22 +170,21 @@ impl ParquetReader {
                 dictionary: chunk.encodings().any(is_dictionary),
             })
         };
-        let places = &self.places;
-        let upserts = self.context.envelope == Envelope::Upsert;
-        let order_ids_matter = upserts || !are_good(metadata, places.order_id.leaf);
+        let (places, form) = (&self.places, &self.context.form);
+        let keyed = form.envelope.is_keyed();
+        let order_id = places.order_id.filter(|place| keyed || place.kind == Kind::Text);
+        let order_ids = |opened: Opened| match keyed {
+            true => opened.ids(Role::OrderId, form),
+            false => opened.checked_ids(Role::OrderId, form),
+        };
+        let open_any = |place: Option<Place>| place.map(open).transpose();
         let columns = Columns {
-            user_ids: open(places.user_id)?.ids(Role::UserId),
-            order_ids: match order_ids_matter {
-                true if upserts => Some(open(places.order_id)?.ids(Role::OrderId)),
-                true => Some(open(places.order_id)?.checked_ids(Role::OrderId)),
-                false => None,
-            },
-            prices: open(places.price)?.prices(),
-            times_ms: open(places.timestamp)?.times_ms(),
-            ops: places
-                .op
-                .map(|place| Ok::<_, DecodeError>(open(place)?.ops(self.context.envelope)))
-                .transpose()?,
+            user_ids: open(places.user_id)?.ids(Role::UserId, form),
+            order_ids: open_any(order_id)?.map(order_ids),
+            prices: open(places.price)?.numbers_of(Role::Price, form),
+            quantities: open_any(places.quantity)?.map(|opened| opened.numbers_of(Role::Quantity, form)),
+            times_ms: open(places.timestamp)?.times_ms(form),
+            ops: open_any(places.op)?.map(|opened| opened.ops(form.envelope)),
         };
         let bytes = u64::try_from(metadata.compressed_size()).unwrap_or(0);
         Ok(Group { ordinal, rows, rows_left: rows, bytes, columns })
@@ -193,13 +192,14 @@ impl ParquetReader {
 
     fn push_rows(&mut self, count: usize, epoch: Epoch, block: &mut Block) {
         let rows = &mut self.rows;
-        if self.context.envelope == Envelope::Upsert || rows.any_bad() {
+        if self.context.form.envelope.is_keyed() || rows.any_bad() {
             for at in 0..count {
                 self.push_row(at, epoch, block);
             }
             return;
         }
-        let orders = rows.user_ids.values.drain(..).zip(&rows.times_ms.values).zip(&rows.prices.values);
+        let amounts = &rows.amounts.as_ref().unwrap_or(&rows.prices).values;
+        let orders = rows.user_ids.values.drain(..).zip(&rows.times_ms.values).zip(amounts);
         block
             .orders
             .extend(orders.map(|((user_id, &at_ms), &price)| (Order { user_id, at_ms, price }, epoch, 1)));
@@ -214,8 +214,9 @@ impl ParquetReader {
             return;
         }
         let user_id = rows.user_ids.values[at].clone();
-        let order = Order { user_id, at_ms: rows.times_ms.values[at], price: rows.prices.values[at] };
-        if self.context.envelope == Envelope::Append {
+        let price = rows.amounts.as_ref().unwrap_or(&rows.prices).values[at];
+        let order = Order { user_id, at_ms: rows.times_ms.values[at], price };
+        if !self.context.form.envelope.is_keyed() {
             block.orders.push((order, epoch, 1));
             return;
         }
@@ -224,16 +225,6 @@ impl ParquetReader {
         let after = (rows.op_at(at) == Op::Put).then_some(after);
         block.upserts.push(Upsert { key, position: self.context.position(offset), after, epoch });
     }
-}
-
-/// Returns whether the footer says enough to know that all ids of a column are good ones: they are
-/// numbers, and none is null.
-fn are_good(metadata: &RowGroupMetaData, leaf: usize) -> bool {
-    let chunk = metadata.column(leaf);
-    let statistics = chunk.statistics();
-    let optional = chunk.column_descr().max_def_level() > 0;
-    let text = chunk.column_type() == parquet::basic::Type::BYTE_ARRAY;
-    !text && (!optional || statistics.is_some_and(|known| known.null_count_opt() == Some(0)))
 }
 
 #[cfg(test)]

@@ -5,23 +5,29 @@
 //! copy costs little, because the block is small enough to stay in the cache until it is parsed.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use dataflows::Epoch;
-use flate2::bufread::MultiGzDecoder;
 
+use super::content::{Content, zstd_window_bytes};
 use super::discover::open_error;
-use super::{
-    BUFFER_PADDING, Block, ColumnNames, Compression, InputError, Parser, RECORD_BYTES_MAX, Reader, csv,
-};
+use super::gzip::{GzipReader, OtherBytes, Stored};
+use super::{BUFFER_PADDING, Block, Compression, InputError, Parser, RECORD_BYTES_MAX, Reader, RowForm, csv};
 
 /// The number of bytes of input in a block.
 pub const BLOCK_BYTES: usize = 64 << 10;
 
 /// The number of bytes that are read at a time from a compressed file.
 const COMPRESSED_READ_BYTES: usize = 64 << 10;
+
+/// The most memory that the window of a Zstandard stream may take if nothing else is said, in bytes.
+/// It is what the `zstd` program allows.
+pub const ZSTD_WINDOW_BYTES_MAX: u64 = 128 << 20;
+
+/// The windows that the decoder knows, as powers of two.
+const ZSTD_WINDOW_LOGS: std::ops::RangeInclusive<u32> = 10..=31;
 
 /// The source of a part's bytes.
 pub(super) enum Source {
@@ -30,9 +36,14 @@ pub(super) enum Source {
     /// Standard input or a pipe, whose bytes come only once.
     Stream { stream: Box<dyn Read + Send>, read_bytes: u64 },
     /// A file compressed with gzip.
-    Gzip(Box<MultiGzDecoder<BufReader<Counted>>>),
+    Gzip(Box<GzipReader<BufReader<Counted>>>),
     /// A file compressed with Zstandard.
-    Zstd(zstd::stream::read::Decoder<'static, BufReader<Counted>>),
+    Zstd {
+        decoder: zstd::stream::read::Decoder<'static, BufReader<Counted>>,
+        /// The window that the first frame needs, in bytes; `None` if it is not known.
+        window_bytes: Option<u64>,
+        window_bytes_max: u64,
+    },
 }
 
 /// A reader that counts the bytes that are read of a compressed file.
@@ -49,27 +60,44 @@ impl Read for Counted {
     }
 }
 
+impl Stored for BufReader<Counted> {
+    fn taken_bytes(&self) -> u64 {
+        self.get_ref().read_bytes - self.buffer().len() as u64
+    }
+}
+
 impl Source {
     /// Creates a source of a whole file or pipe, or of standard input, which is read from start to
-    /// end.
+    /// end. The window of a Zstandard stream may have `zstd_window_bytes_max` bytes.
     pub(super) fn whole(
         name: &str,
         path: Option<&Path>,
         compression: Compression,
+        zstd_window_bytes_max: u64,
     ) -> Result<Source, InputError> {
         let stream: Box<dyn Read + Send> = match path {
             Some(path) => Box::new(open_file(path)?),
             None => Box::new(io::stdin()),
         };
-        let counted = |file| BufReader::with_capacity(COMPRESSED_READ_BYTES, Counted { file, read_bytes: 0 });
-        Ok(match compression {
-            Compression::None => Source::Stream { stream, read_bytes: 0 },
-            Compression::Gzip => Source::Gzip(Box::new(MultiGzDecoder::new(counted(stream)))),
-            Compression::Zstd => Source::Zstd(
-                zstd::stream::read::Decoder::with_buffer(counted(stream))
-                    .map_err(|cause| InputError::Open { name: name.to_owned(), cause })?,
-            ),
-        })
+        if compression == Compression::None {
+            return Ok(Source::Stream { stream, read_bytes: 0 });
+        }
+        let unread = |cause| InputError::Read { name: name.to_owned(), at: 0, cause };
+        let mut stored =
+            BufReader::with_capacity(COMPRESSED_READ_BYTES, Counted { file: stream, read_bytes: 0 });
+        let head = stored.fill_buf().map_err(unread)?;
+        check_compressed(name, compression, head)?;
+        if compression == Compression::Gzip {
+            return Ok(Source::Gzip(Box::new(GzipReader::new(stored))));
+        }
+        let window_bytes = zstd_window_bytes(head);
+        let window_bytes_max = zstd_window_bytes_max;
+        let window_log = window_bytes_max.max(1).next_power_of_two().ilog2();
+        let mut decoder = zstd::stream::read::Decoder::with_buffer(stored).map_err(unread)?;
+        decoder
+            .window_log_max(window_log.clamp(*ZSTD_WINDOW_LOGS.start(), *ZSTD_WINDOW_LOGS.end()))
+            .map_err(unread)?;
+        Ok(Source::Zstd { decoder, window_bytes, window_bytes_max })
     }
 
     /// Returns the number of bytes read so far, counted as they are stored. For a range it is the
@@ -79,7 +107,7 @@ impl Source {
             Source::Range { position, .. } => *position,
             Source::Stream { read_bytes, .. } => *read_bytes,
             Source::Gzip(decoder) => decoder.get_ref().get_ref().read_bytes,
-            Source::Zstd(decoder) => decoder.get_ref().get_ref().read_bytes,
+            Source::Zstd { decoder, .. } => decoder.get_ref().get_ref().read_bytes,
         }
     }
 
@@ -87,7 +115,7 @@ impl Source {
         match self {
             Source::Range { .. } | Source::Stream { .. } => Compression::None,
             Source::Gzip(_) => Compression::Gzip,
-            Source::Zstd(_) => Compression::Zstd,
+            Source::Zstd { .. } => Compression::Zstd,
         }
     }
 
@@ -110,7 +138,7 @@ impl Source {
                 Ok(count)
             }
             Source::Gzip(decoder) => decoder.read(buffer),
-            Source::Zstd(decoder) => decoder.read(buffer),
+            Source::Zstd { decoder, .. } => decoder.read(buffer),
         }
     }
 
@@ -121,6 +149,15 @@ impl Source {
         let is_end = cause.kind() == io::ErrorKind::UnexpectedEof;
         // Errors of the operating system have a number; errors of a decompressor have none.
         let is_stream = cause.raw_os_error().is_none();
+        if let Some(OtherBytes { at }) = cause.get_ref().and_then(|cause| cause.downcast_ref()) {
+            return InputError::AfterGzip { name, at: *at };
+        }
+        if let Source::Zstd { window_bytes, window_bytes_max, .. } = self
+            && cause.to_string().contains(ZSTD_TOO_MUCH_MEMORY)
+        {
+            let needed = window_bytes.filter(|needed| needed > window_bytes_max);
+            return InputError::ZstdWindow { name, needed };
+        }
         match (self, self.compression()) {
             (Source::Range { end, file, .. }, _) if is_end => read_error(&name, file, *end, at, cause),
             (_, Compression::None) => InputError::Read { name, at, cause },
@@ -128,6 +165,21 @@ impl Source {
             (_, compression) if is_stream => InputError::Damaged { name, compression, at, cause },
             _ => InputError::Read { name, at, cause },
         }
+    }
+}
+
+/// What the decoder says of a frame whose window is larger than is allowed.
+const ZSTD_TOO_MUCH_MEMORY: &str = "too much memory";
+
+/// Checks that the first bytes of a compressed input are what its name says. An empty input, and one
+/// that is cut short at once, are left to the decoder.
+fn check_compressed(name: &str, compression: Compression, head: &[u8]) -> Result<(), InputError> {
+    match Content::of(head) {
+        Some(Content::Compressed(found)) if found == compression => Ok(()),
+        Some(content) => Err(InputError::OtherContent { name: name.to_owned(), content }),
+        // Zstandard's frames may also be skippable ones, or of old versions.
+        None if head.len() < 4 || compression == Compression::Zstd => Ok(()),
+        None => Err(InputError::NotCompressed { name: name.to_owned(), compression }),
     }
 }
 
@@ -238,13 +290,15 @@ impl CsvHeader {
         name: &str,
         bytes: &[u8],
         at_end: bool,
-        names: &ColumnNames,
+        form: &RowForm,
+        delimiter: u8,
     ) -> Result<Option<CsvHeader>, InputError> {
         if bytes.is_empty() {
             return Ok(None);
         }
+        check_text(name, bytes)?;
         let refused = |reason| Err(InputError::Header { name: name.to_owned(), reason });
-        let end = match csv::record_end(bytes, bytes.len(), at_end) {
+        let end = match csv::record_end(bytes, delimiter, at_end) {
             csv::RecordEnd::Complete(end) if end <= RECORD_BYTES_MAX => end,
             csv::RecordEnd::Incomplete if bytes.len() < RECORD_BYTES_MAX => return Ok(None),
             _ => {
@@ -253,7 +307,7 @@ impl CsvHeader {
                 ));
             }
         };
-        match csv::Header::parse(&bytes[..end], names) {
+        match csv::Header::parse(&bytes[..end], form, delimiter) {
             Ok(header) => {
                 let lines = memchr::memchr_iter(b'\n', &bytes[..end]).count().max(1);
                 Ok(Some(CsvHeader { header, bytes: end as u64, lines: lines as u64 }))
@@ -267,11 +321,12 @@ impl CsvHeader {
         name: &str,
         source: &mut Source,
         buffer: &mut Buffer,
-        names: &ColumnNames,
+        form: &RowForm,
+        delimiter: u8,
     ) -> Result<Option<CsvHeader>, InputError> {
         loop {
             let at_end = buffer.fill(source).map_err(|cause| source.error(name, cause))?;
-            let header = CsvHeader::parse(name, buffer.bytes(), false, names)?;
+            let header = CsvHeader::parse(name, buffer.bytes(), false, form, delimiter)?;
             if header.is_some() || at_end {
                 return Ok(header);
             }
@@ -284,11 +339,12 @@ impl CsvHeader {
         name: &str,
         source: &mut Source,
         buffer: &mut Buffer,
-        names: &ColumnNames,
+        form: &RowForm,
+        delimiter: u8,
     ) -> Result<Option<CsvHeader>, InputError> {
         loop {
             let at_end = buffer.fill(source).map_err(|cause| source.error(name, cause))?;
-            if let Some(header) = CsvHeader::parse(name, buffer.bytes(), at_end, names)? {
+            if let Some(header) = CsvHeader::parse(name, buffer.bytes(), at_end, form, delimiter)? {
                 buffer.skip(header.bytes as usize);
                 return Ok(Some(header));
             }
@@ -310,6 +366,14 @@ impl Reader for NothingToRead {
     }
 }
 
+/// Checks that the first bytes of an input that is not compressed may be text.
+pub(super) fn check_text(name: &str, bytes: &[u8]) -> Result<(), InputError> {
+    match Content::of(bytes) {
+        Some(content) => Err(InputError::OtherContent { name: name.to_owned(), content }),
+        None => Ok(()),
+    }
+}
+
 /// Opens a file. Its error names it.
 pub(super) fn open_file(path: &Path) -> Result<File, InputError> {
     File::open(path).map_err(|cause| open_error(path, cause))
@@ -326,6 +390,8 @@ pub(super) struct TextReader {
     header_lines: u64,
     /// The bytes of the input, as they are stored, that blocks have counted.
     counted_bytes: u64,
+    /// Whether nothing of the input was read yet, so that its first bytes are to be looked at.
+    at_start: bool,
     at_end: bool,
 }
 
@@ -345,6 +411,7 @@ impl TextReader {
             Source::Range { position, .. } => *position - header.map_or(0, |header| header.bytes),
             _ => 0,
         };
+        let at_start = header.is_none() && buffer.offset == 0;
         TextReader {
             name: name.to_owned(),
             source,
@@ -352,6 +419,7 @@ impl TextReader {
             parser,
             header_lines,
             counted_bytes,
+            at_start,
             at_end: false,
         }
     }
@@ -367,6 +435,9 @@ impl Reader for TextReader {
         loop {
             self.at_end =
                 self.buffer.fill(&mut self.source).map_err(|cause| self.source.error(&self.name, cause))?;
+            if std::mem::take(&mut self.at_start) {
+                check_text(&self.name, self.buffer.bytes())?;
+            }
             let consumed = self.buffer.parse(&mut *self.parser, self.at_end, epoch, block);
             // If a record is longer than the block, more blocks are read.
             if consumed > 0 || self.at_end {

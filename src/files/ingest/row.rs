@@ -1,9 +1,12 @@
 //! Turns a good row into an order or an upsert, in the same way for all forms of files.
 
-use dataflows::{Epoch, Id, Order, OrderKey, OrderState, Position, Upsert};
-use orders::rules::{Quoted, Role, check_id, parse_at_ms, parse_price};
+use std::borrow::Cow;
 
-use super::{Block, ColumnNames, Envelope, ParserContext, Reject};
+use dataflows::{Amount, Epoch, Id, Order, OrderKey, OrderState, Position, Upsert};
+use orders::DecimalMark;
+use orders::rules::{NO_USER, Quoted, Role, check_id, price_reason};
+
+use super::{Block, ColumnNames, Envelope, ParserContext, Reject, RowForm};
 
 impl ColumnNames {
     /// Returns the name that was given for a role; `None` if none was.
@@ -14,6 +17,7 @@ impl ColumnNames {
             Role::Price => &self.price,
             Role::Timestamp => &self.timestamp,
             Role::Op => &self.op,
+            Role::Quantity => &self.quantity,
         };
         name.as_deref()
     }
@@ -29,6 +33,7 @@ impl ColumnNames {
             (Some(given), _) => name == given,
             (None, Role::UserId) => name == "user_id" || name == "UserId",
             (None, Role::OrderId) => name == "order_id" || name == "OrderId",
+            (None, Role::Quantity) => false,
             (None, role) => name == role.name(),
         }
     }
@@ -37,11 +42,48 @@ impl ColumnNames {
     pub fn role_of(&self, name: &str) -> Option<Role> {
         Role::ALL.into_iter().find(|role| self.matches(*role, name))
     }
+}
 
+impl RowForm {
     /// Returns whether an input without a column of this role is refused.
     pub fn requires(&self, role: Role) -> bool {
-        role != Role::Op || self.op.is_some()
+        match role {
+            Role::UserId | Role::Price | Role::Timestamp => true,
+            Role::OrderId => self.envelope.is_keyed() || self.names.order_id.is_some(),
+            Role::Op | Role::Quantity => self.names.given(role).is_some(),
+        }
     }
+
+    /// Returns the user that a cell names. An empty cell is the guest, if guests are counted.
+    ///
+    /// # Errors
+    /// Returns the reason if there is no user, or if the id is not good.
+    pub fn user_id<'a>(&'a self, text: &'a [u8]) -> Result<&'a str, String> {
+        match (text, &self.guest) {
+            (b"", Some(guest)) => Ok(guest),
+            (b"", None) => Err(NO_USER.to_owned()),
+            _ => check_id(Role::UserId, text),
+        }
+    }
+
+    /// Returns the order's id that a cell holds. It may be empty if each line is an order of its
+    /// own, because the id is in no result then.
+    ///
+    /// # Errors
+    /// Returns the reason if the id is not good.
+    pub fn order_id<'a>(&self, text: &'a [u8]) -> Result<&'a str, String> {
+        if text.is_empty() && !self.envelope.is_keyed() { Ok("") } else { check_id(Role::OrderId, text) }
+    }
+}
+
+/// Returns the amount of an order from the price of one and the quantity.
+///
+/// # Errors
+/// Returns the reason if the product is no price.
+pub fn amount_of(price: Amount, quantity: Amount) -> Result<Amount, String> {
+    price
+        .times(quantity)
+        .map_err(|error| price_reason(format_args!("{price} times quantity {quantity}"), error))
 }
 
 /// What a row does to its order.
@@ -53,19 +95,46 @@ pub enum Op {
     Delete,
 }
 
+/// A number of a row as text.
+#[derive(Clone, Debug, Default)]
+pub struct NumberText<'a> {
+    /// The number. Spaces and tabs around it are ignored.
+    pub text: Cow<'a, [u8]>,
+    /// What stands before its fraction. JSON's own numbers have a point, whatever texts have.
+    pub mark: DecimalMark,
+}
+
+impl NumberText<'_> {
+    fn parse(&self, role: Role) -> Result<Amount, String> {
+        self.mark.parse(role, &self.text)
+    }
+}
+
 /// The values of one row as text, unquoted and unescaped. A missing `op` is empty.
-#[derive(Copy, Clone, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Cells<'a> {
     /// The user's id.
-    pub user_id: &'a [u8],
+    pub user_id: Cow<'a, [u8]>,
     /// The order's id.
-    pub order_id: &'a [u8],
-    /// The price, a decimal number. Spaces and tabs around it are ignored.
-    pub price: &'a [u8],
-    /// The event time in epoch milliseconds. Spaces and tabs around it are ignored.
-    pub timestamp: &'a [u8],
+    pub order_id: Cow<'a, [u8]>,
+    /// The price, a decimal number.
+    pub price: NumberText<'a>,
+    /// The event time. Spaces and tabs around it are ignored.
+    pub timestamp: Cow<'a, [u8]>,
     /// The operation: empty, `put` or `delete`.
-    pub op: &'a [u8],
+    pub op: Cow<'a, [u8]>,
+    /// The quantity, a decimal number; `None` if the price is that of the whole order.
+    pub quantity: Option<NumberText<'a>>,
+}
+
+impl Cells<'_> {
+    fn amount(&self) -> Result<Amount, String> {
+        let price = self.price.parse(Role::Price)?;
+        match &self.quantity {
+            Some(quantity) => amount_of(price, quantity.parse(Role::Quantity)?),
+            None => Ok(price),
+        }
+    }
 }
 
 /// Returns the operation that a cell of the `op` column spells. An empty cell is a put.
@@ -75,7 +144,7 @@ pub struct Cells<'a> {
 pub fn parse_op(text: &[u8], envelope: Envelope) -> Result<Op, String> {
     match (text, envelope) {
         (b"" | b"put", _) => Ok(Op::Put),
-        (b"delete", Envelope::Upsert) => Ok(Op::Delete),
+        (b"delete", Envelope::Upsert | Envelope::Debezium) => Ok(Op::Delete),
         (b"delete", Envelope::Append) => Err("op \"delete\" needs --envelope upsert".to_owned()),
         (text, _) => Err(format!("op {} is neither put nor delete", Quoted(text))),
     }
@@ -95,15 +164,15 @@ impl ParserContext {
         offset: u64,
         cells: &Cells<'_>,
     ) -> Result<(), String> {
-        let op = parse_op(cells.op, self.envelope)?;
-        let user_id = check_id(Role::UserId, cells.user_id)?;
-        let order_id = check_id(Role::OrderId, cells.order_id)?;
+        let op = parse_op(&cells.op, self.form.envelope)?;
+        let user_id = self.form.user_id(&cells.user_id)?;
+        let order_id = self.form.order_id(&cells.order_id)?;
         if op == Op::Delete {
             self.push_delete(block, epoch, offset, user_id, order_id);
             return Ok(());
         }
-        let price = parse_price(cells.price)?;
-        let at_ms = parse_at_ms(cells.timestamp)?;
+        let price = cells.amount()?;
+        let at_ms = self.form.time.parse(&cells.timestamp)?;
         let order = Order { user_id: Id::new(user_id), at_ms, price };
         self.push_put(block, epoch, offset, order, order_id);
         Ok(())
@@ -113,13 +182,12 @@ impl ParserContext {
     /// starts.
     #[inline]
     pub fn push_put(&self, block: &mut Block, epoch: Epoch, offset: u64, order: Order, order_id: &str) {
-        match self.envelope {
-            Envelope::Append => block.orders.push((order, epoch, 1)),
-            Envelope::Upsert => {
-                let key = OrderKey { user_id: order.user_id.clone(), order_id: Id::new(order_id) };
-                let after = Some(OrderState { at_ms: order.at_ms, price: order.price });
-                block.upserts.push(Upsert { key, position: self.position(offset), after, epoch });
-            }
+        if self.form.envelope.is_keyed() {
+            let key = OrderKey { user_id: order.user_id.clone(), order_id: Id::new(order_id) };
+            let after = Some(OrderState { at_ms: order.at_ms, price: order.price });
+            block.upserts.push(Upsert { key, position: self.position(offset), after, epoch });
+        } else {
+            block.orders.push((order, epoch, 1));
         }
     }
 

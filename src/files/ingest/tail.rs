@@ -92,7 +92,7 @@ impl Tail {
             }
             let is_stream = matches!(input.inside, Inside::Whole) && input.size_bytes.is_none();
             if is_stream && input.stream_owner(index, peers) == worker {
-                tail.pipes.push(TailedPipe::new(input)?);
+                tail.pipes.push(TailedPipe::new(input, options)?);
             } else if let (Some(path), true) = (&input.path, index % peers == worker)
                 && matches!(input.inside, Inside::Text { .. } | Inside::Unborn)
             {

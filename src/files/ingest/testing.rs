@@ -1,9 +1,11 @@
 //! Helpers that the tests of the text formats share. They cut inputs into calls of the parser and
 //! check the results.
 
+use std::sync::Arc;
+
 use dataflows::{Amount, Diff, Epoch, Id, Order, PRICE_MAX, Upsert};
 
-use super::{BUFFER_PADDING, Block, Envelope, Parser, ParserContext, RECORD_BYTES_MAX, Reject};
+use super::{BUFFER_PADDING, Block, Envelope, Parser, ParserContext, RECORD_BYTES_MAX, Reject, RowForm};
 use orders::rules::{AT_MS_MAX, AT_MS_MIN, ID_BYTES_MAX};
 
 /// The epoch of all orders in tests.
@@ -11,7 +13,12 @@ pub(crate) const EPOCH: Epoch = 7;
 
 /// Returns a context whose numbers are all different.
 pub(crate) fn context(envelope: Envelope) -> ParserContext {
-    ParserContext { envelope, input: 3, part: 2, round: 1 }
+    context_of(RowForm { envelope, ..RowForm::default() })
+}
+
+/// Returns the same context for orders of another form.
+pub(crate) fn context_of(form: RowForm) -> ParserContext {
+    ParserContext { form: Arc::new(form), input: 3, part: 2, round: 1 }
 }
 
 /// Everything that a parser made of an input.

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use order_tables::{ORDER_SOURCE, key_text, schemas};
+use order_tables::{ORDER_SOURCE, key_text, order_stream, schemas};
 use store::Store;
 use store::error::CatalogError;
 use store::format::TableId;
-use store::schema::{STREAM_HOURS, StreamOptions, TableSchema, TableUpdate};
+use store::schema::{TableSchema, TableUpdate};
 use store::table::Table;
 
 /// The tables as the job needs them: the table of orders, those of the views, and that of the
@@ -64,7 +64,7 @@ impl Wanted {
             let done = match found {
                 None if !is_source => store.create_table(schema.clone()),
                 Some(table) if is_source && table.info.schema.stream.is_none() => {
-                    let stream = Some(Some(StreamOptions { hours: STREAM_HOURS }));
+                    let stream = Some(Some(order_stream()));
                     store
                         .update_table(ORDER_SOURCE, TableUpdate { stream, ..TableUpdate::default() })
                         .map(drop)

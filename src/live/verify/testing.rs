@@ -36,13 +36,13 @@ pub(crate) fn prepare(store: &Store) {
 /// Makes one of the tables.
 pub(crate) fn create(store: &Store, table: &str) {
     let mut schema = schemas().into_iter().find(|schema| schema.name == table).unwrap();
-    schema.stream = (table == ORDER_SOURCE).then_some(StreamOptions { hours: 24 });
+    schema.stream = (table == ORDER_SOURCE).then_some(StreamOptions::of_hours(24));
     store.create_table(schema).unwrap();
 }
 
 /// Deletes the log of the changes of orders so far. Changes from now on are logged if `is_on`.
 pub(crate) fn log_anew(store: &Store, is_on: bool) {
-    for stream in [None, is_on.then_some(StreamOptions { hours: 24 })] {
+    for stream in [None, is_on.then_some(StreamOptions::of_hours(24))] {
         store
             .update_table(ORDER_SOURCE, TableUpdate { stream: Some(stream), ..TableUpdate::default() })
             .unwrap();

@@ -1,5 +1,7 @@
 // Small helpers for the document. Whatever comes from outside gets in as text nodes only.
 
+import { letIn } from "./gate.js";
+
 export const byId = (id) => document.getElementById(id);
 
 /** An element with attributes and children; strings become text nodes. */
@@ -52,9 +54,7 @@ export const mayMove = () => !calm.matches && !document.hidden;
 
 /** Objects from an address of the server; throws its sentence if it refuses. */
 export async function fetchRows(url, signal) {
-  const answer = await fetch(url, { signal, cache: "no-store" });
-  // There is another token than when the page was opened: the form asks for it.
-  if (answer.status === 401) location.reload();
+  const answer = letIn(await fetch(url, { signal, cache: "no-store" }));
   const body = await answer.json();
   if (!answer.ok) throw new Error(body.error ?? `the server answered ${answer.status}`);
   return body;

@@ -2,6 +2,7 @@
 // comes through, or where there is no place for another reader, what has come is asked for every so often instead.
 
 import { ASK_MS, FIRST_MS, GIVE_UP_MS, SILENT_MS, waitMs } from "./backoff.js";
+import { letIn } from "./gate.js";
 
 /** How long an answer to a question may take. */
 const ANSWER_MS = 5000;
@@ -17,7 +18,7 @@ const KINDS = ["snapshot", "frame", "beat"];
 
 /** What the page has of the world, all of which a test can replace. */
 const WORLD = {
-  fetch: (...parameters) => fetch(...parameters),
+  fetch: (...parameters) => fetch(...parameters).then(letIn),
   now: () => performance.now(),
   later: (act, ms) => setTimeout(act, ms),
   never: (timer) => clearTimeout(timer),

@@ -5,8 +5,8 @@ use connections::{Places, descriptors};
 use store::OPEN_FILES_MAX;
 
 /// The most files that are open for a moment beside those of the store and of connections: what
-/// metrics are read from, certificates, connections that get no place.
-const OTHER_FILES_MAX: usize = 16;
+/// metrics are read from, certificates, a backup, connections that get no place.
+const OTHER_FILES_MAX: usize = 32;
 
 /// The fewest connections that are worth a start.
 const PLACES_MIN: usize = 16;

@@ -3,7 +3,10 @@
 use std::fmt;
 
 use super::{Damage, Halt, NoTable, from_causes};
-use crate::schema::{KEY_COLUMNS_MAX, NAME_BYTES_MAX, STREAM_HOURS_MAX, TABLES_MAX, TIME_TO_LIVE_S_MIN};
+use crate::schema::{
+    KEY_COLUMNS_MAX, NAME_BYTES_MAX, PARTITIONS_MAX, SPLIT_BYTES_MAX, STREAM_HOURS_MAX, TABLES_MAX,
+    TIME_TO_LIVE_S_MIN,
+};
 
 /// The reason why a table is not created, changed or deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,10 +51,27 @@ pub enum CatalogError {
     VersionDeviation(i64),
     /// Changes cannot be kept for this number of hours.
     StreamHours(i32),
+    /// The table cannot be split at these values.
+    Split(SplitError),
     /// Stored data cannot be read.
     Damaged(Damage),
     /// The store accepts no more writes.
     Halted(Halt),
+}
+
+/// The reason why a table cannot be split at the values that its creator gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SplitError {
+    /// There would be more than [`PARTITIONS_MAX`] partitions.
+    TooMany,
+    /// A value is not of the type of the first key column.
+    Type,
+    /// A value is the least or the greatest integer.
+    Extreme,
+    /// A value is empty.
+    Empty,
+    /// A value has this number of bytes, more than [`SPLIT_BYTES_MAX`].
+    TooLong(usize),
 }
 
 /// The reason why the store cannot choose the values of a key column.
@@ -108,6 +128,20 @@ impl fmt::Display for CatalogError {
             CatalogError::StreamHours(hours) => {
                 write!(f, "changes are kept for 1 to {STREAM_HOURS_MAX} hours, not for {hours}")
             }
+            CatalogError::Split(error) => match error {
+                SplitError::TooMany => write!(f, "a table is split into at most {PARTITIONS_MAX} partitions"),
+                SplitError::Type => {
+                    f.write_str("a table is split at values of the type of its first key column")
+                }
+                SplitError::Extreme => {
+                    f.write_str("a table is not split at the least or the greatest integer")
+                }
+                SplitError::Empty => f.write_str("a table is not split at an empty value"),
+                SplitError::TooLong(bytes) => write!(
+                    f,
+                    "a table is split at values of at most {SPLIT_BYTES_MAX} bytes, and one of {bytes} is given"
+                ),
+            },
             CatalogError::Damaged(cause) => cause.fmt(f),
             CatalogError::Halted(cause) => cause.fmt(f),
         }

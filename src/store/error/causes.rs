@@ -182,6 +182,8 @@ pub enum KeyMismatch {
         /// The thing that was given.
         actual: KeyInput,
     },
+    /// A bound is given where only values are allowed.
+    Bound(KeyInput),
     /// A value has more than [`KEY_BYTES_MAX`] bytes.
     TooLong {
         /// The name of the column.
@@ -189,6 +191,18 @@ pub enum KeyMismatch {
         /// The number of bytes of the value.
         bytes: usize,
     },
+}
+
+impl KeyInput {
+    /// Returns the name of what was given, for people.
+    fn name(self) -> &'static str {
+        match self {
+            KeyInput::Value(kind) => kind.name(),
+            KeyInput::Min => "the lower bound",
+            KeyInput::Max => "the upper bound",
+            KeyInput::AutoIncrement => "a placeholder",
+        }
+    }
 }
 
 impl fmt::Display for KeyMismatch {
@@ -201,14 +215,11 @@ impl fmt::Display for KeyMismatch {
                 write!(f, "the key column {actual} is given where table {table} has {expected}")
             }
             KeyMismatch::Type { table, column, expected, actual } => {
-                let actual = match actual {
-                    KeyInput::Value(kind) => kind.name(),
-                    KeyInput::Min => "the lower bound",
-                    KeyInput::Max => "the upper bound",
-                    KeyInput::AutoIncrement => "a placeholder",
-                };
-                let expected = expected.name();
+                let (expected, actual) = (expected.name(), actual.name());
                 write!(f, "key column {column} of table {table} takes {expected}, and {actual} is given")
+            }
+            KeyMismatch::Bound(actual) => {
+                write!(f, "a key is of values, and {} is given", actual.name())
             }
             KeyMismatch::TooLong { column, bytes } => {
                 write!(f, "key column {column} takes at most {KEY_BYTES_MAX} bytes, and {bytes} are given")

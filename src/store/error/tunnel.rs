@@ -13,6 +13,8 @@ pub enum TunnelError {
     Exists(String),
     /// The tunnel does not exist. The text is its id, or its name and table.
     Missing(String),
+    /// No table has, or no longer has, a stream with this id, or the stream has no such shard.
+    NoStream(String),
     /// This name is not allowed for a tunnel.
     Name(String),
     /// The tunnel is not of changes alone, so it cannot start and end at a time.
@@ -101,6 +103,7 @@ impl fmt::Display for TunnelError {
             TunnelError::NoTable(cause) => cause.fmt(f),
             TunnelError::Exists(tunnel) => write!(f, "tunnel {tunnel} is there already"),
             TunnelError::Missing(tunnel) => write!(f, "there is no tunnel {tunnel}"),
+            TunnelError::NoStream(stream) => write!(f, "there is no stream {stream}, or no such shard of it"),
             TunnelError::Name(name) => write!(
                 f,
                 "the name of a tunnel has 1 to 255 letters, digits, underscores and hyphens, unlike \"{name}\""

@@ -20,6 +20,7 @@ fn schema(name: &str) -> TableSchema {
         stream: None,
         defined_columns: vec![],
         throughput: (0, 0),
+        splits: Vec::new(),
     }
 }
 
@@ -34,7 +35,7 @@ fn tables_come_change_go_and_outlive_the_process() {
     store.create_table(schema("B")).unwrap();
     store.create_table(schema("A")).unwrap();
     assert_eq!(store.create_table(schema("A")), Err(CatalogError::Exists("A".to_owned())));
-    let stream = Some(Some(StreamOptions { hours: 24 }));
+    let stream = Some(Some(StreamOptions::of_hours(24)));
     let info = store.update_table("A", TableUpdate { stream, ..TableUpdate::default() }).unwrap();
     assert!(info.stream_id.as_ref().is_some_and(|id| id.starts_with("A_")));
     drop(store);
@@ -152,7 +153,7 @@ fn wrong_schemas_are_refused_by_name() {
         (Box::new(|schema| schema.options.max_versions = 0), CatalogError::MaxVersions(0)),
         (Box::new(|schema| schema.options.time_to_live_s = -2), CatalogError::TimeToLive(-2)),
         (Box::new(|schema| schema.options.version_deviation_s = 0), CatalogError::VersionDeviation(0)),
-        (Box::new(|schema| schema.stream = Some(StreamOptions { hours: 0 })), CatalogError::StreamHours(0)),
+        (Box::new(|schema| schema.stream = Some(StreamOptions::of_hours(0))), CatalogError::StreamHours(0)),
         (
             Box::new(|schema| schema.defined_columns = vec![("Id".to_owned(), 1)]),
             CatalogError::ColumnTwice("Id".to_owned()),

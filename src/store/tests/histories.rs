@@ -163,7 +163,7 @@ impl History {
                 self.model.tables.get_mut(TABLES[table]).unwrap().schema.options = options;
             }
             Step::Stream { table, on } => {
-                let stream = Some(on.then_some(StreamOptions { hours: 1 }));
+                let stream = Some(on.then_some(StreamOptions::of_hours(1)));
                 self.store
                     .update_table(TABLES[table], TableUpdate { stream, ..TableUpdate::default() })
                     .unwrap();

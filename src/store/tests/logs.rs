@@ -105,7 +105,7 @@ fn a_stream_that_is_switched_on_starts_there() {
     store.create_table(schema("T", false)).unwrap();
     let put = |value| run(&store, vec![write("T", key("u", 1), RowWrite::Put(vec![set("v", value)]))]);
     let switch = |on: bool| {
-        let stream = Some(on.then_some(StreamOptions { hours: 1 }));
+        let stream = Some(on.then_some(StreamOptions::of_hours(1)));
         store.update_table("T", TableUpdate { stream, ..TableUpdate::default() }).unwrap()
     };
     let switch_stream_on = || {

@@ -79,10 +79,41 @@ struct Client {
     timeout_us: i64,
     /// Whether the client has sent a heartbeat, so that it gets channels.
     active: bool,
-    /// When the client was last heard of, in microseconds since 1970. This is not durable: after a
-    /// restart the time-out of each client starts anew.
+    /// The durable time at which the client was last heard of, in microseconds since 1970. It lags
+    /// by at most a [part](LAG_PART) of the time-out, so that not every heartbeat is a commit. 0 in
+    /// what versions of the program stored that did not keep it.
+    #[serde(default)]
+    saved_us: i64,
+    /// When the client was last heard of, in microseconds since 1970.
     #[serde(skip)]
     heard_us: i64,
+}
+
+/// The part of a client's time-out by which the durable time at which it was last heard of may lag.
+/// This long it also has at least, after a restart, to be heard of again.
+const LAG_PART: i64 = 4;
+
+impl Client {
+    fn lag_us(&self) -> i64 {
+        self.timeout_us / LAG_PART
+    }
+
+    fn hear(&mut self, now_us: i64) {
+        self.heard_us = now_us;
+        // A clock that was set back must not keep the time from being stored.
+        if now_us.abs_diff(self.saved_us) >= self.lag_us().unsigned_abs() {
+            self.saved_us = now_us;
+        }
+    }
+
+    /// Sets when the client was last heard of, in a store that was opened at `opened_us`.
+    fn reopen(&mut self, opened_us: i64) {
+        let least_us = opened_us.saturating_sub(self.timeout_us).saturating_add(self.lag_us());
+        self.heard_us = match self.saved_us {
+            0 => opened_us,
+            saved_us => saved_us.max(least_us).min(opened_us),
+        };
+    }
 }
 
 /// A channel and the client that has it.
@@ -133,9 +164,10 @@ impl Assignment {
         &self.channels
     }
 
-    /// Starts the time-outs of all clients anew, from `now_us`.
-    pub(super) fn hear_all(&mut self, now_us: i64) {
-        self.clients.values_mut().for_each(|client| client.heard_us = now_us);
+    /// Takes the clients over into a store that was opened at `opened_us`. The time-out of each goes
+    /// on, but none is dropped before it had the time to be heard of again.
+    pub(super) fn reopen(&mut self, opened_us: i64) {
+        self.clients.values_mut().for_each(|client| client.reopen(opened_us));
     }
 
     /// Adds a new client. If `timeout_s` is absent or not positive, the default applies; a longer
@@ -152,7 +184,7 @@ impl Assignment {
         }
         let timeout_s = timeout_s.filter(|seconds| *seconds > 0).unwrap_or(CLIENT_TIMEOUT_S);
         let timeout_us = timeout_s.min(CLIENT_TIMEOUT_S_MAX) * 1_000_000;
-        self.clients.insert(id, Client { timeout_us, active: false, heard_us: now_us });
+        self.clients.insert(id, Client { timeout_us, active: false, saved_us: now_us, heard_us: now_us });
         Ok(())
     }
 
@@ -192,6 +224,35 @@ impl Assignment {
         })
     }
 
+    /// Returns the index in [`shares`](Self::shares) of a channel that can be read now and that no
+    /// connected client has. Who asks must not be a client that is connected: `client` names it in
+    /// the error.
+    pub(super) fn free(&self, client: &str, channel: &str) -> Result<usize, TunnelError> {
+        let base_open = self.base_open();
+        let free =
+            self.channels.iter().position(|share| share.channel == channel && share.is_free(base_open));
+        free.ok_or_else(|| TunnelError::ChannelGone {
+            channel: channel.to_owned(),
+            client: client.to_owned(),
+        })
+    }
+
+    /// Terminates the channels that were read to their ends and that no client has. `consumed` says
+    /// for each channel whether its checkpoint is its end.
+    pub(super) fn end_consumed(&mut self, consumed: &[bool]) {
+        for (share, consumed) in self.channels.iter_mut().zip(consumed) {
+            if *consumed && share.client.is_none() {
+                share.terminate();
+            }
+        }
+    }
+
+    /// Returns the status of a channel as it is described: one that nobody has, and that can be
+    /// read now, is open to whoever reads without being connected.
+    pub(super) fn described(&self, share: &Share) -> ChannelStatus {
+        if share.is_free(self.base_open()) { ChannelStatus::Open } else { share.status }
+    }
+
     /// Handles one heartbeat: takes in what the client reports about its channels and returns the
     /// channels that it has from now on.
     ///
@@ -207,7 +268,7 @@ impl Assignment {
         self.drop_silent(now_us);
         self.known(client)?;
         if let Some(known) = self.clients.get_mut(client) {
-            known.heard_us = now_us;
+            known.hear(now_us);
             known.active = true;
         }
         for (share, end) in self.channels.iter_mut().zip(ends) {

@@ -23,7 +23,7 @@ use super::super::edit::EditRef;
 use super::super::engine::{Bytes, Snapshot, Space};
 use super::super::error::{Damage, TunnelError};
 use super::super::format::{CHANNELS, TableId, after_prefix};
-use super::super::log::{self, Action, LogPosition, Record, check_kept, log_key};
+use super::super::log::{self, LogPosition, Record, check_kept, log_key};
 use super::super::read::Direction;
 use super::super::row::{Malformed, RowView};
 use super::super::table::Table;
@@ -271,5 +271,5 @@ fn emit_row(page: &mut Page<'_>, key: &[u8], row: RowView<'_>, expiry: Option<Ex
     if edits.is_empty() && expired {
         return Ok(());
     }
-    page.emit(key, Action::Put, &edits, None).ok_or_else(damaged)
+    page.emit_base(key, &edits).ok_or_else(damaged)
 }

@@ -13,12 +13,17 @@ use super::records::{Definition, RecordSource, checkpoint, checkpoint_key, exist
 use super::session::{Session, Told};
 use super::{Open, Tunnels, stream};
 
+/// The id under which the vendor's Spark connector reads. It never connects and sends no heartbeats,
+/// so it gets no channels of its own. It reads those that no connected client has, and numbers
+/// all its checkpoints 0.
+pub const UNCONNECTED: &str = "spark-client";
+
 /// A client's claim to a channel.
 #[derive(Clone, Copy, Debug)]
 pub struct Claim<'a> {
     /// The id of the tunnel.
     pub tunnel: &'a str,
-    /// The id of the client.
+    /// The id of the client, or [`UNCONNECTED`].
     pub client: &'a str,
     /// The name of the channel.
     pub channel: &'a str,
@@ -88,7 +93,8 @@ impl Tunnels<'_> {
     }
 
     /// Sets the checkpoint of a channel that the client has. The checkpoint is durable when this
-    /// returns. `number` must be above that of the stored checkpoint.
+    /// returns. `number` must be above that of the stored checkpoint; 0 stands for the stored number
+    /// if the client is [`UNCONNECTED`].
     pub fn set_checkpoint(&self, claim: Claim<'_>, cursor: Cursor, number: i64) -> Result<(), TunnelError> {
         let open = self.open_text(claim.tunnel)?;
         let (mut session, index, source) = self.held(&open, claim)?;
@@ -103,10 +109,12 @@ impl Tunnels<'_> {
         let told = session.told(index).filter(|told| finished && told.client == claim.client);
         let told = told.map(|told| told.cursor.clone());
         let (definition, channel) = (open.definition.clone(), claim.channel.to_owned());
+        let keeps_number = claim.client == UNCONNECTED && number == 0;
         self.store.transact(move |transaction| {
             exists(transaction, definition.id)?;
             let before = checkpoint(transaction, &definition, index, source)?;
-            if number <= before.number {
+            let number = if keeps_number { before.number } else { number };
+            if number <= before.number && !keeps_number {
                 return Err(TunnelError::CheckpointOutOfOrder { channel, number, stored: before.number });
             }
             let cursor = match told {
@@ -117,6 +125,7 @@ impl Tunnels<'_> {
             Ok(put(transaction, checkpoint_key(definition.id, index), &Checkpoint { cursor, number })?)
         })?;
         session.set_consumed(index, finished);
+        session.settle(self.store.clock().now_us());
         Ok(())
     }
 
@@ -190,8 +199,18 @@ impl Tunnels<'_> {
         claim: Claim<'_>,
     ) -> Result<(MutexGuard<'o, Session>, usize, RecordSource), TunnelError> {
         let mut session = self.live(open)?;
-        session.assignment.drop_silent(self.store.clock().now_us());
-        let index = session.assignment.held(claim.client, claim.channel)?;
+        session.settle(self.store.clock().now_us());
+        let index = match claim.client {
+            UNCONNECTED => {
+                let index = session.assignment.free(claim.client, claim.channel)?;
+                // No heartbeat stores that the tunnel is in use. If this cannot either, the request
+                // still succeeds.
+                let assignment = session.assignment.clone();
+                let _ = session.save(self.store, &open.definition, assignment, Vec::new());
+                index
+            }
+            client => session.assignment.held(client, claim.channel)?,
+        };
         let source = open.definition.sources().get(index).copied();
         let source = source.ok_or_else(|| TunnelError::ChannelGone {
             channel: claim.channel.to_owned(),

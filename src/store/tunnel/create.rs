@@ -1,8 +1,9 @@
 //! Creates tunnels.
 
 use super::super::catalog::switch_stream_on;
+use super::super::engine::Snapshot;
 use super::super::error::{Damage, TunnelError};
-use super::super::format::CHANNELS;
+use super::super::format::{CHANNELS, TableId};
 use super::super::log::{self, LogPosition};
 use super::super::meta::{Meta, put};
 use super::super::schema::NAME_BYTES_MAX;
@@ -84,7 +85,10 @@ fn starts(
         for (partition, start) in (0..CHANNELS).zip(&mut starts) {
             let first = first_kept(transaction, table, partition)?;
             *start = match range.start_ns {
-                Some(start_ns) => find_time(transaction, table, partition, first, start_ns)?,
+                Some(start_ns) => {
+                    let log = Log { snapshot: transaction.snapshot(), table: table.id, partition };
+                    log.find_time(first, transaction.number(), i128::from(start_ns))?
+                }
                 None => first,
             };
         }
@@ -112,29 +116,37 @@ fn check_kept(transaction: &Transaction<'_>, table: &Table, start_ns: u64) -> Re
     Err(TunnelError::StartNotKept { table: table.name().to_owned(), kept_from_us, start_ns })
 }
 
-/// Returns the first position of a partition whose changes are at `start_ns` or later. This is a
-/// binary search over the commits: it reads about as many changes as the number of commits has
-/// bits.
-fn find_time(
-    transaction: &Transaction<'_>,
-    table: &Table,
-    partition: u8,
-    first: LogPosition,
-    start_ns: u64,
-) -> Result<LogPosition, Damage> {
-    let (mut lower, mut upper) = (first.commit, transaction.number());
-    while lower < upper {
-        let middle = lower + (upper - lower) / 2;
-        let from = LogPosition::start_of(middle).max(first);
-        let reached = match log::scan(transaction.snapshot(), table.id, partition, from).next() {
-            Some(entry) => i128::from(entry?.record()?.time_us) * 1_000 >= i128::from(start_ns),
-            None => true,
-        };
-        if reached {
-            upper = middle;
-        } else {
-            lower = middle + 1;
+/// A partition of a table's log, as a snapshot shows it.
+pub(super) struct Log<'s> {
+    pub(super) snapshot: &'s dyn Snapshot,
+    pub(super) table: TableId,
+    pub(super) partition: u8,
+}
+
+impl Log<'_> {
+    /// Returns the first position at which changes are at `start_ns`, in nanoseconds since 1970, or
+    /// later: at least `first`, and at most the start of the commit `end`. This is a binary search
+    /// over the commits: it reads about as many changes as the number of commits has bits.
+    pub(super) fn find_time(
+        &self,
+        first: LogPosition,
+        end: u64,
+        start_ns: i128,
+    ) -> Result<LogPosition, Damage> {
+        let (mut lower, mut upper) = (first.commit, end);
+        while lower < upper {
+            let middle = lower + (upper - lower) / 2;
+            let from = LogPosition::start_of(middle).max(first);
+            let reached = match log::scan(self.snapshot, self.table, self.partition, from).next() {
+                Some(entry) => i128::from(entry?.record()?.time_us) * 1_000 >= start_ns,
+                None => true,
+            };
+            if reached {
+                upper = middle;
+            } else {
+                lower = middle + 1;
+            }
         }
+        Ok(LogPosition::start_of(lower).max(first))
     }
-    Ok(LogPosition::start_of(lower).max(first))
 }

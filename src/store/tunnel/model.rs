@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::super::edit::EditRef;
 use super::super::log::{Action, LogPosition};
 use super::super::schema::KeyColumn;
-use super::super::value::KeyRef;
+use super::super::value::{CellRef, KeyRef};
 use super::assignment::ChannelStatus;
 
 /// The kind of a tunnel, which says which rows or changes it delivers.
@@ -157,6 +157,9 @@ pub struct RecordRef<'a> {
     pub key: &'a [KeyRef<'a>],
     /// The cells of the row as puts, or the edits of the change.
     pub edits: &'a [EditRef<'a>],
+    /// The newest versions, before the change, of the columns that the table keeps for this; `None`
+    /// if there was no row before or the table keeps no columns.
+    pub before: Option<&'a [CellRef<'a>]>,
     /// The place among the changes; `None` for a row that was there when the tunnel was created.
     pub sequence: Option<Sequence>,
 }

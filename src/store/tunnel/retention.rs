@@ -22,7 +22,7 @@ const HOUR_US: i64 = 3_600 * 1_000_000;
 
 /// Returns how long a table's changes are kept, in microseconds; `None` if nothing is logged.
 pub(super) fn kept_us(table: &Table) -> Option<i64> {
-    table.info.schema.stream.map(|stream| i64::from(stream.hours) * HOUR_US)
+    table.info.schema.stream.as_ref().map(|stream| i64::from(stream.hours) * HOUR_US)
 }
 
 /// Lets tunnels expire, and removes the changes that are no longer needed, in commits of limited

@@ -15,8 +15,7 @@ use super::records::{Definition, Life, RecordSource, TunnelId, checkpoint, check
 
 /// The tunnels in use, and their base views.
 pub(crate) struct Sessions {
-    /// When the store was opened, in microseconds since 1970. All clients that were connected then
-    /// count as heard of at this time.
+    /// When the store was opened, in microseconds since 1970.
     opened_us: i64,
     map: Mutex<HashMap<TunnelId, Arc<Mutex<Session>>>>,
     pub(super) base_views: BaseViews,
@@ -84,7 +83,7 @@ impl Session {
                 (Assignment::new(channels), Vec::new())
             }
         };
-        assignment.hear_all(opened_us);
+        assignment.reopen(opened_us);
         let life: Life = snapshot.record(&definition.id.key(b"l"))?.unwrap_or_default();
         let mut consumed = Vec::new();
         for (index, source) in sources.iter().enumerate() {
@@ -92,6 +91,13 @@ impl Session {
         }
         let told = sources.iter().map(|_| None).collect();
         Ok(Session { assignment, stored: stored_bytes, active_us: life.active_us, life, consumed, told })
+    }
+
+    /// Drops the clients whose time-out has passed, and terminates the channels that were read to
+    /// their ends and that no client has.
+    pub(super) fn settle(&mut self, now_us: i64) {
+        self.assignment.drop_silent(now_us);
+        self.assignment.end_consumed(&self.consumed);
     }
 
     /// Returns whether each channel was read to its end, from the point of view of a client.

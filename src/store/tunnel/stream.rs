@@ -65,6 +65,19 @@ pub(super) fn page(
     }
 }
 
+/// Passes a page of the changes of a partition, of any time, to the page's `emit`, and returns where
+/// it ended.
+pub(super) fn page_of_log(
+    store: &Store,
+    partition: u8,
+    next: Next,
+    page: Page<'_>,
+) -> Result<PageEnd, TunnelError> {
+    let mut reading = Reading { partition, range: StreamRange::default(), next, page };
+    let outcome = reading.scan(store.snapshot().as_ref())?;
+    Ok(reading.end(matches!(outcome, Outcome::Full)))
+}
+
 /// Makes a commit, so that every later commit has a later time than now.
 fn show_time(store: &Store, definition: &Definition) -> Result<(), TunnelError> {
     let definition = definition.clone();
@@ -108,10 +121,8 @@ impl Reading<'_> {
     }
 
     fn emit(&mut self, entry: &LogEntry, record: &Record<'_>) -> Result<(), Damage> {
-        let edits = record.edits().collect::<Result<Vec<_>, _>>().map_err(|_| entry.damaged())?;
         let sequence = Sequence { time_us: record.time_us, index: entry.position.index };
-        let emitted = self.page.emit(record.key, record.action, &edits, Some(sequence));
-        emitted.ok_or_else(|| entry.damaged())
+        self.page.emit_change(record, sequence).ok_or_else(|| entry.damaged())
     }
 
     fn end(self, more: bool) -> PageEnd {

@@ -47,9 +47,10 @@ impl Fixture {
             name: TABLE.into(),
             key: vec![column("user", KeyType::String), column("order", KeyType::Integer)],
             options: TableOptions { max_versions, ..TableOptions::default() },
-            stream: hours.map(|hours| StreamOptions { hours }),
+            stream: hours.map(StreamOptions::of_hours),
             defined_columns: Vec::new(),
             throughput: (0, 0),
+            splits: Vec::new(),
         };
         self.store().create_table(schema).unwrap();
     }

@@ -5,3 +5,4 @@ mod exactly;
 mod old_folders;
 mod retention;
 mod tunnels;
+mod unconnected;

@@ -138,12 +138,16 @@ impl Client {
             endpoint: endpoint(),
             reason,
         };
-        let request_id = verify::verify(operation.path, &answer, &key.key, Timestamp::now()).map_err(
-            |wrong| match wrong {
-                verify::Wrong::Refused(error) => ClientError::Refused { operation: operation.name(), error },
-                verify::Wrong::Untrusted(reason) => untrusted(reason),
-            },
-        )?;
+        let now = Timestamp::now();
+        let verified = verify::verify(operation.path, &answer, &key.key, now);
+        let request_id = verified.map_err(|wrong| match wrong {
+            verify::Wrong::Refused(error) => ClientError::Refused { operation: operation.name(), error },
+            verify::Wrong::Untrusted(reason) => untrusted(reason),
+            verify::Wrong::Clocks(there) => {
+                let here = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+                ClientError::Clocks { endpoint: endpoint(), there, here }
+            }
+        })?;
         let answer =
             A::decode(answer.body).map_err(|error| untrusted(format!("its body is malformed: {error}")))?;
         Ok(Called { answer, request_id })

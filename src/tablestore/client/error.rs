@@ -76,6 +76,15 @@ pub enum ClientError {
         /// What is wrong with the answer.
         reason: String,
     },
+    /// The clocks of server and client differ by more than calls allow.
+    Clocks {
+        /// The endpoint of the server.
+        endpoint: String,
+        /// The time by the server's clock.
+        there: String,
+        /// The time by the clock here.
+        here: String,
+    },
     /// The settings of the client are unusable.
     Config(String),
 }
@@ -87,7 +96,7 @@ impl ClientError {
             ClientError::Refused { error, .. } => Some(error.failure()),
             ClientError::NotSent { .. } => Some(CallFailure::NotSent),
             ClientError::Lost { .. } => Some(CallFailure::Lost),
-            ClientError::Untrusted { .. } | ClientError::Config(_) => None,
+            ClientError::Untrusted { .. } | ClientError::Clocks { .. } | ClientError::Config(_) => None,
         }
     }
 
@@ -135,6 +144,12 @@ impl fmt::Display for ClientError {
             }
             ClientError::Untrusted { operation, endpoint, reason } => {
                 write!(f, "the answer to {operation} from {endpoint} cannot be trusted: {reason}")
+            }
+            ClientError::Clocks { endpoint, there, here } => {
+                write!(
+                    f,
+                    "by the clock of {endpoint} it is {there}, and here it is {here}: set the clock that is wrong"
+                )
             }
             ClientError::Config(reason) => f.write_str(reason),
         }

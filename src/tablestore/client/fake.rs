@@ -33,6 +33,8 @@ pub(super) enum Reply {
     Answer(Vec<u8>),
     /// Refuses, with a signed error.
     Refuse(u16, &'static str, &'static str),
+    /// Refuses as a server whose clock says 2001.
+    RefuseIn2001(u16, &'static str, &'static str),
     /// Answers with an empty body, and with headers that were changed before or after they were
     /// signed.
     Meddled { before: fn(&mut HeaderMap), after: fn(&mut HeaderMap) },
@@ -174,6 +176,10 @@ async fn serve(
             let error = table::Error { code: code.to_owned(), message: Some(message.to_owned()) };
             signed(&asked, status, error.encode_to_vec(), none, none)
         }
+        Reply::RefuseIn2001(status, code, message) => {
+            let error = table::Error { code: code.to_owned(), message: Some(message.to_owned()) };
+            signed(&asked, status, error.encode_to_vec(), of_2001, none)
+        }
         Reply::Meddled { before, after } => signed(&asked, 200, Vec::new(), before, after),
         Reply::Foreign(status, body) => {
             let mut answer = Response::new(Full::from(body));
@@ -186,6 +192,11 @@ async fn serve(
             match silence {}
         }
     })
+}
+
+/// Sets the date of an answer to the start of 2001.
+pub(super) fn of_2001(headers: &mut HeaderMap) {
+    headers.insert("x-ots-date", HeaderValue::from_static("2001-01-01T00:00:00.000Z"));
 }
 
 fn signed(

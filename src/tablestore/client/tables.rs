@@ -1,13 +1,16 @@
 //! Offers the operations on tables.
 
+use bytes::Bytes;
+
 use super::Client;
 use super::call::Operation;
 use super::error::ClientError;
+use crate::plain_buffer::{parse_key, write_bare_bound};
 use crate::table;
 use store::schema::{
     KeyColumn, STREAM_HOURS, StreamOptions, TableInfo, TableOptions, TableSchema, TableUpdate,
 };
-use store::value::KeyType;
+use store::value::{KeyPart, KeyType, KeyValue};
 
 const LIST: Operation = Operation::read("/ListTable");
 const CREATE: Operation = Operation::write("/CreateTable");
@@ -43,7 +46,8 @@ impl Client {
             },
             reserved_throughput: throughput(schema.throughput),
             table_options: Some(options(schema.options)),
-            stream_spec: schema.stream.map(|stream| stream_specification(Some(stream))),
+            partitions: partitions(&schema.splits),
+            stream_spec: schema.stream.as_ref().map(|stream| stream_specification(Some(stream))),
             ..table::CreateTableRequest::default()
         };
         self.call::<table::CreateTableResponse>(CREATE, &request).await?;
@@ -69,7 +73,7 @@ impl Client {
             table_name: name.to_owned(),
             reserved_throughput: update.throughput.map(throughput),
             table_options: update.options.map(options),
-            stream_spec: update.stream.map(stream_specification),
+            stream_spec: update.stream.as_ref().map(|stream| stream_specification(stream.as_ref())),
         };
         self.call::<table::UpdateTableResponse>(UPDATE, &request).await?;
         Ok(())
@@ -95,6 +99,35 @@ impl Client {
     }
 }
 
+/// Returns the ranges that meet at these values.
+fn partitions(splits: &[KeyValue]) -> Vec<table::PartitionRange> {
+    if splits.is_empty() {
+        return Vec::new();
+    }
+    let inner = splits.iter().cloned().map(KeyPart::Value);
+    let bounds: Vec<Bytes> = [KeyPart::Min]
+        .into_iter()
+        .chain(inner)
+        .chain([KeyPart::Max])
+        .map(|bound| write_bare_bound(&bound).into())
+        .collect();
+    let ends = bounds.iter().skip(1);
+    bounds
+        .iter()
+        .zip(ends)
+        .map(|(begin, end)| table::PartitionRange { begin: begin.clone(), end: end.clone() })
+        .collect()
+}
+
+/// Returns the values at which a table is split, of which each came as a row of one key cell.
+fn splits(shard_splits: &[Bytes]) -> Result<Vec<KeyValue>, String> {
+    let split = |bytes: &Bytes| match parse_key(bytes).map_err(|error| error.to_string())?.pop() {
+        Some((_, KeyPart::Value(value))) => Ok(value),
+        _ => Err("a value at which the table is split has no value".to_owned()),
+    };
+    shard_splits.iter().map(split).collect()
+}
+
 fn key_schema(column: &KeyColumn) -> table::PrimaryKeySchema {
     let kind = match column.kind {
         KeyType::Integer => table::PrimaryKeyType::Integer,
@@ -118,11 +151,11 @@ fn options(options: TableOptions) -> table::TableOptions {
     }
 }
 
-fn stream_specification(stream: Option<StreamOptions>) -> table::StreamSpecification {
+fn stream_specification(stream: Option<&StreamOptions>) -> table::StreamSpecification {
     table::StreamSpecification {
         enable_stream: stream.is_some(),
         expiration_time: stream.map(|stream| stream.hours),
-        columns_to_get: Vec::new(),
+        columns_to_get: stream.map(|stream| stream.columns.clone()).unwrap_or_default(),
     }
 }
 
@@ -154,9 +187,10 @@ fn info(answer: table::DescribeTableResponse) -> Result<TableInfo, String> {
                     .deviation_cell_version_in_sec
                     .unwrap_or(default.version_deviation_s),
             },
-            stream: stream
-                .enable_stream
-                .then(|| StreamOptions { hours: stream.expiration_time.unwrap_or(STREAM_HOURS) }),
+            stream: stream.enable_stream.then(|| StreamOptions {
+                hours: stream.expiration_time.unwrap_or(STREAM_HOURS),
+                columns: stream.column_to_get,
+            }),
             defined_columns: answer
                 .table_meta
                 .defined_column
@@ -164,6 +198,7 @@ fn info(answer: table::DescribeTableResponse) -> Result<TableInfo, String> {
                 .map(|column| (column.name, column.r#type))
                 .collect(),
             throughput: (capacity.read(), capacity.write()),
+            splits: splits(&answer.shard_splits)?,
         },
         stream_id: stream.stream_id,
         stream_enabled_us: stream.last_enable_time.unwrap_or(0),

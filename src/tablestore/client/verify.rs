@@ -28,6 +28,8 @@ pub(super) enum Wrong {
     Untrusted(String),
     /// The answer is a refusal.
     Refused(ServiceError),
+    /// The clocks differ too much. Holds the time by the server's.
+    Clocks(String),
 }
 
 /// The prefix of the paths of the tunnel service. The vendor's own SDKs demand no more of its
@@ -52,6 +54,10 @@ pub(super) fn verify(path: &str, answer: &Answer, key: &SigningKey, now: Timesta
     }
     let refusal = (!is_success).then(|| refusal(answer, request_id));
     if let Some(refusal) = refusal.as_ref().filter(|refusal| refusal.code == AUTH_FAILED) {
+        // A server whose clock differs refuses every call, whatever the key.
+        if let Err(clocks @ Wrong::Clocks(_)) = check_date(&answer.headers, now) {
+            return Err(clocks);
+        }
         return Err(Wrong::Refused(refusal.clone()));
     }
     let is_tunnel = path.starts_with(TUNNELS);
@@ -101,10 +107,7 @@ fn check_date(headers: &HeaderMap, now: Timestamp) -> Result<(), Wrong> {
         return Err(Wrong::Untrusted(format!("its x-ots-date {date:?} is not a date")));
     };
     if at.duration_since(now).as_secs().abs() > CLOCKS_DIFFER_S_MAX {
-        return Err(Wrong::Untrusted(format!(
-            "it is of {date}, and here it is {}: set the clock that is wrong",
-            now.strftime("%Y-%m-%dT%H:%M:%SZ")
-        )));
+        return Err(Wrong::Clocks(date.to_owned()));
     }
     Ok(())
 }

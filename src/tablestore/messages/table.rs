@@ -2,15 +2,21 @@
 
 mod batch;
 mod filter;
+mod import;
 mod rows;
 mod schema;
+mod splits;
+mod stream;
 
 use prost::Message;
 
 pub use self::batch::*;
 pub use self::filter::*;
+pub use self::import::*;
 pub use self::rows::*;
 pub use self::schema::*;
+pub use self::splits::*;
+pub use self::stream::*;
 
 /// The body of every answer whose status is not 200.
 ///

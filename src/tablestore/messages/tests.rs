@@ -5,7 +5,7 @@ use std::fmt::Debug;
 
 use prost::Message;
 
-use super::{snapshot, table, tunnel};
+use super::{refusals, snapshot, table, tunnel};
 
 /// Holds one paragraph for each message and enum, which begins with its name. A message goes on
 /// with the bytes of a filled one, what these read as, and the bytes of an empty one. An enum goes
@@ -50,8 +50,9 @@ fn messages() -> impl IntoIterator<Item = (&'static str, Retell)> {
     retold_by! { retell_message:
         table {
             Error PrimaryKeySchema DefinedColumnSchema TableMeta TableOptions CapacityUnit
-            ReservedThroughput ReservedThroughputDetails ConsumedCapacity StreamSpecification
-            StreamDetails SseSpecification IndexMeta Condition ReturnContent TimeRange
+            ReservedThroughput ReservedThroughputDetails ConsumedCapacity CapacityDataSize
+            StreamSpecification StreamDetails SseSpecification IndexMeta PartitionRange Condition
+            ReturnContent TimeRange
             CreateTableRequest CreateTableResponse ListTableRequest ListTableResponse
             DescribeTableRequest DescribeTableResponse UpdateTableRequest UpdateTableResponse
             DeleteTableRequest DeleteTableResponse GetRowRequest GetRowResponse PutRowRequest
@@ -61,7 +62,11 @@ fn messages() -> impl IntoIterator<Item = (&'static str, Retell)> {
             TableInBatchWriteRowRequest BatchWriteRowRequest RowInBatchWriteRowResponse
             TableInBatchWriteRowResponse BatchWriteRowResponse GetRangeRequest GetRangeResponse
             Filter ValueTransferRule SingleColumnValueFilter CompositeColumnValueFilter
-            ColumnPaginationFilter
+            ColumnPaginationFilter RowInBulkImportRequest BulkImportRequest RowInBulkImportResponse
+            BulkImportResponse ComputeSplitPointsBySizeRequest SplitLocation
+            ComputeSplitPointsBySizeResponse ListStreamRequest Stream ListStreamResponse StreamShard
+            DescribeStreamRequest DescribeStreamResponse GetShardIteratorRequest
+            GetShardIteratorResponse GetStreamRecordRequest GetStreamRecordResponse
         }
         tunnel {
             StreamTunnelConfig Tunnel CreateTunnelRequest CreateTunnelResponse DeleteTunnelRequest
@@ -75,6 +80,7 @@ fn messages() -> impl IntoIterator<Item = (&'static str, Retell)> {
             OpenRequest OpenResponse Snapshot ReadRequest Place ChangesRequest Change
             ChangesResponse CloseRequest CloseResponse
         }
+        refusals { WhyRequest LoggedRefusal RefusedRequest }
     }
 }
 
@@ -82,7 +88,8 @@ fn enums() -> impl IntoIterator<Item = (&'static str, Retell)> {
     retold_by! { retell_enum:
         table {
             PrimaryKeyType PrimaryKeyOption DefinedColumnType RowExistenceExpectation ReturnType
-            OperationType Direction TableStatus FilterType ComparatorType LogicalOperator
+            OperationType Direction TableStatus FilterType ComparatorType LogicalOperator DataBlockType
+            StreamStatus
         }
         tunnel {
             TunnelType ChannelStatus ActionType StartOffsetFlag
@@ -103,8 +110,10 @@ fn every_message_has_the_protocols_bytes() {
 
 #[test]
 fn required_parts_are_written_even_if_they_are_empty() {
-    let consumed =
-        table::ConsumedCapacity { capacity_unit: table::CapacityUnit { read: Some(0), write: None } };
+    let consumed = table::ConsumedCapacity {
+        capacity_unit: table::CapacityUnit { read: Some(0), write: None },
+        capacity_data_size: None,
+    };
     let none = table::GetRowResponse { consumed, row: Vec::new().into() };
     assert_eq!(hex(&none.encode_to_vec()), "0a040a0208001200");
     let page = tunnel::ReadRecordsResponse { next_token: String::new(), ..Default::default() };

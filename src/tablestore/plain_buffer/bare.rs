@@ -2,7 +2,7 @@
 
 use super::parser::{CellValue, Input};
 use super::{Malformed, kind};
-use store::value::ValueRef;
+use store::value::{KeyPart, KeyValue, ValueRef};
 
 /// Decodes a bare value.
 ///
@@ -14,6 +14,35 @@ pub fn parse_bare(buffer: &[u8]) -> Result<ValueRef<'_>, Malformed> {
         CellValue::Plain(value) if input.at == buffer.len() => Ok(value),
         CellValue::Plain(_) => Err(input.wrong("there are bytes after the value")),
         _ => Err(input.wrong("not a value of an attribute column")),
+    }
+}
+
+/// Decodes a bare value of a key column, or a bound.
+///
+/// # Errors
+/// Returns [`Malformed`] unless the bytes are exactly one of these.
+pub fn parse_bare_bound(buffer: &[u8]) -> Result<KeyPart, Malformed> {
+    let mut input = Input { buffer, at: 0 };
+    let part = match input.value("")? {
+        CellValue::Plain(ValueRef::Integer(value)) => KeyPart::Value(KeyValue::Integer(value)),
+        CellValue::Plain(ValueRef::String(value)) => KeyPart::Value(KeyValue::String(value.to_owned())),
+        CellValue::Plain(ValueRef::Binary(value)) => KeyPart::Value(KeyValue::Binary(value.to_vec())),
+        CellValue::Min => KeyPart::Min,
+        CellValue::Max => KeyPart::Max,
+        _ => return Err(input.wrong("not a value of a key column")),
+    };
+    if input.at == buffer.len() { Ok(part) } else { Err(input.wrong("there are bytes after the value")) }
+}
+
+/// Returns the bytes of a bare value of a key column, or of a bound.
+pub fn write_bare_bound(part: &KeyPart) -> Vec<u8> {
+    match part {
+        KeyPart::Value(KeyValue::Integer(value)) => write_bare(ValueRef::Integer(*value)),
+        KeyPart::Value(KeyValue::String(value)) => write_bare(ValueRef::String(value)),
+        KeyPart::Value(KeyValue::Binary(value)) => write_bare(ValueRef::Binary(value)),
+        KeyPart::Min => vec![kind::MIN],
+        KeyPart::Max => vec![kind::MAX],
+        KeyPart::AutoIncrement => vec![kind::AUTO_INCREMENT],
     }
 }
 

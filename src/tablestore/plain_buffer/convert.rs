@@ -24,11 +24,14 @@ pub struct ChangedRow {
     /// The change of the row.
     pub change: RowWrite,
     /// The number of bytes of its names and values.
+    pub data_bytes: usize,
+    /// The number of bytes that the limits of a request count: those of its names and values, and of
+    /// the versions that it gives.
     pub bytes: usize,
 }
 
 impl RowParts<'_> {
-    /// Returns the number of bytes of names and values, which the limits of a request count.
+    /// Returns the number of bytes of names and values.
     fn data_bytes(&self) -> usize {
         let key = self.key.iter().map(|(name, part)| {
             name.len()
@@ -49,6 +52,12 @@ impl RowParts<'_> {
                 }
         });
         key.chain(cells).sum()
+    }
+
+    /// Returns the number of bytes of the versions that values are given.
+    fn version_bytes(&self) -> usize {
+        let given = |change: &ChangeRef<'_>| matches!(change, ChangeRef::Put { version: Some(_), .. });
+        self.cells.iter().filter(|(_, change)| given(change)).count() * 8
     }
 
     /// Returns the key columns as owned values.
@@ -135,7 +144,8 @@ pub fn parse_change(buffer: &[u8], form: WriteForm) -> Result<ChangedRow, Malfor
         (WriteForm::Delete, false) => return wrong("a row that is deleted has no delete marker (tag 08)"),
         (_, true) => return wrong("a row that is written has a delete marker (tag 08)"),
     };
-    Ok(ChangedRow { key: row.named_key(), change, bytes: row.data_bytes() })
+    let data_bytes = row.data_bytes();
+    Ok(ChangedRow { key: row.named_key(), change, data_bytes, bytes: data_bytes + row.version_bytes() })
 }
 
 /// Encodes a row as a read answers it. `names` are the names of the key columns.

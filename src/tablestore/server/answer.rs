@@ -23,16 +23,32 @@ use crate::signature::{SignedHeader, SigningKey};
 /// The fewest bytes of an answer that is deflated.
 const DEFLATE_BYTES_MIN: usize = 1_024;
 
+/// What an operation answers with.
+#[derive(Debug, Default)]
+pub(super) struct Built {
+    /// The body of the answer.
+    pub(super) body: Vec<u8>,
+    /// The refusals of single rows, which are in the body too.
+    pub(super) rows_refused: Vec<Refusal>,
+}
+
+impl From<Vec<u8>> for Built {
+    fn from(body: Vec<u8>) -> Built {
+        Built { body, rows_refused: Vec::new() }
+    }
+}
+
 /// The body of an answer, which keeps its share of the memory for answers until it is sent.
 #[derive(Debug)]
 pub(super) struct Reply {
     body: Vec<u8>,
+    rows_refused: Vec<Refusal>,
     _share: Option<Share>,
 }
 
 impl Reply {
-    pub(super) fn new(body: Vec<u8>, share: Option<Share>) -> Reply {
-        Reply { body, _share: share }
+    pub(super) fn new(built: Built, share: Option<Share>) -> Reply {
+        Reply { body: built.body, rows_refused: built.rows_refused, _share: share }
     }
 }
 
@@ -83,16 +99,25 @@ impl Service {
         key: Option<&SigningKey>,
         deflate: bool,
     ) -> Response<Full<Bytes>> {
+        let (request_id, now_us) = (self.request_ids.next(), self.now_us());
+        // Strangers must not push the refusals of others out of the log.
+        if key.is_some() {
+            let refusals = match &result {
+                Ok(reply) => reply.rows_refused.as_slice(),
+                Err(refusal) => std::slice::from_ref(refusal),
+            };
+            self.refusal_log.add(&request_id, path, now_us, refusals.iter());
+        }
         let (status, mut reply) = match result {
             Ok(reply) => (StatusCode::OK, reply),
-            Err(refusal) => (refusal.status, Reply::new(refusal.encode(), None)),
+            Err(refusal) => (refusal.status, Reply::new(refusal.encode().into(), None)),
         };
         let body = &mut reply.body;
         let mut headers = vec![
             ("x-ots-contentmd5", md5_base64(body)),
             ("x-ots-contenttype", "protocol buffer".to_owned()),
-            ("x-ots-date", format_date(self.now_us())),
-            ("x-ots-requestid", self.request_ids.next()),
+            ("x-ots-date", format_date(now_us)),
+            ("x-ots-requestid", request_id),
         ];
         if deflate
             && body.len() >= DEFLATE_BYTES_MIN

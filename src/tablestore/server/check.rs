@@ -96,9 +96,7 @@ impl Service {
             return Err(Refusal::not_authentic("The AccessKeyID does not exist."));
         }
         if instance != self.instance {
-            return Err(Refusal::not_authentic(format!(
-                "The instance is not found. Instance: '{instance}'."
-            )));
+            return Err(Refusal::not_authentic("The instance is not found."));
         }
         signed?;
         if head.uri.query().is_some_and(|query| !query.is_empty()) {

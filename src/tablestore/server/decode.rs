@@ -52,15 +52,18 @@ pub(super) const TOO_MANY_ROWS_READ: &str = "Rows count exceeds the upper limit:
 static CONDITION: [Part; 1] = [Part::must(1, "row_existence", &[])];
 /// The shape of a column, which has a name and a type.
 static COLUMN: [Part; 2] = [Part::must(1, "name", &[]), Part::must(2, "type", &[])];
+/// The shape of a part of a table that is kept apart.
+static PARTITION: [Part; 2] = [Part::must(1, "begin", &[]), Part::must(2, "end", &[])];
 /// The shape of a table's settings for its stream.
 static STREAM: [Part; 2] = [Part::must(1, "enable_stream", &[]), names(3)];
 
 /// The shape of messages that hold only names and texts. An absent one is read as an empty one, and
 /// refused as that.
 pub(super) static PLAIN: [Part; 0] = [];
-pub(super) static CREATE_TABLE: [Part; 4] = [
+pub(super) static CREATE_TABLE: [Part; 5] = [
     Part::must(1, "table_meta", &[entries(2, &COLUMN), entries(3, &COLUMN)]),
     Part::must(2, "reserved_throughput", &[Part::must(1, "capacity_unit", &[])]),
+    entries(4, &PARTITION),
     Part::once(5, &STREAM),
     entries(7, &[]),
 ];
@@ -74,6 +77,8 @@ pub(super) static BATCH_WRITE_ROW: [Part; 1] = [rows_written(
         &[Part::must(1, "type", &[]), Part::must(3, "condition", &CONDITION), Part::once(4, &[names(2)])],
     )],
 )];
+pub(super) static BULK_IMPORT: [Part; 1] = [rows_written(2, &[Part::must(1, "type", &[])])];
+pub(super) static SPLIT_POINTS: [Part; 1] = [Part::must(2, "split_size", &[])];
 pub(super) static GET_ROW: [Part; 1] = [names(3)];
 pub(super) static GET_RANGE: [Part; 2] = [Part::must(2, "direction", &[]), names(3)];
 pub(super) static BATCH_GET_ROW: [Part; 1] =
@@ -138,7 +143,10 @@ pub(super) fn returning(content: Option<table::ReturnContent>) -> Result<Returni
     };
     Ok(match number("return type", return_type)? {
         table::ReturnType::None => Returning::Nothing,
-        table::ReturnType::Pk => Returning::Key,
+        table::ReturnType::Pk => match return_column_names.first() {
+            Some(column) => return Err(Refusal::invalid(format!("Invalid return column: '{column}'."))),
+            None => Returning::Key,
+        },
         table::ReturnType::AfterModify => Returning::After(return_column_names),
     })
 }
@@ -146,5 +154,15 @@ pub(super) fn returning(content: Option<table::ReturnContent>) -> Result<Returni
 /// Returns the units of capacity that an answer says were used. Nothing is charged: a read takes
 /// one, and so does a write.
 pub(super) fn consumed(read: i32, write: i32) -> table::ConsumedCapacity {
-    table::ConsumedCapacity { capacity_unit: table::CapacityUnit { read: Some(read), write: Some(write) } }
+    table::ConsumedCapacity {
+        capacity_unit: table::CapacityUnit { read: Some(read), write: Some(write) },
+        capacity_data_size: None,
+    }
+}
+
+/// Returns the bytes that an answer says were written.
+pub(super) fn imported(bytes: usize) -> table::ConsumedCapacity {
+    let written = i64::try_from(bytes).unwrap_or(i64::MAX);
+    let sizes = table::CapacityDataSize { read_size: Some(0), write_size: Some(written) };
+    table::ConsumedCapacity { capacity_data_size: Some(sizes), ..consumed(0, 0) }
 }

@@ -1,5 +1,5 @@
-//! Builds refusals: the vendor's status, code and usual message, which names the table, column or
-//! limit. The refusals of the store are in [`sentences`](super::sentences).
+//! Builds refusals: the vendor's status, code and sentence, and what the log tells people beyond
+//! them. The refusals of the store are in [`sentences`](super::sentences).
 
 use hyper::StatusCode;
 use prost::Message;
@@ -13,12 +13,21 @@ use crate::table;
 pub(super) struct Refusal {
     pub(super) status: StatusCode,
     pub(super) code: &'static str,
+    /// The sentence that the caller gets.
     pub(super) message: String,
+    /// What the [log](super::refusal_log) adds for people, such as the name of the table. Programs
+    /// compare the sentence with the vendor's, so it is not added there.
+    pub(super) detail: Option<String>,
 }
 
 impl Refusal {
     pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Refusal {
-        Refusal { status, code, message: message.into() }
+        Refusal { status, code, message: message.into(), detail: None }
+    }
+
+    /// Adds what the log tells people beyond the sentence.
+    pub(super) fn with_detail(self, detail: impl Into<String>) -> Refusal {
+        Refusal { detail: Some(detail.into()), ..self }
     }
 
     /// Refuses a request in which something is wrong.
@@ -52,19 +61,17 @@ impl Refusal {
 
     /// Answers a request that met an error which must not happen.
     pub(super) fn internal(reason: &str) -> Refusal {
-        Refusal::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "OTSInternalServerError",
-            format!("Internal server error. {reason}"),
-        )
+        Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "OTSInternalServerError", "Internal server error.")
+            .with_detail(reason)
     }
 
     /// Refuses a row or key of a table that cannot be decoded.
     pub(super) fn malformed(malformed: Malformed, table: &str) -> Refusal {
-        match malformed {
-            Malformed::Wrong(_) => Refusal::invalid(format!("Invalid row: {malformed}. Table: '{table}'.")),
-            Malformed::TooManyCells(count) => too_many_columns(count, &format!(" Table: '{table}'.")),
-        }
+        let refusal = match malformed {
+            Malformed::Wrong(_) => Refusal::invalid(format!("Invalid row: {malformed}.")),
+            Malformed::TooManyCells(count) => too_many_columns(count),
+        };
+        refusal.with_detail(format!("a row of table {table}"))
     }
 
     /// Refuses an operation that is not served.

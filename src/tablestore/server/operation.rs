@@ -15,9 +15,25 @@ pub(super) enum Operation {
     GetRow,
     BatchGetRow,
     BatchWriteRow,
+    BulkImport,
     GetRange,
+    ComputeSplitPointsBySize,
+    ListSearchIndex,
+    ListTimeseriesTable,
+    Stream(StreamOperation),
     Tunnel(TunnelOperation),
     Snapshot(SnapshotOperation),
+    /// Tells why a request was refused. Only this program has it.
+    Why,
+}
+
+/// The operations that read changes without a tunnel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum StreamOperation {
+    List,
+    Describe,
+    GetShardIterator,
+    GetRecord,
 }
 
 /// The operations on tunnels.
@@ -45,7 +61,7 @@ pub(super) enum SnapshotOperation {
 }
 
 /// All operations, with the paths by which requests name them.
-pub(super) const OPERATIONS: [(&str, Operation); 26] = [
+pub(super) const OPERATIONS: [(&str, Operation); 35] = [
     ("/CreateTable", Operation::CreateTable),
     ("/ListTable", Operation::ListTable),
     ("/DescribeTable", Operation::DescribeTable),
@@ -57,7 +73,15 @@ pub(super) const OPERATIONS: [(&str, Operation); 26] = [
     ("/GetRow", Operation::GetRow),
     ("/BatchGetRow", Operation::BatchGetRow),
     ("/BatchWriteRow", Operation::BatchWriteRow),
+    ("/BulkImport", Operation::BulkImport),
     ("/GetRange", Operation::GetRange),
+    ("/ComputeSplitPointsBySize", Operation::ComputeSplitPointsBySize),
+    ("/ListSearchIndex", Operation::ListSearchIndex),
+    ("/ListTimeseriesTable", Operation::ListTimeseriesTable),
+    ("/ListStream", Operation::Stream(StreamOperation::List)),
+    ("/DescribeStream", Operation::Stream(StreamOperation::Describe)),
+    ("/GetShardIterator", Operation::Stream(StreamOperation::GetShardIterator)),
+    ("/GetStreamRecord", Operation::Stream(StreamOperation::GetRecord)),
     ("/tunnel/create", Operation::Tunnel(TunnelOperation::Create)),
     ("/tunnel/delete", Operation::Tunnel(TunnelOperation::Delete)),
     ("/tunnel/list", Operation::Tunnel(TunnelOperation::List)),
@@ -72,6 +96,7 @@ pub(super) const OPERATIONS: [(&str, Operation); 26] = [
     ("/orderflow/snapshot/read", Operation::Snapshot(SnapshotOperation::Read)),
     ("/orderflow/snapshot/changes", Operation::Snapshot(SnapshotOperation::Changes)),
     ("/orderflow/snapshot/close", Operation::Snapshot(SnapshotOperation::Close)),
+    ("/orderflow/why", Operation::Why),
 ];
 
 impl Operation {
@@ -87,6 +112,7 @@ impl Operation {
             Operation::GetRow
                 | Operation::BatchGetRow
                 | Operation::GetRange
+                | Operation::Stream(StreamOperation::GetRecord)
                 | Operation::Tunnel(TunnelOperation::ReadRecords)
                 | Operation::Snapshot(SnapshotOperation::Read | SnapshotOperation::Changes)
         )

@@ -9,36 +9,37 @@ use hyper::StatusCode as Status;
 use super::error::Refusal;
 use store::error::{
     AutoIncrementError, CatalogError, Damage, FilterTooLarge, Halt, KeyInput, KeyMismatch, NoTable, NotKept,
-    ReadError, TunnelError, WriteError,
+    ReadError, SplitError, TunnelError, WriteError,
 };
 use store::read::Direction;
 use store::schema::{
-    KEY_BYTES_MAX, KEY_COLUMNS_MAX, NAME_BYTES_MAX, ROW_BYTES_MAX, STREAM_HOURS_MAX, TABLES_MAX,
-    TIME_TO_LIVE_S_MIN, VALUE_BYTES_MAX, WRITE_COLUMNS_MAX,
+    KEY_BYTES_MAX, KEY_COLUMNS_MAX, PARTITIONS_MAX, ROW_BYTES_MAX, SPLIT_BYTES_MAX, STREAM_HOURS_MAX,
+    TABLES_MAX, VALUE_BYTES_MAX, WRITE_COLUMNS_MAX,
 };
 use store::value::KeyType;
 
-/// Refuses a row that names more attribute columns than a write may: `count`. `of` names the table,
-/// if it is known.
-pub(super) fn too_many_columns(count: usize, of: &str) -> Refusal {
+/// Refuses a row that names more attribute columns than a write may: `count`.
+pub(super) fn too_many_columns(count: usize) -> Refusal {
     Refusal::invalid(format!(
-        "The number of attribute columns exceeds the limit, limit count: {WRITE_COLUMNS_MAX}, \
-         column count: {count}.{of}"
+        "The number of columns from the request exceeds the limit, limit count: {WRITE_COLUMNS_MAX}, \
+         column count: {count}."
     ))
+}
+
+/// Refuses a table whose name none can have.
+pub(super) fn table_name(name: &str) -> Refusal {
+    Refusal::invalid(format!("Invalid table name: '{name}'."))
 }
 
 fn invalid_key(sentence: String) -> Refusal {
     Refusal::new(Status::BAD_REQUEST, "OTSInvalidPK", sentence)
 }
 
-fn no_permission(table: &str) -> Refusal {
+fn no_permission() -> Refusal {
     Refusal::new(
         Status::FORBIDDEN,
         "OTSNoPermissionAccess",
-        format!(
-            "You have no permission to access the requested resource: table {table} is written by the live job and \
-             by nobody else while that runs."
-        ),
+        "You have no permission to access the requested resource, please contact the resource owner",
     )
 }
 
@@ -51,22 +52,29 @@ pub(super) fn resource_gone(sentence: String) -> Refusal {
     Refusal::new(Status::NOT_FOUND, "OTSResourceGone", sentence)
 }
 
-/// Returns the vendor's name of a type of key columns.
+/// Returns the vendor's name of the type of a key column's value.
 fn key_type(kind: KeyType) -> &'static str {
     match kind {
-        KeyType::Integer => "INTEGER",
-        KeyType::String => "STRING",
-        KeyType::Binary => "BINARY",
+        KeyType::Integer => "VT_INTEGER",
+        KeyType::String => "VT_STRING",
+        KeyType::Binary => "VT_BLOB",
+    }
+}
+
+/// Returns the vendor's name of what a key holds in place of a value.
+fn key_input(input: KeyInput) -> &'static str {
+    match input {
+        KeyInput::Value(kind) => key_type(kind),
+        KeyInput::Min => "VT_INF_MIN",
+        KeyInput::Max => "VT_INF_MAX",
+        KeyInput::AutoIncrement => "VT_AUTO_INCREMENT",
     }
 }
 
 impl From<NoTable> for Refusal {
-    fn from(NoTable(table): NoTable) -> Refusal {
-        Refusal::new(
-            Status::NOT_FOUND,
-            "OTSObjectNotExist",
-            format!("Requested table does not exist. Table: '{table}'."),
-        )
+    fn from(cause: NoTable) -> Refusal {
+        Refusal::new(Status::NOT_FOUND, "OTSObjectNotExist", "Requested table does not exist.")
+            .with_detail(cause.to_string())
     }
 }
 
@@ -78,12 +86,8 @@ impl From<Damage> for Refusal {
 
 impl From<Halt> for Refusal {
     fn from(halt: Halt) -> Refusal {
-        let reason = match halt {
-            Halt::Failed(sentence) => sentence,
-            Halt::Closing => "the store is shutting down".to_owned(),
-        };
-        let sentence = format!("Server is not available. {reason}");
-        Refusal::new(Status::SERVICE_UNAVAILABLE, "OTSServerUnavailable", sentence)
+        Refusal::new(Status::SERVICE_UNAVAILABLE, "OTSServerUnavailable", "Server is not available.")
+            .with_detail(halt.to_string())
     }
 }
 
@@ -103,30 +107,27 @@ impl From<NotKept> for Refusal {
 
 impl From<KeyMismatch> for Refusal {
     fn from(mismatch: KeyMismatch) -> Refusal {
-        match mismatch {
-            KeyMismatch::Count { table, expected, actual } => invalid_key(format!(
-                "Validate PK size fail. Input: {actual}, Meta: {expected}. Table: '{table}'."
-            )),
-            KeyMismatch::Name { table, expected, actual } => invalid_key(format!(
-                "Validate PK name fail. Input: {actual}, Meta: {expected}. Table: '{table}'."
-            )),
-            KeyMismatch::Type { table, column, expected, actual } => {
-                let actual = match actual {
-                    KeyInput::Value(kind) => key_type(kind),
-                    KeyInput::Min => "INF_MIN",
-                    KeyInput::Max => "INF_MAX",
-                    KeyInput::AutoIncrement => "AUTO_INCREMENT",
-                };
-                let expected = key_type(expected);
-                invalid_key(format!(
-                    "Validate PK type fail. Input: {actual}, Meta: {expected}. Column: '{column}', table: '{table}'."
-                ))
+        let detail = mismatch.to_string();
+        let refusal = match mismatch {
+            KeyMismatch::Count { expected, actual, .. } => {
+                invalid_key(format!("Validate PK size fail. Input: {actual}, Meta: {expected}."))
+            }
+            KeyMismatch::Name { expected, actual, .. } => {
+                invalid_key(format!("Validate PK name fail. Input: {actual}, Meta: {expected}."))
+            }
+            KeyMismatch::Type { expected, actual, .. } => {
+                let (expected, actual) = (key_type(expected), key_input(actual));
+                invalid_key(format!("Validate PK type fail. Input: {actual}, Meta: {expected}."))
+            }
+            KeyMismatch::Bound(actual) => {
+                Refusal::invalid(format!("{} is an invalid type for the primary key.", key_input(actual)))
             }
             KeyMismatch::TooLong { column, bytes } => Refusal::invalid(format!(
                 "The length of primary key column: '{column}' exceeds the MaxLength:{KEY_BYTES_MAX} \
                  with CurrentLength:{bytes}."
             )),
-        }
+        };
+        refusal.with_detail(detail)
     }
 }
 
@@ -141,34 +142,36 @@ impl From<FilterTooLarge> for Refusal {
 
 impl From<ReadError> for Refusal {
     fn from(error: ReadError) -> Refusal {
-        match error {
+        let detail = error.to_string();
+        let refusal = match error {
             ReadError::NoTable(cause) => cause.into(),
             ReadError::Key(cause) => cause.into(),
             ReadError::Filter(cause) => cause.into(),
-            ReadError::NoVersions => Refusal::invalid("The value of max_versions must be positive: 0."),
+            ReadError::NoVersions => {
+                Refusal::invalid("Invalid max versions: 0. Reason: Max versions must be positive.")
+            }
             ReadError::VersionRange(start, end) => {
                 Refusal::invalid(format!("Invalid time range: [{start}, {end})."))
             }
             ReadError::NoRows => Refusal::invalid("The limit must be greater than 0."),
-            ReadError::Bounds { table, direction } => Refusal::invalid(match direction {
-                Direction::Forward => {
-                    format!("Begin key must less than end key in FORWARD. Table: '{table}'.")
-                }
-                Direction::Backward => {
-                    format!("Begin key must more than end key in BACKWARD. Table: '{table}'.")
-                }
+            // The vendor ends these two without a full stop.
+            ReadError::Bounds { direction, .. } => Refusal::invalid(match direction {
+                Direction::Forward => "Begin key must less than end key in FORWARD",
+                Direction::Backward => "Begin key must more than end key in BACKWARD",
             }),
             ReadError::NotKept(cause) => cause.into(),
             ReadError::Damaged(cause) => cause.into(),
-        }
+        };
+        refusal.with_detail(detail)
     }
 }
 
 impl From<WriteError> for Refusal {
     fn from(error: WriteError) -> Refusal {
-        match error {
+        let detail = error.to_string();
+        let refusal = match error {
             WriteError::NoTable(cause) => cause.into(),
-            WriteError::Reserved(table) => no_permission(&table),
+            WriteError::Reserved(_) => no_permission(),
             WriteError::Key(cause) => cause.into(),
             WriteError::Condition(cause) => cause.into(),
             WriteError::PageAsCondition => {
@@ -177,18 +180,12 @@ impl From<WriteError> for Refusal {
             WriteError::ConditionFailed => {
                 Refusal::new(Status::FORBIDDEN, "OTSConditionCheckFail", "Condition check failed.")
             }
-            WriteError::TooManyColumns(count) => too_many_columns(count, ""),
-            WriteError::NoColumns(table) => {
-                Refusal::invalid(format!("Attribute column is missing. Table: '{table}'."))
-            }
-            WriteError::ColumnName(column) => Refusal::invalid(format!(
-                "The length of column name must be in range: [1, {NAME_BYTES_MAX}], current length: {}, \
-                 column: '{column}'.",
-                column.len()
+            WriteError::TooManyColumns(count) => too_many_columns(count),
+            WriteError::NoColumns(_) => Refusal::invalid("Attribute column is missing."),
+            WriteError::ColumnName(column) => Refusal::invalid(format!("Invalid column name: '{column}'.")),
+            WriteError::IsKeyColumn(column) => Refusal::invalid(format!(
+                "Duplicated attribute column name with primary key column: '{column}'."
             )),
-            WriteError::IsKeyColumn(column) => {
-                Refusal::invalid(format!("Attribute column '{column}' has the name of a primary key column."))
-            }
             WriteError::NotAPut(column) => Refusal::invalid(format!(
                 "Column '{column}' can't be deleted or incremented by a put; update the row instead."
             )),
@@ -196,9 +193,7 @@ impl From<WriteError> for Refusal {
                 "The length of attribute column: '{column}' exceeds the MaxLength:{VALUE_BYTES_MAX} \
                  with CurrentLength:{bytes}."
             )),
-            WriteError::Version { column, version } => Refusal::invalid(format!(
-                "Timestamp must be in range [0, INT64_MAX/1000). Column: '{column}', current: {version}."
-            )),
+            WriteError::Version { .. } => Refusal::invalid("Timestamp must be in range [0, INT64_MAX/1000)."),
             WriteError::RowTooLarge(bytes) => Refusal::new(
                 Status::BAD_REQUEST,
                 "OTSOutOfRowSizeLimit",
@@ -214,58 +209,67 @@ impl From<WriteError> for Refusal {
             )),
             WriteError::Damaged(cause) => cause.into(),
             WriteError::Halted(cause) => cause.into(),
-        }
+        };
+        refusal.with_detail(detail)
     }
 }
 
 impl From<CatalogError> for Refusal {
     fn from(error: CatalogError) -> Refusal {
-        Refusal::invalid(match error {
+        let detail = error.to_string();
+        let refusal = Refusal::invalid(match error {
             CatalogError::NoTable(cause) => return cause.into(),
-            CatalogError::Exists(table) => {
-                let sentence = format!("Requested table already exists. Table: '{table}'.");
-                return Refusal::new(Status::CONFLICT, "OTSObjectAlreadyExist", sentence);
+            CatalogError::Exists(_) => {
+                let sentence = "Requested table already exists.";
+                return Refusal::new(Status::CONFLICT, "OTSObjectAlreadyExist", sentence).with_detail(detail);
             }
             CatalogError::TooManyTables => {
                 let sentence = format!("Number of tables exceeds the quota:{TABLES_MAX}.");
-                return Refusal::new(Status::FORBIDDEN, "OTSQuotaExhausted", sentence);
+                return Refusal::new(Status::FORBIDDEN, "OTSQuotaExhausted", sentence).with_detail(detail);
             }
             CatalogError::NoMoreIds => "all table ids of this store have been used".to_owned(),
-            CatalogError::Reserved(table) => return no_permission(&table),
-            CatalogError::TableName(name) => format!("Invalid table name: '{name}'."),
-            CatalogError::KeyColumns { table, count } => format!(
-                "The number of primary key columns must be in range: [1, {KEY_COLUMNS_MAX}]. \
-                 Table: '{table}', current: {count}."
-            ),
+            CatalogError::Reserved(_) => return no_permission().with_detail(detail),
+            CatalogError::TableName(name) => return table_name(&name).with_detail(detail),
+            CatalogError::KeyColumns { .. } => {
+                format!("The number of primary key columns must be in range: [1, {KEY_COLUMNS_MAX}].")
+            }
             CatalogError::ColumnName(name) => format!("Invalid column name: '{name}'."),
             CatalogError::KeyColumnTwice(name) => format!("Duplicated primary key name: '{name}'."),
             CatalogError::ColumnTwice(name) => format!("Duplicated column name: '{name}'."),
-            CatalogError::AutoIncrement { column, error } => match error {
-                AutoIncrementError::NotAnInteger => {
-                    format!("AUTO_INCREMENT primary key column '{column}' must be INTEGER.")
-                }
-                AutoIncrementError::First => {
-                    format!("The first primary key column '{column}' can't be AUTO_INCREMENT.")
-                }
-                AutoIncrementError::Second => {
-                    format!("AUTO_INCREMENT primary key count must be at most 1, found '{column}'.")
-                }
-            },
-            CatalogError::MaxVersions(count) => {
-                format!("The value of max_versions must be positive: {count}.")
+            CatalogError::AutoIncrement { error, .. } => match error {
+                AutoIncrementError::NotAnInteger => "AUTO_INCREMENT primary key must be integer.",
+                AutoIncrementError::First => "PkAutoIncr cannot be set as first pk column.",
+                AutoIncrementError::Second => "AUTO_INCREMENT primary key count must <= 1.",
             }
-            CatalogError::TimeToLive(seconds) => format!(
-                "The value of time_to_live must be -1, or at least {TIME_TO_LIVE_S_MIN} seconds: {seconds}."
-            ),
+            .to_owned(),
+            CatalogError::MaxVersions(_) => {
+                "The maximum versions cannot be less than or equal to 0.".to_owned()
+            }
+            CatalogError::TimeToLive(_) => "TimeToLive cannot be 0 or less than -1.".to_owned(),
             CatalogError::VersionDeviation(seconds) => {
                 format!("The value of deviation_cell_version_in_sec must be positive: {seconds}.")
             }
             CatalogError::StreamHours(hours) => format!(
                 "The value of expiration_time must be in range: [1, {STREAM_HOURS_MAX}] hours, current: {hours}."
             ),
+            CatalogError::Split(error) => match error {
+                // The vendor ends this one without a full stop.
+                SplitError::TooMany => {
+                    format!("The count of partitions cannot be greater than {PARTITIONS_MAX}")
+                }
+                SplitError::Type => "The value type of partition does not match with primary key.".to_owned(),
+                SplitError::Extreme => {
+                    "The value of partition range can not be INT64_MIN or INT64_MAX.".to_owned()
+                }
+                SplitError::Empty => "The value of partition range can not be empty string.".to_owned(),
+                SplitError::TooLong(bytes) => format!(
+                    "The value of partition range exceeds the MaxLength:{SPLIT_BYTES_MAX} with CurrentLength:{bytes}."
+                ),
+            },
             CatalogError::Damaged(cause) => return cause.into(),
             CatalogError::Halted(cause) => return cause.into(),
-        })
+        });
+        refusal.with_detail(detail)
     }
 }
 
@@ -278,9 +282,15 @@ impl From<TunnelError> for Refusal {
                 return Refusal::new(Status::BAD_REQUEST, "OTSTunnelExist", sentence);
             }
             TunnelError::Missing(tunnel) => format!("tunnel does not exist: {tunnel}"),
-            TunnelError::Name(name) => format!(
-                "Invalid tunnel name: '{name}'. It must be 1 to {NAME_BYTES_MAX} letters, digits, underscores and hyphens."
-            ),
+            TunnelError::NoStream(_) => {
+                let sentence = "Requested stream does not exist.";
+                return Refusal::new(Status::NOT_FOUND, "OTSObjectNotExist", sentence)
+                    .with_detail(error.to_string());
+            }
+            TunnelError::Name(ref name) => {
+                let sentence = format!("Invalid tunnel name: '{name}'.");
+                return Refusal::invalid(sentence).with_detail(error.to_string());
+            }
             TunnelError::RangeOfBase { tunnel } => {
                 format!("tunnel '{tunnel}': only a Stream tunnel has a start and an end offset")
             }

@@ -193,11 +193,11 @@ async fn open(service: &Service, body: Bytes) -> Result<Vec<u8>, Refusal> {
 
 async fn read(service: &Service, body: Bytes) -> Result<Vec<u8>, Refusal> {
     let request: snapshot::ReadRequest = decode(body, &READ_SNAPSHOT)?;
-    let read = range_read(request.range)?;
+    let (read, form) = range_read(request.range)?;
     let view = service.snapshots.find(request.id)?;
     let page = move |_: &Store| {
         let info = view.table(&read.table)?;
-        range_page(&info, |emit| view.range(&read, emit))
+        range_page(&info, form, |emit| view.range(&read, emit))
     };
     service.blocking(page).await
 }

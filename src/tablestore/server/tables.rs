@@ -6,17 +6,18 @@ use prost::Message;
 use super::Service;
 use super::decode::{CREATE_TABLE, PLAIN, UPDATE_TABLE, decode, number};
 use super::error::Refusal;
+use super::sentences::table_name;
+use crate::plain_buffer::{encode_key, parse_bare_bound};
 use crate::table;
 use store::schema::{
-    KeyColumn, STREAM_HOURS, StreamOptions, TableInfo, TableOptions, TableSchema, TableUpdate,
+    KeyColumn, STREAM_HOURS, StreamOptions, TableInfo, TableOptions, TableSchema, TableUpdate, is_name,
 };
-use store::value::KeyType;
+use store::value::{KeyPart, KeyType, KeyValue};
 
 /// Creates a table. Names in the refusal what is not supported, instead of ignoring it.
 pub(super) async fn create(service: &Service, body: Bytes) -> Result<Vec<u8>, Refusal> {
     let request: table::CreateTableRequest = decode(body, &CREATE_TABLE)?;
-    let name = &request.table_meta.table_name;
-    let unsupported = |what: String| Err(Refusal::invalid(format!("{what} not supported. Table: '{name}'.")));
+    let unsupported = |what: String| Err(Refusal::invalid(format!("{what} not supported.")));
     if let Some(index) = request.index_metas.first() {
         return unsupported(format!("Indexes are (index_metas: '{}')", index.name));
     }
@@ -28,10 +29,11 @@ pub(super) async fn create(service: &Service, body: Bytes) -> Result<Vec<u8>, Re
     }
     let schema = TableSchema {
         key: key_columns(&request.table_meta)?,
-        options: options(name, request.table_options, TableOptions::default())?,
+        options: options(request.table_options, TableOptions::default())?,
         stream: request.stream_spec.and_then(|spec| stream(&spec)),
         defined_columns: defined_columns(&request.table_meta)?,
         throughput: throughput(&request.reserved_throughput),
+        splits: splits(&request.partitions)?,
         name: request.table_meta.table_name,
     };
     service.blocking(|store| store.create_table(schema)).await?;
@@ -47,17 +49,8 @@ pub(super) fn list(service: &Service, body: Bytes) -> Result<Vec<u8>, Refusal> {
 /// Describes a table.
 pub(super) fn describe(service: &Service, body: Bytes) -> Result<Vec<u8>, Refusal> {
     let request: table::DescribeTableRequest = decode(body, &PLAIN)?;
+    named(&request.table_name)?;
     let info = service.store.table(&request.table_name)?;
-    let key = info.schema.key.iter().map(|column| table::PrimaryKeySchema {
-        name: column.name.clone(),
-        r#type: match column.kind {
-            KeyType::Integer => table::PrimaryKeyType::Integer,
-            KeyType::String => table::PrimaryKeyType::String,
-            KeyType::Binary => table::PrimaryKeyType::Binary,
-        }
-        .into(),
-        option: column.auto_increment.then(|| table::PrimaryKeyOption::AutoIncrement.into()),
-    });
     let defined = info
         .schema
         .defined_columns
@@ -66,13 +59,14 @@ pub(super) fn describe(service: &Service, body: Bytes) -> Result<Vec<u8>, Refusa
     let response = table::DescribeTableResponse {
         table_meta: table::TableMeta {
             table_name: info.schema.name.clone(),
-            primary_key: key.collect(),
+            primary_key: key_schema(&info),
             defined_column: defined.collect(),
         },
         reserved_throughput_details: throughput_details(&info),
         table_options: all_options(&info),
         table_status: table::TableStatus::Active.into(),
         stream_details: Some(stream_details(&info)),
+        shard_splits: shard_splits(&info),
         creation_time: Some(info.created_us),
     };
     Ok(response.encode_to_vec())
@@ -82,10 +76,14 @@ pub(super) fn describe(service: &Service, body: Bytes) -> Result<Vec<u8>, Refusa
 pub(super) async fn update(service: &Service, body: Bytes) -> Result<Vec<u8>, Refusal> {
     let request: table::UpdateTableRequest = decode(body, &UPDATE_TABLE)?;
     let name = request.table_name;
+    named(&name)?;
     let now = service.store.table(&name)?;
+    if request.table_options.is_some_and(|options| options.update_full_row.is_some()) {
+        return Err(Refusal::invalid("Option updateFullRow can not be updated."));
+    }
     let update = TableUpdate {
         options: match request.table_options {
-            Some(changed) => Some(options(&name, Some(changed), now.schema.options)?),
+            Some(changed) => Some(options(Some(changed), now.schema.options)?),
             None => None,
         },
         stream: request.stream_spec.map(|spec| stream(&spec)),
@@ -103,8 +101,53 @@ pub(super) async fn update(service: &Service, body: Bytes) -> Result<Vec<u8>, Re
 /// Deletes a table.
 pub(super) async fn delete(service: &Service, body: Bytes) -> Result<Vec<u8>, Refusal> {
     let request: table::DeleteTableRequest = decode(body, &PLAIN)?;
+    named(&request.table_name)?;
     service.blocking(move |store| store.delete_table(&request.table_name)).await?;
     Ok(table::DeleteTableResponse {}.encode_to_vec())
+}
+
+/// Refuses a table whose name none can have.
+pub(super) fn named(table: &str) -> Result<(), Refusal> {
+    if is_name(table) { Ok(()) } else { Err(table_name(table)) }
+}
+
+/// Returns the key columns of a table as they are described.
+pub(super) fn key_schema(info: &TableInfo) -> Vec<table::PrimaryKeySchema> {
+    let column = |column: &KeyColumn| table::PrimaryKeySchema {
+        name: column.name.clone(),
+        r#type: match column.kind {
+            KeyType::Integer => table::PrimaryKeyType::Integer,
+            KeyType::String => table::PrimaryKeyType::String,
+            KeyType::Binary => table::PrimaryKeyType::Binary,
+        }
+        .into(),
+        option: column.auto_increment.then(|| table::PrimaryKeyOption::AutoIncrement.into()),
+    };
+    info.schema.key.iter().map(column).collect()
+}
+
+/// Returns the values at which partitions meet: each begins where the one before ends.
+fn splits(partitions: &[table::PartitionRange]) -> Result<Vec<KeyValue>, Refusal> {
+    let mut splits = Vec::new();
+    for bound in partitions.iter().flat_map(|range| [&range.begin, &range.end]) {
+        let bound = parse_bare_bound(bound)
+            .map_err(|error| Refusal::invalid(format!("Invalid partition range: {error}.")))?;
+        if let KeyPart::Value(value) = bound {
+            splits.push(value);
+        }
+    }
+    splits.sort_unstable();
+    splits.dedup();
+    Ok(splits)
+}
+
+fn shard_splits(info: &TableInfo) -> Vec<Bytes> {
+    let name = info.schema.key.first().map(|column| column.name.as_str());
+    let split = |value: &KeyValue| {
+        let key = vec![(name.unwrap_or_default().to_owned(), KeyPart::Value(value.clone()))];
+        encode_key(&key).into()
+    };
+    info.schema.splits.iter().map(split).collect()
 }
 
 fn key_columns(meta: &table::TableMeta) -> Result<Vec<KeyColumn>, Refusal> {
@@ -135,14 +178,9 @@ fn defined_columns(meta: &table::TableMeta) -> Result<Vec<(String, i32)>, Refusa
     meta.defined_column.iter().map(column).collect()
 }
 
-fn options(
-    name: &str,
-    changed: Option<table::TableOptions>,
-    now: TableOptions,
-) -> Result<TableOptions, Refusal> {
+fn options(changed: Option<table::TableOptions>, now: TableOptions) -> Result<TableOptions, Refusal> {
     let Some(changed) = changed else { return Ok(now) };
-    let unsupported =
-        |what: &str| Err(Refusal::invalid(format!("{what} is not supported. Table: '{name}'.")));
+    let unsupported = |what: &str| Err(Refusal::invalid(format!("{what} is not supported.")));
     if changed.allow_update == Some(false) {
         return unsupported("A table without updates (allow_update: false)");
     }
@@ -157,7 +195,10 @@ fn options(
 }
 
 fn stream(spec: &table::StreamSpecification) -> Option<StreamOptions> {
-    spec.enable_stream.then(|| StreamOptions { hours: spec.expiration_time.unwrap_or(STREAM_HOURS) })
+    spec.enable_stream.then(|| StreamOptions {
+        hours: spec.expiration_time.unwrap_or(STREAM_HOURS),
+        columns: spec.columns_to_get.clone(),
+    })
 }
 
 fn throughput(reserved: &table::ReservedThroughput) -> (i32, i32) {
@@ -187,11 +228,12 @@ fn all_options(info: &TableInfo) -> table::TableOptions {
 }
 
 fn stream_details(info: &TableInfo) -> table::StreamDetails {
+    let stream = info.schema.stream.as_ref();
     table::StreamDetails {
-        enable_stream: info.schema.stream.is_some(),
+        enable_stream: stream.is_some(),
         stream_id: info.stream_id.clone(),
-        expiration_time: info.schema.stream.map(|stream| stream.hours),
-        last_enable_time: info.schema.stream.map(|_| info.stream_enabled_us),
-        column_to_get: Vec::new(),
+        expiration_time: stream.map(|stream| stream.hours),
+        last_enable_time: stream.map(|_| info.stream_enabled_us),
+        column_to_get: stream.map(|stream| stream.columns.clone()).unwrap_or_default(),
     }
 }

@@ -8,8 +8,14 @@ mod plain;
 mod refusals;
 mod sentences;
 mod snapshots;
+mod spark;
+mod streams;
 mod tunnel_bodies;
 mod tunnels;
+mod vendor_behaviour;
+mod vendor_tables;
+mod vendor_texts;
+mod why;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -49,7 +55,7 @@ struct Running {
     vitals: Arc<Around>,
     stop: oneshot::Sender<()>,
     served: JoinHandle<std::io::Result<()>>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Running {
@@ -58,15 +64,20 @@ impl Running {
     }
 
     async fn start_with(limits: Limits) -> Running {
-        Running::begin(limits, MetricsReaders::All).await
+        Running::begin(tempfile::tempdir().unwrap(), limits, MetricsReaders::All).await
     }
 
     async fn start_for(metrics_readers: MetricsReaders) -> Running {
-        Running::begin(Limits::default(), metrics_readers).await
+        Running::begin(tempfile::tempdir().unwrap(), Limits::default(), metrics_readers).await
     }
 
-    async fn begin(limits: Limits, metrics_readers: MetricsReaders) -> Running {
-        let folder = tempfile::tempdir().unwrap();
+    /// Stops the server, and starts one on the same folder.
+    async fn restart(self) -> Running {
+        let folder = self.end().await;
+        Running::begin(folder, Limits::default(), MetricsReaders::All).await
+    }
+
+    async fn begin(folder: tempfile::TempDir, limits: Limits, metrics_readers: MetricsReaders) -> Running {
         let store = open_store(folder.path());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -74,7 +85,7 @@ impl Running {
         let vitals = Arc::new(Around::default());
         let config = ServiceConfig { metrics_readers, ..config(store.clone(), limits, vitals.clone()) };
         let served = tokio::spawn(Server::serve(listener, config, async { drop(stopped.await) }));
-        Running { address, store, vitals, stop, served, _folder: folder }
+        Running { address, store, vitals, stop, served, folder }
     }
 
     async fn connect(&self) -> Wire {
@@ -91,9 +102,15 @@ impl Running {
     }
 
     async fn stop(self) {
+        drop(self.end().await);
+    }
+
+    /// Stops the server, and returns its folder.
+    async fn end(self) -> tempfile::TempDir {
         self.stop.send(()).unwrap();
         self.served.await.unwrap().unwrap();
         self.store.close().unwrap();
+        self.folder
     }
 }
 
@@ -146,9 +163,10 @@ fn with_results(store: &Store, orders: Vec<Write>) -> u64 {
         name: ORDERS.to_owned(),
         key: vec![column("UserId"), column("OrderId")],
         options: TableOptions::default(),
-        stream: Some(StreamOptions { hours: 24 }),
+        stream: Some(StreamOptions::of_hours(24)),
         defined_columns: Vec::new(),
         throughput: (0, 0),
+        splits: Vec::new(),
     };
     store.create_table(schema).unwrap();
     write_all(store, orders);

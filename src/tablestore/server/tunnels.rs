@@ -14,6 +14,7 @@ use crate::plain_buffer::{ChangeRef, Sequence, Writer};
 use crate::tunnel;
 use store::Store;
 use store::edit::EditRef;
+use store::error::TunnelError;
 use store::log::Action;
 use store::tunnel::{
     ChannelInfo, ChannelReport, ChannelStatus, Claim, PageMax, RecordRef, Stage, StartFlag, StreamRange,
@@ -72,7 +73,12 @@ async fn delete(service: &Service, body: Bytes) -> Result<Vec<u8>, Refusal> {
     let request: tunnel::DeleteTunnelRequest = decode(body, &PLAIN)?;
     let id = given(request.tunnel_id);
     let (table, name) = (request.table_name, request.tunnel_name);
-    service.blocking(move |store| store.tunnels().delete(&table, &name, id.as_deref())).await?;
+    let delete = move |store: &Store| match store.tunnels().delete(&table, &name, id.as_deref()) {
+        // Without its table a tunnel is not there either.
+        Err(TunnelError::NoTable(_)) => Err(TunnelError::Missing(format!("{name} of table {table}"))),
+        deleted => deleted,
+    };
+    service.blocking(delete).await?;
     Ok(tunnel::DeleteTunnelResponse {}.encode_to_vec())
 }
 
@@ -100,7 +106,7 @@ async fn describe(service: &Service, body: Bytes) -> Result<Vec<u8>, Refusal> {
 }
 
 /// Returns a text; `None` if it is absent or empty, which some clients send.
-fn given(text: Option<String>) -> Option<String> {
+pub(super) fn given(text: Option<String>) -> Option<String> {
     text.filter(|text| !text.is_empty())
 }
 
@@ -237,7 +243,7 @@ async fn read_records(service: &Service, body: Bytes) -> Result<Vec<u8>, Refusal
         let mut records = Vec::new();
         let end = store.tunnels().read(claim, from, PageMax::default(), &mut |read| {
             let record = record(read);
-            let bytes = record.record.len();
+            let bytes = record_bytes(&record);
             records.push(record);
             bytes
         })?;
@@ -247,7 +253,13 @@ async fn read_records(service: &Service, body: Bytes) -> Result<Vec<u8>, Refusal
     Ok(service.blocking(act).await?.encode_to_vec())
 }
 
-fn record(read: &RecordRef<'_>) -> tunnel::Record {
+/// Returns the number of bytes of rows in a record.
+pub(super) fn record_bytes(record: &tunnel::Record) -> usize {
+    record.record.len() + record.origin_record.as_ref().map_or(0, Bytes::len)
+}
+
+/// Returns a record as callers get it.
+pub(super) fn record(read: &RecordRef<'_>) -> tunnel::Record {
     let mut writer = Writer::new();
     let mut row = writer.row();
     read.columns.iter().zip(read.key).for_each(|(column, value)| row.key(&column.name, *value));
@@ -270,5 +282,13 @@ fn record(read: &RecordRef<'_>) -> tunnel::Record {
         Action::Update => tunnel::ActionType::UpdateRow,
         Action::Delete => tunnel::ActionType::DeleteRow,
     };
-    tunnel::Record { action_type: action.into(), record: writer.finish().into(), origin_record: None }
+    let origin_record = read.before.map(|before| {
+        let mut writer = Writer::new();
+        let mut row = writer.row();
+        read.columns.iter().zip(read.key).for_each(|(column, value)| row.key(&column.name, *value));
+        before.iter().for_each(|cell| row.cell(*cell));
+        row.end();
+        writer.finish().into()
+    });
+    tunnel::Record { action_type: action.into(), record: writer.finish().into(), origin_record }
 }

@@ -13,8 +13,9 @@ use dataflows::{Amount, Epoch, Id, Order, OrderKey, OrderState, Upsert};
 use super::digits::{short_price, usual_timestamp};
 use super::header::Header;
 use super::record::Field;
-use crate::ingest::{Block, Envelope, ParserContext};
-use orders::rules::{ID_BYTES_MAX, parse_at_ms, parse_price};
+use crate::ingest::{Block, ParserContext, RowForm};
+use orders::DecimalMark;
+use orders::rules::{AT_MS_MAX, AT_MS_MIN, ID_BYTES_MAX, Role};
 
 /// The places of the columns of an order, which the compiler may or may not know.
 pub(super) trait Columns {
@@ -33,8 +34,16 @@ impl Columns for Header {
 pub(super) struct Canonical;
 
 impl Canonical {
-    pub(super) const HEADER: Header =
-        Header { columns: 4, user_id: 0, order_id: 1, price: 2, timestamp: 3, op: None };
+    pub(super) const HEADER: Header = Header {
+        columns: 4,
+        delimiter: b',',
+        user_id: 0,
+        order_id: Some(1),
+        price: 2,
+        timestamp: 3,
+        op: None,
+        quantity: None,
+    };
 }
 
 impl Columns for Canonical {
@@ -46,47 +55,77 @@ impl Columns for Canonical {
 
 /// How the values of rows are read. `None` leaves the row to another reader.
 pub(super) trait Values {
+    /// Whether an order's own id may be empty, if each line is an order of its own.
+    const ORDER_ID_MAY_BE_EMPTY: bool;
     /// Returns the user id in the first `length` bytes.
-    fn user_id(bytes: &[u8], length: usize, is_ascii: bool) -> Option<Id>;
-    /// Returns the price in the first `length` bytes.
-    fn price(bytes: &[u8], length: usize) -> Option<Amount>;
+    fn user_id(bytes: &[u8], length: usize, is_ascii: bool, form: &RowForm) -> Option<Id>;
+    /// Returns the price or quantity in the first `length` bytes.
+    fn number(role: Role, bytes: &[u8], length: usize, form: &RowForm) -> Option<Amount>;
     /// Returns the event time (epoch ms) in the first `length` bytes.
-    fn at_ms(bytes: &[u8], length: usize) -> Option<i64>;
+    fn at_ms(bytes: &[u8], length: usize, form: &RowForm) -> Option<i64>;
 }
 
-/// Reads short values of the usual forms, without allocation and with hardly a branch.
+/// Reads short values of the usual forms, without allocation and with hardly a branch. Times are
+/// epoch milliseconds.
 pub(super) struct UsualValues;
 
 impl Values for UsualValues {
+    const ORDER_ID_MAY_BE_EMPTY: bool = false;
     #[inline(always)]
-    fn user_id(bytes: &[u8], length: usize, _is_ascii: bool) -> Option<Id> {
+    fn user_id(bytes: &[u8], length: usize, _is_ascii: bool, _form: &RowForm) -> Option<Id> {
         if length == 0 {
             return None;
         }
         Id::from_ascii_window(bytes.first_chunk()?, length)
     }
     #[inline(always)]
-    fn price(bytes: &[u8], length: usize) -> Option<Amount> {
+    fn number(_role: Role, bytes: &[u8], length: usize, _form: &RowForm) -> Option<Amount> {
         short_price(bytes.first_chunk()?, length)
     }
     #[inline(always)]
-    fn at_ms(bytes: &[u8], length: usize) -> Option<i64> {
+    fn at_ms(bytes: &[u8], length: usize, _form: &RowForm) -> Option<i64> {
         usual_timestamp(bytes.first_chunk()?, length)
     }
 }
 
+/// Reads what [`UsualValues`] reads, with times as ISO 8601.
+pub(super) struct IsoValues;
+
+impl Values for IsoValues {
+    const ORDER_ID_MAY_BE_EMPTY: bool = false;
+    #[inline(always)]
+    fn user_id(bytes: &[u8], length: usize, is_ascii: bool, form: &RowForm) -> Option<Id> {
+        UsualValues::user_id(bytes, length, is_ascii, form)
+    }
+    #[inline(always)]
+    fn number(role: Role, bytes: &[u8], length: usize, form: &RowForm) -> Option<Amount> {
+        UsualValues::number(role, bytes, length, form)
+    }
+    #[inline(always)]
+    fn at_ms(bytes: &[u8], length: usize, form: &RowForm) -> Option<i64> {
+        form.time.iso_ms(&bytes[..length]).filter(|at_ms| (AT_MS_MIN..=AT_MS_MAX).contains(at_ms))
+    }
+}
+
 /// Reads any good value.
-struct AnyValues;
+pub(super) struct AnyValues;
 
 impl Values for AnyValues {
-    fn user_id(bytes: &[u8], length: usize, is_ascii: bool) -> Option<Id> {
-        is_id(bytes, length, is_ascii).then(|| any_id(bytes, length))
+    const ORDER_ID_MAY_BE_EMPTY: bool = true;
+    fn user_id(bytes: &[u8], length: usize, is_ascii: bool, form: &RowForm) -> Option<Id> {
+        match (&form.guest, length) {
+            (Some(guest), 0) => Some(Id::new(guest)),
+            _ => is_id(bytes, length, is_ascii).then(|| any_id(bytes, length)),
+        }
     }
-    fn price(bytes: &[u8], length: usize) -> Option<Amount> {
-        UsualValues::price(bytes, length).or_else(|| parse_price(&bytes[..length]).ok())
+    fn number(role: Role, bytes: &[u8], length: usize, form: &RowForm) -> Option<Amount> {
+        let has_point = form.decimal_mark == DecimalMark::Point;
+        let short = if has_point { UsualValues::number(role, bytes, length, form) } else { None };
+        short.or_else(|| form.decimal_mark.parse(role, &bytes[..length]).ok())
     }
-    fn at_ms(bytes: &[u8], length: usize) -> Option<i64> {
-        UsualValues::at_ms(bytes, length).or_else(|| parse_at_ms(&bytes[..length]).ok())
+    fn at_ms(bytes: &[u8], length: usize, form: &RowForm) -> Option<i64> {
+        let usual = if form.time.counts_ms() { UsualValues::at_ms(bytes, length, form) } else { None };
+        usual.or_else(|| form.time.parse(&bytes[..length]).ok())
     }
 }
 
@@ -99,6 +138,8 @@ pub(super) struct PlainRows<'a, C> {
     /// The position of the block in the input.
     pub(super) offset: u64,
     pub(super) context: &'a ParserContext,
+    /// Whether a row replaces earlier ones with its key.
+    pub(super) is_keyed: bool,
     pub(super) epoch: Epoch,
     pub(super) columns: &'a C,
     /// The block to which orders are appended.
@@ -114,15 +155,16 @@ impl<'a, C: Columns> PlainRows<'a, C> {
     #[inline(always)]
     pub(super) fn push<V: Values>(&mut self, marks: &[u32]) -> bool {
         let count = self.columns.header().columns;
+        let delimiter = self.columns.header().delimiter;
         let line_break = marks[count] as usize;
         let mut strange = self.bytes[line_break] ^ b'\n';
         for mark in &marks[1..count] {
-            strange |= self.bytes[*mark as usize] ^ b',';
+            strange |= self.bytes[*mark as usize] ^ delimiter;
         }
         if strange != 0 {
             return false;
         }
-        // The row has at least one comma, so there is a byte before its line break.
+        // The row has at least one delimiter, so there is a byte before its line break.
         let line_end = line_break - usize::from(self.bytes[line_break - 1] == b'\r');
         let bytes = self.bytes;
         self.push_fields::<V>(marks[0], |column| {
@@ -143,7 +185,8 @@ impl<'a, C: Columns> PlainRows<'a, C> {
         }
         let mut fields = mem::take(self.fields);
         let bytes = self.bytes;
-        let mut consumed = quoted_fields(bytes, marks, &mut fields).unwrap_or(0);
+        let mut consumed =
+            quoted_fields(bytes, self.columns.header().delimiter, marks, &mut fields).unwrap_or(0);
         let pushed = consumed > 0
             && fields.len() == count
             && self.push_fields::<AnyValues>(marks[0], |column| {
@@ -162,39 +205,47 @@ impl<'a, C: Columns> PlainRows<'a, C> {
     #[inline(always)]
     fn push_fields<V: Values>(&mut self, before: u32, field: impl Fn(usize) -> (&'a [u8], usize)) -> bool {
         let Some(order) = self.order::<V>(&field) else { return false };
-        match self.context.envelope {
-            Envelope::Append => self.block.orders.push((order, self.epoch, 1)),
-            Envelope::Upsert => {
-                let (order_id, length) = field(self.columns.header().order_id);
-                let key = OrderKey { user_id: order.user_id.clone(), order_id: any_id(order_id, length) };
-                let position = self.context.position(self.offset + u64::from(before.wrapping_add(1)));
-                let after = Some(OrderState { at_ms: order.at_ms, price: order.price });
-                self.block.upserts.push(Upsert { key, position, after, epoch: self.epoch });
-            }
+        if !self.is_keyed {
+            self.block.orders.push((order, self.epoch, 1));
+            return true;
         }
+        let Some(order_id) = self.columns.header().order_id else { return false };
+        let (order_id, length) = field(order_id);
+        let key = OrderKey { user_id: order.user_id.clone(), order_id: any_id(order_id, length) };
+        let position = self.context.position(self.offset + u64::from(before.wrapping_add(1)));
+        let after = Some(OrderState { at_ms: order.at_ms, price: order.price });
+        self.block.upserts.push(Upsert { key, position, after, epoch: self.epoch });
         true
     }
 
     /// Returns the order of a row, if its order id and operation are good too.
     #[inline(always)]
     fn order<V: Values>(&self, field: impl Fn(usize) -> (&'a [u8], usize)) -> Option<Order> {
-        let columns = self.columns.header();
+        let (columns, form) = (self.columns.header(), &*self.context.form);
         let (price, length) = field(columns.price);
-        let price = V::price(price, length)?;
+        let mut price = V::number(Role::Price, price, length, form)?;
+        if let Some(quantity) = columns.quantity {
+            let (quantity, length) = field(quantity);
+            price = price.times(V::number(Role::Quantity, quantity, length, form)?).ok()?;
+        }
         let (timestamp, length) = field(columns.timestamp);
-        let at_ms = V::at_ms(timestamp, length)?;
+        let at_ms = V::at_ms(timestamp, length, form)?;
         if let Some(op) = columns.op {
             let (op, length) = field(op);
             if !matches!(&op[..length], b"" | b"put") {
                 return None;
             }
         }
-        let (order_id, length) = field(columns.order_id);
-        let (user_id, user_id_length) = field(columns.user_id);
-        if !is_id(order_id, length, self.is_ascii) {
-            return None;
+        if let Some(order_id) = columns.order_id {
+            let (order_id, length) = field(order_id);
+            let may_be_empty = V::ORDER_ID_MAY_BE_EMPTY && !self.is_keyed;
+            let is_good = is_id(order_id, length, self.is_ascii) || (may_be_empty && length == 0);
+            if !is_good {
+                return None;
+            }
         }
-        let user_id = V::user_id(user_id, user_id_length, self.is_ascii)?;
+        let (user_id, length) = field(columns.user_id);
+        let user_id = V::user_id(user_id, length, self.is_ascii, form)?;
         Some(Order { user_id, at_ms, price })
     }
 }
@@ -224,7 +275,7 @@ fn long_id(text: &[u8]) -> Id {
 /// Finds the fields of the row after `marks[0]`, some of which are in quotes. Returns the number of
 /// marks in the row. `None` if the row needs the general way: it has doubled quotes, line breaks in
 /// quotes, broken quotes, or no end.
-fn quoted_fields(bytes: &[u8], marks: &[u32], fields: &mut Vec<Field>) -> Option<usize> {
+fn quoted_fields(bytes: &[u8], delimiter: u8, marks: &[u32], fields: &mut Vec<Field>) -> Option<usize> {
     fields.clear();
     let mut marks_passed = 0;
     loop {
@@ -232,7 +283,8 @@ fn quoted_fields(bytes: &[u8], marks: &[u32], fields: &mut Vec<Field>) -> Option
         marks_passed += 1;
         let mut end = *marks.get(marks_passed)? as usize;
         if end == start && bytes[start] == b'"' {
-            let inner = marks[marks_passed + 1..].iter().position(|mark| bytes[*mark as usize] != b',')?;
+            let inner =
+                marks[marks_passed + 1..].iter().position(|mark| bytes[*mark as usize] != delimiter)?;
             marks_passed += 1 + inner;
             let close = marks[marks_passed] as usize;
             marks_passed += 1;
@@ -249,8 +301,8 @@ fn quoted_fields(bytes: &[u8], marks: &[u32], fields: &mut Vec<Field>) -> Option
             fields.push(Field { span: start..end - returns, escaped: false });
         }
         match bytes[end] {
-            b',' => {}
             b'\n' => return Some(marks_passed),
+            byte if byte == delimiter => {}
             _ => return None,
         }
     }

@@ -1,21 +1,24 @@
 //! A reference parser that reads byte by byte, and random inputs on which the real parser is
 //! compared with it.
 
-use super::tests::{COLUMNS, header};
+use super::tests::COLUMNS;
 use super::*;
 use crate::ingest::Envelope;
-use crate::ingest::testing::{EPOCH, Parsed, context, parse_in_cuts, parse_whole};
+use crate::ingest::RowForm;
+use crate::ingest::testing::{EPOCH, Parsed, context_of, parse_in_cuts, parse_whole};
+use orders::{DecimalMark, TimeForm, TimeUnit, Zone};
 use testkit::Random;
 
 /// Reads an input byte by byte. Also returns the places where its records start.
-pub(super) fn reference(header: &Header, envelope: Envelope, input: &[u8]) -> (Parsed, Vec<usize>) {
+pub(super) fn reference(header: &Header, form: &RowForm, input: &[u8]) -> (Parsed, Vec<usize>) {
+    let context = context_of(form.clone());
     let (mut block, mut starts) = (Block::default(), Vec::new());
     let mut start = 0;
     while start < input.len() {
         starts.push(start);
         let line = block.lines;
         let limit = start + RECORD_BYTES_MAX;
-        let (end, outcome) = match reference_record(&input[start..]) {
+        let (end, outcome) = match reference_record(&input[start..], header.delimiter) {
             Ok((length, fields)) => {
                 let raw = without_line_break(&input[start..start + length]);
                 let outcome = if raw.is_empty() {
@@ -24,14 +27,17 @@ pub(super) fn reference(header: &Header, envelope: Envelope, input: &[u8]) -> (P
                     let plural = if fields.len() == 1 { "" } else { "s" };
                     Err(format!("{} field{plural} instead of {}", fields.len(), header.columns))
                 } else {
+                    let text = |column: usize| Cow::Borrowed(&fields[column][..]);
+                    let number = |column| NumberText { text: text(column), mark: form.decimal_mark };
                     let cells = Cells {
-                        user_id: &fields[header.user_id],
-                        order_id: &fields[header.order_id],
-                        price: &fields[header.price],
-                        timestamp: &fields[header.timestamp],
-                        op: header.op.map_or(&[], |op| &fields[op]),
+                        user_id: text(header.user_id),
+                        order_id: header.order_id.map(text).unwrap_or_default(),
+                        price: number(header.price),
+                        timestamp: text(header.timestamp),
+                        op: header.op.map(text).unwrap_or_default(),
+                        quantity: header.quantity.map(number),
                     };
-                    context(envelope).push_cells(&mut block, EPOCH, start as u64, &cells)
+                    context.push_cells(&mut block, EPOCH, start as u64, &cells)
                 };
                 (start + length, outcome)
             }
@@ -45,7 +51,7 @@ pub(super) fn reference(header: &Header, envelope: Envelope, input: &[u8]) -> (P
         };
         if let Err(reason) = outcome {
             let raw = without_line_break(&input[start..end.min(limit)]);
-            context(envelope).push_reject(&mut block, line, reason, raw);
+            context.push_reject(&mut block, line, reason, raw);
         }
         let record = &input[start..end];
         block.lines += record.iter().filter(|byte| **byte == b'\n').count() as u64;
@@ -56,7 +62,7 @@ pub(super) fn reference(header: &Header, envelope: Envelope, input: &[u8]) -> (P
 }
 
 /// Returns the length and the fields of the record at the start of `input`, or why it is broken.
-fn reference_record(input: &[u8]) -> Result<(usize, Vec<Vec<u8>>), String> {
+fn reference_record(input: &[u8], delimiter: u8) -> Result<(usize, Vec<Vec<u8>>), String> {
     #[derive(PartialEq)]
     enum State {
         FieldStart,
@@ -83,7 +89,7 @@ fn reference_record(input: &[u8]) -> Result<(usize, Vec<Vec<u8>>), String> {
         let field = fields.last_mut().unwrap();
         state = match (state, byte) {
             (State::FieldStart, b'"') => State::Quoted,
-            (State::FieldStart | State::Plain | State::QuoteInQuoted, b',') => {
+            (State::FieldStart | State::Plain | State::QuoteInQuoted, byte) if *byte == delimiter => {
                 fields.push(Vec::new());
                 State::FieldStart
             }
@@ -129,14 +135,14 @@ fn reference_record(input: &[u8]) -> Result<(usize, Vec<Vec<u8>>), String> {
 
 /// Compares the parser with the reference on one input: whole, in random pieces, and in the record
 /// ends.
-fn check(header: &Header, envelope: Envelope, input: &[u8], random: &mut Random) {
-    let (expected, starts) = reference(header, envelope, input);
-    let whole = parse_whole(&mut CsvParser::new(header, context(envelope)), input);
+fn check(header: &Header, form: &RowForm, input: &[u8], random: &mut Random) {
+    let (expected, starts) = reference(header, form, input);
+    let whole = parse_whole(&mut CsvParser::new(header, context_of(form.clone())), input);
     assert_eq!(whole, expected, "{:?}", String::from_utf8_lossy(input));
     expected.check_limits();
 
     let step = 1 + random.below(input.len() + 1);
-    let mut parser = CsvParser::new(header, context(envelope));
+    let mut parser = CsvParser::new(header, context_of(form.clone()));
     let cut = parse_in_cuts(&mut parser, input, || random.below(step + 1));
     assert_eq!(cut, expected, "in cuts: {:?}", String::from_utf8_lossy(input));
 
@@ -144,11 +150,11 @@ fn check(header: &Header, envelope: Envelope, input: &[u8], random: &mut Random)
     for expected in starts {
         assert_eq!(start, expected, "{:?}", String::from_utf8_lossy(input));
         let rest = &input[start..];
-        let RecordEnd::Complete(length) = record_end(rest, rest.len(), true) else {
+        let RecordEnd::Complete(length) = record_end(rest, header.delimiter, true) else {
             panic!("a record ends where the input ends");
         };
         let part = random.below(rest.len() + 1);
-        if let RecordEnd::Complete(known) = record_end(rest, part, false) {
+        if let RecordEnd::Complete(known) = record_end(&rest[..part], header.delimiter, false) {
             assert_eq!(known, length, "fewer bytes at hand change nothing");
         }
         start += length;
@@ -156,8 +162,11 @@ fn check(header: &Header, envelope: Envelope, input: &[u8], random: &mut Random)
     assert_eq!(start, input.len());
 }
 
-const TOKENS: [&[u8]; 24] = [
+const TOKENS: [&[u8]; 27] = [
     b",",
+    b";",
+    b"2024-01-15T10:23:45Z",
+    b"12,5",
     b"\n",
     b"\r\n",
     b"\"",
@@ -183,12 +192,13 @@ const TOKENS: [&[u8]; 24] = [
     b"0",
 ];
 
-fn push_row(random: &mut Random, row: &mut Vec<u8>) {
+fn push_row(random: &mut Random, delimiter: u8, row: &mut Vec<u8>) {
     let number = random.next();
     let user_id = match random.below(40) {
         0..4 => format!("user-with-a-long-name-{number}"),
         4..8 => format!("jös{}", number % 100),
         8 => "x".repeat(1000 + random.below(40)),
+        9 => String::new(),
         _ => format!("u{:07}", number % 100_000),
     };
     let price = random.pick(&[
@@ -200,25 +210,77 @@ fn push_row(random: &mut Random, row: &mut Vec<u8>) {
         "0.125",
         "99999.99",
         "123456789.01",
+        "12,34",
+        "1.234,56",
         "1e2",
         "x",
     ]);
-    let at_ms =
-        random.pick(&["1700000000000", "1700000086399", "-5", "0", "253000000000000", "17000000000000", "1"]);
+    let at = random.pick(&[
+        "1700000000000",
+        "1700000086399",
+        "1700000000",
+        "1700000000.5",
+        "1.7e12",
+        "-5",
+        "0",
+        "253000000000000",
+        "17000000000000",
+        "1",
+        "2024-01-15T10:23:45Z",
+        "2024-01-15 10:23:45 -0500",
+        "2024-01-15 10:23",
+        "0001-01-01",
+        "1/15/2024 10:23",
+    ]);
     let op = random.pick(&["", "", "put", "delete", "Put"]);
     let line_break = random.pick(&["\n", "\n", "\r\n"]);
     let quote = random.pick(&["", "", "\""]);
-    let fields = [&user_id, &format!("o{number}"), price, at_ms, op];
+    let order_id = if random.below(20) == 0 { String::new() } else { format!("o{number}") };
+    let quantity = random.pick(&["1", "-2", "1000", "0,5", "0.5", "999999999999.99"]);
+    let fields = [&user_id, &order_id, price, at, op, quantity];
     let fields: Vec<_> = fields.iter().map(|field| format!("{quote}{field}{quote}")).collect();
-    let columns = 4 + usize::from(random.below(4) == 0);
-    row.extend_from_slice(fields[..columns].join(",").as_bytes());
+    let columns = 4 + [0, 0, 0, 0, 1, 2][random.below(6)];
+    let delimiter = char::from(delimiter).to_string();
+    row.extend_from_slice(fields[..columns].join(&delimiter).as_bytes());
     row.extend_from_slice(line_break.as_bytes());
 }
 
-fn headers() -> [Header; 3] {
+/// Headers, each with a form of the rows after it.
+fn dialects() -> Vec<(Header, RowForm)> {
+    let usual = RowForm::default;
+    let time = |unit, zone: &str, format: Option<&str>| {
+        TimeForm::new(unit, Zone::parse(zone).unwrap(), format.map(str::to_owned)).unwrap()
+    };
+    let comma = RowForm { decimal_mark: DecimalMark::Comma, delimiter: Some(b';'), ..usual() };
+    let seconds = RowForm { time: time(TimeUnit::Seconds, "Europe/Berlin", None), ..usual() };
+    let guests = RowForm { guest: Some("nobody".to_owned()), ..usual() };
+    let format = RowForm { time: time(TimeUnit::default(), "UTC", Some("%m/%d/%Y %H:%M")), ..usual() };
+    let mut quantities = usual();
+    quantities.names.quantity = Some("n".to_owned());
     let with_op = "user_id,order_id,price,timestamp,op";
-    // With the four columns of every row in another order, almost all rows are bad, in other ways.
-    [header(COLUMNS), header(with_op), header("timestamp,price,user_id,order_id")]
+    let with_quantity = "user_id,order_id,price,timestamp,op,n";
+    let mut dialects = Vec::new();
+    for (columns, form) in [
+        (COLUMNS, usual()),
+        (COLUMNS, usual()),
+        (with_op, usual()),
+        // With the columns of every row in another order, almost all rows are bad, in other ways.
+        ("timestamp,price,user_id,order_id", usual()),
+        ("user_id;order_id;price;timestamp", comma),
+        (COLUMNS, seconds),
+        (with_op, guests),
+        (COLUMNS, format),
+        (with_quantity, quantities),
+        ("user_id,x,price,timestamp", usual()),
+    ] {
+        for envelope in [Envelope::Append, Envelope::Upsert] {
+            let form = RowForm { envelope, ..form.clone() };
+            let delimiter = form.delimiter.unwrap_or(b',');
+            // A column of orders' ids must be there with upserts.
+            dialects.extend(Header::parse(columns.as_bytes(), &form, delimiter).map(|header| (header, form)));
+        }
+    }
+    dialects
 }
 
 #[test]
@@ -226,16 +288,15 @@ fn fuzz_csv_200_000_inputs() {
     let seed = 0x0bad_5eed;
     println!("seed {seed}");
     let mut random = Random(seed);
-    let headers = headers();
+    let dialects = dialects();
     for _ in 0..200_000 {
+        let (header, form) = &dialects[random.below(dialects.len())];
         let mut input = Vec::new();
         for _ in 0..random.below(4) {
-            push_row(&mut random, &mut input);
+            push_row(&mut random, header.delimiter, &mut input);
         }
         random.mutate(&mut input, &TOKENS);
-        let envelope = *random.pick(&[&[Envelope::Append], &[Envelope::Upsert]]).first().unwrap();
-        let header = &headers[random.below(headers.len())];
-        check(header, envelope, &input, &mut random);
+        check(header, form, &input, &mut random);
     }
 }
 
@@ -244,6 +305,7 @@ fn long_inputs_agree_with_the_reference() {
     let seed = 0x5eed;
     println!("seed {seed}");
     let mut random = Random(seed);
+    let dialects = dialects();
     for round in 0..120 {
         let mut input = Vec::new();
         let length = random.below(6 * INDEX_BYTES);
@@ -251,15 +313,15 @@ fn long_inputs_agree_with_the_reference() {
         let mutate_in = [usize::MAX, 100, 5][round % 3];
         while input.len() < length {
             let mut row = Vec::new();
-            push_row(&mut random, &mut row);
+            push_row(&mut random, [b',', b';'][round % 2], &mut row);
             if random.below(mutate_in) == 0 {
                 random.mutate(&mut row, &TOKENS);
             }
             input.extend_from_slice(&row);
         }
-        for header in &headers() {
-            check(header, Envelope::Append, &input, &mut random);
-            check(header, Envelope::Upsert, &input, &mut random);
+        for _ in 0..6 {
+            let (header, form) = &dialects[random.below(dialects.len())];
+            check(header, form, &input, &mut random);
         }
     }
 }

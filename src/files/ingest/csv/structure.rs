@@ -1,4 +1,5 @@
-//! Finds the positions of the structural bytes in a block of CSV: commas, line breaks and quotes.
+//! Finds the positions of the structural bytes in a block of CSV: delimiters, line breaks and
+//! quotes.
 //!
 //! 64 bytes at a time become a word of bits, and the bits become positions. So the code that
 //! follows need not search for the ends of fields. Quotes are marked but not interpreted.
@@ -24,8 +25,16 @@ pub(super) struct Structure {
 const BEFORE_BLOCK: u32 = u32::MAX;
 
 impl Structure {
-    /// Marks the structural bytes of a block.
-    pub(super) fn index(&mut self, bytes: &[u8]) {
+    /// Marks the structural bytes of a block. The loop for commas is compiled separately.
+    pub(super) fn index(&mut self, bytes: &[u8], delimiter: u8) {
+        match delimiter {
+            b',' => self.index_with(bytes, || b','),
+            other => self.index_with(bytes, || other),
+        }
+    }
+
+    #[inline(always)]
+    fn index_with(&mut self, bytes: &[u8], delimiter: impl Fn() -> u8) {
         let length = bytes.len();
         let slots_needed = 1 + (length / CHUNK_BYTES + 2) * CHUNK_BYTES;
         if self.slots.len() < slots_needed {
@@ -35,11 +44,11 @@ impl Structure {
         let mut count = 1;
         let (whole, rest) = bytes.as_chunks::<CHUNK_BYTES>();
         for (at, chunk) in whole.iter().enumerate() {
-            count += self.write_marks(count, (at * CHUNK_BYTES) as u32, structural_bits(chunk));
+            count += self.write_marks(count, (at * CHUNK_BYTES) as u32, structural_bits(chunk, delimiter()));
         }
         let mut last = [0; CHUNK_BYTES];
         last[..rest.len()].copy_from_slice(rest);
-        count += self.write_marks(count, (length - rest.len()) as u32, structural_bits(&last));
+        count += self.write_marks(count, (length - rest.len()) as u32, structural_bits(&last, delimiter()));
         self.count = count;
         self.ascii = bytes.is_ascii();
     }
@@ -83,11 +92,11 @@ impl Structure {
 /// Compilers turn the loop into vector instructions, whatever the instruction set. No portable
 /// instruction gathers one bit from each byte. So bytes that are eight apart share a byte of bits,
 /// and the square of 8 × 8 bits is transposed at the end.
-#[inline]
-fn structural_bits(chunk: &[u8; CHUNK_BYTES]) -> u64 {
+#[inline(always)]
+fn structural_bits(chunk: &[u8; CHUNK_BYTES], delimiter: u8) -> u64 {
     let mut bits = [0; CHUNK_BYTES];
     for (at, byte) in chunk.iter().enumerate() {
-        let structural = (*byte == b',') | (*byte == b'\n') | (*byte == b'"');
+        let structural = (*byte == delimiter) | (*byte == b'\n') | (*byte == b'"');
         bits[at] = if structural { 1 << (at / 8) } else { 0 };
     }
     let (vectors, _) = bits.as_chunks::<16>();
@@ -112,9 +121,9 @@ fn transposed(mut square: u64) -> u64 {
 mod tests {
     use super::*;
 
-    fn marks_of(bytes: &[u8]) -> (Vec<u32>, bool) {
+    fn marks_of(bytes: &[u8], delimiter: u8) -> (Vec<u32>, bool) {
         let mut structure = Structure::default();
-        structure.index(bytes);
+        structure.index(bytes, delimiter);
         assert_eq!(structure.marks()[0], BEFORE_BLOCK);
         (structure.marks()[1..].to_vec(), structure.is_ascii())
     }
@@ -123,13 +132,14 @@ mod tests {
         #[test]
         fn marks_are_the_structural_bytes(
             bytes in proptest::collection::vec(
-                proptest::prop_oneof![proptest::prelude::any::<u8>(), proptest::sample::select(b",\n\"a".to_vec())],
+                proptest::prop_oneof![proptest::prelude::any::<u8>(), proptest::sample::select(b",;\n\"a".to_vec())],
                 0..300,
-            )
+            ),
+            delimiter in proptest::sample::select(b",;\t|\xa7".to_vec()),
         ) {
             let expected: Vec<u32> =
-                (0..bytes.len()).filter(|at| matches!(bytes[*at], b',' | b'\n' | b'"')).map(|at| at as u32).collect();
-            let (marks, ascii) = marks_of(&bytes);
+                (0..bytes.len()).filter(|at| bytes[*at] == delimiter || matches!(bytes[*at], b'\n' | b'"')).map(|at| at as u32).collect();
+            let (marks, ascii) = marks_of(&bytes, delimiter);
             proptest::prop_assert_eq!(marks, expected);
             proptest::prop_assert_eq!(ascii, bytes.is_ascii());
         }
@@ -139,7 +149,7 @@ mod tests {
     fn every_byte_may_be_structural() {
         for length in [1, 63, 64, 65, 4096] {
             let expected: Vec<u32> = (0..length as u32).collect();
-            assert_eq!(marks_of(&vec![b','; length]), (expected, true));
+            assert_eq!(marks_of(&vec![b','; length], b','), (expected, true));
         }
     }
 }

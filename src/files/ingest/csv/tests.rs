@@ -4,12 +4,12 @@ use dataflows::Order;
 
 use super::reference::reference;
 use super::*;
-use crate::ingest::testing::{EPOCH, Parsed, context, parse_in_cuts, parse_whole};
-use crate::ingest::{ColumnNames, Envelope};
+use crate::ingest::testing::{EPOCH, Parsed, context, context_of, parse_in_cuts, parse_whole};
+use crate::ingest::{ColumnNames, Envelope, RowForm};
 use testkit::Random;
 
-pub(super) fn header(record: &str) -> Header {
-    Header::parse(record.as_bytes(), &ColumnNames::default()).unwrap()
+fn header(record: &str) -> Header {
+    Header::parse(record.as_bytes(), &RowForm::default(), b',').unwrap()
 }
 
 /// Parses the records of an input whole and byte by byte, and returns the result of both.
@@ -21,7 +21,7 @@ fn parse(columns: &str, envelope: Envelope, records: &[u8]) -> Parsed {
     let cut =
         parse_in_cuts(&mut CsvParser::new(&header, context(envelope)), records, || chance.below(step + 1));
     assert_eq!(whole, cut);
-    assert_eq!(whole, reference(&header, envelope, records).0);
+    assert_eq!(whole, reference(&header, &RowForm { envelope, ..RowForm::default() }, records).0);
     whole.check_limits();
     whole
 }
@@ -70,7 +70,10 @@ const UNENDED: &str = "a quoted field begins in this line and does not end as it
 
 #[test]
 fn bad_rows_are_set_aside_with_the_reason() {
-    let cases: [(&[u8], &str); 33] = [
+    let neither =
+        "is neither a number of milliseconds nor an ISO 8601 time (--timestamp-format reads others)";
+    let neither = |text: &str| format!("timestamp {text:?} {neither}");
+    let cases: [(&[u8], &str); 31] = [
         (b"u1,o1,12.34", "3 fields instead of 4"),
         (b"u1", "1 field instead of 4"),
         (b" ", "1 field instead of 4"),
@@ -78,13 +81,14 @@ fn bad_rows_are_set_aside_with_the_reason() {
         (b"u1,o1,12,34,7", "5 fields instead of 4"),
         (b",o1,1,7", "user_id is empty"),
         (b",o1,1,1700000000000", "user_id is empty"),
-        (b"u1,,1,1700000000000", "order_id is empty"),
-        (b"u1,\"\",1,7", "order_id is empty"),
         (b"caf\xe9,o1,1,1700000000000", r#"user_id "caf\xe9" is not valid UTF-8"#),
         (b"u1,\xff,1,1700000000000", r#"order_id "\xff" is not valid UTF-8"#),
         (b"u1,o1,,1700000000000", "price is empty"),
         (b"u1,o1, ,7", "price is empty"),
-        (b"u1,o1,\"12,34\",7", r#"price "12,34" is not a decimal number"#),
+        (
+            b"u1,o1,\"12,34\",7",
+            r#"price "12,34" has a comma: if that is the decimal mark give --decimal-comma, if it marks thousands leave it out"#,
+        ),
         (b"u1,o1,NaN,7", r#"price "NaN" is not a decimal number"#),
         (b"u1,o1,inf,7", r#"price "inf" is not a decimal number"#),
         (b"u1,o1,.,1700000000000", r#"price "." is not a decimal number"#),
@@ -95,12 +99,13 @@ fn bad_rows_are_set_aside_with_the_reason() {
         (b"u1,o1,1000000000000.01,7", r#"price "1000000000000.01" is beyond ±1000000000000"#),
         (b"u1,o1,1e-19,7", r#"price "1e-19" has more than 18 fraction digits"#),
         (b"u1,o1,1,", "timestamp is empty"),
-        (b"u1,o1,1,yesterday", r#"timestamp "yesterday" is not an integer of epoch milliseconds"#),
-        (b"u1,o1,1,2024-01-01", r#"timestamp "2024-01-01" is not an integer of epoch milliseconds"#),
-        (b"u1,o1,1,17000000000x0", r#"timestamp "17000000000x0" is not an integer of epoch milliseconds"#),
+        (b"u1,o1,1,yesterday", &neither("yesterday")),
+        (b"u1,o1,1,1/1/2024", &neither("1/1/2024")),
+        (b"u1,o1,1,17000000000x0", &neither("17000000000x0")),
         (
             b"u1,o1,1,99999999999999999",
-            "timestamp 99999999999999999 is out of range: epoch milliseconds from -62000000000000 to 253000000000000",
+            "timestamp 99999999999999999 is out of range: epoch milliseconds from -62000000000000 to 253000000000000; \
+             if it counts nanoseconds, give --timestamp-unit ns",
         ),
         (
             b"u1,o1,1,-62000000000001",
@@ -123,6 +128,78 @@ fn bad_rows_are_set_aside_with_the_reason() {
             assert_eq!((parsed.rejects[0].input, parsed.rejects[0].part), (3, 2));
             assert_eq!((parsed.orders.len(), parsed.lines), (1, 2), "{shown:?}");
         }
+    }
+}
+
+#[test]
+fn an_order_needs_no_id_where_each_line_is_an_order() {
+    for (columns, record) in [
+        (COLUMNS, "u1,,1,1700000000000\n"),
+        (COLUMNS, "u1,\"\",1,7\n"),
+        ("user_id,price,timestamp", "u1,1,1700000000000\n"),
+        ("user_id,price,timestamp", "\"u1\",1,7"),
+    ] {
+        let parsed = parse(columns, Envelope::Append, record.as_bytes());
+        assert_eq!((parsed.orders.len(), parsed.reasons()), (1, vec![]), "{record}");
+    }
+    let parsed = parse(COLUMNS, Envelope::Upsert, b"u1,,1,1700000000000\nu1,\"\",1,7\n");
+    assert_eq!(parsed.reasons(), [(0, "order_id is empty"), (1, "order_id is empty")]);
+}
+
+/// Parses the records of an input in another form than the usual one.
+fn parse_as(form: &RowForm, columns: &str, records: &str) -> Parsed {
+    let header = Header::parse(columns.as_bytes(), form, form.delimiter.unwrap_or(b',')).unwrap();
+    let parsed = parse_whole(&mut CsvParser::new(&header, context_of(form.clone())), records.as_bytes());
+    assert_eq!(parsed, reference(&header, form, records.as_bytes()).0);
+    parsed
+}
+
+fn orders(parsed: &Parsed) -> Vec<String> {
+    let shown = |order: &Order| format!("{} {} {}", order.user_id, order.price, order.at_ms);
+    parsed.orders.iter().map(|(order, ..)| shown(order)).collect()
+}
+
+#[test]
+fn values_in_other_forms() {
+    let comma = RowForm { delimiter: Some(b';'), decimal_mark: DecimalMark::Comma, ..RowForm::default() };
+    let columns = COLUMNS.replace(',', ";");
+    let parsed = parse_as(&comma, &columns, "u;o;12,34;2024-01-15 10:23\nu;o;1.5;7\n\"a;b\";o;3;7\n");
+    assert_eq!(orders(&parsed), ["u 12.34 1705314180000", "a;b 3.00 7"]);
+    assert!(parsed.rejects[0].reason.starts_with(r#"price "1.5" has a point"#));
+
+    let guests = RowForm { guest: Some("guest".to_owned()), ..RowForm::default() };
+    let parsed = parse_as(&guests, COLUMNS, ",o,1,1700000000000\n\"\",o,2,7\nu,o,3,7\n");
+    assert_eq!(orders(&parsed), ["guest 1.00 1700000000000", "guest 2.00 7", "u 3.00 7"]);
+
+    let mut quantities = RowForm::default();
+    quantities.names.quantity = Some("n".to_owned());
+    let rows = "u,3,1.10,1700000000000\nu,-2,1.10,7\nu,1000000000000,2,7\nu,x,1,7\nu,,1,7\n";
+    let parsed = parse_as(&quantities, "user_id,n,price,timestamp", rows);
+    assert_eq!(orders(&parsed), ["u 3.30 1700000000000", "u -2.20 7"]);
+    assert_eq!(
+        parsed.reasons(),
+        [
+            (2, "price 2.00 times quantity 1000000000000.00 is beyond ±1000000000000"),
+            (3, r#"quantity "x" is not a decimal number"#),
+            (4, "quantity is empty"),
+        ]
+    );
+}
+
+/// Rows of both usual forms of times, in stretches longer than a block.
+#[test]
+fn forms_of_times_may_change_within_a_file() {
+    let mut records = String::new();
+    for at in 0..3_000 {
+        let at_ms = 1_700_000_000_000_i64 + at;
+        let iso = format!("2023-11-14T22:13:{:02}.{:03}Z", 20 + at / 1_000, at % 1_000);
+        let text = if at / 750 % 2 == 0 { at_ms.to_string() } else { iso };
+        records += &format!("u{at},o{at},1.00,{text}\n");
+    }
+    let parsed = parse(COLUMNS, Envelope::Append, records.as_bytes());
+    assert_eq!((parsed.orders.len(), parsed.reasons()), (3_000, vec![]));
+    for (at, (order, ..)) in parsed.orders.iter().enumerate() {
+        assert_eq!(order.at_ms, 1_700_000_000_000 + at as i64);
     }
 }
 
@@ -225,21 +302,51 @@ fn lines_and_rounds_are_counted_by_the_caller_too() {
 
 #[test]
 fn headers_are_refused_with_the_reason() {
-    let names = ColumnNames { price: Some("amount".to_owned()), ..ColumnNames::default() };
-    let with_op = ColumnNames { op: Some("kind".to_owned()), ..ColumnNames::default() };
-    let default = ColumnNames::default();
-    let cases: [(&ColumnNames, &[u8], &str); 13] = [
+    let of = |names: ColumnNames| RowForm { names, ..RowForm::default() };
+    let names = of(ColumnNames { price: Some("amount".to_owned()), ..ColumnNames::default() });
+    let with_op = of(ColumnNames { op: Some("kind".to_owned()), ..ColumnNames::default() });
+    let with_id = of(ColumnNames { order_id: Some("id".to_owned()), ..ColumnNames::default() });
+    let with_quantity = of(ColumnNames { quantity: Some("n".to_owned()), ..ColumnNames::default() });
+    let upsert = RowForm { envelope: Envelope::Upsert, ..RowForm::default() };
+    let semicolon = RowForm { delimiter: Some(b';'), ..RowForm::default() };
+    let default = RowForm::default();
+    let cases: [(&RowForm, &[u8], &str); 18] = [
         (&default, b"", "the header is empty: user_id,order_id,price,timestamp is expected"),
         (&default, b"\xef\xbb\xbf \r", "the header is empty: user_id,order_id,price,timestamp is expected"),
         (
             &default,
             b"user_id;order_id;price;timestamp",
-            r#"no column "user_id" in the header "user_id;order_id;price;timestamp": the delimiter must be a comma"#,
+            r#"no column "user_id" in the header "user_id;order_id;price;timestamp": give --delimiter ';'"#,
         ),
         (
             &default,
             b"user_id\torder_id\tprice\ttimestamp",
-            r#"no column "user_id" in the header "user_id\torder_id\tprice\ttimestamp": the delimiter must be a comma"#,
+            r#"no column "user_id" in the header "user_id\torder_id\tprice\ttimestamp": give --delimiter tab"#,
+        ),
+        (
+            &semicolon,
+            b"user_id,order_id,price,timestamp",
+            r#"no column "user_id" in the header "user_id,order_id,price,timestamp": give --delimiter ','"#,
+        ),
+        (
+            &default,
+            b"user_id|price|timestamp",
+            r#"no column "user_id" in the header "user_id|price|timestamp": give --delimiter '|'"#,
+        ),
+        (
+            &upsert,
+            b"user_id,price,timestamp",
+            r#"no column "order_id" in the header user_id,price,timestamp: say what it is called with --column-order-id NAME"#,
+        ),
+        (
+            &with_id,
+            b"user_id,order_id,price,timestamp",
+            r#"no column "id" in the header user_id,order_id,price,timestamp: say what it is called with --column-order-id NAME"#,
+        ),
+        (
+            &with_quantity,
+            b"user_id,price,timestamp,quantity",
+            r#"no column "n" in the header user_id,price,timestamp,quantity: say what it is called with --column-quantity NAME"#,
         ),
         (
             &default,
@@ -283,8 +390,8 @@ fn headers_are_refused_with_the_reason() {
             r#"the header "user_id,\"order_id\"x,price,timestamp" is not CSV: text after a closing quote"#,
         ),
     ];
-    for (names, record, reason) in cases {
-        let error = Header::parse(record, names).unwrap_err();
+    for (form, record, reason) in cases {
+        let error = Header::parse(record, form, form.delimiter.unwrap_or(b',')).unwrap_err();
         assert_eq!(error.to_string(), reason, "{:?}", String::from_utf8_lossy(record));
     }
 }
@@ -292,8 +399,18 @@ fn headers_are_refused_with_the_reason() {
 #[test]
 fn headers_may_name_columns_otherwise() {
     let names = ColumnNames { price: Some("amount".to_owned()), ..ColumnNames::default() };
-    let parsed =
-        Header::parse(b"\xef\xbb\xbftimestamp,\"x,\ny\", amount ,UserId,price,order_id,x,x\r\n", &names);
-    let expected = Header { columns: 8, user_id: 3, order_id: 5, price: 2, timestamp: 0, op: None };
+    let form = RowForm { names, ..RowForm::default() };
+    let header = b"\xef\xbb\xbftimestamp,\"x,\ny\", amount ,UserId,price,order_id,x,x\r\n";
+    let parsed = Header::parse(header, &form, b',');
+    let expected = Header {
+        columns: 8,
+        delimiter: b',',
+        user_id: 3,
+        order_id: Some(5),
+        price: 2,
+        timestamp: 0,
+        op: None,
+        quantity: None,
+    };
     assert_eq!(parsed, Ok(expected));
 }

@@ -1,24 +1,29 @@
 //! Says how each column of an order is stored, and builds the reader of its values.
 
+use std::sync::Arc;
+
 use dataflows::{Amount, Id};
 use parquet::basic::{ConvertedType, LogicalType, TimeUnit, Type as PhysicalType};
 use parquet::column::page::PageReader;
 use parquet::column::reader::ColumnReaderImpl;
 use parquet::data_type::{
     ByteArray, ByteArrayType, DataType, DoubleType, FixedLenByteArray, FixedLenByteArrayType, FloatType,
-    Int32Type, Int64Type,
+    Int32Type, Int64Type, Int96Type,
 };
 use parquet::schema::types::{ColumnDescPtr, ColumnDescriptor};
 
 use super::column::{Bad, ByteColumn, Column, ConvertAll, Converted, Shape};
 use super::source::CheckedPages;
 use super::values::{
-    bad_text, id_of, missing, price_of_double, price_of_float, price_of_integer, price_of_wide_integer,
-    prices_of_doubles, times_of_integers,
+    bad_number, bad_text, id_of, id_of_null, id_of_uuid, missing, number_of_double, number_of_float,
+    number_of_integer, number_of_wide_integer, numbers_of_doubles, scaled_text, times_of_doubles,
+    times_of_integers, wide_integer,
 };
-use crate::ingest::Envelope;
 use crate::ingest::row::{Op, parse_op};
-use orders::rules::{Role, check_at_ms, check_id, parse_at_ms, parse_price};
+use crate::ingest::{Envelope, RowForm};
+use orders::rules::{Quoted, Role, check_at_ms};
+
+const DAY_MS: i64 = 86_400_000;
 
 /// How the values of a column are stored, if an order can be made of them.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -36,10 +41,18 @@ pub(super) enum Kind {
     },
     Float,
     Double,
-    /// An integer that counts time in units, of which `per_ms` make a millisecond.
+    /// Sixteen bytes that are printed in groups of hexadecimal digits.
+    Uuid,
+    /// An integer that counts time in units, of which `per_ms` make a millisecond. It is the time of
+    /// a clock in the inputs' zone if it is `local`.
     Time {
         per_ms: i64,
+        local: bool,
     },
+    /// An integer that counts days, each of which begins at midnight in the inputs' zone.
+    Date,
+    /// The nanosecond of a day, and the number of the day.
+    Int96,
 }
 
 /// Returns how a flat column is stored. Returns as an error what the column is if no value of this
@@ -77,34 +90,52 @@ pub(super) fn kind_of(role: Role, column: &ColumnDescriptor) -> Result<Kind, Str
         );
     match (role, physical) {
         (_, PhysicalType::BYTE_ARRAY) if text => Ok(Kind::Text),
+        (Role::UserId | Role::OrderId, PhysicalType::FIXED_LEN_BYTE_ARRAY) if !annotated => Ok(Kind::Text),
+        (Role::UserId | Role::OrderId, PhysicalType::FIXED_LEN_BYTE_ARRAY)
+            if matches!(logical, Some(LogicalType::Uuid)) =>
+        {
+            Ok(Kind::Uuid)
+        }
         (Role::UserId | Role::OrderId, PhysicalType::INT32 | PhysicalType::INT64) if !annotated => {
             Ok(Kind::Integer { signed, scale: 0 })
         }
-        (Role::Price, PhysicalType::DOUBLE) => Ok(Kind::Double),
-        (Role::Price, PhysicalType::FLOAT) => Ok(Kind::Float),
-        (Role::Price, PhysicalType::INT32 | PhysicalType::INT64) if decimal || !annotated => {
-            Ok(Kind::Integer { signed, scale })
+        (Role::Price | Role::Quantity, PhysicalType::FLOAT) => Ok(Kind::Float),
+        (Role::Timestamp, PhysicalType::INT64 | PhysicalType::INT32) if annotated && !decimal => {
+            time_kind(column).ok_or_else(|| described(column))
         }
-        (Role::Price, PhysicalType::BYTE_ARRAY | PhysicalType::FIXED_LEN_BYTE_ARRAY) if decimal => {
-            Ok(Kind::WideInteger { scale })
-        }
-        (Role::Timestamp, PhysicalType::INT64) => match (logical, converted) {
-            (Some(LogicalType::Timestamp(time)), _) => Ok(Kind::Time {
-                per_ms: match time.unit {
-                    TimeUnit::MILLIS => 1,
-                    TimeUnit::MICROS => 1_000,
-                    TimeUnit::NANOS => 1_000_000,
-                },
-            }),
-            (None, ConvertedType::TIMESTAMP_MILLIS) => Ok(Kind::Time { per_ms: 1 }),
-            (None, ConvertedType::TIMESTAMP_MICROS) => Ok(Kind::Time { per_ms: 1_000 }),
-            _ if !annotated => Ok(Kind::Time { per_ms: 1 }),
+        (Role::Timestamp, PhysicalType::INT96) => Ok(Kind::Int96),
+        (Role::Price | Role::Quantity | Role::Timestamp, physical) => match physical {
+            PhysicalType::DOUBLE => Ok(Kind::Double),
+            PhysicalType::INT32 | PhysicalType::INT64 if decimal || !annotated => {
+                Ok(Kind::Integer { signed, scale })
+            }
+            PhysicalType::BYTE_ARRAY | PhysicalType::FIXED_LEN_BYTE_ARRAY if decimal => {
+                Ok(Kind::WideInteger { scale })
+            }
             _ => Err(described(column)),
         },
-        (Role::Timestamp, PhysicalType::INT96) => {
-            Err("INT96, a retired type; write it as TIMESTAMP or as INT64 of epoch milliseconds".to_owned())
-        }
         _ => Err(described(column)),
+    }
+}
+
+/// Returns how a column is stored that has a type of times; `None` if it has none.
+fn time_kind(column: &ColumnDescriptor) -> Option<Kind> {
+    // The old types of times are all adjusted to UTC.
+    let utc = |per_ms| Some(Kind::Time { per_ms, local: false });
+    match (column.physical_type(), column.logical_type_ref(), column.converted_type()) {
+        (PhysicalType::INT64, Some(LogicalType::Timestamp(time)), _) => Some(Kind::Time {
+            per_ms: match time.unit {
+                TimeUnit::MILLIS => 1,
+                TimeUnit::MICROS => 1_000,
+                TimeUnit::NANOS => 1_000_000,
+            },
+            local: !time.is_adjusted_to_u_t_c,
+        }),
+        (PhysicalType::INT64, None, ConvertedType::TIMESTAMP_MILLIS) => utc(1),
+        (PhysicalType::INT64, None, ConvertedType::TIMESTAMP_MICROS) => utc(1_000),
+        (PhysicalType::INT32, Some(LogicalType::Date), _)
+        | (PhysicalType::INT32, None, ConvertedType::DATE) => Some(Kind::Date),
+        _ => None,
     }
 }
 
@@ -130,71 +161,126 @@ pub(super) struct Opened {
 
 impl Opened {
     /// Returns a reader of ids, either of users or of orders.
-    pub(super) fn ids(self, role: Role) -> Box<dyn Column<Id>> {
-        let null = Err(missing(role));
+    pub(super) fn ids(self, role: Role, form: &Arc<RowForm>) -> Box<dyn Column<Id>> {
+        let null = id_of_null(role, form);
         let blank = Id::new("");
         match self.kind {
             Kind::Integer { signed, .. } => {
                 self.integers(blank, null, signed, |value| Ok(Id::new(&value.to_string())))
             }
-            _ => self.bytes(blank, null, move |tail, length| id_of(role, tail, length)),
+            Kind::Uuid => self.bytes(blank, null, |tail, length| Ok(id_of_uuid(&tail[..length]))),
+            _ => {
+                let form = Arc::clone(form);
+                self.bytes(blank, null, move |tail, length| id_of(role, tail, length, &form))
+            }
         }
     }
 
     /// Returns a reader that only checks ids. It gives a blank one for each that is good.
-    pub(super) fn checked_ids(self, role: Role) -> Box<dyn Column<Id>> {
-        if matches!(self.kind, Kind::Integer { .. }) {
-            return self.ids(role);
+    pub(super) fn checked_ids(self, role: Role, form: &Arc<RowForm>) -> Box<dyn Column<Id>> {
+        if self.kind != Kind::Text {
+            return self.ids(role, form);
         }
-        let (blank, null) = (Id::new(""), Err(missing(role)));
+        let (form, null, blank) = (Arc::clone(form), id_of_null(role, form), Id::new(""));
         self.bytes(blank.clone(), null, move |tail, length| {
             let text = &tail[..length];
-            check_id(role, text).map(|_| blank.clone()).map_err(|reason| bad_text(reason, text))
+            let id = if role == Role::UserId { form.user_id(text) } else { form.order_id(text) };
+            id.map(|_| blank.clone()).map_err(|reason| bad_text(reason, text))
         })
     }
 
-    /// Returns a reader of prices.
-    pub(super) fn prices(self) -> Box<dyn Column<Amount>> {
-        let null = Err(missing(Role::Price));
+    /// Returns a reader of prices, or of quantities.
+    pub(super) fn numbers_of(self, role: Role, form: &RowForm) -> Box<dyn Column<Amount>> {
+        let null = Err(missing(role));
         let blank = Amount::ZERO;
         match self.kind {
             Kind::Double if self.decoded_here && self.dictionary => {
-                self.fixed(blank, null, size_of::<f64>(), |tail, _| {
+                self.fixed(blank, null, size_of::<f64>(), move |tail, _| {
                     let bytes = tail.first_chunk().copied().unwrap_or_default();
-                    price_of_double(f64::from_le_bytes(bytes))
+                    number_of_double(role, f64::from_le_bytes(bytes))
                 })
             }
-            Kind::Double => self.numbers::<DoubleType, _, _>(blank, null, Some(prices_of_doubles), |value| {
-                price_of_double(*value)
-            }),
-            Kind::Float => self.numbers::<FloatType, _, _>(blank, null, None, |value| price_of_float(*value)),
+            Kind::Double => {
+                self.numbers::<DoubleType, _, _>(blank, null, Some(numbers_of_doubles), move |value| {
+                    number_of_double(role, *value)
+                })
+            }
+            Kind::Float => {
+                self.numbers::<FloatType, _, _>(blank, null, None, move |value| number_of_float(role, *value))
+            }
             Kind::Integer { signed, scale } => {
-                self.integers(blank, null, signed, move |value| price_of_integer(value, scale))
+                self.integers(blank, null, signed, move |value| number_of_integer(role, value, scale))
             }
-            Kind::WideInteger { scale } => {
-                self.bytes(blank, null, move |tail, length| price_of_wide_integer(&tail[..length], scale))
+            Kind::WideInteger { scale } => self
+                .bytes(blank, null, move |tail, length| number_of_wide_integer(role, &tail[..length], scale)),
+            _ => {
+                let mark = form.decimal_mark;
+                self.bytes(blank, null, move |tail, length| {
+                    let text = &tail[..length];
+                    mark.parse(role, text).map_err(|reason| bad_text(reason, text))
+                })
             }
-            Kind::Text | Kind::Time { .. } => self.bytes(blank, null, |tail, length| {
-                let text = &tail[..length];
-                parse_price(text).map_err(|reason| bad_text(reason, text))
-            }),
         }
     }
 
     /// Returns a reader of event times, in epoch milliseconds.
-    pub(super) fn times_ms(self) -> Box<dyn Column<i64>> {
+    pub(super) fn times_ms(self, form: &Arc<RowForm>) -> Box<dyn Column<i64>> {
         let null = Err(missing(Role::Timestamp));
+        let bad_integer = |value: &i64| {
+            let raw = value.to_string();
+            move |reason| Bad { reason, raw }
+        };
+        let unit_is_ms = form.time.unit() == orders::TimeUnit::Milliseconds;
+        let form = Arc::clone(form);
+        let all_integers: ConvertAll<i64, i64> = times_of_integers;
         match self.kind {
-            Kind::Time { per_ms } => {
-                let convert_all = (per_ms == 1).then_some(times_of_integers as ConvertAll<i64, i64>);
+            Kind::Time { per_ms, local: false } => {
+                let convert_all = (per_ms == 1).then_some(all_integers);
                 self.numbers::<Int64Type, _, _>(0, null, convert_all, move |value| {
-                    check_at_ms(value.div_euclid(per_ms))
-                        .map_err(|reason| Bad { reason, raw: value.to_string() })
+                    check_at_ms(value.div_euclid(per_ms)).map_err(bad_integer(value))
                 })
             }
-            _ => self.bytes(0, null, |tail, length| {
+            Kind::Time { per_ms, local: true } => {
+                self.numbers::<Int64Type, _, _>(0, null, None, move |value| {
+                    check_at_ms(form.time.local_ms(value.div_euclid(per_ms))).map_err(bad_integer(value))
+                })
+            }
+            Kind::Date => self.numbers::<Int32Type, _, _>(0, null, None, move |value| {
+                let value = i64::from(*value);
+                check_at_ms(form.time.local_ms(value * DAY_MS)).map_err(bad_integer(&value))
+            }),
+            Kind::Int96 => self.numbers::<Int96Type, _, _>(0, null, None, move |value| {
+                check_at_ms(value.to_millis()).map_err(bad_integer(&value.to_millis()))
+            }),
+            Kind::Integer { signed: true, scale: 0 }
+                if self.column.physical_type() == PhysicalType::INT64 =>
+            {
+                let convert_all = unit_is_ms.then_some(all_integers);
+                self.numbers::<Int64Type, _, _>(0, null, convert_all, move |value| {
+                    form.time.of_integer(*value).map_err(bad_integer(value))
+                })
+            }
+            Kind::Integer { signed, scale } => self.integers(0, null, signed, move |value| {
+                let raw = || scaled_text(value, scale);
+                form.time.of_scaled(value, scale).map_err(|reason| Bad { reason, raw: raw() })
+            }),
+            Kind::WideInteger { scale } => self.bytes(0, null, move |tail, length| {
+                let bytes = &tail[..length];
+                let time = match wide_integer(bytes) {
+                    Some(value) => form.time.of_scaled(value, scale),
+                    None => Err(format!("timestamp {} is no number of a time", Quoted(bytes))),
+                };
+                time.map_err(|reason| bad_text(reason, bytes))
+            }),
+            Kind::Double => {
+                let convert_all = unit_is_ms.then_some(times_of_doubles as ConvertAll<f64, i64>);
+                self.numbers::<DoubleType, _, _>(0, null, convert_all, move |value| {
+                    form.time.of_double(*value).map_err(|reason| bad_number(reason, *value))
+                })
+            }
+            _ => self.bytes(0, null, move |tail, length| {
                 let text = &tail[..length];
-                parse_at_ms(text).map_err(|reason| bad_text(reason, text))
+                form.time.parse(text).map_err(|reason| bad_text(reason, text))
             }),
         }
     }

@@ -5,7 +5,8 @@ use parquet::file::metadata::ParquetMetaData;
 use super::error::ParquetError;
 use super::footer::Footer;
 use super::kind::{Kind, kind_of};
-use crate::ingest::ColumnNames;
+use super::unpack::unknown_codec;
+use crate::ingest::{ColumnNames, RowForm};
 use orders::rules::Role;
 
 /// The most column names that a message lists.
@@ -21,14 +22,16 @@ pub(super) struct Place {
 /// The places of the columns that make an order.
 pub(super) struct Places {
     pub(super) user_id: Place,
-    pub(super) order_id: Place,
+    pub(super) order_id: Option<Place>,
     pub(super) price: Place,
     pub(super) timestamp: Place,
     pub(super) op: Option<Place>,
+    pub(super) quantity: Option<Place>,
 }
 
 impl Places {
-    pub(super) fn find(footer: &Footer, names: &ColumnNames) -> Result<Places, ParquetError> {
+    pub(super) fn find(footer: &Footer, form: &RowForm) -> Result<Places, ParquetError> {
+        let names = &form.names;
         let find = |role| {
             find_place(&footer.metadata, names, role)
                 .map_err(|reason| ParquetError::Column { name: footer.name.clone(), reason })
@@ -39,13 +42,43 @@ impl Places {
                 reason: missing_column(&footer.metadata, names, role),
             })
         };
-        Ok(Places {
+        let if_required = |role| if form.requires(role) { required(role).map(Some) } else { find(role) };
+        let places = Places {
             user_id: required(Role::UserId)?,
-            order_id: required(Role::OrderId)?,
+            order_id: if_required(Role::OrderId)?,
             price: required(Role::Price)?,
             timestamp: required(Role::Timestamp)?,
-            op: if names.requires(Role::Op) { Some(required(Role::Op)?) } else { find(Role::Op)? },
-        })
+            op: if_required(Role::Op)?,
+            quantity: if_required(Role::Quantity)?,
+        };
+        places.check_codecs(footer)?;
+        Ok(places)
+    }
+
+    /// Refuses a file in which one of the columns is packed with a codec that is not read.
+    fn check_codecs(&self, footer: &Footer) -> Result<(), ParquetError> {
+        let places = [
+            Some(self.user_id),
+            self.order_id,
+            Some(self.price),
+            Some(self.timestamp),
+            self.op,
+            self.quantity,
+        ];
+        for group in footer.metadata.row_groups() {
+            for place in places.into_iter().flatten() {
+                let column = group.column(place.leaf);
+                if let Some(codec) = unknown_codec(column.compression()) {
+                    let column = column.column_descr().name();
+                    let reason = format!(
+                        "column {column} is packed with {codec}, which is not read: write it with zstd, snappy, \
+                         gzip or LZ4_RAW"
+                    );
+                    return Err(ParquetError::Column { name: footer.name.clone(), reason });
+                }
+            }
+        }
+        Ok(())
     }
 }
 

@@ -4,17 +4,32 @@ use dataflows::{Amount, Id};
 use parquet::errors::ParquetError as DecodeError;
 use parquet::file::metadata::ParquetMetaData;
 
-use super::column::{Batch, Column};
+use super::column::{Bad, Batch, Column};
 use super::places::{Place, Places};
 use super::values::json_string;
-use crate::ingest::row::Op;
+use crate::ingest::row::{Op, amount_of};
 
-/// The columns of a row group. `order_ids` is `None` if ids need not be read, and gives blank ids if
-/// they are only checked. `ops` is `None` if there is no such column.
+/// Returns the product of each price and its quantity.
+fn products(prices: &Batch<Amount>, quantities: &Batch<Amount>) -> Batch<Amount> {
+    let mut products = Batch::default();
+    for (at, (price, quantity)) in prices.values.iter().zip(&quantities.values).enumerate() {
+        let product = amount_of(*price, *quantity).unwrap_or_else(|reason| {
+            products.bad.push((at, Bad { reason, raw: String::new() }));
+            Amount::ZERO
+        });
+        products.values.push(product);
+    }
+    products
+}
+
+/// The columns of a row group. `order_ids` is `None` if ids need not be read, and gives blank ids
+/// if they are only checked. `ops` is `None` if there is no such column.
 pub(super) struct Columns {
     pub(super) user_ids: Box<dyn Column<Id>>,
     pub(super) order_ids: Option<Box<dyn Column<Id>>>,
     pub(super) prices: Box<dyn Column<Amount>>,
+    /// `None` if prices are those of whole orders.
+    pub(super) quantities: Option<Box<dyn Column<Amount>>>,
     pub(super) times_ms: Box<dyn Column<i64>>,
     pub(super) ops: Option<Box<dyn Column<Op>>>,
 }
@@ -25,6 +40,10 @@ pub(super) struct Rows {
     pub(super) user_ids: Batch<Id>,
     pub(super) order_ids: Batch<Id>,
     pub(super) prices: Batch<Amount>,
+    pub(super) quantities: Batch<Amount>,
+    /// The products of prices and quantities; `None` if there are no quantities. Only a row whose
+    /// factors are good can be bad here.
+    pub(super) amounts: Option<Batch<Amount>>,
     pub(super) times_ms: Batch<i64>,
     pub(super) ops: Batch<Op>,
 }
@@ -35,6 +54,7 @@ impl Rows {
         self.user_ids.clear();
         self.order_ids.clear();
         self.prices.clear();
+        self.quantities.clear();
         self.times_ms.clear();
         self.ops.clear();
         columns.user_ids.read(count, &mut self.user_ids)?;
@@ -42,6 +62,11 @@ impl Rows {
             order_ids.read(count, &mut self.order_ids)?;
         }
         columns.prices.read(count, &mut self.prices)?;
+        self.amounts = None;
+        if let Some(quantities) = &mut columns.quantities {
+            quantities.read(count, &mut self.quantities)?;
+            self.amounts = Some(products(&self.prices, &self.quantities));
+        }
         columns.times_ms.read(count, &mut self.times_ms)?;
         if let Some(ops) = &mut columns.ops {
             ops.read(count, &mut self.ops)?;
@@ -53,6 +78,8 @@ impl Rows {
         !(self.user_ids.bad.is_empty()
             && self.order_ids.bad.is_empty()
             && self.prices.bad.is_empty()
+            && self.quantities.bad.is_empty()
+            && self.amounts.as_ref().is_none_or(|amounts| amounts.bad.is_empty())
             && self.times_ms.bad.is_empty()
             && self.ops.bad.is_empty())
     }
@@ -68,6 +95,8 @@ impl Rows {
         let bad =
             self.ops.bad_at(at).or_else(|| self.user_ids.bad_at(at)).or_else(|| self.order_ids.bad_at(at));
         let bad = bad.or_else(|| self.prices.bad_at(at).filter(|_| put));
+        let bad = bad.or_else(|| self.quantities.bad_at(at).filter(|_| put));
+        let bad = bad.or_else(|| self.amounts.as_ref()?.bad_at(at).filter(|_| put));
         let bad = bad.or_else(|| self.times_ms.bad_at(at).filter(|_| put));
         bad.map(|bad| bad.reason.clone())
     }
@@ -83,12 +112,16 @@ impl Rows {
             }
         };
         member(places.user_id, self.user_ids.json_at(at, |id| json_string(&id.to_string())));
-        // A good id is never blank: a blank one was only checked.
-        let blank =
-            self.order_ids.bad_at(at).is_none() && self.order_ids.values.get(at).is_some_and(Id::is_empty);
-        let order_id = self.order_ids.json_at(at, |id| json_string(&id.to_string()));
-        member(places.order_id, order_id.filter(|_| !blank));
+        if let Some(place) = places.order_id {
+            // A good id is blank if it was only checked, or if it may be missing.
+            let ids = &self.order_ids;
+            let blank = ids.bad_at(at).is_none() && ids.values.get(at).is_some_and(Id::is_empty);
+            member(place, ids.json_at(at, |id| json_string(&id.to_string())).filter(|_| !blank));
+        }
         member(places.price, self.prices.json_at(at, Amount::to_string));
+        if let Some(place) = places.quantity {
+            member(place, self.quantities.json_at(at, Amount::to_string));
+        }
         member(places.timestamp, self.times_ms.json_at(at, i64::to_string));
         if let Some(place) = places.op {
             let word = |op: &Op| if *op == Op::Put { "\"put\"" } else { "\"delete\"" };

@@ -14,12 +14,13 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use flate2::read::MultiGzDecoder;
 use parquet::basic::Compression;
 use parquet::column::page::{Page, PageMetadata, PageReader};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::reader::{ChunkReader, Length, SerializedPageReader};
+
+use super::unpack::Codec;
 
 /// The most bytes that one page may unpack to. Writers aim at 1 MiB or less.
 const PAGE_BYTES_MAX: u64 = 256 << 20;
@@ -53,13 +54,13 @@ impl Source {
         let unpacked = u64::try_from(chunk.uncompressed_size())?;
         let page_bytes_max = unpacked.min(PAGE_BYTES_MAX);
         let source = Arc::new(Source { page_bytes_max: Some(page_bytes_max), ..self.clone() });
-        if !matches!(chunk.compression(), Compression::GZIP(_)) {
+        let Some(codec) = Codec::of(chunk.compression()) else {
             let pages = SerializedPageReader::new(source, chunk, rows, None)?;
-            return Ok(CheckedPages { pages, gzip_bytes_max: None });
-        }
+            return Ok(CheckedPages { pages, unpack: None });
+        };
         let as_stored = chunk.clone().into_builder().set_compression(Compression::UNCOMPRESSED).build()?;
         let pages = SerializedPageReader::new(source, &as_stored, rows, None)?;
-        Ok(CheckedPages { pages, gzip_bytes_max: Some(page_bytes_max) })
+        Ok(CheckedPages { pages, unpack: Some((codec, page_bytes_max)) })
     }
 }
 
@@ -151,43 +152,16 @@ fn unpacked_bytes(mut head: &[u8]) -> Option<u64> {
 /// The pages of a column chunk. A page that claims more values than its bytes can hold is refused.
 pub(super) struct CheckedPages {
     pages: SerializedPageReader<Source>,
-    /// The most bytes that a page of gzip may unpack to. `pages` then returns bytes as they are
-    /// stored, because the crate's codec for gzip unpacks to the end whatever the header claims,
-    /// which may be a thousand times the file.
-    gzip_bytes_max: Option<u64>,
-}
-
-/// Unpacks a page that is packed with gzip, and replaces its bytes.
-///
-/// # Errors
-/// Returns an error if the page unpacks to more than `bytes_max`, or is not gzip.
-fn unpack_gzip(page: &mut Page, bytes_max: u64) -> Result<()> {
-    let (bytes, levels) = match page {
-        Page::DataPageV2 { is_compressed: false, .. } => return Ok(()),
-        Page::DataPageV2 { buf, def_levels_byte_len, rep_levels_byte_len, .. } => {
-            (buf, *def_levels_byte_len as usize + *rep_levels_byte_len as usize)
-        }
-        Page::DataPage { buf, .. } | Page::DictionaryPage { buf, .. } => (buf, 0),
-    };
-    let cut = || ParquetError::General("its levels are cut".to_owned());
-    let (levels, packed) = bytes.split_at_checked(levels).ok_or_else(cut)?;
-    let mut unpacked = levels.to_vec();
-    // A page that holds only nulls may have no bytes at all.
-    if !packed.is_empty() {
-        MultiGzDecoder::new(packed).take(bytes_max.saturating_add(1)).read_to_end(&mut unpacked)?;
-    }
-    if unpacked.len() as u64 > bytes_max {
-        return Err(ParquetError::General(format!("a page unpacks to more than {bytes_max} bytes")));
-    }
-    *bytes = unpacked.into();
-    Ok(())
+    /// The codec by which pages are unpacked here, and the most bytes that one may unpack to.
+    /// `pages` then returns bytes as they are stored.
+    unpack: Option<(Codec, u64)>,
 }
 
 impl PageReader for CheckedPages {
     fn get_next_page(&mut self) -> Result<Option<Page>> {
         let mut page = self.pages.get_next_page()?;
-        if let (Some(page), Some(bytes_max)) = (&mut page, self.gzip_bytes_max) {
-            unpack_gzip(page, bytes_max)?;
+        if let (Some(page), Some((codec, bytes_max))) = (&mut page, self.unpack) {
+            codec.unpack(page, bytes_max)?;
         }
         // A data page may repeat one value for ever. A dictionary must hold each of its values in
         // full.
@@ -218,11 +192,6 @@ impl Iterator for CheckedPages {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-
-    use flate2::write::GzEncoder;
-    use parquet::basic::Encoding;
-
     use super::*;
 
     #[test]
@@ -234,20 +203,5 @@ mod tests {
         {
             assert_eq!(unpacked_bytes(head), None, "{head:x?}");
         }
-    }
-
-    #[test]
-    fn gzip_unpacks_to_no_more_than_its_chunk_may() {
-        let page = |unpacked: &[u8]| {
-            let mut packed = GzEncoder::new(Vec::new(), flate2::Compression::best());
-            packed.write_all(unpacked).unwrap();
-            let buf = packed.finish().unwrap().into();
-            Page::DictionaryPage { buf, num_values: 1, encoding: Encoding::PLAIN, is_sorted: false }
-        };
-        let mut sound = page(b"a value");
-        unpack_gzip(&mut sound, 7).unwrap();
-        assert_eq!(&sound.buffer()[..], b"a value");
-        let refused = unpack_gzip(&mut page(&[0; 1 << 20]), 1000).unwrap_err().to_string();
-        assert!(refused.ends_with("a page unpacks to more than 1000 bytes"), "{refused}");
     }
 }

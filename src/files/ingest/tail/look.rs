@@ -2,6 +2,7 @@
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
+use std::sync::Arc;
 
 use dataflows::Epoch;
 
@@ -62,9 +63,9 @@ impl Growing {
 
     /// Creates the parser of the records after this header. Their lines are counted from here.
     pub(super) fn start(&mut self, header: Option<&CsvHeader>, options: &InputOptions) -> &mut dyn Parser {
-        let context =
-            ParserContext { envelope: options.envelope, input: self.ordinal, part: TAIL_PART, round: 0 };
-        &mut **self.parser.insert(parser(self.format, header, &options.names, context))
+        let form = Arc::new(options.rows.clone());
+        let context = ParserContext { form, input: self.ordinal, part: TAIL_PART, round: 0 };
+        &mut **self.parser.insert(parser(self.format, header, context))
     }
 
     /// Parses the complete records in the buffer, or all of it if `at_end`. Returns the number of
@@ -79,7 +80,8 @@ impl Growing {
         if self.parser.is_none() {
             let header = match self.format {
                 Format::Csv => {
-                    match CsvHeader::parse(&self.name, buffer.bytes(), at_end, &look.options.names)? {
+                    let (form, delimiter) = (&look.options.rows, look.options.delimiter_of(&self.name));
+                    match CsvHeader::parse(&self.name, buffer.bytes(), at_end, form, delimiter)? {
                         Some(header) => Some(header),
                         None => return Ok(0),
                     }

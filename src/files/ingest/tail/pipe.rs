@@ -4,9 +4,9 @@ use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread;
 
 use super::look::{Growing, LOOK_BYTES, Look};
-use crate::ingest::InputError;
 use crate::ingest::inputs::Input;
 use crate::ingest::reader::{Buffer, Source};
+use crate::ingest::{InputError, InputOptions};
 
 /// The number of bytes that are read at a time from a pipe.
 const READ_BYTES: usize = 64 << 10;
@@ -26,12 +26,13 @@ pub(super) struct TailedPipe {
 impl TailedPipe {
     /// Starts the thread that reads. It ends when the pipe ends, or at its first read after this
     /// value is dropped.
-    pub(super) fn new(input: &Input) -> Result<TailedPipe, InputError> {
+    pub(super) fn new(input: &Input, options: &InputOptions) -> Result<TailedPipe, InputError> {
         let (sender, reads) = sync_channel(READS_MAX);
         let (name, path, compression) = (input.name.clone(), input.path.clone(), input.compression);
+        let window_bytes_max = options.zstd_window_bytes_max;
         thread::Builder::new()
             .name(format!("read {name}"))
-            .spawn(move || match Source::whole(&name, path.as_deref(), compression) {
+            .spawn(move || match Source::whole(&name, path.as_deref(), compression, window_bytes_max) {
                 Ok(source) => pump(&name, source, &sender),
                 // If the receiver is gone, nobody needs the error.
                 Err(error) => drop(sender.send(Err(error))),

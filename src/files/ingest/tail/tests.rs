@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use super::look::LOOK_BYTES;
 use super::*;
-use crate::ingest::{ColumnNames, Envelope, RECORD_BYTES_MAX};
+use crate::ingest::{Envelope, RECORD_BYTES_MAX, RowForm, ZSTD_WINDOW_BYTES_MAX};
 
 const HEADER: &str = "user_id,order_id,price,timestamp\n";
 
@@ -32,8 +32,8 @@ impl Followed {
         let options = InputOptions {
             inputs: inputs.iter().map(|name| directory.path().join(name).display().to_string()).collect(),
             format: None,
-            envelope: Envelope::Upsert,
-            names: ColumnNames::default(),
+            rows: RowForm { envelope: Envelope::Upsert, ..RowForm::default() },
+            zstd_window_bytes_max: ZSTD_WINDOW_BYTES_MAX,
             first_input: 0,
             follow: true,
         };

@@ -34,7 +34,9 @@ impl FjallEngine {
     pub(super) fn failed(&self, error: &EngineFailure, unacknowledged: u64) -> CommitError {
         self.unacknowledged.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(unacknowledged);
         let folder = self.folder.display();
-        let is_synced = !cause::sync_has_failed() && is_torn(&self.folder, unacknowledged);
+        // Where the journals cannot be read for want of something, this is found out before the
+        // database is opened anew.
+        let is_synced = !cause::sync_has_failed() && is_torn(&self.folder, unacknowledged).unwrap_or(true);
         match cause::of(error) {
             Ok(wanting) if is_synced => {
                 CommitError { cause: format!("cannot write to {folder}: {wanting}"), passes: true }
@@ -50,16 +52,28 @@ impl FjallEngine {
         let mut opened = self.opened.write().unwrap_or_else(PoisonError::into_inner);
         let bytes = opened.as_ref().map_or(0, |opened| opened.database.write_buffer_size());
         self.has_room(bytes)?;
+        let unacknowledged = *self.unacknowledged.lock().unwrap_or_else(PoisonError::into_inner);
+        // Closing may write the rest of a torn commit, so afterwards this would tell nothing.
+        if opened.is_some() && !self.is_torn_now(unacknowledged)? {
+            return Err(CommitError {
+                cause: format!("cannot sync {}", self.folder.display()),
+                passes: false,
+            });
+        }
         if let Some(old) = opened.take() {
             self.close(old)?;
         }
-        let unacknowledged = *self.unacknowledged.lock().unwrap_or_else(PoisonError::into_inner);
         journal::cut(&self.folder, unacknowledged.unwrap_or(u64::MAX))
             .map_err(|error| self.unopened(&error))?;
         cause::forget();
         *opened = Some(open_database(&self.folder).map_err(|error| self.unopened(&error))?);
         *self.unacknowledged.lock().unwrap_or_else(PoisonError::into_inner) = None;
         Ok(())
+    }
+
+    fn is_torn_now(&self, unacknowledged: Option<u64>) -> Result<bool, CommitError> {
+        let torn = unacknowledged.map_or(Ok(true), |from| is_torn(&self.folder, from));
+        torn.map_err(|error| self.unopened(&error))
     }
 
     /// Closes a database of which nobody may read any more.
@@ -104,6 +118,6 @@ impl FjallEngine {
 
 /// Returns whether no commit from `unacknowledged` on is whole in the journals. If one is, then all
 /// of it was written, and its sync is what failed.
-fn is_torn(folder: &Path, unacknowledged: u64) -> bool {
-    journal::has_batch_from(folder, unacknowledged).is_ok_and(|has| !has)
+fn is_torn(folder: &Path, unacknowledged: u64) -> Result<bool, OpenError> {
+    journal::has_batch_from(folder, unacknowledged).map(|has| !has)
 }

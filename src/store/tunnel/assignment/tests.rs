@@ -288,6 +288,57 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// Stores an assignment and loads it as a store does that is opened at this time.
+fn reopened(assignment: &Assignment, opened_us: i64) -> Assignment {
+    let mut loaded: Assignment = serde_json::from_slice(&serde_json::to_vec(assignment).unwrap()).unwrap();
+    loaded.reopen(opened_us);
+    loaded
+}
+
+#[test]
+fn the_time_out_of_a_client_goes_on_over_restarts() {
+    // Seconds after the client connected with a time-out of 100 s: its heartbeats, the restarts, the
+    // last time at which it counts as connected, and the first at which it does not.
+    for (heartbeats, restarts, last, first_gone) in [
+        (&[0][..], &[][..], 100, 101),
+        (&[0], &[50], 100, 101),
+        (&[0], &[10, 20, 30, 40, 50, 60, 70], 100, 101),
+        // The stored time lags by less than a quarter of the time-out.
+        (&[0, 20], &[50], 100, 101),
+        (&[0, 20, 40], &[50], 140, 141),
+        // A client that was silent while the store was down has a quarter of its time-out left.
+        (&[0], &[90], 115, 116),
+        (&[0], &[5_000], 5_025, 5_026),
+        (&[0], &[5_000, 5_010], 5_035, 5_036),
+    ] {
+        for (at, gone) in [(last, false), (first_gone, true)] {
+            let mut assignment = streams(1);
+            let start = 1_700_000_000 * S;
+            assignment.connect("c".to_owned(), Some(100), start).unwrap();
+            for second in heartbeats {
+                assignment.heartbeat("c", &[], &[End::Ahead], start + second * S).unwrap();
+            }
+            for second in restarts {
+                assignment = reopened(&assignment, start + second * S);
+            }
+            let dropped = assignment.drop_silent(start + at * S);
+            assert_eq!(dropped, gone, "{heartbeats:?}, {restarts:?}, at {at}");
+        }
+    }
+}
+
+#[test]
+fn clients_of_before_the_time_was_stored_begin_anew() {
+    let mut assignment = streams(1);
+    assignment.connect("c".to_owned(), Some(100), 7 * S).unwrap();
+    let stored = serde_json::to_string(&assignment).unwrap().replace(r#","saved_us":7000000"#, "");
+    assert!(!stored.contains("saved_us"), "{stored}");
+    let mut loaded: Assignment = serde_json::from_str(&stored).unwrap();
+    loaded.reopen(500 * S);
+    assert!(!loaded.drop_silent(600 * S));
+    assert!(loaded.drop_silent(601 * S));
+}
+
 proptest! {
     /// Whatever happens, no channel is readable by two clients. Once nothing happens any more, all
     /// channels are read, in even parts.
@@ -298,7 +349,7 @@ proptest! {
     ) {
         let mut assignment = streams(channels);
         let ends = vec![End::Ahead; channels];
-        let (mut workers, mut now, mut names) = (Vec::<Worker>::new(), 0, 0..);
+        let (mut workers, mut now, mut names) = (Vec::<Worker>::new(), S, 0..);
         for step in steps {
             match step {
                 Step::Connect if workers.len() < 4 => {
@@ -330,7 +381,7 @@ proptest! {
                 Step::Restart => {
                     let stored = serde_json::to_vec(&assignment).unwrap();
                     assignment = serde_json::from_slice(&stored).unwrap();
-                    assignment.hear_all(now);
+                    assignment.reopen(now);
                 }
                 _ => {}
             }

@@ -224,7 +224,7 @@ fn a_stream_that_was_switched_off_in_between_is_not_whole() {
     let worker = connect(&fixture, &tunnel);
     let claim = Claim { tunnel: &tunnel, client: &worker.id, channel: "Stream_0" };
     let start = fixture.tunnels().checkpoint(claim).unwrap().cursor;
-    let on = fixture.store().table(TABLE).unwrap().schema.stream;
+    let on = fixture.store().table(TABLE).unwrap().schema.stream.clone();
     for stream in [None, on] {
         let update = TableUpdate { stream: Some(stream), ..TableUpdate::default() };
         fixture.store().update_table(TABLE, update).unwrap();

@@ -110,7 +110,7 @@ fn a_tunnel_that_is_left_alone_expires_for_good() {
             turn(&fixture);
             assert_eq!(logged(&fixture), 0);
             // Keeping changes longer comes too late for tunnels that have expired.
-            let mut stream = fixture.store().table(TABLE).unwrap().schema.stream.unwrap();
+            let mut stream = fixture.store().table(TABLE).unwrap().schema.stream.clone().unwrap();
             stream.hours = 100;
             let update = TableUpdate { stream: Some(Some(stream)), ..TableUpdate::default() };
             fixture.store().update_table(TABLE, update).unwrap();

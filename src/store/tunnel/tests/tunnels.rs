@@ -40,7 +40,11 @@ fn a_tunnel_is_created_listed_described_and_deleted() {
     let names: Vec<_> = channels.iter().map(|channel| (channel.channel.as_str(), channel.base)).collect();
     let streams = ["Stream_0", "Stream_1", "Stream_2", "Stream_3"].map(|name| (name, false));
     assert_eq!(names, [vec![("BaseData_0", true)], streams.to_vec()].concat());
-    assert!(channels.iter().all(|channel| channel.status == ChannelStatus::Wait && channel.client.is_none()));
+    // What can be read now is open to whoever does not connect.
+    let status = |base| if base { ChannelStatus::Open } else { ChannelStatus::Wait };
+    assert!(
+        channels.iter().all(|channel| channel.status == status(channel.base) && channel.client.is_none())
+    );
 
     let missing = |result: Result<(), TunnelError>| assert!(matches!(result, Err(TunnelError::Missing(_))));
     missing(fixture.tunnels().delete(TABLE, "t", Some(&other)));

@@ -46,6 +46,18 @@ pub enum Direction {
 pub struct ConsumedCapacity {
     #[prost(message, required, tag = "1")]
     pub capacity_unit: CapacityUnit,
+    /// What the call read and wrote. Only an import is told.
+    #[prost(message, optional, tag = "2")]
+    pub capacity_data_size: Option<CapacityDataSize>,
+}
+
+/// The bytes of data that a call read and wrote.
+#[derive(Clone, Copy, PartialEq, Message)]
+pub struct CapacityDataSize {
+    #[prost(int64, optional, tag = "1")]
+    pub read_size: Option<i64>,
+    #[prost(int64, optional, tag = "2")]
+    pub write_size: Option<i64>,
 }
 
 /// The condition under which a write takes place.
@@ -202,6 +214,16 @@ pub struct DeleteRowResponse {
     pub row: Option<Bytes>,
 }
 
+/// The form in which a page of rows travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enumeration)]
+#[repr(i32)]
+pub enum DataBlockType {
+    /// The form of all other rows.
+    PlainBuffer = 0,
+    /// A matrix with a column for each name, in which cells have no versions.
+    SimpleRowMatrix = 1,
+}
+
 /// Reads the rows whose keys lie in a range.
 #[derive(Clone, PartialEq, Message)]
 pub struct GetRangeRequest {
@@ -240,6 +262,9 @@ pub struct GetRangeRequest {
     pub token: Option<Bytes>,
     #[prost(string, optional, tag = "14")]
     pub transaction_id: Option<String>,
+    /// The form in which the caller wishes the rows to be. It reads both.
+    #[prost(enumeration = "DataBlockType", optional, tag = "15")]
+    pub data_block_type_hint: Option<i32>,
 }
 
 /// A page of rows.
@@ -253,4 +278,7 @@ pub struct GetRangeResponse {
     /// The key at which the next page starts; absent if the range has no more rows.
     #[prost(bytes = "bytes", optional, tag = "3")]
     pub next_start_primary_key: Option<Bytes>,
+    /// The form of the rows. If it is absent, they are in the form of `plain_buffer`.
+    #[prost(enumeration = "DataBlockType", optional, tag = "5")]
+    pub data_block_type: Option<i32>,
 }

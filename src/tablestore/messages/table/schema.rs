@@ -1,5 +1,6 @@
 //! Tables: their columns, options, capacity and change log, and the operations on them.
 
+use bytes::Bytes;
 use prost::{Enumeration, Message};
 
 /// The type of a key column.
@@ -181,6 +182,17 @@ pub struct IndexMeta {
     pub name: String,
 }
 
+/// A part of a table that the server is to keep apart, as a range of values of the first key column.
+#[derive(Clone, PartialEq, Message)]
+pub struct PartitionRange {
+    /// The first value, as a bare value of `plain_buffer` that may be the lower bound.
+    #[prost(bytes = "bytes", required, tag = "1")]
+    pub begin: Bytes,
+    /// The value before which the range ends, as a bare value that may be the upper bound.
+    #[prost(bytes = "bytes", required, tag = "2")]
+    pub end: Bytes,
+}
+
 /// Creates a table.
 #[derive(Clone, PartialEq, Message)]
 pub struct CreateTableRequest {
@@ -190,6 +202,8 @@ pub struct CreateTableRequest {
     pub reserved_throughput: ReservedThroughput,
     #[prost(message, optional, tag = "3")]
     pub table_options: Option<TableOptions>,
+    #[prost(message, repeated, tag = "4")]
+    pub partitions: Vec<PartitionRange>,
     #[prost(message, optional, tag = "5")]
     pub stream_spec: Option<StreamSpecification>,
     #[prost(message, optional, tag = "6")]
@@ -242,6 +256,10 @@ pub struct DescribeTableResponse {
     /// checking.
     #[prost(message, optional, tag = "5")]
     pub stream_details: Option<StreamDetails>,
+    /// The values of the first key column at which the table is split, each as a row of one key
+    /// cell.
+    #[prost(bytes = "bytes", repeated, tag = "6")]
+    pub shard_splits: Vec<Bytes>,
     /// The time in microseconds since 1970.
     #[prost(int64, optional, tag = "9")]
     pub creation_time: Option<i64>,

@@ -141,7 +141,7 @@ async fn orders_are_written_and_read() {
         wire.call("/DeleteTable", &table::DeleteTableRequest { table_name: "Orders".to_owned() }).await;
     let (status, code, message) = wire.refused("/GetRow", &get(&absent)).await;
     assert_eq!((status, code.as_str()), (404, "OTSObjectNotExist"));
-    assert_eq!(message, "Requested table does not exist. Table: 'Orders'.");
+    assert_eq!(message, "Requested table does not exist.");
     running.stop().await;
 }
 

@@ -7,10 +7,13 @@ use std::time::Duration;
 use super::tunnel_bodies::Known;
 use super::*;
 use crate::filter::{encode_filter, parse_filter};
-use crate::plain_buffer::{Rows, WriteForm, encode_change, encode_key, parse_bare, parse_change, parse_key};
+use crate::plain_buffer::{
+    Rows, WriteForm, encode_change, encode_key, parse_bare, parse_bare_bound, parse_change, parse_key,
+    write_bare,
+};
 use crate::server::Service;
 use crate::server::operation::{OPERATIONS, Operation, SnapshotOperation};
-use crate::snapshot;
+use crate::{refusals, snapshot};
 use store::change::{ColumnChange, RowWrite};
 use store::filter::{Comparator, Filter};
 use store::value::Value;
@@ -129,7 +132,7 @@ fn no_row_panics() {
         if let Ok(rows) = Rows::of(&bytes) {
             assert!(rows.flatten().all(|row| row.cells.len() * 10 <= bytes.len()), "seed {seed}");
         }
-        let _ = (parse_key(&bytes), parse_bare(&bytes).is_ok());
+        let _ = (parse_key(&bytes), parse_bare(&bytes).is_ok(), parse_bare_bound(&bytes));
         let _ = parse_filter(&bytes.into());
     }
 }
@@ -147,7 +150,12 @@ fn body(operation: Operation, known: &Known, snapshot: u64, random: &mut Random)
     });
     let key = encode_key(&random_key(random));
     match operation {
-        Operation::CreateTable => create_orders(&table_name).encode_to_vec(),
+        Operation::CreateTable => {
+            let mut bound = || random_value(random);
+            let [begin, end] = [bound(), bound()].map(|value| write_bare(value.borrow()).into());
+            let partitions = vec![table::PartitionRange { begin, end }];
+            table::CreateTableRequest { partitions, ..create_orders(&table_name) }.encode_to_vec()
+        }
         Operation::ListTable => Vec::new(),
         Operation::DescribeTable => table::DescribeTableRequest { table_name }.encode_to_vec(),
         Operation::UpdateTable => table::UpdateTableRequest {
@@ -211,11 +219,30 @@ fn body(operation: Operation, known: &Known, snapshot: u64, random: &mut Random)
             let tables = vec![table::TableInBatchWriteRowRequest { table_name, rows }];
             table::BatchWriteRowRequest { tables, ..Default::default() }.encode_to_vec()
         }
+        Operation::BulkImport => {
+            let rows = (0..3).map(|_| table::RowInBulkImportRequest {
+                r#type: 1 + random.below(3) as i32,
+                row_change: random_row(random).into(),
+            });
+            table::BulkImportRequest { table_name, rows: rows.collect() }.encode_to_vec()
+        }
+        Operation::ComputeSplitPointsBySize => table::ComputeSplitPointsBySizeRequest {
+            table_name,
+            split_size: random.below(3) as i64,
+            split_size_unit_in_byte: [None, Some(1), Some(100)][random.below(3)],
+            split_point_limit: [None, Some(1)][random.below(2)],
+        }
+        .encode_to_vec(),
+        Operation::ListSearchIndex | Operation::ListTimeseriesTable => Vec::new(),
+        Operation::Why => refusals::WhyRequest { request_id: table_name }.encode_to_vec(),
+        Operation::Stream(operation) => known.stream_body(operation, table_name, random),
         Operation::GetRange => table::GetRangeRequest {
             table_name,
             direction: random.below(2) as i32,
             max_versions: Some(1),
             limit: Some(3),
+            data_block_type_hint: [None, Some(1)][random.below(2)],
+            columns_to_get: vec!["c3".to_owned(); random.below(2)],
             inclusive_start_primary_key: key.into(),
             exclusive_end_primary_key: encode_key(&random_key(random)).into(),
             filter: Some(encode_filter(&filter())),

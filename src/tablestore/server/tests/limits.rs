@@ -8,19 +8,19 @@ use crate::plain_buffer::{encode_change, encode_key};
 use store::change::{ColumnChange, RowWrite};
 use store::value::Value;
 
-fn put(name: &str, value: Value) -> (String, ColumnChange) {
+pub(super) fn put(name: &str, value: Value) -> (String, ColumnChange) {
     (name.to_owned(), ColumnChange::Put { value, version: None })
 }
 
-fn order(columns: Vec<(String, ColumnChange)>) -> Vec<u8> {
+pub(super) fn order(columns: Vec<(String, ColumnChange)>) -> Vec<u8> {
     encode_change(&order_key(text("user"), text("order")), &RowWrite::Put(columns))
 }
 
-fn put_row(row: Vec<u8>) -> table::PutRowRequest {
+pub(super) fn put_row(row: Vec<u8>) -> table::PutRowRequest {
     table::PutRowRequest { table_name: "Orders".to_owned(), row: row.into(), ..Default::default() }
 }
 
-fn written(row: Vec<u8>) -> table::RowInBatchWriteRowRequest {
+pub(super) fn written(row: Vec<u8>) -> table::RowInBatchWriteRowRequest {
     table::RowInBatchWriteRowRequest {
         r#type: table::OperationType::Put.into(),
         row_change: row.into(),
@@ -28,7 +28,7 @@ fn written(row: Vec<u8>) -> table::RowInBatchWriteRowRequest {
     }
 }
 
-fn batch(rows: Vec<table::RowInBatchWriteRowRequest>) -> table::BatchWriteRowRequest {
+pub(super) fn batch(rows: Vec<table::RowInBatchWriteRowRequest>) -> table::BatchWriteRowRequest {
     let tables = vec![table::TableInBatchWriteRowRequest { table_name: "Orders".to_owned(), rows }];
     table::BatchWriteRowRequest { tables, ..Default::default() }
 }
@@ -44,7 +44,7 @@ fn batch_get(count: usize) -> table::BatchGetRowRequest {
     table::BatchGetRowRequest { tables: vec![table] }
 }
 
-fn get(change: impl FnOnce(&mut table::GetRowRequest)) -> table::GetRowRequest {
+pub(super) fn get(change: impl FnOnce(&mut table::GetRowRequest)) -> table::GetRowRequest {
     let mut request = table::GetRowRequest {
         table_name: "Orders".to_owned(),
         primary_key: encode_key(&order_key(text("user"), text("order"))).into(),
@@ -55,7 +55,7 @@ fn get(change: impl FnOnce(&mut table::GetRowRequest)) -> table::GetRowRequest {
     request
 }
 
-fn range(change: impl FnOnce(&mut table::GetRangeRequest)) -> table::GetRangeRequest {
+pub(super) fn range(change: impl FnOnce(&mut table::GetRangeRequest)) -> table::GetRangeRequest {
     let mut request = table::GetRangeRequest {
         table_name: "Orders".to_owned(),
         max_versions: Some(1),
@@ -67,7 +67,7 @@ fn range(change: impl FnOnce(&mut table::GetRangeRequest)) -> table::GetRangeReq
     request
 }
 
-fn create(change: impl FnOnce(&mut table::CreateTableRequest)) -> table::CreateTableRequest {
+pub(super) fn create(change: impl FnOnce(&mut table::CreateTableRequest)) -> table::CreateTableRequest {
     let mut request = create_orders("New");
     change(&mut request);
     request
@@ -101,17 +101,11 @@ async fn a_wrong_row_harms_no_other_row_of_its_batch() {
             &RowWrite::Put(vec![put("a", Value::Integer(1))]),
         ))
     };
-    let mut broken = good("broken").row_change.to_vec();
-    broken[20] ^= 1;
     let other_key = encode_change(&vec![("Id".to_owned(), text("a"))], &RowWrite::Put(vec![]));
-    let mut request = batch(vec![
-        good("first"),
-        written(broken),
-        written(other_key),
-        table::RowInBatchWriteRowRequest { r#type: 9, ..good("type") },
-        written(order(vec![put("a", Value::Binary(vec![0; (2 << 20) + 1]))])),
-        good("last"),
-    ]);
+    let mut absent = good("absent");
+    absent.condition.row_existence = table::RowExistenceExpectation::ExpectExist.into();
+    let rows = vec![good("first"), written(other_key), absent, good("last")];
+    let mut request = batch(rows.clone());
     request.tables.insert(
         0,
         table::TableInBatchWriteRowRequest { table_name: "No".to_owned(), rows: vec![good("no")] },
@@ -122,12 +116,25 @@ async fn a_wrong_row_harms_no_other_row_of_its_batch() {
         answer.tables.iter().map(|table| table.rows.iter().map(code).collect()).collect();
     let codes: Vec<Vec<Option<&str>>> =
         codes.iter().map(|table| table.iter().map(Option::as_deref).collect()).collect();
-    let invalid = Some(INVALID);
     assert_eq!(codes[0], [Some("OTSObjectNotExist")]);
-    assert_eq!(codes[1], [None, invalid, Some("OTSInvalidPK"), invalid, invalid, None]);
+    assert_eq!(codes[1], [None, Some("OTSInvalidPK"), Some("OTSConditionCheckFail"), None]);
     assert!(answer.tables.iter().flat_map(|table| &table.rows).all(|row| row.is_ok == row.error.is_none()));
     let page: table::GetRangeResponse = wire.call("/GetRange", &range(|_| {})).await;
     assert_eq!(crate::plain_buffer::Rows::of(&page.rows).unwrap().count(), 2);
+
+    // What needs no table to be told refuses the whole batch.
+    let commit = running.store.last_commit();
+    let mut broken = good("broken").row_change.to_vec();
+    broken[20] ^= 1;
+    let too_long = order(vec![put("a", Value::Binary(vec![0; (2 << 20) + 1]))]);
+    for wrong in
+        [written(broken), table::RowInBatchWriteRowRequest { r#type: 9, ..good("type") }, written(too_long)]
+    {
+        let request = batch([rows.clone(), vec![wrong]].concat());
+        let (status, code, message) = wire.refused("/BatchWriteRow", &request).await;
+        assert_eq!((status, code.as_str()), (400, INVALID), "{message}");
+    }
+    assert_eq!(running.store.last_commit(), commit);
     running.stop().await;
 }
 

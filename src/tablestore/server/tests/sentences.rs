@@ -4,7 +4,7 @@
 use super::super::error::Refusal;
 use store::error::{
     AutoIncrementError, CatalogError, Damage, FilterTooLarge, Halt, KeyInput, KeyMismatch, NoTable, NotKept,
-    ReadError, TunnelError, WriteError,
+    ReadError, SplitError, TunnelError, WriteError,
 };
 use store::read::Direction;
 use store::value::KeyType;
@@ -22,16 +22,16 @@ fn text(text: &str) -> String {
 }
 
 fn told(refusal: impl Into<Refusal>, (status, code): (u16, &str), sentence: &str) {
-    let Refusal { status: actual_status, code: actual_code, message } = refusal.into();
+    let Refusal { status: actual_status, code: actual_code, message, .. } = refusal.into();
     assert_eq!((actual_status.as_u16(), actual_code, message.as_str()), (status, code, sentence));
 }
 
 #[test]
 fn of_causes_at_any_boundary() {
-    told(NoTable(text("T")), (404, "OTSObjectNotExist"), "Requested table does not exist. Table: 'T'.");
-    told(Damage(text("row 1")), INTERNAL, "Internal server error. row 1");
-    told(Halt::Failed(text("a write failed")), UNAVAILABLE, "Server is not available. a write failed");
-    told(Halt::Closing, UNAVAILABLE, "Server is not available. the store is shutting down");
+    told(NoTable(text("T")), (404, "OTSObjectNotExist"), "Requested table does not exist.");
+    told(Damage(text("row 1")), INTERNAL, "Internal server error.");
+    told(Halt::Failed(text("a write failed")), UNAVAILABLE, "Server is not available.");
+    told(Halt::Closing, UNAVAILABLE, "Server is not available.");
     told(
         NotKept::Cut { table: text("T"), kept_from: 9, asked_from: 3 },
         EXPIRED,
@@ -45,26 +45,28 @@ fn of_causes_at_any_boundary() {
     told(
         KeyMismatch::Count { table: text("T"), expected: 2, actual: 1 },
         KEY,
-        "Validate PK size fail. Input: 1, Meta: 2. Table: 'T'.",
+        "Validate PK size fail. Input: 1, Meta: 2.",
     );
     told(
         KeyMismatch::Name { table: text("T"), expected: text("a"), actual: text("b") },
         KEY,
-        "Validate PK name fail. Input: b, Meta: a. Table: 'T'.",
+        "Validate PK name fail. Input: b, Meta: a.",
     );
     for (actual, input) in [
-        (KeyInput::Value(KeyType::Integer), "INTEGER"),
-        (KeyInput::Value(KeyType::Binary), "BINARY"),
-        (KeyInput::Min, "INF_MIN"),
-        (KeyInput::Max, "INF_MAX"),
-        (KeyInput::AutoIncrement, "AUTO_INCREMENT"),
+        (KeyInput::Value(KeyType::Integer), "VT_INTEGER"),
+        (KeyInput::Value(KeyType::Binary), "VT_BLOB"),
+        (KeyInput::AutoIncrement, "VT_AUTO_INCREMENT"),
     ] {
         let expected = KeyType::String;
         told(
             KeyMismatch::Type { table: text("T"), column: text("a"), expected, actual },
             KEY,
-            &format!("Validate PK type fail. Input: {input}, Meta: STRING. Column: 'a', table: 'T'."),
+            &format!("Validate PK type fail. Input: {input}, Meta: VT_STRING."),
         );
+    }
+    for (bound, input) in [(KeyInput::Min, "VT_INF_MIN"), (KeyInput::Max, "VT_INF_MAX")] {
+        let sentence = format!("{input} is an invalid type for the primary key.");
+        told(KeyMismatch::Bound(bound), INVALID, &sentence);
     }
     told(
         KeyMismatch::TooLong { column: text("a"), bytes: 1_025 },
@@ -78,11 +80,11 @@ fn of_causes_at_any_boundary() {
 #[test]
 fn of_reads() {
     let bounds = |direction| ReadError::Bounds { table: text("T"), direction };
-    told(ReadError::NoVersions, INVALID, "The value of max_versions must be positive: 0.");
+    told(ReadError::NoVersions, INVALID, "Invalid max versions: 0. Reason: Max versions must be positive.");
     told(ReadError::VersionRange(5, 4), INVALID, "Invalid time range: [5, 4).");
     told(ReadError::NoRows, INVALID, "The limit must be greater than 0.");
-    told(bounds(Direction::Forward), INVALID, "Begin key must less than end key in FORWARD. Table: 'T'.");
-    told(bounds(Direction::Backward), INVALID, "Begin key must more than end key in BACKWARD. Table: 'T'.");
+    told(bounds(Direction::Forward), INVALID, "Begin key must less than end key in FORWARD");
+    told(bounds(Direction::Backward), INVALID, "Begin key must more than end key in BACKWARD");
 }
 
 #[test]
@@ -90,26 +92,21 @@ fn of_writes() {
     told(
         WriteError::Reserved(text("T")),
         NO_PERMISSION,
-        "You have no permission to access the requested resource: table T is written by the live job and by nobody \
-         else while that runs.",
+        "You have no permission to access the requested resource, please contact the resource owner",
     );
     told(WriteError::ConditionFailed, (403, "OTSConditionCheckFail"), "Condition check failed.");
     told(WriteError::PageAsCondition, INVALID, "A column condition can't be a ColumnPaginationFilter.");
     told(
         WriteError::TooManyColumns(1_025),
         INVALID,
-        "The number of attribute columns exceeds the limit, limit count: 1024, column count: 1025.",
+        "The number of columns from the request exceeds the limit, limit count: 1024, column count: 1025.",
     );
-    told(WriteError::NoColumns(text("T")), INVALID, "Attribute column is missing. Table: 'T'.");
-    told(
-        WriteError::ColumnName(text("")),
-        INVALID,
-        "The length of column name must be in range: [1, 255], current length: 0, column: ''.",
-    );
+    told(WriteError::NoColumns(text("T")), INVALID, "Attribute column is missing.");
+    told(WriteError::ColumnName(text("")), INVALID, "Invalid column name: ''.");
     told(
         WriteError::IsKeyColumn(text("a")),
         INVALID,
-        "Attribute column 'a' has the name of a primary key column.",
+        "Duplicated attribute column name with primary key column: 'a'.",
     );
     told(
         WriteError::NotAPut(text("a")),
@@ -124,7 +121,7 @@ fn of_writes() {
     told(
         WriteError::Version { column: text("a"), version: -1 },
         INVALID,
-        "Timestamp must be in range [0, INT64_MAX/1000). Column: 'a', current: -1.",
+        "Timestamp must be in range [0, INT64_MAX/1000).",
     );
     told(
         WriteError::RowTooLarge(16_777_217),
@@ -146,49 +143,28 @@ fn of_writes() {
 #[test]
 fn of_tables() {
     let chosen = |error| CatalogError::AutoIncrement { column: text("a"), error };
-    told(
-        CatalogError::Exists(text("T")),
-        (409, "OTSObjectAlreadyExist"),
-        "Requested table already exists. Table: 'T'.",
-    );
+    told(CatalogError::Exists(text("T")), (409, "OTSObjectAlreadyExist"), "Requested table already exists.");
     told(CatalogError::TooManyTables, (403, "OTSQuotaExhausted"), "Number of tables exceeds the quota:64.");
     told(CatalogError::NoMoreIds, INVALID, "all table ids of this store have been used");
     told(
         CatalogError::Reserved(text("T")),
         NO_PERMISSION,
-        "You have no permission to access the requested resource: table T is written by the live job and by nobody \
-         else while that runs.",
+        "You have no permission to access the requested resource, please contact the resource owner",
     );
     told(CatalogError::TableName(text("1")), INVALID, "Invalid table name: '1'.");
     told(
         CatalogError::KeyColumns { table: text("T"), count: 5 },
         INVALID,
-        "The number of primary key columns must be in range: [1, 4]. Table: 'T', current: 5.",
+        "The number of primary key columns must be in range: [1, 4].",
     );
     told(CatalogError::ColumnName(text("1")), INVALID, "Invalid column name: '1'.");
     told(CatalogError::KeyColumnTwice(text("a")), INVALID, "Duplicated primary key name: 'a'.");
     told(CatalogError::ColumnTwice(text("a")), INVALID, "Duplicated column name: 'a'.");
-    told(
-        chosen(AutoIncrementError::NotAnInteger),
-        INVALID,
-        "AUTO_INCREMENT primary key column 'a' must be INTEGER.",
-    );
-    told(
-        chosen(AutoIncrementError::First),
-        INVALID,
-        "The first primary key column 'a' can't be AUTO_INCREMENT.",
-    );
-    told(
-        chosen(AutoIncrementError::Second),
-        INVALID,
-        "AUTO_INCREMENT primary key count must be at most 1, found 'a'.",
-    );
-    told(CatalogError::MaxVersions(0), INVALID, "The value of max_versions must be positive: 0.");
-    told(
-        CatalogError::TimeToLive(0),
-        INVALID,
-        "The value of time_to_live must be -1, or at least 1 seconds: 0.",
-    );
+    told(chosen(AutoIncrementError::NotAnInteger), INVALID, "AUTO_INCREMENT primary key must be integer.");
+    told(chosen(AutoIncrementError::First), INVALID, "PkAutoIncr cannot be set as first pk column.");
+    told(chosen(AutoIncrementError::Second), INVALID, "AUTO_INCREMENT primary key count must <= 1.");
+    told(CatalogError::MaxVersions(0), INVALID, "The maximum versions cannot be less than or equal to 0.");
+    told(CatalogError::TimeToLive(0), INVALID, "TimeToLive cannot be 0 or less than -1.");
     told(
         CatalogError::VersionDeviation(0),
         INVALID,
@@ -199,17 +175,26 @@ fn of_tables() {
         INVALID,
         "The value of expiration_time must be in range: [1, 168] hours, current: 0.",
     );
+    for (error, sentence) in [
+        (SplitError::TooMany, "The count of partitions cannot be greater than 10"),
+        (SplitError::Type, "The value type of partition does not match with primary key."),
+        (SplitError::Extreme, "The value of partition range can not be INT64_MIN or INT64_MAX."),
+        (SplitError::Empty, "The value of partition range can not be empty string."),
+        (
+            SplitError::TooLong(65),
+            "The value of partition range exceeds the MaxLength:64 with CurrentLength:65.",
+        ),
+    ] {
+        told(CatalogError::Split(error), INVALID, sentence);
+    }
 }
 
 #[test]
 fn of_tunnels() {
     told(TunnelError::Exists(text("t")), (400, "OTSTunnelExist"), "tunnel already exists: t");
     told(TunnelError::Missing(text("t of table T")), INVALID, "tunnel does not exist: t of table T");
-    told(
-        TunnelError::Name(text("a b")),
-        INVALID,
-        "Invalid tunnel name: 'a b'. It must be 1 to 255 letters, digits, underscores and hyphens.",
-    );
+    told(TunnelError::Name(text("a b")), INVALID, "Invalid tunnel name: 'a b'.");
+    told(TunnelError::NoStream(text("T")), (404, "OTSObjectNotExist"), "Requested stream does not exist.");
     told(
         TunnelError::RangeOfBase { tunnel: text("t") },
         INVALID,
@@ -253,4 +238,21 @@ fn of_tunnels() {
         "the token names commit 9, and the last one is 3",
     );
     told(TunnelError::PlaceOfOtherType, INVALID, "the token is that of a channel of another type");
+}
+
+/// The sentences name no table, so the log does.
+#[test]
+fn the_log_is_told_what_the_sentence_leaves_out() {
+    let details = [
+        Refusal::from(NoTable(text("T"))),
+        WriteError::Reserved(text("T")).into(),
+        WriteError::Key(KeyMismatch::Count { table: text("T"), expected: 2, actual: 1 }).into(),
+        ReadError::Bounds { table: text("T"), direction: Direction::Forward }.into(),
+        CatalogError::Exists(text("T")).into(),
+        Halt::Failed(text("the write of T failed")).into(),
+        Damage(text("row 1 of T")).into(),
+    ];
+    for Refusal { message, detail, .. } in details {
+        assert!(detail.as_ref().is_some_and(|detail| detail.contains('T')), "{message}: {detail:?}");
+    }
 }

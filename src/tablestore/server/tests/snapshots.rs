@@ -180,7 +180,7 @@ async fn requests_that_cannot_be_have_their_own_refusal() {
             "The limit must be greater than 0.".to_owned(),
         ),
         (CHANGES, changes(id, 0, 0, None).encode_to_vec(), "OTSTunnelExpired", "changes of table".to_owned()),
-        (READ, of(no_table), "OTSObjectNotExist", "Requested table does not exist. Table: 'No'.".to_owned()),
+        (READ, of(no_table), "OTSObjectNotExist", "Requested table does not exist.".to_owned()),
         (
             READ,
             of(table::GetRangeRequest { limit: Some(0), ..range() }),

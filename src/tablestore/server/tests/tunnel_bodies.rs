@@ -1,18 +1,20 @@
-//! Creates a tunnel, and the requests that its client sends.
+//! Creates a tunnel, and the requests that its client sends. Readers of streams are here too.
 
 use std::sync::Arc;
 
 use super::*;
 use crate::server::Service;
-use crate::server::operation::{Operation, TunnelOperation};
+use crate::server::operation::{Operation, StreamOperation, TunnelOperation};
 use crate::tunnel;
+use testkit::Random;
 
-/// What the client of a tunnel knows.
+/// What the client of a tunnel and the reader of a stream know.
 pub(super) struct Known {
     tunnel_id: String,
     client_id: String,
     channel: tunnel::Channel,
     token: String,
+    stream_id: String,
 }
 
 async fn ask<M: Message + Default>(
@@ -33,7 +35,7 @@ fn create(table_name: String) -> tunnel::CreateTunnelRequest {
 }
 
 impl Known {
-    /// Creates a tunnel on the table of orders, and connects to it.
+    /// Creates a tunnel on a table, and connects to it. The stream is that of the table of orders.
     pub(super) async fn connect(service: &Arc<Service>) -> Known {
         let created: tunnel::CreateTunnelResponse =
             ask(service, TunnelOperation::Create, &create("Orders".to_owned())).await;
@@ -45,6 +47,7 @@ impl Known {
             client_id: connected.client_id,
             channel: tunnel::Channel::default(),
             token: String::new(),
+            stream_id: service.store.table(ORDERS).unwrap().stream_id.clone().unwrap(),
         };
         let heartbeat = tunnel::HeartbeatRequest { channels: Vec::new(), ..known.heartbeat() };
         let mut beat: tunnel::HeartbeatResponse = ask(service, TunnelOperation::Heartbeat, &heartbeat).await;
@@ -108,6 +111,36 @@ impl Known {
                 let (checkpoint, sequence_number) = (self.token.clone(), 1);
                 tunnel::CheckpointRequest { tunnel_id, client_id, channel_id, checkpoint, sequence_number }
                     .encode_to_vec()
+            }
+        }
+    }
+
+    /// Returns a body that its operation on streams understands.
+    pub(super) fn stream_body(
+        &self,
+        operation: StreamOperation,
+        table_name: String,
+        random: &mut Random,
+    ) -> Vec<u8> {
+        let stream_id = self.stream_id.clone();
+        let shard_id = format!("shard_{}", random.below(5));
+        match operation {
+            StreamOperation::List => {
+                table::ListStreamRequest { table_name: Some(table_name) }.encode_to_vec()
+            }
+            StreamOperation::Describe => table::DescribeStreamRequest {
+                stream_id,
+                inclusive_start_shard_id: Some(shard_id),
+                shard_limit: Some(random.below(6) as i32),
+            }
+            .encode_to_vec(),
+            StreamOperation::GetShardIterator => {
+                let timestamp = [None, Some(0), Some(i64::MAX)][random.below(3)];
+                table::GetShardIteratorRequest { stream_id, shard_id, timestamp, token: None }.encode_to_vec()
+            }
+            StreamOperation::GetRecord => {
+                let shard_iterator = format!("{stream_id}/{}/{}/0", random.below(5), random.below(9));
+                table::GetStreamRecordRequest { shard_iterator, limit: Some(2) }.encode_to_vec()
             }
         }
     }

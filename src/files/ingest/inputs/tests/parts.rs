@@ -37,7 +37,12 @@ fn parts_of_any_number_of_workers_are_the_whole() {
             format!("{{\"user_id\":\"u{row}\",\"order_id\":\"o\",\"price\":{},\"timestamp\":1}}\n", row % 7)
         })
         .collect();
+    let array = format!("[{}]", json.trim_end().replace('\n', ",\n"));
+    let tabs = [HEADER, &quoted].concat().replace(',', "\t");
     let files = Files::new(&[
+        ("array.json", array.as_bytes()),
+        ("array.json.gz", &gzip(array.as_bytes())),
+        ("tabs.tsv", tabs.as_bytes()),
         ("quoted.csv", [HEADER, &quoted].concat().as_bytes()),
         ("plain.csv", [HEADER, &plain, "\"last\",\"or\nder\",1,1"].concat().as_bytes()),
         ("long.csv", [HEADER, "u,o,1,1\n", &"x".repeat(3 << 20), "\nv,o,1,1\n"].concat().as_bytes()),
@@ -47,7 +52,8 @@ fn parts_of_any_number_of_workers_are_the_whole() {
         ("pressed.csv.zst", &[zstandard(HEADER.as_bytes()), zstandard(plain.as_bytes())].concat()),
     ]);
     for envelope in [Envelope::Append, Envelope::Upsert] {
-        let plan = Plan::new(&InputOptions { envelope, ..files.options(&["."]) }).unwrap();
+        let rows = RowForm { envelope, ..RowForm::default() };
+        let plan = Plan::new(&InputOptions { rows, ..files.options(&["."]) }).unwrap();
         let whole = read_all(&plan, 1).unwrap();
         assert_eq!(whole.bytes, plan.total_bytes().unwrap());
         assert!(whole.rejects.len() > 1000 && whole.orders.len() + whole.upserts.len() > 100_000);
@@ -180,7 +186,8 @@ fn row_groups_of_any_number_of_workers_are_the_whole() {
         ("c.pq", &parquet_file(&[30])),
     ]);
     for envelope in [Envelope::Append, Envelope::Upsert] {
-        let plan = Plan::new(&InputOptions { envelope, ..files.options(&["."]) }).unwrap();
+        let rows = RowForm { envelope, ..RowForm::default() };
+        let plan = Plan::new(&InputOptions { rows, ..files.options(&["."]) }).unwrap();
         let whole = read_all(&plan, 1).unwrap();
         assert_eq!(
             (whole.lines, whole.orders.len() + whole.upserts.len() + whole.rejects.len()),

@@ -9,7 +9,7 @@ use super::*;
 const REFUSED: &str = "orders.parquet is damaged: row group 0 cannot be read: Page CRC checksum mismatch";
 
 /// Appends a value in Thrift's compact form.
-fn push_varint(mut value: u32, out: &mut Vec<u8>) {
+pub(super) fn push_varint(mut value: u32, out: &mut Vec<u8>) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
         value >>= 7;

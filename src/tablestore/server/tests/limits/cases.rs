@@ -38,7 +38,7 @@ pub(super) fn wrong_writes() -> Vec<Case> {
         ("/BatchWriteRow", in_batch(&[0x1a, 2, 0x08, 0]), 400, INVALID, "required part 'type' is missing"),
         ("/BatchWriteRow", in_batch(&[0x08, 1]), 400, INVALID, "required part 'condition' is missing"),
         ("/BatchWriteRow", vec![], 400, INVALID, "No row is specified in BatchWriteRow."),
-        ("/BatchWriteRow", batch_of(0), 400, INVALID, "No row is specified in BatchWriteRow."),
+        ("/BatchWriteRow", batch_of(0), 400, INVALID, "No operation is specified for table: 'Orders'."),
         ("/BatchWriteRow", batch_of(201), 400, INVALID, "Rows count exceeds the upper limit: 200."),
         (
             "/BatchWriteRow",
@@ -80,15 +80,9 @@ pub(super) fn wrong_writes() -> Vec<Case> {
             put_row(order(many)).encode_to_vec(),
             400,
             "OTSParameterInvalid",
-            "The number of attribute columns exceeds the limit, limit count: 1024, column count: 1025.",
+            "The number of columns from the request exceeds the limit, limit count: 1024, column count: 1025.",
         ),
-        (
-            "/PutRow",
-            put_row(vec![]).encode_to_vec(),
-            400,
-            INVALID,
-            "Invalid row: row data holds no row. Table: 'Orders'.",
-        ),
+        ("/PutRow", put_row(vec![]).encode_to_vec(), 400, INVALID, "Invalid row: row data holds no row."),
         (
             "/PutRow",
             with(|put| put.condition.row_existence = 7),
@@ -131,13 +125,7 @@ pub(super) fn wrong_reads() -> Vec<Case> {
         Some(table::TimeRange { start_time: start, end_time: end, specific_time: specific })
     };
     vec![
-        (
-            "/BatchGetRow",
-            batch_get(0).encode_to_vec(),
-            400,
-            INVALID,
-            "No row is specified in the request of BatchGetRow.",
-        ),
+        ("/BatchGetRow", vec![], 400, INVALID, "No row specified in the request of BatchGetRow."),
         (
             "/BatchGetRow",
             batch_get(101).encode_to_vec(),
@@ -150,22 +138,22 @@ pub(super) fn wrong_reads() -> Vec<Case> {
             encode(get(|get| get.max_versions = None)),
             400,
             INVALID,
-            "No max_versions or time_range is specified. Table: 'Orders'.",
+            "No version condition is specified.",
         ),
-        ("/GetRow", encode(get(|get| get.max_versions = Some(0))), 400, INVALID, "max_versions"),
+        ("/GetRow", encode(get(|get| get.max_versions = Some(0))), 400, INVALID, "Invalid max versions: 0."),
         (
             "/GetRow",
             encode(get(|get| get.max_versions = Some(-1))),
             400,
             INVALID,
-            "max_versions is negative: -1.",
+            "Invalid max versions: -1. Reason: Max versions must be positive.",
         ),
         (
             "/GetRow",
             encode(get(|get| get.time_range = time(Some(1), None, None))),
             400,
             INVALID,
-            "time_range must have",
+            "Start and end time must be given at the same time.",
         ),
         (
             "/GetRow",
@@ -193,8 +181,8 @@ pub(super) fn wrong_reads() -> Vec<Case> {
             "/GetRow",
             encode(get(|get| get.primary_key = encode_key(&order_key(KeyPart::Min, text("a"))).into())),
             400,
-            "OTSInvalidPK",
-            "Validate PK type fail.",
+            INVALID,
+            "VT_INF_MIN is an invalid type for the primary key.",
         ),
         (
             "/GetRow",
@@ -236,7 +224,7 @@ pub(super) fn wrong_reads() -> Vec<Case> {
             range(|range| range.table_name = "No".to_owned()).encode_to_vec(),
             404,
             "OTSObjectNotExist",
-            "Table: 'No'.",
+            "Requested table does not exist.",
         ),
     ]
 }
@@ -286,7 +274,7 @@ pub(super) fn wrong_tables() -> Vec<Case> {
             encode(create(|new| new.index_metas = vec![index])),
             400,
             INVALID,
-            "Indexes are (index_metas: 'by_price') not supported. Table: 'New'.",
+            "Indexes are (index_metas: 'by_price') not supported.",
         ),
         (
             "/CreateTable",
@@ -310,22 +298,10 @@ pub(super) fn wrong_tables() -> Vec<Case> {
             })),
             400,
             INVALID,
-            "A table without updates (allow_update: false) is not supported. Table: 'New'.",
+            "A table without updates (allow_update: false) is not supported.",
         ),
-        ("/DescribeTable", vec![], 404, "OTSObjectNotExist", "Requested table does not exist."),
-        (
-            "/DeleteTable",
-            vec![0x0a, 1, b'x'],
-            404,
-            "OTSObjectNotExist",
-            "Requested table does not exist. Table: 'x'.",
-        ),
-        (
-            "/UpdateTable",
-            vec![0x0a, 1, b'x'],
-            404,
-            "OTSObjectNotExist",
-            "Requested table does not exist. Table: 'x'.",
-        ),
+        ("/DescribeTable", vec![], 400, INVALID, "Invalid table name: ''."),
+        ("/DeleteTable", vec![0x0a, 1, b'x'], 404, "OTSObjectNotExist", "Requested table does not exist."),
+        ("/UpdateTable", vec![0x0a, 1, b'x'], 404, "OTSObjectNotExist", "Requested table does not exist."),
     ]
 }
