@@ -83,11 +83,13 @@ impl Signals {
         Signals { heard, taken }
     }
 
-    /// Waits for the next signal. Signals that came before are waited for no longer.
+    /// Waits for the next signal. Those that have come meanwhile, since this was last called, count
+    /// as one.
     pub async fn next(&mut self) {
         let taken = self.taken;
-        // The sender is never dropped.
-        let _ = self.heard.wait_for(|heard| *heard > taken).await;
-        self.taken += 1;
+        // The sender is never dropped, so this does not fail.
+        if let Ok(heard) = self.heard.wait_for(|heard| *heard > taken).await {
+            self.taken = *heard;
+        }
     }
 }
