@@ -44,14 +44,13 @@ export async function nginx(page) {
       }
     }`,
   );
-  const process = spawn("/usr/sbin/nginx", ["-p", folder, "-c", "nginx.conf"], { stdio: ["ignore", "ignore", "inherit"] });
+  const proxy = spawn("/usr/sbin/nginx", ["-p", folder, "-c", "nginx.conf"], { stdio: ["ignore", "ignore", "inherit"] });
+  // A flow that fails ends without stopping it.
+  process.once("exit", () => {
+    proxy.kill("SIGTERM");
+    rmSync(folder, { recursive: true, force: true });
+  });
   const address = (port, path = "/") => `http://127.0.0.1:${port}${path}`;
   await until("nginx", () => fetch(address(plain, "/api/at")).then(({ ok }) => ok, () => false));
-  const stop = async () => {
-    const ended = new Promise((resolve) => process.on("exit", resolve));
-    process.kill("SIGTERM");
-    await ended;
-    rmSync(folder, { recursive: true });
-  };
-  return { plain: address(plain), below: address(below, "/orders/"), holding: address(holding), stop };
+  return { plain: address(plain), below: address(below, "/orders/"), holding: address(holding) };
 }

@@ -87,5 +87,4 @@ await run("nginx", async (browser) => {
   await heals(second);
   await close(first, /502|ERR_INCOMPLETE_CHUNKED_ENCODING|ERR_CONNECTION|ERR_EMPTY_RESPONSE/);
   await close(second, /502|ERR_INCOMPLETE_CHUNKED_ENCODING|ERR_CONNECTION|ERR_EMPTY_RESPONSE/);
-  await proxy.stop();
 });
