@@ -7,11 +7,13 @@ mod discover;
 mod error;
 mod fingerprint;
 mod gzip;
+mod input;
 mod inputs;
 pub mod jsonl;
 pub mod parquet;
 mod reader;
 pub mod row;
+mod source;
 mod tail;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -26,7 +28,8 @@ pub use crate::format::{Compression, Format};
 pub use content::Content;
 pub use error::InputError;
 pub use inputs::{FileFacts, Input, InputOptions, Part, Plan, SPLIT_BYTES_MIN};
-pub use reader::{BLOCK_BYTES, ZSTD_WINDOW_BYTES_MAX};
+pub use reader::BLOCK_BYTES;
+pub use source::ZSTD_WINDOW_BYTES_MAX;
 pub use tail::{TAIL_PART, Tail, TailState};
 
 /// The number of bytes that must be readable after the valid bytes of a buffer that a [`Parser`]

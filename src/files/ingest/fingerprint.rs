@@ -6,7 +6,7 @@ use std::path::Path;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::InputError;
-use super::reader::{open_file, read_error};
+use super::source::{open_file, read_error};
 
 /// The number of bytes that are looked at in each place.
 const PIECE_BYTES: u64 = 64 << 10;

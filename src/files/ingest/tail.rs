@@ -33,7 +33,8 @@ use self::look::{FileId, Look, file_id};
 pub use self::look::{TAIL_PART, TailState};
 use self::pipe::TailedPipe;
 use super::discover::{Found, discover, is_pattern};
-use super::inputs::{Inside, canonical};
+use super::input::Inside;
+use super::inputs::canonical;
 use super::reader::Buffer;
 use super::{Block, Compression, Format, InputError, InputOptions, Plan};
 

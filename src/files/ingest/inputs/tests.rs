@@ -1,7 +1,7 @@
 //! Tests plans of real files in temporary directories: what is found, refused, split and read.
 
 use std::fs;
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
 
 use dataflows::{Diff, Epoch, Order, Upsert};
@@ -11,7 +11,8 @@ use tempfile::TempDir;
 mod parts;
 
 use super::*;
-use crate::ingest::{Block, Reject, ZSTD_WINDOW_BYTES_MAX};
+use crate::ingest::discover::open_error;
+use crate::ingest::{Block, Envelope, RECORD_BYTES_MAX, Reject, ZSTD_WINDOW_BYTES_MAX};
 
 const HEADER: &str = "user_id,order_id,price,timestamp\n";
 
@@ -258,7 +259,7 @@ fn an_unreadable_file_is_named() {
     let files = Files::new(&[("secret.jsonl", b"")]);
     fs::set_permissions(files.path("secret.jsonl"), fs::Permissions::from_mode(0o0)).unwrap();
     // A user that may read everything, such as root, can read this file too.
-    if File::open(files.path("secret.jsonl")).is_err() {
+    if fs::File::open(files.path("secret.jsonl")).is_err() {
         let error = files.error(&files.options(&["secret.jsonl"]));
         assert_eq!(error, "secret.jsonl: cannot be opened: Permission denied (os error 13)");
     }

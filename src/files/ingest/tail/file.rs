@@ -6,8 +6,9 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::look::{FileId, Growing, LOOK_BYTES, Look, file_id};
-use crate::ingest::inputs::{Input, Inside};
-use crate::ingest::reader::{Buffer, open_file, read_error};
+use crate::ingest::input::{Input, Inside};
+use crate::ingest::reader::Buffer;
+use crate::ingest::source::{open_file, read_error};
 use crate::ingest::{Format, InputError, InputOptions};
 
 /// A file that grows.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use dataflows::Epoch;
 
-use crate::ingest::inputs::parser;
+use crate::ingest::input::parser;
 use crate::ingest::reader::{Buffer, CsvHeader};
 use crate::ingest::{Block, Format, InputError, InputOptions, Parser, ParserContext, RECORD_BYTES_MAX};
 

@@ -5,7 +5,8 @@ use std::thread;
 
 use super::look::{Growing, LOOK_BYTES, Look};
 use crate::ingest::inputs::Input;
-use crate::ingest::reader::{Buffer, Source};
+use crate::ingest::reader::Buffer;
+use crate::ingest::source::Source;
 use crate::ingest::{InputError, InputOptions};
 
 /// The number of bytes that are read at a time from a pipe.

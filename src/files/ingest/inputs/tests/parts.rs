@@ -115,7 +115,7 @@ fn a_file_that_shrinks_is_an_error() {
     let content = [HEADER, &"u,o,1,1\n".repeat(50_000)].concat();
     let files = Files::new(&[("a.csv", content.as_bytes())]);
     let plan = Plan::new(&files.options(&["a.csv"])).unwrap();
-    File::options().write(true).open(files.path("a.csv")).unwrap().set_len(100_000).unwrap();
+    fs::File::options().write(true).open(files.path("a.csv")).unwrap().set_len(100_000).unwrap();
     for peers in [1, 3] {
         let message = read_all(&plan, peers).unwrap_err().to_string();
         assert_eq!(
