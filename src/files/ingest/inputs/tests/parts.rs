@@ -41,7 +41,7 @@ fn parts_of_any_number_of_workers_are_the_whole() {
     let tabs = [HEADER, &quoted].concat().replace(',', "\t");
     let files = Files::new(&[
         ("array.json", array.as_bytes()),
-        ("array.json.gz", &gzip(array.as_bytes())),
+        ("packed-array.json.gz", &gzip(array.as_bytes())),
         ("tabs.tsv", tabs.as_bytes()),
         ("quoted.csv", [HEADER, &quoted].concat().as_bytes()),
         ("plain.csv", [HEADER, &plain, "\"last\",\"or\nder\",1,1"].concat().as_bytes()),
