@@ -170,7 +170,7 @@ fn reasons_are_the_same_for_any_number_of_workers() {
 
 /// Writes orders as Parquet, whose ids are any bytes.
 fn parquet(rows: &[[&[u8]; 2]]) -> Vec<u8> {
-    let schema = "message orders { required binary user_id (UTF8); required binary order_id (UTF8);
+    let schema = "message orders { required binary user_id (UTF8); required binary order_id;
                   required double price; required int64 timestamp; }";
     let schema = Arc::new(parse_message_type(schema).expect("a schema"));
     let mut bytes = Vec::new();
@@ -227,10 +227,10 @@ fn every_form_sets_the_same_orders_aside() {
         std::fs::write(folder.path(name), content).expect("the input is written");
         let done = folder.run(&[name]);
         assert_eq!(done.code, Some(0), "{name}: {}", done.stderr);
-        assert!(done.stdout.contains("set aside  5, see rejects.jsonl\n"), "{name}: {}", done.stdout);
+        assert!(done.stdout.contains("set aside  4, see rejects.jsonl\n"), "{name}: {}", done.stdout);
         results.push(Files::read(&folder.path("out")));
     }
-    assert_eq!(results[0].users, "UserId,count,totalPrice\ngröße,1,1.25\nu,1,1.25\n");
+    assert_eq!(results[0].users, "UserId,count,totalPrice\ngröße,1,1.25\nu,2,2.50\n");
     assert_eq!(results[0], results[1]);
     assert_eq!(results[0], results[2]);
 }

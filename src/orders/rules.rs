@@ -91,7 +91,15 @@ pub fn check_id(role: Role, text: &[u8]) -> Result<&str, String> {
     if text.len() > ID_BYTES_MAX {
         return Err(format!("{name} is {} bytes long: the limit is {ID_BYTES_MAX}", text.len()));
     }
-    std::str::from_utf8(text).map_err(|_| format!("{name} {} is not valid UTF-8", Quoted(text)))
+    check_text(role, text)
+}
+
+/// Checks that an id is text, and returns it.
+///
+/// # Errors
+/// Returns the reason if it is not valid UTF-8.
+pub fn check_text(role: Role, text: &[u8]) -> Result<&str, String> {
+    std::str::from_utf8(text).map_err(|_| format!("{} {} is not valid UTF-8", role.name(), Quoted(text)))
 }
 
 /// Returns the reason for setting an order with this price aside. `price` is the price as it is to

@@ -8,7 +8,8 @@
 //! the null is an order's own id that is not needed, or a user where guests are counted.
 //!
 //! With [`Envelope::Append`](super::Envelope::Append) an order's own id takes part in no result. So
-//! ids that are text are only checked, and others are not even read.
+//! the column is not even read, unless its ids are bytes of which the file does not say that they are
+//! text; then that is checked.
 //!
 //! The file is refused if a page differs from the checksum in its header. A page without a
 //! checksum, which most writers leave out, is believed. Only pages that are read are checked.
@@ -34,12 +35,14 @@ use std::ops::Range;
 use std::path::Path;
 
 use dataflows::{Epoch, Order, OrderKey, OrderState, Upsert};
+use parquet::basic::{ConvertedType, Type as PhysicalType};
 use parquet::errors::ParquetError as DecodeError;
+use parquet::file::metadata::ColumnChunkMetaData;
 
 use self::column::{is_decoded_here, is_dictionary};
 pub use self::error::ParquetError;
 use self::footer::{Footer, guarded};
-use self::kind::{Kind, Opened};
+use self::kind::Opened;
 use self::places::{Place, Places};
 use self::rows::{Columns, Rows};
 use super::row::Op;
@@ -172,7 +175,7 @@ impl ParquetReader {
         };
         let (places, form) = (&self.places, &self.context.form);
         let keyed = form.envelope.is_keyed();
-        let order_id = places.order_id.filter(|place| keyed || place.kind == Kind::Text);
+        let order_id = places.order_id.filter(|place| keyed || !is_text(metadata.column(place.leaf)));
         let order_ids = |opened: Opened| match keyed {
             true => opened.ids(Role::OrderId, form),
             false => opened.checked_ids(Role::OrderId, form),
@@ -225,6 +228,15 @@ impl ParquetReader {
         let after = (rows.op_at(at) == Op::Put).then_some(after);
         block.upserts.push(Upsert { key, position: self.context.position(offset), after, epoch });
     }
+}
+
+/// Returns whether the file says of a column that its values are text, or are printed as such.
+fn is_text(chunk: &ColumnChunkMetaData) -> bool {
+    let column = chunk.column_descr();
+    let said = column.logical_type_ref().is_some() || column.converted_type() != ConvertedType::NONE;
+    let is_bytes =
+        matches!(column.physical_type(), PhysicalType::BYTE_ARRAY | PhysicalType::FIXED_LEN_BYTE_ARRAY);
+    said || !is_bytes
 }
 
 #[cfg(test)]

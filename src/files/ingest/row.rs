@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use dataflows::{Amount, Epoch, Id, Order, OrderKey, OrderState, Position, Upsert};
 use orders::DecimalMark;
-use orders::rules::{NO_USER, Quoted, Role, check_id, price_reason};
+use orders::rules::{NO_USER, Quoted, Role, check_id, check_text, price_reason};
 
 use super::{Block, ColumnNames, Envelope, ParserContext, Reject, RowForm};
 
@@ -66,13 +66,14 @@ impl RowForm {
         }
     }
 
-    /// Returns the order's id that a cell holds. It may be empty if each line is an order of its
-    /// own, because the id is in no result then.
+    /// Returns the order's id that a cell holds. If each line is an order of its own, the id is in
+    /// no result, and any text will do, of any length.
     ///
     /// # Errors
     /// Returns the reason if the id is not good.
     pub fn order_id<'a>(&self, text: &'a [u8]) -> Result<&'a str, String> {
-        if text.is_empty() && !self.envelope.is_keyed() { Ok("") } else { check_id(Role::OrderId, text) }
+        let check = if self.envelope.is_keyed() { check_id } else { check_text };
+        check(Role::OrderId, text)
     }
 }
 

@@ -84,10 +84,11 @@ fn a_page_that_differs_from_its_checksum_refuses_the_file() {
             // just as good.
             let mut damaged = sound.clone();
             damaged[end - 1] ^= 1;
-            for envelope in [Envelope::Append, Envelope::Upsert] {
-                let read = read_bytes(&damaged, envelope).map(|block| shown(&block));
-                assert_eq!(read, Err(REFUSED.to_owned()), "column {column}, {envelope:?}");
-            }
+            let read = |envelope| read_bytes(&damaged, envelope).map(|block| shown(&block));
+            assert_eq!(read(Envelope::Upsert), Err(REFUSED.to_owned()), "column {column}");
+            // If the ids of orders take no part, their pages are not read, and so not checked.
+            let append = if column == 1 { Ok(expected.clone()) } else { Err(REFUSED.to_owned()) };
+            assert_eq!(read(Envelope::Append), append, "column {column}");
         }
     }
 }
