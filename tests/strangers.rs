@@ -202,8 +202,9 @@ fn a_lack_of_files_that_passes_refuses_writes_no_longer_than_it_lasts() {
     limit_files(&up, Some(3));
     let refused = (4..200).find_map(|id| large.try_put(id).err().map(|error| (id, error)));
     let (next, error) = refused.expect("memory is full at some time");
-    assert!(error.contains("no file descriptor is free"), "row {next}: {error}");
+    assert!(error.contains("OTSServerUnavailable"), "row {next}: {error}");
     up.await_told("orderflow: writes are refused from now on, reads go on: ");
+    up.await_told("no file descriptor is free");
     limit_files(&up, None);
     up.await_told("orderflow: writes are taken again");
     (next..next + 40).for_each(|id| large.put(id));

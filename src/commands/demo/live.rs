@@ -24,7 +24,7 @@ use crate::commands::page::PageArgs;
 use crate::commands::up::{REGION, exports};
 use crate::commands::{Failure, say};
 use crate::program::instance::{Instance, InstanceConfig, InstanceError};
-use crate::program::signals::INTERRUPTED;
+use crate::program::signals::{INTERRUPTED, STOP_TIME_MAX};
 use files::generate::{Day, Spec};
 use live::job::{CHANGES_MAX, JobConfig};
 use orders::Layout;
@@ -129,8 +129,9 @@ pub(super) fn live(args: &LiveArgs) -> Result<(), Failure> {
             metrics_readers: token.map_or(MetricsReaders::ThisMachine, MetricsReaders::Holders),
         },
     ));
-    // Readers that are still connected are not waited for.
-    runtime.shutdown_background();
+    // Readers that are still connected are not waited for. What a thread still does to the folder comes
+    // to its end before the folder is removed.
+    runtime.shutdown_timeout(STOP_TIME_MAX);
     let removed = folder.remove();
     let sums = ended?;
     removed?;

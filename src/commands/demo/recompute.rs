@@ -16,7 +16,7 @@ use super::load::load;
 use super::runtime::{Interrupts, caught_up, environment, off_the_runtime, runtime};
 
 use crate::commands::{Failure, say};
-use crate::program::signals::INTERRUPTED;
+use crate::program::signals::{INTERRUPTED, STOP_TIME_MAX};
 use files::generate::{Orders, Spec};
 use live::job::{CHANGES_MAX, Job, JobConfig, JobWatch};
 use order_tables::schemas;
@@ -73,7 +73,8 @@ pub(super) fn recompute(args: &RecomputeArgs) -> Result<(), Failure> {
     let folder = Folder::of(args.data.as_deref())?;
     folder.check_empty()?;
     let ended = runtime.block_on(run(args, interrupts, folder.path.clone(), config));
-    runtime.shutdown_background();
+    // What a thread still does to the folder comes to its end before the folder is removed.
+    runtime.shutdown_timeout(STOP_TIME_MAX);
     let removed = folder.remove();
     let report = ended?;
     removed?;
