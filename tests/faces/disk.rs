@@ -7,24 +7,80 @@ use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
+use crate::signals::Endless;
 use crate::store_server::Up;
 use crate::support::{Process, ended, orderflow};
 
-/// A library that fails the syncs of a process as long as a file is there.
-pub(super) fn failing_syncs(dir: &Path) -> (PathBuf, PathBuf) {
-    let (source, library, switch) = (dir.join("syncs.c"), dir.join("syncs.so"), dir.join("syncs-fail"));
-    let code = format!(
-        "#include <errno.h>\n#include <unistd.h>\n#include <sys/syscall.h>\n\
-         static int fails(void) {{ return access(\"{}\", F_OK) == 0; }}\n\
-         int fdatasync(int fd) {{ if (fails()) {{ errno = ENOSPC; return -1; }} return syscall(SYS_fdatasync, fd); }}\n\
-         int fsync(int fd) {{ if (fails()) {{ errno = ENOSPC; return -1; }} return syscall(SYS_fsync, fd); }}\n",
-        switch.display()
-    );
-    fs::write(&source, code).expect("the source is written");
-    let built = Command::new("cc").args(["-shared", "-fPIC", "-o"]).args([&library, &source]).output();
-    let built = ended(built.expect("there is a C compiler"));
-    assert_eq!(built.code, Some(0), "{}", built.stderr);
-    (library, switch)
+/// A disk whose syncs fail, or of whose commits the syncs come to no end, for processes that have a
+/// library loaded.
+pub(super) struct BadDisk {
+    library: PathBuf,
+    fails: PathBuf,
+    holds: PathBuf,
+}
+
+impl BadDisk {
+    pub(super) fn new(dir: &Path) -> BadDisk {
+        let path = |name| dir.join(name);
+        let (source, library) = (path("syncs.c"), path("syncs.so"));
+        let (fails, holds) = (path("syncs-fail"), path("syncs-hold"));
+        // To open a pipe waits until somebody opens it to write, to read it until that one is gone.
+        let code = format!(
+            "#include <errno.h>\n#include <fcntl.h>\n#include <string.h>\n#include <unistd.h>\n\
+             #include <sys/prctl.h>\n#include <sys/syscall.h>\n\
+             static int bad(void) {{\n\
+             char end, name[17] = \"\"; int pipe = -1; prctl(PR_GET_NAME, name);\n\
+             if (!strcmp(name, \"store-commit\")) pipe = open(\"{}\", O_RDONLY);\n\
+             if (pipe >= 0) {{ (void)!read(pipe, &end, 1); close(pipe); }}\n\
+             if (access(\"{}\", F_OK)) return 0;\n\
+             errno = ENOSPC; return 1; }}\n\
+             int fdatasync(int fd) {{ return bad() ? -1 : syscall(SYS_fdatasync, fd); }}\n\
+             int fsync(int fd) {{ return bad() ? -1 : syscall(SYS_fsync, fd); }}\n",
+            holds.display(),
+            fails.display()
+        );
+        fs::write(&source, code).expect("the source is written");
+        let built = Command::new("cc").args(["-shared", "-fPIC", "-o"]).args([&library, &source]).output();
+        let built = ended(built.expect("there is a C compiler"));
+        assert_eq!(built.code, Some(0), "{}", built.stderr);
+        BadDisk { library, fails, holds }
+    }
+
+    /// Lets a command of the program write to this disk.
+    pub(super) fn under(&self, command: &mut Command) {
+        command.env("LD_PRELOAD", &self.library);
+    }
+
+    pub(super) fn fail(&self) {
+        fs::write(&self.fails, "").expect("syncs fail");
+    }
+
+    pub(super) fn fail_no_more(&self) {
+        fs::remove_file(&self.fails).expect("syncs succeed");
+    }
+
+    /// Holds the next sync of a commit. A store that is being opened syncs without.
+    pub(super) fn hold(&self) -> Endless {
+        Endless::new(self.holds.clone())
+    }
+
+    /// Lets go the sync that is held, and all that follow.
+    pub(super) fn let_go(&self, held: File) {
+        fs::remove_file(&self.holds).expect("the pipe goes");
+        drop(held);
+    }
+}
+
+/// Damages the rows of a store that was restored, which are all in sorted files.
+pub(super) fn damage_rows(data: &Path) {
+    let files = fs::read_dir(data.join("engine/keyspaces/2/tables")).expect("the folder of rows");
+    for file in files {
+        let path = file.expect("an entry").path();
+        let mut bytes = fs::read(&path).expect("the file");
+        // Blocks of entries come first.
+        bytes[100..200].fill(0xA5);
+        fs::write(path, bytes).expect("the file is written");
+    }
 }
 
 /// A command of the program whose files may not grow beyond a limit that is set later: then writes

@@ -1,6 +1,7 @@
 //! What each face tells, and whether that is so.
 
 use std::collections::BTreeMap;
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -26,8 +27,8 @@ pub(super) struct Faces {
     /// Status and a part of the answer.
     pub(super) ready: (u16, &'static str),
     pub(super) healthy: u16,
-    /// A part of the log since the row before; empty for any.
-    pub(super) log: &'static str,
+    /// Whether more writes were refused than at the row before.
+    pub(super) refuses_more: bool,
 }
 
 /// Asks `is` until it answers nothing, and fails with its last answer when the time is up.
@@ -38,14 +39,34 @@ pub(super) fn within(what: &str, mut is: impl FnMut() -> Result<(), String>) {
     }
 }
 
-fn get(up: &Up, path: &str) -> (u16, String) {
-    let endpoint = up.export("OTS_ENDPOINT");
-    page::get(endpoint, path, endpoint.trim_start_matches("http://"))
+/// Where the faces are.
+#[derive(Clone, Debug)]
+pub(super) struct Doors {
+    /// The URL of the store.
+    pub(super) store: String,
+    /// The URL of the page.
+    pub(super) page: String,
+}
+
+impl Doors {
+    pub(super) fn of(up: &Up) -> Doors {
+        Doors { store: up.export("OTS_ENDPOINT").to_owned(), page: up.page() }
+    }
+
+    fn ask(&self, path: &str) -> (u16, String) {
+        page::get(&self.store, path, self.store.trim_start_matches("http://"))
+    }
+
+    /// Whether nobody answers any more.
+    pub(super) fn are_shut(&self) -> bool {
+        let address = |url: &str| url.trim_start_matches("http://").trim_end_matches('/').to_owned();
+        [&self.store, &self.page].iter().all(|url| TcpStream::connect(address(url)).is_err())
+    }
 }
 
 /// All metrics that have one number.
-pub(super) fn metrics(up: &Up) -> BTreeMap<String, f64> {
-    let (status, text) = get(up, "/metrics");
+pub(super) fn metrics(doors: &Doors) -> BTreeMap<String, f64> {
+    let (status, text) = doors.ask("/metrics");
     assert_eq!(status, 200);
     let samples = text.lines().filter(|line| !line.starts_with('#'));
     samples
@@ -69,8 +90,16 @@ fn banner(state: &Json) -> (String, String) {
     serde_json::from_str(&said.stdout).expect("JSON")
 }
 
-pub(super) fn state(up: &Up) -> Json {
-    let (status, at) = page::get(&up.page(), "/api/at", "localhost");
+/// What the page's stream says last.
+fn streamed(doors: &Doors) -> Json {
+    let (status, events) = page::get(&doors.page, "/api/stream?once", "localhost");
+    assert_eq!(status, 200, "{events}");
+    let last = events.lines().rev().find_map(|line| line.strip_prefix("data: ")).expect("an event");
+    serde_json::from_str(last).expect("JSON")
+}
+
+pub(super) fn state(doors: &Doors) -> Json {
+    let (status, at) = page::get(&doors.page, "/api/at", "localhost");
     assert_eq!(status, 200, "{at}");
     serde_json::from_str::<Json>(&at).expect("JSON")[0].take()
 }
@@ -80,51 +109,43 @@ pub(super) fn text(value: &Json) -> &str {
 }
 
 /// Compares what all faces tell.
-pub(super) fn look(up: &Up, expected: &Faces) -> Result<(), String> {
+pub(super) fn look(doors: &Doors, expected: &Faces) -> Result<(), String> {
     let same = |face: &str, found: &dyn std::fmt::Debug, is: bool| match is {
         true => Ok(()),
         false => Err(format!("{face} tells {found:?}")),
     };
-    let state = state(up);
+    let (state, streamed) = (state(doors), streamed(doors));
     let (name, reason) = expected.phase;
     same("/api/at", &state, state["phase"] == name && text(&state["reason"]).contains(reason))?;
     let refuses = !expected.refusing.is_empty();
     let is_told =
         text(&state["refusing"]).contains(expected.refusing) && state["refusing"].is_null() != refuses;
     same("/api/at", &state, is_told)?;
-    let metrics = metrics(up);
-    same("/metrics", &metrics, metrics["orderflow_writes_refused"] == f64::from(u8::from(refuses)))?;
+    for name in ["phase", "reason", "refusing", "epoch", "count"] {
+        same("the stream", &streamed, streamed[name] == state[name])?;
+    }
+    let metrics = metrics(doors);
+    same("/metrics", &"other refusals", metrics["orderflow_writes_refused"] == f64::from(u8::from(refuses)))?;
     let phases: Vec<_> = metrics
         .iter()
         .filter(|(name, value)| name.starts_with("orderflow_job_phase") && **value == 1.0)
         .collect();
     same("/metrics", &phases, phases.len() == 1 && phases[0].0.contains(&format!("\"{name}\"")))?;
+    let number = |name: &str| metrics.get(name).copied();
+    let counted = number("orderflow_orders");
+    same("/metrics", &counted, counted.is_none_or(|counted| state["count"].as_f64() == Some(counted)))?;
+    // The commit of the results themselves may lie between.
+    let held = (state["epoch"].as_f64(), number("orderflow_upper"));
+    same("/metrics", &held, held.0 == Some(0.0) || held.0 < held.1)?;
     // What the job has still to write would make it wait as well.
     if name == "running" && !refuses {
-        same("/metrics", &metrics, metrics["orderflow_upper_lag_commits"] == 0.0)?;
+        same("/metrics", &"a lag", metrics["orderflow_upper_lag_commits"] == 0.0)?;
     }
     for (path, (code, part)) in [("/readyz", expected.ready), ("/healthz", (expected.healthy, ""))] {
-        let (status, said) = get(up, path);
+        let (status, said) = doors.ask(path);
         same(path, &(status, &said), status == code && said.contains(part))?;
     }
     let (kind, part) = expected.banner;
-    let banner = banner(&state);
+    let banner = banner(&streamed);
     same("the banner", &banner, banner.0 == kind && banner.1.contains(part))
-}
-
-/// What each face tells while all is well.
-pub(super) fn well() -> Faces {
-    Faces { phase: ("running", ""), ready: (200, "ready"), healthy: 200, ..Faces::default() }
-}
-
-/// What each face tells while writes are refused.
-pub(super) fn refusing(refusing: &'static str, phase: &'static str, healthy: u16) -> Faces {
-    Faces {
-        phase: (phase, ""),
-        refusing,
-        banner: ("refusing", refusing),
-        ready: (503, refusing),
-        healthy,
-        log: "orderflow: writes are refused from now on, reads go on: ",
-    }
 }
