@@ -348,7 +348,7 @@ async fn after_the_end_of_the_job_its_last_word_and_the_recounts_are_told() {
     });
     async fn told(follower: &mut Follower, is: impl Fn(&Json) -> bool) {
         let telling = async { while !is(&parsed(&follower.next().await).2) {} };
-        tokio::time::timeout(PATIENCE, telling).await.expect("a frame tells");
+        timeout(PATIENCE, telling).await.expect("a frame tells");
     }
     told(&mut follower, |state| state["phase"] == "stopped" && state["count"] == 1).await;
     let differs = Verification {
