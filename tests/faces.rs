@@ -1,7 +1,7 @@
 //! Everything that tells how the program is tells the same: the page and its state, the metrics,
 //! whether it is ready, the log. And a store whose disk was full takes writes again.
 
-mod disk;
+pub(crate) mod disk;
 mod look;
 mod walk;
 

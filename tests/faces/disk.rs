@@ -85,7 +85,7 @@ pub(super) fn damage_rows(data: &Path) {
 
 /// A command of the program whose files may not grow beyond a limit that is set later: then writes
 /// fail, where by default they would end the process.
-pub(super) fn limited(args: &[&str]) -> Command {
+pub(crate) fn limited(args: &[&str]) -> Command {
     let program = orderflow(args);
     let mut command = Command::new("sh");
     command
@@ -101,7 +101,7 @@ pub(super) fn limited(args: &[&str]) -> Command {
     command
 }
 
-pub(super) fn limit(up: &Up, bytes: Option<u64>) {
+pub(crate) fn limit(up: &Up, bytes: Option<u64>) {
     let limit = Rlimit { current: bytes, maximum: None };
     prlimit(Pid::from_raw(up.id().cast_signed()), Resource::Fsize, limit).expect("the limit is set");
 }
