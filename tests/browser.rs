@@ -12,6 +12,7 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
+use crate::faces::disk::{limit, limited};
 use crate::live::settle;
 use crate::sdk::installed;
 use crate::store_server::Up;
@@ -94,6 +95,11 @@ impl Shop {
             match order {
                 "kill" => addresses = Some(self.end("KILL")),
                 "start" => self.start(addresses.as_ref().expect("it was killed")),
+                "fill" => {
+                    limit(self.up(), Some(0));
+                    assert_eq!(self.up().run(&["generate", "--orders", "20"]).code, Some(3));
+                }
+                "free" => limit(self.up(), None),
                 "pause" => self.up().signal("STOP"),
                 "resume" => self.up().signal("CONT"),
                 other => panic!("a flow asks for {other:?}"),
@@ -156,6 +162,15 @@ fn is_embedded() {
 #[test]
 fn says_when_it_is_full() {
     Shop::open_with(&["--page-readers", "1"]).passes("says_when_it_is_full.mjs");
+}
+
+#[test]
+fn says_when_writes_are_refused() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let data = folder.path().display().to_string();
+    let up = Up::of(limited(&["up", "--data", &data, "--listen", "127.0.0.1:0"]));
+    let page = up.page();
+    Shop { folder, up: Some(up), page, flags: Vec::new() }.passes("says_when_writes_are_refused.mjs");
 }
 
 #[test]

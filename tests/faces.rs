@@ -1,224 +1,35 @@
 //! Everything that tells how the program is tells the same: the page and its state, the metrics,
 //! whether it is ready, the log. And a store whose disk was full takes writes again.
 
-use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+pub(crate) mod disk;
+mod look;
+mod walk;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Resource, Rlimit, prlimit};
-use serde_json::Value as Json;
-
+use ::page::{PageConfig, PageLimits};
+use connections::Places;
+use live::feed::Feed;
+use live::job::{CHANGES_MAX, Job, JobConfig, Phase};
+use live::verify::JobResults;
+use order_tables::schemas;
+use orderflow::program::metrics::Metrics;
+use orders::Layout;
 use store::change::{ColumnChange, RowWrite};
 use store::schema::{KeyColumn, StreamOptions, TableOptions, TableSchema};
 use store::value::{KeyType, Value};
+use store::{Store, StoreOptions};
 use tablestore::client::Client;
+use tablestore::server::{Limits, MetricsReaders, Server, ServiceConfig};
+use tokio::net::TcpListener;
 
+use self::disk::{SmallDisk, damage_rows, limit};
+use self::look::{Doors, Faces, look, state, text, within};
+use self::walk::Walk;
 use crate::crash::{block_on, client, write};
-use crate::page;
 use crate::store_server::{Up, orders};
-use crate::support::{Process, ended, orderflow};
-
-/// How long until every face tells what is.
-const TOLD_WITHIN: Duration = Duration::from_secs(5);
-
-/// What each face tells.
-#[derive(Clone, Debug, Default, PartialEq)]
-struct Faces {
-    /// The phase of the job, and a part of its reason, in `/api/at`.
-    phase: (&'static str, &'static str),
-    /// A part of why writes are refused, in `/api/at`; empty while they are taken.
-    refusing: &'static str,
-    /// The kind of the page's banner, and a part of its text; empty if there is none.
-    banner: (&'static str, &'static str),
-    /// Status and a part of the answer.
-    ready: (u16, &'static str),
-    healthy: u16,
-    /// A part of the log since the row before; empty for any.
-    log: &'static str,
-}
-
-/// Asks `is` until it answers nothing, and fails with its last answer when the time is up.
-fn within(what: &str, mut is: impl FnMut() -> Result<(), String>) {
-    let since = Instant::now();
-    while let Err(wrong) = is() {
-        assert!(since.elapsed() < TOLD_WITHIN, "{what}: {wrong}");
-    }
-}
-
-fn get(up: &Up, path: &str) -> (u16, String) {
-    let endpoint = up.export("OTS_ENDPOINT");
-    page::get(endpoint, path, endpoint.trim_start_matches("http://"))
-}
-
-/// All metrics that have one number.
-fn metrics(up: &Up) -> BTreeMap<String, f64> {
-    let (status, text) = get(up, "/metrics");
-    assert_eq!(status, 200);
-    let samples = text.lines().filter(|line| !line.starts_with('#'));
-    samples
-        .filter_map(|line| line.rsplit_once(' '))
-        .map(|(name, value)| (name.to_owned(), value.parse().expect("a number")))
-        .collect()
-}
-
-/// The banner of the page in this state: its kind and its text.
-fn banner(state: &Json) -> (String, String) {
-    let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/page/site/backoff.js");
-    let script = format!(
-        "import {{ trouble }} from {:?};
-         const found = trouble({{ state: {state}, heardMs: 0, lostMs: null }});
-         console.log(JSON.stringify([found?.kind ?? '', found?.text ?? '']));",
-        module.display().to_string()
-    );
-    let said = Command::new("node").args(["--input-type=module", "-e", &script]).output();
-    let said = ended(said.expect("node is installed, as scripts/test does"));
-    assert_eq!(said.code, Some(0), "{}", said.stderr);
-    serde_json::from_str(&said.stdout).expect("JSON")
-}
-
-fn state(up: &Up) -> Json {
-    let (status, at) = page::get(&up.page(), "/api/at", "localhost");
-    assert_eq!(status, 200, "{at}");
-    serde_json::from_str::<Json>(&at).expect("JSON")[0].take()
-}
-
-fn text(value: &Json) -> &str {
-    value.as_str().unwrap_or_default()
-}
-
-/// Compares what all faces tell.
-fn look(up: &Up, expected: &Faces) -> Result<(), String> {
-    let same = |face: &str, found: &dyn std::fmt::Debug, is: bool| match is {
-        true => Ok(()),
-        false => Err(format!("{face} tells {found:?}")),
-    };
-    let state = state(up);
-    let (name, reason) = expected.phase;
-    same("/api/at", &state, state["phase"] == name && text(&state["reason"]).contains(reason))?;
-    let refuses = !expected.refusing.is_empty();
-    let is_told =
-        text(&state["refusing"]).contains(expected.refusing) && state["refusing"].is_null() != refuses;
-    same("/api/at", &state, is_told)?;
-    let metrics = metrics(up);
-    same("/metrics", &metrics, metrics["orderflow_writes_refused"] == f64::from(u8::from(refuses)))?;
-    let phases: Vec<_> = metrics
-        .iter()
-        .filter(|(name, value)| name.starts_with("orderflow_job_phase") && **value == 1.0)
-        .collect();
-    same("/metrics", &phases, phases.len() == 1 && phases[0].0.contains(&format!("\"{name}\"")))?;
-    // What the job has still to write would make it wait as well.
-    if name == "running" && !refuses {
-        same("/metrics", &metrics, metrics["orderflow_upper_lag_commits"] == 0.0)?;
-    }
-    for (path, (code, part)) in [("/readyz", expected.ready), ("/healthz", (expected.healthy, ""))] {
-        let (status, said) = get(up, path);
-        same(path, &(status, &said), status == code && said.contains(part))?;
-    }
-    let (kind, part) = expected.banner;
-    let banner = banner(&state);
-    same("the banner", &banner, banner.0 == kind && banner.1.contains(part))
-}
-
-/// What each face tells while all is well.
-fn well() -> Faces {
-    Faces { phase: ("running", ""), ready: (200, "ready"), healthy: 200, ..Faces::default() }
-}
-
-/// What each face tells while writes are refused.
-fn refusing(refusing: &'static str, phase: &'static str, healthy: u16) -> Faces {
-    Faces {
-        phase: (phase, ""),
-        refusing,
-        banner: ("refusing", refusing),
-        ready: (503, refusing),
-        healthy,
-        log: "orderflow: writes are refused from now on, reads go on: ",
-    }
-}
-
-/// A library that fails the syncs of a process as long as a file is there.
-fn failing_syncs(dir: &Path) -> (PathBuf, PathBuf) {
-    let (source, library, switch) = (dir.join("syncs.c"), dir.join("syncs.so"), dir.join("syncs-fail"));
-    let code = format!(
-        "#include <errno.h>\n#include <unistd.h>\n#include <sys/syscall.h>\n\
-         static int fails(void) {{ return access(\"{}\", F_OK) == 0; }}\n\
-         int fdatasync(int fd) {{ if (fails()) {{ errno = ENOSPC; return -1; }} return syscall(SYS_fdatasync, fd); }}\n\
-         int fsync(int fd) {{ if (fails()) {{ errno = ENOSPC; return -1; }} return syscall(SYS_fsync, fd); }}\n",
-        switch.display()
-    );
-    fs::write(&source, code).expect("the source is written");
-    let built = Command::new("cc").args(["-shared", "-fPIC", "-o"]).args([&library, &source]).output();
-    let built = ended(built.expect("there is a C compiler"));
-    assert_eq!(built.code, Some(0), "{}", built.stderr);
-    (library, switch)
-}
-
-/// A command of the program whose files may not grow beyond a limit that is set later: then writes
-/// fail, where by default they would end the process.
-fn limited(args: &[&str]) -> Command {
-    let program = orderflow(args);
-    let mut command = Command::new("sh");
-    command
-        .args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""])
-        .arg(program.get_program())
-        .args(program.get_args());
-    for (name, value) in program.get_envs() {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
-    }
-    command
-}
-
-fn limit(up: &Up, bytes: Option<u64>) {
-    let limit = Rlimit { current: bytes, maximum: None };
-    prlimit(Pid::from_raw(up.id().cast_signed()), Resource::Fsize, limit).expect("the limit is set");
-}
-
-/// A disk of so many bytes, which is gone with this value; `None` where the machine allows none.
-struct SmallDisk {
-    _holder: Process,
-    path: PathBuf,
-}
-
-impl SmallDisk {
-    fn mount(dir: &Path, bytes: u64) -> Option<SmallDisk> {
-        let mut command = Command::new("unshare");
-        if !rustix::process::geteuid().is_root() {
-            command.args(["--user", "--map-root-user"]);
-        }
-        // It lives in a namespace of its own, as long as its standard input is open.
-        let script = format!("mount -t tmpfs -o size={bytes} tmpfs \"$0\" && echo mounted && exec cat");
-        command.args(["--mount", "sh", "-c", &script]).arg(dir).stdin(Stdio::piped());
-        let mut holder = Process::spawn(command);
-        let mut said = String::new();
-        let stdout = BufReader::new(holder.0.stdout.take().expect("piped")).read_line(&mut said);
-        if stdout.is_err() || said != "mounted\n" {
-            eprintln!("this machine allows no small disk, so there is nothing to see here");
-            return None;
-        }
-        let path = PathBuf::from(format!("/proc/{}/root{}", holder.0.id(), dir.display()));
-        Some(SmallDisk { _holder: holder, path })
-    }
-
-    /// Fills it.
-    fn fill(&self) {
-        let mut file = File::create(self.path.join("ballast")).expect("a file is made");
-        for bytes in [1 << 20, 4 << 10, 1] {
-            while file.write_all(&vec![1; bytes]).is_ok() {}
-        }
-    }
-
-    /// Frees what filled it.
-    fn free(&self) {
-        fs::remove_file(self.path.join("ballast")).expect("the file goes");
-    }
-}
 
 /// Writes orders one after the other, each until it is acknowledged, until told to stop.
 async fn write_on(client: Client, acknowledged: &AtomicU64, stop: &AtomicBool) {
@@ -261,7 +72,7 @@ fn a_full_disk_that_was_freed_takes_writes_again_and_nothing_is_lost() {
             disk.fill();
             up.await_told_times("orderflow: writes are refused from now on, reads go on: ", round);
             within("no room", || {
-                let state = state(&up);
+                let state = state(&Doors::of(&up));
                 let refusing = text(&state["refusing"]);
                 let is =
                     refusing.contains("the disk is full; it takes them again by itself once that has passed");
@@ -272,7 +83,7 @@ fn a_full_disk_that_was_freed_takes_writes_again_and_nothing_is_lost() {
             up.await_told_times("orderflow: writes are taken again\n", round);
         }
     });
-    within("room again", || look(&up, &well()));
+    within("room again", || look(&Doors::of(&up), &well()));
     let acknowledged = acknowledged.into_inner();
     up.ok(&["verify"]);
     let check = |up: &Up| {
@@ -308,100 +119,268 @@ fn other_orders(client: &Client) {
     block_on(client.create_table(&schema)).expect("the table is made");
 }
 
-#[test]
-fn every_face_tells_each_phase() {
-    let dir = tempfile::tempdir().expect("a temporary folder");
-    let data = dir.path().join("data").display().to_string();
-    let (library, switch) = failing_syncs(dir.path());
-    let mut command = limited(&["up", "--data", &data, "--listen", "127.0.0.1:0"]);
-    command.env("LD_PRELOAD", library);
-    let mut up = Up::of(command);
-    let full = "a file has reached the largest size that is allowed; it takes them again by itself";
-    let unsynced = "see that the disk is sound, then restart";
-    let refused = |up: &Up| assert_eq!(up.run(&["generate", "--orders", "20"]).code, Some(3));
-    type Step<'s> = &'s dyn Fn(&Up);
-    let steps: [(&str, Step<'_>, Faces); 8] = [
+/// What each face tells while all is well.
+fn well() -> Faces {
+    Faces { phase: ("running", ""), ready: (200, "ready"), healthy: 200, ..Faces::default() }
+}
+
+/// What each face tells while the job does not go on: the page's banner, and whether it is ready.
+fn halted(phase: &'static str, reason: &'static str, banner: &'static str, ready: &'static str) -> Faces {
+    Faces {
+        phase: (phase, reason),
+        banner: ("phase", banner),
+        ready: (503, ready),
+        healthy: 200,
+        ..Faces::default()
+    }
+}
+
+/// What each face tells while writes are refused.
+fn refusing(refusing: &'static str, phase: &'static str, healthy: u16) -> Faces {
+    Faces {
+        phase: (phase, ""),
+        refusing,
+        banner: ("refusing", refusing),
+        ready: (503, refusing),
+        healthy,
+        refuses_more: true,
+    }
+}
+
+/// Why writes are refused where no file may grow, and where a sync has failed.
+const FULL: &str = "a file has reached the largest size that is allowed; it takes them again by itself";
+const UNSYNCED: &str = "see that the disk is sound, then restart";
+
+/// What to do where rows cannot be read.
+const UNREADABLE: &str = "see that the disk is sound, then restart or restore a backup";
+
+/// What the log tells.
+const RUNNING: &str = "orderflow: job: running, results follow the orders";
+const REFUSED: &str = "orderflow: writes are refused from now on, reads go on: ";
+const FAILED: &str = "orderflow: job: failed, the store serves on: ";
+
+/// A step, what it does, a part of what the log tells of it, and what the faces tell then; `None` if
+/// none is left.
+type Row = (&'static str, fn(&mut Walk), &'static str, Option<Faces>);
+
+fn is_refused(up: &Up) {
+    assert_eq!(up.run(&["generate", "--orders", "20"]).code, Some(3));
+}
+
+/// The rows of a first store: its tables, its disk that is full, its disk that fails.
+fn tables_and_disk() -> Vec<Row> {
+    vec![
         (
             "no table of orders",
-            &|_| {},
-            Faces {
-                phase: ("waiting", ""),
-                ready: (200, "ready"),
-                healthy: 200,
-                log: "job: waiting for the table OrderSource",
-                ..Faces::default()
-            },
+            |walk| walk.start("shop"),
+            "orderflow: job: waiting for the table OrderSource",
+            Some(Faces { phase: ("waiting", ""), ..well() }),
         ),
         (
             "another table of orders",
-            &|up| other_orders(&client(up)),
-            Faces {
-                phase: ("blocked", "OrderSource"),
-                banner: ("phase", "OrderSource"),
-                ready: (503, "the job is blocked: "),
-                healthy: 200,
-                log: "job: blocked: ",
-                ..Faces::default()
-            },
+            |walk| other_orders(&client(walk.up())),
+            "orderflow: job: blocked: ",
+            Some(halted("blocked", "OrderSource", "OrderSource", "the job is blocked: ")),
         ),
         (
             "the right one",
-            &|up| {
-                block_on(client(up).delete_table("OrderSource")).expect("the table goes");
-                up.ok(&["init"]);
-                up.ok(&["generate", "--orders", "500"]);
+            |walk| {
+                block_on(client(walk.up()).delete_table("OrderSource")).expect("the table goes");
+                walk.up().ok(&["init"]);
+                walk.up().ok(&["generate", "--orders", "500"]);
             },
-            Faces { log: "job: running, results follow the orders", ..well() },
+            RUNNING,
+            Some(well()),
         ),
         (
             "no room",
-            &|up| {
-                limit(up, Some(0));
-                refused(up);
+            |walk| {
+                limit(walk.up(), Some(0));
+                is_refused(walk.up());
             },
-            refusing(full, "running", 200),
+            REFUSED,
+            Some(refusing(FULL, "running", 200)),
         ),
-        ("room again", &|up| limit(up, None), Faces { log: "orderflow: writes are taken again\n", ..well() }),
+        ("room again", |walk| limit(walk.up(), None), "orderflow: writes are taken again\n", Some(well())),
         (
             "and used",
-            &|up| {
-                up.ok(&["generate", "--orders", "700", "--seed", "7"]);
-                up.ok(&["verify"]);
+            |walk| {
+                walk.up().ok(&["generate", "--orders", "700", "--seed", "7"]);
+                walk.up().ok(&["verify"]);
             },
-            well(),
+            "",
+            Some(well()),
         ),
         (
             "a sync that fails",
-            &|up| {
-                fs::write(&switch, "").expect("syncs fail");
-                refused(up);
+            |walk| {
+                walk.disk.fail();
+                is_refused(walk.up());
             },
-            refusing(unsynced, "running", 503),
+            REFUSED,
+            Some(refusing(UNSYNCED, "running", 503)),
         ),
         (
             "syncs that fail no more",
-            &|_| fs::remove_file(&switch).expect("syncs succeed"),
-            Faces { log: "", ..refusing(unsynced, "running", 503) },
+            |walk| walk.disk.fail_no_more(),
+            "",
+            Some(Faces { refuses_more: false, ..refusing(UNSYNCED, "running", 503) }),
         ),
-    ];
-    let mut counted = 0.0;
-    for (what, step, expected) in steps {
-        step(&up);
-        within(what, || look(&up, &expected));
-        up.await_told(expected.log);
-        let refused = metrics(&up)["orderflow_refused_writes_total"];
-        let refuses = !expected.refusing.is_empty() && !expected.log.is_empty();
-        assert_eq!(refused > counted, refuses, "{what}: {refused} after {counted}");
-        counted = refused;
+        (
+            "an end while writes are refused",
+            |walk| {
+                walk.remember();
+                walk.stop(3);
+            },
+            UNSYNCED,
+            None,
+        ),
+        (
+            "a restart",
+            |walk| {
+                walk.start("shop");
+                walk.recall();
+            },
+            RUNNING,
+            Some(well()),
+        ),
+        ("stopped", |walk| walk.stop(0), "orderflow: stopped", None),
+    ]
+}
+
+/// The rows of starts, which a sync holds up that comes to no end.
+fn starts() -> Vec<Row> {
+    vec![
+        (
+            "starting: a table of results is to be made",
+            |walk| {
+                walk.alone("shop", |up| {
+                    block_on(client(up).delete_table("OrderRejects")).expect("the table goes");
+                });
+                walk.start_held("shop");
+            },
+            "orderflow: ready: ",
+            Some(halted("starting", "", "The results are being read back", "the job has not caught up")),
+        ),
+        ("and is made", Walk::let_go, RUNNING, Some(well())),
+        (
+            "rebuilding: nothing is counted yet",
+            |walk| {
+                walk.stop(0);
+                let (data, file) = (walk.path("other").display().to_string(), walk.path("backup"));
+                walk.alone("other", |up| {
+                    up.ok(&["init"]);
+                    up.ok(&["generate", "--orders", "500"]);
+                });
+                walk.runs(&["backup", "--data", &data, "--to", &file.display().to_string()]);
+                walk.start_held("other");
+            },
+            "orderflow: job: rebuilding the results from all orders",
+            Some(halted("rebuilding", "500 orders so far", "counted anew", "the job rebuilds the results: ")),
+        ),
+        ("and is counted", Walk::let_go, RUNNING, Some(well())),
+    ]
+}
+
+/// The rows of jobs that cannot go on.
+fn failures() -> Vec<Row> {
+    vec![
+        (
+            "failed: the results cannot be written",
+            |walk| {
+                walk.stop(0);
+                walk.runs(&[
+                    "restore",
+                    &walk.path("backup").display().to_string(),
+                    "--data",
+                    &walk.path("restored").display().to_string(),
+                ]);
+                walk.start_held("restored");
+                walk.disk.fail();
+                walk.let_go();
+                is_refused(walk.up());
+            },
+            FAILED,
+            Some(refusing(UNSYNCED, "failed", 503)),
+        ),
+        ("failed, and ended", |walk| walk.stop(3), UNSYNCED, None),
+        (
+            "failed: the orders cannot be read",
+            |walk| {
+                walk.disk.fail_no_more();
+                walk.runs(&[
+                    "restore",
+                    &walk.path("backup").display().to_string(),
+                    "--data",
+                    &walk.path("damaged").display().to_string(),
+                ]);
+                damage_rows(&walk.path("damaged"));
+                walk.start("damaged");
+            },
+            FAILED,
+            Some(halted(
+                "failed",
+                UNREADABLE,
+                "The job has failed. Cannot read the rows in ",
+                "the job has failed: ",
+            )),
+        ),
+        ("failed without refused writes, and ended", |walk| walk.stop(3), UNREADABLE, None),
+    ]
+}
+
+#[test]
+fn every_face_tells_each_phase() {
+    let mut walk = Walk::new();
+    let mut phases = BTreeSet::new();
+    for (what, step, log, expected) in [tables_and_disk(), starts(), failures()].into_iter().flatten() {
+        walk.step(what, step, log, expected.as_ref());
+        phases.extend(expected.map(|faces| faces.phase.0));
     }
-    let there = orders(&up);
-    let ended = up.stop("TERM");
-    assert_eq!(ended.code, Some(3), "{}", ended.stderr);
-    assert!(ended.stderr.trim_end().ends_with(unsynced), "{}", ended.stderr);
-    // Nothing is lost, and all is well after a restart.
-    let up = Up::of(limited(&["up", "--data", &data, "--listen", "127.0.0.1:0"]));
-    within("a restart", || look(&up, &well()));
-    let again = orders(&up);
-    // A commit whose sync failed may be there, so that orders may have other prices.
-    assert!(there.keys().all(|key| again.contains_key(key)), "an order is lost");
+    // A program tells nothing of a job that has stopped: by then its servers are gone.
+    phases.insert("stopped");
+    assert_eq!(phases, BTreeSet::from(Phase::NAMES));
+}
+
+#[test]
+fn a_job_that_has_stopped_is_told_by_servers_that_go_on() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let _entered = runtime.enter();
+    let store = Store::open(dir.path(), StoreOptions::default()).expect("the store opens");
+    for schema in schemas() {
+        store.create_table(schema).expect("the table is made");
+    }
+    let config = JobConfig { workers: 1, layout: Layout::default(), changes_max: CHANGES_MAX };
+    let job = Job::start(store.clone(), config).expect("the job starts");
+    let watch = job.watch();
+    let feed = Feed::start(store.clone(), Layout::default(), &watch, tokio::sync::watch::channel(None).1);
+    let listen = || runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a free port");
+    let (to_store, to_page) = (listen(), listen());
+    let url = |listener: &TcpListener| format!("http://{}", listener.local_addr().expect("an address"));
+    let doors = Doors { store: url(&to_store), page: url(&to_page) };
+    let service = ServiceConfig {
+        store: store.clone(),
+        instance: "orderflow".to_owned(),
+        key_id: "id".to_owned(),
+        secret: "secret".to_owned(),
+        limits: Limits::default(),
+        vitals: Arc::new(Metrics::new(store, Some(&watch), None, Places::new(100))),
+        metrics_readers: MetricsReaders::All,
+        results: Arc::new(JobResults),
+    };
+    let page = PageConfig {
+        feed: feed.watch(),
+        hosts: Vec::new(),
+        embed: Vec::new(),
+        token: None,
+        limits: PageLimits::default(),
+    };
+    runtime.spawn(Server::serve(to_store, service, std::future::pending()));
+    runtime.spawn(::page::serve(to_page, page, std::future::pending()));
+    within("a job that runs", || look(&doors, &well()));
+    job.stop();
+    within("a job that has stopped", || {
+        look(&doors, &halted("stopped", "", "The job has stopped.", "the job has stopped"))
+    });
 }

@@ -18,10 +18,10 @@ use crate::support::{Process, orderflow, run};
 const TIME_MAX: Duration = Duration::from_secs(2);
 
 /// A file that never comes to its end: a pipe that somebody has open to write, and writes nothing.
-struct Endless(PathBuf);
+pub(crate) struct Endless(PathBuf);
 
 impl Endless {
-    fn new(path: PathBuf) -> Endless {
+    pub(crate) fn new(path: PathBuf) -> Endless {
         // It stands where there was a file.
         let _ = fs::remove_file(&path);
         mknodat(CWD, &path, FileType::Fifo, Mode::RWXU, 0).expect("a pipe is made");
@@ -29,7 +29,7 @@ impl Endless {
     }
 
     /// Waits until a process reads it. The pipe is endless as long as the result is held.
-    fn await_reader(&self) -> File {
+    pub(crate) fn await_reader(&self) -> File {
         let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
         loop {
             match OpenOptions::new().write(true).custom_flags(nonblocking).open(&self.0) {

@@ -70,6 +70,11 @@ impl Up {
         }
     }
 
+    /// How often it has said this on standard error, as far as was waited for.
+    pub(crate) fn told_times(&self, what: &str) -> usize {
+        self.told.matches(what).count()
+    }
+
     /// Waits until it has said this on standard error so many times.
     pub(crate) fn await_told_times(&mut self, wanted: &str, times: usize) {
         while self.told.matches(wanted).count() < times {

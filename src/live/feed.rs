@@ -144,7 +144,7 @@ impl FeedWatch {
     /// Returns the epoch, and the users who rank highest as of it, at most `shown` and
     /// [`SHOWN_MAX`]. If too many of the rows that were kept are gone, waits for the tables to be
     /// read anew, at most 10 s. Returns fewer users if that takes longer, for example because the
-    /// job has ended.
+    /// tables cannot be read.
     pub async fn top_users(&self, rank: Rank, shown: usize) -> (u64, Vec<(String, Totals)>) {
         let shown = shown.min(SHOWN_MAX);
         let renewed = self.0.renewed.notified();

@@ -46,6 +46,7 @@ use self::tables::Wanted;
 use orders::Layout;
 use store::Store;
 use store::error::Damage;
+use store::view::View;
 
 pub use late::{LATE_ROWS_MAX, Late, LateChange, Placed};
 #[cfg(test)]
@@ -129,9 +130,14 @@ impl Job {
     /// # Errors
     /// Returns [`JobError`] before anything is written.
     pub fn start(store: Store, config: JobConfig) -> Result<Job, JobError> {
-        check_layout(&store, &config.layout)?;
+        let view = store.view().map_err(JobError::Store)?;
+        let head = Head::read(&view).map_err(JobError::Store)?.and_then(Result::ok);
+        if let Some(head) = &head {
+            check_layout(&view, head, &config.layout)?;
+        }
+        drop(view);
         let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(JobError::System)?;
-        let (status, seen) = watch::channel(Status::default());
+        let (status, seen) = watch::channel(head.map_or_else(Status::default, |head| Status::of(&head)));
         let (stop, stopping) = watch::channel(false);
         let (committed, _) = broadcast::channel(EPOCHS_UNREAD_MAX);
         let watch = JobWatch { status: seen, committed: committed.clone() };
@@ -202,9 +208,7 @@ fn live(mut life: Life) {
 }
 
 /// Refuses to go on with results that have other windows, or another zone, than `layout`.
-fn check_layout(store: &Store, layout: &Layout) -> Result<(), JobError> {
-    let view = store.view().map_err(JobError::Store)?;
-    let Some(Ok(head)) = Head::read(&view).map_err(JobError::Store)? else { return Ok(()) };
+fn check_layout(view: &View, head: &Head, layout: &Layout) -> Result<(), JobError> {
     let is_there =
         |of: &ViewId| view.find_table(of.table).is_some_and(|table| head.tables.contains(&table.id.0));
     let windows = ViewId::all().filter(|of| of.has_windows() && is_there(of)).map(|of| of.table);

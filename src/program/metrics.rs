@@ -90,7 +90,7 @@ impl Vitals for Metrics {
     }
 }
 
-/// Writes the numbers of orders, users, windows and rejects in the results.
+/// Writes the numbers of orders, users, windows and rejects in the results, as far as they are known.
 fn results(text: &mut Text, status: &Status) {
     text.number(
         "orderflow_order_changes_total",
@@ -98,11 +98,14 @@ fn results(text: &mut Text, status: &Status) {
         "Orders placed, corrected or deleted that were taken into the results.",
         status.changes,
     );
-    text.number("orderflow_orders", Kind::Gauge, "Orders in the results.", status.total.orders);
-    for view in grouped_views() {
-        let name = view.name;
-        let help = format!("{}{} with orders.", name[..1].to_uppercase(), &name[1..]);
-        text.number(&format!("orderflow_{name}"), Kind::Gauge, &help, status.rows(view));
+    // Until the job has read its results back, zero would be no count of what is there.
+    if status.is_counted {
+        text.number("orderflow_orders", Kind::Gauge, "Orders in the results.", status.total.orders);
+        for view in grouped_views() {
+            let name = view.name;
+            let help = format!("{}{} with orders.", name[..1].to_uppercase(), &name[1..]);
+            text.number(&format!("orderflow_{name}"), Kind::Gauge, &help, status.rows(view));
+        }
     }
     text.number("orderflow_rejects", Kind::Gauge, "Orders that are set aside.", status.rejects);
 }

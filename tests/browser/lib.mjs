@@ -82,7 +82,7 @@ export function orderflow(...args) {
 
 let answers;
 
-/** Has the harness do something to the server: `kill`, `start`, `pause` or `resume`. Gives the time when it was done. */
+/** Has the harness do something to the server: `kill`, `start`, `pause`, `resume`, `fill` or `free`. Gives the time when it was done. */
 export async function order(word) {
   console.log(`> ${word}`);
   answers ??= createInterface({ input: process.stdin })[Symbol.asyncIterator]();

@@ -39,7 +39,7 @@ enum News {
     Frame,
 }
 
-/// Follows the job until it ends.
+/// Follows the job and the recount. What a job that has ended said last stands.
 pub(super) async fn follow(
     shared: Arc<Shared>,
     mut status: watch::Receiver<Status>,
@@ -51,20 +51,21 @@ pub(super) async fn follow(
     let mut began = began(&first);
     shared.seen().status = first;
     let mut read_anew = true;
-    let mut is_recounted = true;
+    let mut unreadable = String::new();
+    let (mut is_followed, mut is_committed, mut is_recounted) = (true, true, true);
     // The time at which a frame is due; `None` if nothing changed since the last frame.
     let mut due: Option<Instant> = None;
     let mut last = Instant::now();
     loop {
         if read_anew || shared.seen().board.is_short(LEADERS_MAX) {
-            read_anew = !read(&shared).await;
+            read_anew = !read(&shared, &mut unreadable).await;
             due.get_or_insert(last + frame_interval(&shared));
         }
         let news = tokio::select! {
             biased;
             () = sleep_until(due.unwrap_or(last)), if due.is_some() => News::Frame,
-            changed = status.changed() => News::Status(changed.is_ok()),
-            epoch = committed.recv() => News::Epoch(epoch),
+            changed = status.changed(), if is_followed => News::Status(changed.is_ok()),
+            epoch = committed.recv(), if is_committed => News::Epoch(epoch),
             changed = verified.changed(), if is_recounted => {
                 is_recounted = changed.is_ok();
                 News::Verified
@@ -84,8 +85,14 @@ pub(super) async fn follow(
             }
             News::Epoch(Ok(epoch)) => apply(&shared, &epoch),
             News::Epoch(Err(RecvError::Lagged(_))) | News::Wanted => read_anew = true,
-            News::Epoch(Err(RecvError::Closed)) => return,
-            News::Status(false) => return,
+            News::Epoch(Err(RecvError::Closed)) => {
+                is_committed = false;
+                continue;
+            }
+            News::Status(false) => {
+                is_followed = false;
+                continue;
+            }
             News::Status(true) => {
                 let now = status.borrow_and_update().clone();
                 let begins = super::follow::began(&now);
@@ -134,8 +141,9 @@ fn apply(shared: &Shared, committed: &Committed) {
     }
 }
 
-/// Reads the board anew. If this fails, waits a second and returns false.
-async fn read(shared: &Arc<Shared>) -> bool {
+/// Reads the board anew. If this fails, waits a second and returns false. Logs why, unless that is
+/// what `unreadable` says already.
+async fn read(shared: &Arc<Shared>, unreadable: &mut String) -> bool {
     let (store, layout, now_ms) = (shared.store.clone(), shared.layout.clone(), shared.now_ms());
     let board = spawn_blocking(move || Board::read(&store.view()?, &layout, now_ms));
     match board.await {
@@ -147,10 +155,15 @@ async fn read(shared: &Arc<Shared>) -> bool {
             seen.frames.all_windows();
             drop(seen);
             shared.renewed.notify_waiters();
+            unreadable.clear();
             true
         }
         Ok(Err(error)) => {
-            tracing::error!("the page cannot read the results: {error}");
+            let error = error.to_string();
+            if *unreadable != error {
+                tracing::error!("the page cannot read the results: {error}");
+                *unreadable = error;
+            }
             sleep(READ_PAUSE).await;
             false
         }

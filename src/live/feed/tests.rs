@@ -337,6 +337,34 @@ async fn more_leaders_than_are_kept_are_read_anew() {
     assert_eq!(names, (0..1_000).rev().map(|user| format!("{user:04}")).collect::<Vec<_>>());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_the_end_of_the_job_its_last_word_and_the_recounts_are_told() {
+    let mut shop = Shop::open(config(1, 10_000));
+    let mut follower = shop.feed.watch().follow(FollowFrom::Start);
+    shop.fixture.write(vec![put("u", "1", 1.0, 0)]);
+    block_in_place(|| {
+        shop.fixture.settle();
+        shop.fixture.stop();
+    });
+    async fn told(follower: &mut Follower, is: impl Fn(&Json) -> bool) {
+        let telling = async { while !is(&parsed(&follower.next().await).2) {} };
+        timeout(PATIENCE, telling).await.expect("a frame tells");
+    }
+    told(&mut follower, |state| state["phase"] == "stopped" && state["count"] == 1).await;
+    let differs = Verification {
+        epoch: 3,
+        is_equal: false,
+        orders: 1,
+        rows: [1; VIEWS.len()],
+        differing: 1,
+        first_difference: None,
+        at_ms: 0,
+        took: Duration::ZERO,
+    };
+    shop.verified.send_replace(Some(differs));
+    told(&mut follower, |state| state["verifiedEqual"] == false && state["phase"] == "stopped").await;
+}
+
 /// The test runs on one thread, so that the feed's task begins when it is first waited for.
 #[tokio::test(flavor = "current_thread")]
 async fn what_the_job_tells_before_the_feed_begins_is_not_missed() {

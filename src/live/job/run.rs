@@ -277,6 +277,7 @@ impl Life {
         if stopped {
             return Ok(None);
         }
+        self.tell(Phase::Rebuilding(rows));
         host.orders(block)?;
         let mut rejects = Rejects::new();
         for (key, reason) in rejected {
@@ -371,6 +372,7 @@ impl Life {
         let counts = sitting.sink.counts;
         self.status.send_modify(|status| {
             status.upper = sitting.upper;
+            status.is_counted = true;
             status.total = counts.total;
             status.rows = counts.rows;
             status.rejects = counts.rejects;
@@ -385,7 +387,16 @@ impl Life {
 /// all of them. The counters since the start stay.
 fn without_orders(status: &Status, upper: u64) -> Status {
     let Status { changes, commits, sittings, .. } = *status;
-    Status { phase: Phase::Waiting, upper, changes, commits, sittings, caught_up: true, ..Status::default() }
+    Status {
+        phase: Phase::Waiting,
+        upper,
+        is_counted: true,
+        changes,
+        commits,
+        sittings,
+        caught_up: true,
+        ..Status::default()
+    }
 }
 
 /// Loads a checkpoint into the graph. Returns its rows and rejects.

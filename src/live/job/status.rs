@@ -6,6 +6,7 @@ use dataflows::views::VIEWS;
 use dataflows::{Change, Epoch, Totals, ViewId};
 
 use super::late::Late;
+use super::recorded::Head;
 
 /// What the job is doing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,9 +64,12 @@ pub struct Status {
     pub phase: Phase,
     /// The results are those of the orders as of all commits below this one.
     pub upper: u64,
-    /// The count and amount of all orders.
+    /// Whether `total` and `rows` are known. They are not until the job has read its results back.
+    pub is_counted: bool,
+    /// The count and amount of all orders; zero until they are known.
     pub total: Totals,
-    /// The number of rows of each view, in the order of the list of views.
+    /// The number of rows of each view, in the order of the list of views; zero until they are
+    /// known.
     pub rows: [u64; VIEWS.len()],
     /// The number of orders that are set aside now.
     pub rejects: u64,
@@ -91,6 +95,7 @@ impl Default for Status {
         Status {
             phase: Phase::default(),
             upper: 0,
+            is_counted: false,
             total: Totals::ZERO,
             rows: [0; VIEWS.len()],
             rejects: 0,
@@ -105,6 +110,11 @@ impl Default for Status {
 }
 
 impl Status {
+    /// Returns the status of a job that has just begun, where there are results already.
+    pub(super) fn of(head: &Head) -> Status {
+        Status { upper: head.upper, rejects: head.rejects, ..Status::default() }
+    }
+
     /// Returns the number of rows of a view.
     pub fn rows(&self, view: ViewId) -> u64 {
         self.rows[view.index()]

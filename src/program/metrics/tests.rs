@@ -36,6 +36,7 @@ fn running() -> Status {
     Status {
         phase: Phase::Running,
         upper: 2,
+        is_counted: true,
         rows: rows(3, 4),
         rejects: 5,
         changes: 6,
@@ -163,6 +164,16 @@ fn the_job_in_numbers() {
         assert_eq!(samples[name], value, "{name}");
     }
     assert!((1.5..60.0).contains(&samples["orderflow_upper_lag_seconds"]));
+}
+
+#[test]
+fn what_is_not_counted_yet_is_not_told() {
+    let (metrics, _folder) = metrics(Some(Status { is_counted: false, ..running() }));
+    let samples = parse(&metrics.metrics(&load()));
+    for name in ["orderflow_orders", "orderflow_users", "orderflow_windows"] {
+        assert_eq!(samples.get(name), None, "{name}");
+    }
+    assert_eq!((samples["orderflow_rejects"], samples["orderflow_upper"]), (5.0, 2.0));
 }
 
 #[test]

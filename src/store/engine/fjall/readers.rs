@@ -160,7 +160,11 @@ impl Iterator for FjallScan {
 }
 
 fn unreadable(space: Space, folder: &Path, error: &EngineFailure) -> EngineError {
-    EngineError(format!("cannot read the {} in {}: {error:?}", space.name(), folder.display()))
+    EngineError(format!(
+        "cannot read the {} in {}: {error:?}; see that the disk is sound, then restart or restore a backup",
+        space.name(),
+        folder.display()
+    ))
 }
 
 fn opened_anew(folder: &Path) -> EngineError {
