@@ -151,13 +151,15 @@ pub fn rows(store: &Store, table: &str) -> Vec<Row> {
     scan(store, all(store, table, Direction::Forward)).unwrap()
 }
 
+/// Returns whether everything that deleted tables left behind is removed.
+pub fn is_purged(store: &Store) -> bool {
+    let snapshot = store.snapshot();
+    snapshot.scan(Space::Meta, &[META_PURGE], &[META_PURGE + 1], Direction::Forward).next().is_none()
+}
+
 /// Waits until everything that deleted tables left behind is removed.
 pub fn until_purged(store: &Store) {
-    let left = || {
-        let snapshot = store.snapshot();
-        snapshot.scan(Space::Meta, &[META_PURGE], &[META_PURGE + 1], Direction::Forward).next().is_some()
-    };
-    while left() {
+    while !is_purged(store) {
         std::thread::yield_now();
     }
 }

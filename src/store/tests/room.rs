@@ -7,7 +7,7 @@ use super::model::Model;
 use super::script::{Request, agrees, models, script};
 use crate::engine::faulty::{Disk, Fault};
 use crate::error::{CatalogError, Halt};
-use crate::testing::{START_MS, TestClock, open};
+use crate::testing::{START_MS, TestClock, is_purged, open};
 use crate::{Durability, Store};
 
 #[test]
@@ -44,9 +44,15 @@ fn full_at(
             gets_room(&store, &disk, &clock, before, &context);
         }
     }
+    while !was_full && !disk.has_failed() && !is_purged(&store) {
+        thread::yield_now();
+    }
     if disk.has_failed() {
         // The removal of a deleted table was the last commit.
         was_full = true;
+        while store.refusal().is_none() {
+            thread::yield_now();
+        }
         gets_room(&store, &disk, &clock, &models[requests.len()], &context);
     }
     assert!(agrees(&store, &models[requests.len()], clock.now_ms()), "{context}");
