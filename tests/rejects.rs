@@ -195,7 +195,8 @@ fn parquet(rows: &[[&[u8]; 2]]) -> Vec<u8> {
     bytes
 }
 
-/// The same orders give the same results from every form of files, whatever their ids are.
+/// The same orders give the same results from every form of files, whatever their ids are. A file of
+/// Parquet that wrongly calls ids of orders text is believed.
 #[test]
 fn every_form_sets_the_same_orders_aside() {
     let long = [b'x'; 1025];

@@ -76,7 +76,7 @@ impl Parts {
 }
 
 /// The roles of ids, a bit each.
-const IDS: u8 = 1 << Role::UserId as u8 | 1 << Role::OrderId as u8;
+const IDS: u8 = Role::UserId.bit() | Role::OrderId.bit();
 
 #[cfg(test)]
 mod tests {

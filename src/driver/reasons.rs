@@ -92,7 +92,7 @@ struct Kind {
 }
 
 /// The kinds of reasons for which rows were set aside. What it says is the same in whatever order
-/// the rows come.
+/// the rows come, unless there are more kinds than are counted.
 #[derive(Default)]
 pub(crate) struct Reasons {
     kinds: HashMap<String, Kind>,

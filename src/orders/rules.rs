@@ -47,7 +47,7 @@ impl Role {
         [Role::UserId, Role::OrderId, Role::Price, Role::Timestamp, Role::Op, Role::Quantity];
 
     /// Returns the bit that stands for this role in a set of roles.
-    pub fn bit(self) -> u8 {
+    pub const fn bit(self) -> u8 {
         1 << self as u8
     }
 

@@ -178,7 +178,7 @@ impl ParquetReader {
         let order_id = places.order_id.filter(|place| keyed || !is_text(metadata.column(place.leaf)));
         let order_ids = |opened: Opened| match keyed {
             true => opened.ids(Role::OrderId, form),
-            false => opened.checked_ids(Role::OrderId, form),
+            false => opened.checked_order_ids(form),
         };
         let open_any = |place: Option<Place>| place.map(open).transpose();
         let columns = Columns {

@@ -176,16 +176,13 @@ impl Opened {
         }
     }
 
-    /// Returns a reader that only checks ids. It gives a blank one for each that is good.
-    pub(super) fn checked_ids(self, role: Role, form: &Arc<RowForm>) -> Box<dyn Column<Id>> {
-        if self.kind != Kind::Text {
-            return self.ids(role, form);
-        }
-        let (form, null, blank) = (Arc::clone(form), id_of_null(role, form), Id::new(""));
+    /// Returns a reader that only checks ids of orders, which are bytes. It gives a blank one for
+    /// each that is good.
+    pub(super) fn checked_order_ids(self, form: &Arc<RowForm>) -> Box<dyn Column<Id>> {
+        let (form, null, blank) = (Arc::clone(form), id_of_null(Role::OrderId, form), Id::new(""));
         self.bytes(blank.clone(), null, move |tail, length| {
             let text = &tail[..length];
-            let id = if role == Role::UserId { form.user_id(text) } else { form.order_id(text) };
-            id.map(|_| blank.clone()).map_err(|reason| bad_text(reason, text))
+            form.order_id(text).map(|_| blank.clone()).map_err(|reason| bad_text(reason, text))
         })
     }
 
